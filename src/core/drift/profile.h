@@ -1,0 +1,64 @@
+// What has been seen under one drifting field: counts, kinds, formats, widths and ranges, never
+// values. Profiles merge, and travel through mend.drifts.profile as JSON.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/json.h"
+
+namespace mend::drift {
+
+// How a string reads. The first that matches, in this order, is counted.
+enum class Format : uint8_t { Empty, Boolean, Integer, Number, TimestampTz, Timestamp, Date, Time, Uuid, Other };
+std::string_view Name(Format format);
+Format FormatOf(std::string_view text);
+
+class Profile {
+ public:
+  void Add(json::Value value);
+  void AddAbsent() { ++absent_; }
+  void Merge(const Profile& other);
+
+  std::string ToJson() const;
+  static std::optional<Profile> FromJson(std::string_view text);
+
+  // Evidence: rows whose value is neither null, nor an empty array, nor an array of nulls only.
+  int64_t rows() const { return rows_; }
+  int64_t absent() const { return absent_; }
+  int64_t nulls() const { return nulls_; }  // nulls, empty arrays and arrays of nulls
+  int64_t booleans() const { return booleans_; }
+  int64_t numbers() const { return integers_ + fractions_; }
+  int64_t integers() const { return integers_; }    // numbers without a non-zero fraction
+  int64_t fractions() const { return fractions_; }
+  int64_t strings() const;
+  int64_t strings(Format format) const { return formats_[static_cast<int>(format)]; }
+  int64_t arrays() const { return arrays_; }
+  int64_t objects() const { return objects_; }
+  // Bits needed to hold every integer seen: 16, 32, 64, or 0 when one is past int8.
+  int integer_bits() const { return integer_bits_; }
+  bool written_as_fraction() const { return written_as_fraction_; }  // 5.0 or 1e2 was seen
+  int max_integer_digits() const { return max_integer_digits_; }     // left of the point
+  int max_scale() const { return max_scale_; }                       // right of it, trailing zeros included
+  // Whether every number seen is finite as float4 / float8.
+  bool fits_float4() const { return fits_float4_; }
+  bool fits_float8() const { return fits_float8_; }
+  int64_t min_length() const { return min_length_; }  // characters, of strings
+  int64_t max_length() const { return max_length_; }
+  // The element-wise evidence of arrays of scalars; whether all arrays are one-dimensional.
+  bool arrays_of_scalars() const { return arrays_of_scalars_; }
+
+ private:
+  int64_t rows_ = 0, absent_ = 0, nulls_ = 0, booleans_ = 0, integers_ = 0, fractions_ = 0;
+  int64_t arrays_ = 0, objects_ = 0;
+  int64_t formats_[10] = {};
+  int integer_bits_ = 16;
+  bool written_as_fraction_ = false, fits_float4_ = true, fits_float8_ = true;
+  bool arrays_of_scalars_ = true;
+  int max_integer_digits_ = 0, max_scale_ = 0;
+  int64_t min_length_ = -1, max_length_ = 0;
+};
+
+}  // namespace mend::drift

@@ -1,0 +1,18 @@
+// When to stop by ourselves: pure decisions on counts and times.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace mend::heal {
+
+// Milliseconds to wait before try number `attempt` (1 is the first retry): 1 s doubling to 300 s.
+int64_t BackoffMs(int attempt);
+
+// How often a row whose foreign key target is missing is tried again before it is a dead letter.
+inline constexpr int kForeignKeyAttempts = 8;
+
+// How often a row may be in flight while the server crashes before it is quarantined.
+inline constexpr int kCrashAttempts = 2;
+
+}  // namespace mend::heal

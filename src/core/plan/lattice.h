@@ -1,0 +1,36 @@
+// The lossless widening lattice (sources: Iceberg's type promotion, measured on PostgreSQL 15).
+#pragma once
+
+#include <optional>
+
+#include "core/drift/profile.h"
+#include "core/plan/shape.h"
+
+namespace mend::plan {
+
+// How a change of type keeps the old values.
+enum class Widening : uint8_t {
+  Refused,   // could lose or change a value
+  Lossless,  // every old value keeps equality; rules may choose it
+  ToText,    // a scalar to text: every old value keeps its text; only another planner may choose it
+};
+
+Widening Judge(const Type& from, const Type& to);
+
+// Whether PostgreSQL rewrites the table for it (else only the catalogs change).
+bool Rewrites(const Type& from, const Type& to);
+
+// The least type that is `from` or a lossless widening of it, and holds every value that `profile`
+// has seen. nullopt where none is provable.
+std::optional<Type> WidenFor(const Type& from, const drift::Profile& profile);
+
+// The type for a new column by the evidence of all its values: boolean, bigint, numeric,
+// timestamptz when all carry an offset, jsonb for nested or mixed kinds, else text. nullopt when
+// nulls and empty arrays are all there is.
+std::optional<Type> TypeForNew(const drift::Profile& profile);
+
+// Array types of the listed element types, both ways; 0 when not listed.
+uint32_t ElementType(uint32_t array_oid);
+uint32_t ArrayType(uint32_t element_oid);
+
+}  // namespace mend::plan

@@ -1,0 +1,39 @@
+// A patch: one set of typed actions for one table, and field mappings.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/plan/shape.h"
+
+namespace mend::plan {
+
+enum class ActionKind : uint8_t { AddColumn, WidenType, DropNotNull, SetDefault, MapField };
+
+// "add_column", "widen_type", ...: the labels of the SQL type mend.action.
+std::string_view Name(ActionKind kind);
+std::optional<ActionKind> ActionKindFromName(std::string_view name);
+
+// One subcommand of the ALTER TABLE. MapField never appears here: mappings stand in field_map.
+struct Action {
+  ActionKind kind = ActionKind::AddColumn;
+  std::string column;
+  Type type;                                   // AddColumn, WidenType
+  std::optional<std::string> default_literal;  // AddColumn, SetDefault: the constant's text
+  bool if_not_exists = false;                  // AddColumn
+};
+
+struct FieldMapping {
+  std::string field;
+  std::optional<std::string> column;  // nullopt: ignore the field
+};
+
+struct Patch {
+  std::vector<Action> actions;
+  std::vector<FieldMapping> field_map;
+  std::string rationale;
+  bool empty() const { return actions.empty() && field_map.empty(); }
+};
+
+}  // namespace mend::plan
