@@ -1,0 +1,43 @@
+# What users run: make, make install, make installcheck (PGXS). Developers also use CMakeLists.txt.
+EXTENSION = pg_mend
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_mend.control)
+
+MODULE_big = pg_mend
+SOURCES = $(sort $(filter-out src/core/mcp/% src/core/net/%,$(wildcard src/core/*/*.cpp)) $(wildcard src/server/*/*.cpp))
+OBJS = $(SOURCES:.cpp=.o)
+
+INSTALL_SQL = sql/pg_mend--$(EXTVERSION).sql
+DATA_built = $(INSTALL_SQL)
+
+REGRESS = $(basename $(notdir $(sort $(wildcard sql/*_test.sql))))
+REGRESS_OPTS = --inputdir=. --load-extension=pg_mend
+ISOLATION = $(basename $(notdir $(sort $(wildcard specs/*.spec))))
+ISOLATION_OPTS = --load-extension=pg_mend
+ifndef NO_TAP
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+endif
+
+PG_CONFIG ?= pg_config
+PG_CPPFLAGS = -Isrc
+# PGXS hides symbols from PostgreSQL 16 on; before, PGDLLEXPORT is empty and must be given a meaning.
+PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-register \
+	-fvisibility=hidden -fvisibility-inlines-hidden -MMD -MP
+ifneq ($(filter 14 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
+PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
+endif
+PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
+SHLIB_LINK += -lstdc++ -Wl,--version-script=src/exports.map
+EXTRA_CLEAN = $(INSTALL_SQL) $(SOURCES:.cpp=.d)
+
+# Bitcode would need clang and gains nothing here.
+override with_llvm = no
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(shlib): src/exports.map
+
+$(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
+	cat $^ > $@
+
+-include $(SOURCES:.cpp=.d)

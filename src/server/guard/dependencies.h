@@ -1,0 +1,20 @@
+// What in the catalogs forbids, or makes risky, a change of a column's type.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/plan/shape.h"
+
+namespace mend::guard {
+
+// Fills type_locked_by of every column: views, rules, generated columns, expression and partial
+// indexes, policies and triggers that name the column, foreign keys on either side, partition key,
+// domains, inherited columns, unique or exclusion keys whose equality would change, statistics
+// objects, publications with column lists or row filters. "" where nothing does.
+void ExplainTypeLocks(plan::Shape* shape);
+
+// Names of the publications that publish the table, FOR ALL TABLES and FOR TABLES IN SCHEMA too.
+std::vector<std::string> PublicationsOf(uint32_t relid);
+
+}  // namespace mend::guard

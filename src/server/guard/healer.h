@@ -1,0 +1,24 @@
+// Wall 3: the limited role, and the table lent to it for the length of one statement.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "server/pg/call.h"
+
+namespace mend::guard {
+
+// Why this role may not heal this table, or nullopt: it must exist, be NOLOGIN or at least neither
+// superuser, CREATEROLE, CREATEDB, REPLICATION nor BYPASSRLS, nor a member, at any depth, of such a
+// role or of pg_execute_server_program, pg_read_server_files, pg_write_server_files, have no ACL
+// entry on the table (or its partitions, children and sequences), own nothing, and have USAGE on
+// the table's schema.
+std::optional<std::string> WhyUnfit(Oid healer, Oid relid);
+
+// Runs one rendered ALTER TABLE as the healer: the table (its partitions and inheritance children
+// too) is lent, search_path is empty, the operation security-restricted; afterwards owner, ACLs and
+// dependencies are what they were. The caller holds ACCESS EXCLUSIVE on the table, is superuser, and
+// is in a transaction that it rolls back on error.
+void AlterAsHealer(Oid relid, Oid healer, const std::string& ddl);
+
+}  // namespace mend::guard

@@ -1,0 +1,22 @@
+// Wall 2: the only text that ever runs is the one rendered here from typed actions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/plan/patch.h"
+#include "core/plan/shape.h"
+
+namespace mend::guard {
+
+// "ALTER TABLE schema.name ADD COLUMN ...": qualified, quoted, types from pg_catalog. Empty for no
+// actions. Throws pg::Error (XX000) when the text, parsed once more, does not give back the actions.
+std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions);
+
+// The text that takes the actions back, against the shape they are applied to. Empty for none.
+std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions);
+
+// A type as it is rendered: pg_catalog."varchar"(40).
+std::string RenderType(const plan::Type& type);
+
+}  // namespace mend::guard

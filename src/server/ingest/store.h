@@ -1,0 +1,22 @@
+// Writes evaluated rows as INSERT would, and says of each what became of it.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "core/drift/kind.h"
+#include "server/ingest/evaluate.h"
+
+namespace mend::ingest {
+
+// Stores `rows` in order as the current user with INSERT's own semantics. Result i is nullopt when
+// row i was stored (or ignored by on_conflict), else why not. A failing batch is bisected: good rows
+// are stored whatever their neighbours do; each row's effects are all or nothing. Errors that say
+// nothing about the row (serialization, deadlock, cancel, resources, lack of privilege) are thrown.
+// `raise_conflicts`: honour on_conflict = raise by throwing 23505 (ingest); false in replay.
+std::vector<std::optional<drift::Misfit>> Store(const Target& target, std::vector<Row>* rows, bool raise_conflicts);
+
+// Whether the rows' errors say nothing about the row, so that the caller must be told.
+bool MustRaise(const pg::Error& error);
+
+}  // namespace mend::ingest

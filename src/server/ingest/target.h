@@ -1,0 +1,49 @@
+// A landing table as ingest sees it: shape, terms, and how keys resolve to columns.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/plan/patch.h"
+#include "core/plan/shape.h"
+#include "server/ingest/enrollment.h"
+
+namespace mend::ingest {
+
+struct Resolution {
+  enum class To : uint8_t { Column, Unknown, Ignored, Ambiguous } to = To::Unknown;
+  int column = -1;  // index into shape.columns, with To::Column
+};
+
+class Target {
+ public:
+  Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord> fields);
+
+  // Recorded mapping, else exact column name, else the one column equal under snake_case
+  // normalisation, else unknown. Remembers each key it has seen (bounded).
+  Resolution Resolve(std::string_view key) const;
+
+  const plan::Shape& shape() const { return shape_; }
+  const Enrollment& enrollment() const { return enrollment_; }
+  const std::vector<FieldRecord>& fields() const { return fields_; }
+  // Whether PostgreSQL's own coercion is wanted for this column.
+  bool AcceptsLoss(int column) const;
+
+ private:
+  plan::Shape shape_;
+  Enrollment enrollment_;
+  std::vector<FieldRecord> fields_;
+  mutable std::unordered_map<std::string, Resolution> resolved_;
+};
+
+// The enrolled table, cached in this session and dropped when the relation, its enrolment or its
+// field mappings change (relcache invalidation). Throws 55000 with a hint when not enrolled, 42P01
+// when there is no such table. Valid until the end of the current command's use: hold the pointer.
+std::shared_ptr<const Target> FindTarget(Oid relid);
+
+// The target as it would be after `patch`: what a proof converts against. Adds columns, changes
+// types, relaxes NOT NULL, adds defaults and mappings. Pure.
+Target Patched(const Target& target, const plan::Patch& patch);
+
+}  // namespace mend::ingest

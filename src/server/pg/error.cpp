@@ -1,0 +1,89 @@
+#include "server/pg/error.h"
+
+namespace mend::pg {
+namespace {
+
+std::optional<std::string> Optional(const char* text) {
+  if (text == nullptr) {
+    return std::nullopt;
+  }
+  return std::string(text);
+}
+
+char* Copy(const std::optional<std::string>& text) {
+  return text ? pstrdup(text->c_str()) : nullptr;
+}
+
+}  // namespace
+
+Error::Error(int sqlerrcode, std::string message, std::optional<std::string> hint,
+             std::optional<std::string> detail) {
+  auto fields = std::make_shared<ErrorFields>();
+  fields->sqlerrcode = sqlerrcode;
+  fields->message = std::move(message);
+  fields->hint = std::move(hint);
+  fields->detail = std::move(detail);
+  fields_ = std::move(fields);
+}
+
+std::string Error::sqlstate() const {
+  std::string state(5, ' ');
+  int code = fields_->sqlerrcode;
+  for (char& c : state) {
+    c = static_cast<char>(PGUNSIXBIT(code));
+    code >>= 6;
+  }
+  return state;
+}
+
+bool Error::IsClass(const char* two_characters) const {
+  return sqlstate().compare(0, 2, two_characters) == 0;
+}
+
+bool Error::MustPropagate() const {
+  return sqlerrcode() == ERRCODE_QUERY_CANCELED || sqlerrcode() == ERRCODE_OUT_OF_MEMORY ||
+         sqlerrcode() == ERRCODE_ADMIN_SHUTDOWN || sqlerrcode() == ERRCODE_CRASH_SHUTDOWN;
+}
+
+ErrorFields TakeError(MemoryContext context) {
+  MemoryContextSwitchTo(context);
+  ErrorData* edata = CopyErrorData();
+  FlushErrorState();
+  ErrorFields fields;
+  fields.sqlerrcode = edata->sqlerrcode;
+  fields.message = edata->message != nullptr ? edata->message : "";
+  fields.detail = Optional(edata->detail);
+  fields.hint = Optional(edata->hint);
+  fields.context = Optional(edata->context);
+  fields.schema = Optional(edata->schema_name);
+  fields.table = Optional(edata->table_name);
+  fields.column = Optional(edata->column_name);
+  fields.datatype = Optional(edata->datatype_name);
+  fields.constraint = Optional(edata->constraint_name);
+  fields.function = edata->funcname != nullptr ? edata->funcname : "";
+  FreeErrorData(edata);
+  return fields;
+}
+
+void Raise(ErrorFields* fields) {
+  ErrorData edata;
+  memset(&edata, 0, sizeof(edata));
+  edata.elevel = ERROR;
+  edata.sqlerrcode = fields->sqlerrcode;
+  edata.message = pstrdup(fields->message.c_str());
+  edata.detail = Copy(fields->detail);
+  edata.hint = Copy(fields->hint);
+  edata.context = Copy(fields->context);
+  edata.schema_name = Copy(fields->schema);
+  edata.table_name = Copy(fields->table);
+  edata.column_name = Copy(fields->column);
+  edata.datatype_name = Copy(fields->datatype);
+  edata.constraint_name = Copy(fields->constraint);
+  edata.funcname = pstrdup(fields->function.c_str());
+  edata.assoc_context = CurrentMemoryContext;
+  delete fields;
+  ThrowErrorData(&edata);
+  pg_unreachable();
+}
+
+}  // namespace mend::pg

@@ -1,0 +1,48 @@
+// A PostgreSQL error as a C++ exception, with every field that PostgreSQL reports.
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/pg/postgres.h"
+
+namespace mend::pg {
+
+struct ErrorFields {
+  int sqlerrcode = 0;  // ERRCODE_...
+  std::string message;
+  std::optional<std::string> detail, hint, context;
+  std::optional<std::string> schema, table, column, datatype, constraint;
+  std::string function;  // the C function that raised it, e.g. "ExecWithCheckOptions"
+};
+
+class Error : public std::exception {
+ public:
+  explicit Error(ErrorFields fields) : fields_(std::make_shared<ErrorFields>(std::move(fields))) {}
+  // An error of our own.
+  Error(int sqlerrcode, std::string message, std::optional<std::string> hint = std::nullopt,
+        std::optional<std::string> detail = std::nullopt);
+
+  const char* what() const noexcept override { return fields_->message.c_str(); }
+  const ErrorFields& fields() const { return *fields_; }
+  int sqlerrcode() const { return fields_->sqlerrcode; }
+  std::string sqlstate() const;
+  // Class of the SQLSTATE, e.g. "23".
+  bool IsClass(const char* two_characters) const;
+  // Cancel, termination and out-of-memory: never to be swallowed.
+  bool MustPropagate() const;
+
+ private:
+  std::shared_ptr<const ErrorFields> fields_;
+};
+
+// Moves the error that PostgreSQL has just caught (a sigsetjmp has returned) into a value, and
+// clears it. `context`: the memory context to go on in.
+ErrorFields TakeError(MemoryContext context);
+
+// Raises the error in PostgreSQL and frees `fields`. Call from a frame without destructors.
+[[noreturn]] void Raise(ErrorFields* fields);
+
+}  // namespace mend::pg

@@ -1,0 +1,85 @@
+#include "server/pg/settings.h"
+
+#include <climits>
+#include <string>
+#include <string_view>
+
+#include "server/pg/postgres.h"
+
+namespace mend::pg {
+
+char* planners = nullptr;
+int lock_timeout_ms = 2000;
+int max_lock_hold_ms = 10000;
+int max_rewrite_mb = 1024;
+int batch_size = 1000;
+int max_workers = 2;
+int idle_exit_s = 300;
+int patches_per_hour = 30;
+int column_cooldown_s = 3600;
+int max_columns = 400;
+
+namespace {
+
+struct IntSetting {
+  const char* name;
+  const char* description;
+  int* variable;
+  int boot;
+  int low;
+  int high;
+  int flags;
+};
+
+constexpr IntSetting kIntSettings[] = {
+    {"mend.lock_timeout", "How long a heal waits for the lock on its table before it backs off.", &lock_timeout_ms,
+     2000, 1, INT_MAX, GUC_UNIT_MS},
+    {"mend.max_lock_hold", "How long a heal may hold the lock on its table; past it the heal is rolled back.",
+     &max_lock_hold_ms, 10000, 100, INT_MAX, GUC_UNIT_MS},
+    {"mend.max_rewrite_size", "Patches that rewrite a larger table wait for approval.", &max_rewrite_mb, 1024, 0,
+     INT_MAX, GUC_UNIT_MB},
+    {"mend.batch_size", "Rows written or replayed in one batch.", &batch_size, 1000, 1, 100000, 0},
+    {"mend.max_workers", "Workers that may heal tables of one database at the same time; 0 stops healing.",
+     &max_workers, 2, 0, 32, 0},
+    {"mend.idle_exit", "How long a worker stays when there is nothing to do.", &idle_exit_s, 300, 1, INT_MAX / 1000,
+     GUC_UNIT_S},
+    {"mend.patches_per_hour", "Patches applied to one table in an hour before its breaker opens; 0 is no limit.",
+     &patches_per_hour, 30, 0, INT_MAX, 0},
+    {"mend.column_cooldown",
+     "How long a column whose type was changed is left alone; its rows wait. 0 is off; adding a column does not count.",
+     &column_cooldown_s, 3600, 0, INT_MAX / 1000, GUC_UNIT_S},
+    {"mend.max_columns", "Columns, dropped ones included, to which a table may grow by itself.", &max_columns, 400, 1,
+     1600, 0},
+};
+
+}  // namespace
+
+bool PlannerEnabled(const char* name) {
+  std::string_view rest = planners != nullptr ? planners : "";
+  while (!rest.empty()) {
+    size_t comma = rest.find(',');
+    std::string_view word = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    size_t first = word.find_first_not_of(" \t");
+    if (first == std::string_view::npos) {
+      continue;
+    }
+    word = word.substr(first, word.find_last_not_of(" \t") - first + 1);
+    if (word == name) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void DefineSettings() {
+  DefineCustomStringVariable("mend.planners", "Planners that are asked for a patch, in order; the first that answers wins.",
+                             nullptr, &planners, "rules,claude", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  for (const IntSetting& setting : kIntSettings) {
+    DefineCustomIntVariable(setting.name, setting.description, nullptr, setting.variable, setting.boot, setting.low,
+                            setting.high, PGC_SUSET, setting.flags, nullptr, nullptr, nullptr);
+  }
+  MarkGUCPrefixReserved("mend");
+}
+
+}  // namespace mend::pg

@@ -1,0 +1,5 @@
+#include "server/worker/wake.h"
+
+namespace mend::worker {
+void WakeAtCommit() {}
+}  // namespace mend::worker
