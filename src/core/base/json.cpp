@@ -16,8 +16,8 @@ struct ReaderAssertion {};
 }  // namespace
 }  // namespace mend::json
 
-#define RAPIDJSON_ASSERT(condition) \
-  do {                              \
+#define RAPIDJSON_ASSERT(condition)                          \
+  do {                                                       \
     if (!(condition)) throw ::mend::json::ReaderAssertion(); \
   } while (false)
 #ifdef __SSE2__

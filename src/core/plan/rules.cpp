@@ -38,17 +38,14 @@ std::string WhyNoRule(const Drift& drift) {
     case Kind::Generated:
       return Named("column", drift.column) + " is computed by the database, and " + rows +
              " bring another value for it";
-    case Kind::NoPartition:
-      return "no partition takes " + rows + ": a partition must be added";
+    case Kind::NoPartition: return "no partition takes " + rows + ": a partition must be added";
     case Kind::Constraint:
       return "a constraint, policy or trigger refuses " + rows +
              ": a change of the table's columns cannot help";
     case Kind::Ambiguous:
       return "two keys of one payload mean " + Named("column", drift.column) + " in " + rows;
-    case Kind::Malformed:
-      return rows + " are not JSON objects that can be stored";
-    default:
-      return "no rule answers this kind of drift";
+    case Kind::Malformed: return rows + " are not JSON objects that can be stored";
+    default: return "no rule answers this kind of drift";
   }
 }
 
@@ -171,8 +168,8 @@ class Proposal {
     if (provable.empty()) return;
 
     const std::optional<Type> type = WidenFor(column.type, merged);
-    const std::string obstacle = type ? WhyNotWiden(column)
-                                      : Describe(column, merged) + ": no lossless type holds all";
+    const std::string obstacle =
+        type ? WhyNotWiden(column) : Describe(column, merged) + ": no lossless type holds all";
     if (obstacle.empty()) {
       return Act({ActionKind::WidenType, column.name, *type, std::nullopt, false},
                  "widen " + Named("column", column.name) + " from " + column.type_text + " to " +
