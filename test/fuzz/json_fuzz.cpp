@@ -22,12 +22,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (document.Parse(text)) return 0;
   Check(has_prefix);
   Check(prefix.tokens().size() == document.tokens().size());
-  for (uint32_t i = 0; i < document.tokens().size(); ++i) {
+  // The first values only: the cost of a run stays linear.
+  for (uint32_t i = 0; i < document.tokens().size() && i < 64; ++i) {
     const Value value(&document, i);
     Document again;
-    Check(!again.Parse(value.Serialise()));
+    const std::string slice = value.Serialise();
+    Check(!again.Parse(slice));
     Check(again.root().kind() == value.kind() && again.root().text() == value.text());
-    if (i > 64) break;  // keeps the cost of a run linear
   }
   return 0;
 }

@@ -163,6 +163,16 @@ TEST(JsonParse, ValidatesUtf8) {
   EXPECT_EQ(OffsetOf("[\"abc\xFF\"]"), 5u);
 }
 
+TEST(JsonParse, RefusesRawControlCharactersWhereverTheyStand) {
+  for (int c = 0; c <= 0x20; ++c) {
+    for (size_t before = 0; before < 40; ++before) {
+      const std::string text =
+          "\"" + std::string(before, 'x') + static_cast<char>(c) + "yyyyyyyyyyyyyyyyyyyyyyyy\"";
+      EXPECT_EQ(Accepts(text), c == 0x20) << c << " after " << before;
+    }
+  }
+}
+
 TEST(JsonParse, RefusesBrokenText) {
   for (const char* bad :
        {"",        "  ",          "{",          "[",     "[1",    "[1,",   "[1,]",

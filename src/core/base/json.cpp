@@ -61,6 +61,21 @@ const char* Describe(rapidjson::ParseErrorCode code) {
   }
 }
 
+// The first byte from 0x18 to 0x1F, which JSON text never has; text.size() when there is none.
+// RapidJSON's SIMD loops stop in strings at control characters only up to 0x19.
+size_t FindHighControl(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  size_t at = 0;
+  for (; text.size() - at >= 8; at += 8) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + at, 8);
+    const uint64_t zero_where_found = (word & kOnes * 0xF8) ^ kOnes * 0x18;
+    if (((zero_where_found - kOnes) & ~zero_where_found & kOnes * 0x80) != 0) break;
+  }
+  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xF8) != 0x18) ++at;
+  return at;
+}
+
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // One past the closing quote of the string whose opening quote is at `at`; text.size() when it is
@@ -218,6 +233,8 @@ std::optional<Document::Failure> Document::Parse(std::string_view text) {
   }
   const size_t valid = base::ValidUtf8Prefix(text);
   if (valid != text.size()) return Failure{"the text is not valid UTF-8", valid};
+  const size_t control = FindHighControl(text);
+  if (control != text.size()) return Failure{"a raw control character", control};
 
   source_ = text;
   bool hide_numbers = false;
