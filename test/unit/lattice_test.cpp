@@ -190,6 +190,10 @@ TEST(Lattice, RewritesAreThoseOfPostgres) {
   EXPECT_FALSE(Rewrites({kCidr, -1}, {kInet, -1}));
   EXPECT_TRUE(Rewrites({kDate, -1}, {kTimestamp, -1}));
   EXPECT_TRUE(Rewrites(kInt4Array, kInt8Array));
+  EXPECT_TRUE(Rewrites({1015, Varchar(5)}, {1015, Varchar(9)}));
+  EXPECT_TRUE(Rewrites({1015, Varchar(5)}, kTextArray));
+  EXPECT_TRUE(Rewrites({651, -1}, {1041, -1}));
+  EXPECT_FALSE(Rewrites({1231, EncodeNumeric(10, 2)}, {1231, -1}));
 }
 
 drift::Profile Of(const std::vector<std::string>& values) {

@@ -117,8 +117,8 @@ TEST_F(RulesTest, TheProvableIsPlannedBesideTheUnprovable) {
   ASSERT_EQ(plan.unplanned.size(), 1u);
   EXPECT_EQ(plan.unplanned[0].drift, 0u);
   EXPECT_EQ(plan.unplanned[0].reason,
-            "column \"amount\" is integer, and 3 rows bring 1 x boolean, 2 x text that is neither "
-            "number nor time: no lossless type holds both");
+            "column \"amount\" is integer, and 3 rows bring booleans (1), text that is neither "
+            "number nor time (2): no lossless type holds both");
 }
 
 TEST_F(RulesTest, WhatTheTypeHoldsIsNotWidened) {

@@ -31,6 +31,11 @@ namespace {
 // RapidJSON's SIMD loops read whole aligned blocks: past the terminator, but never past this.
 constexpr size_t kPadding = 16;
 
+// Holds the reader's stack at any depth allowed, so that it never allocates: RapidJSON does not
+// look at what malloc returns.
+constexpr size_t kReaderStack = 16 * 1024;
+static_assert(kReaderStack >= 16 * kMaxDepth);
+
 constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseInsituFlag |
                             rapidjson::kParseNumbersAsStringsFlag;
 
@@ -251,7 +256,7 @@ std::optional<Document::Failure> Document::Read(bool* hide_numbers) {
   buffer_.append(kPadding, '\0');
   if (*hide_numbers) HideNumbers(source_, &buffer_);
 
-  alignas(16) char scratch[2048];
+  alignas(16) char scratch[kReaderStack];
   Pool pool(scratch, sizeof scratch);
   Reader reader(&pool);
   rapidjson::InsituStringStream stream(buffer_.data());

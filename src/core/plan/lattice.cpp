@@ -149,10 +149,10 @@ bool Rewrites(const Type& from, const Type& to) {
   if (from.oid == kVarchar && to.oid == kText) return false;
   if (from.oid == kText && to.oid == kVarchar) return to.typmod >= 0;
   if (from.oid == kCidr && to.oid == kInet) return false;
+  if (from.oid == to.oid && to.typmod < 0) return false;
   // Only the coercion to a longer modifier of the same scalar type is optimised away.
   if (from.oid != to.oid || !GrowsWithinType(from.oid, from.typmod, to.typmod)) return true;
-  if (from.oid != kNumeric || to.typmod < 0) return false;
-  return DecodeNumeric(from.typmod).scale != DecodeNumeric(to.typmod).scale;
+  return from.oid == kNumeric && DecodeNumeric(from.typmod).scale != DecodeNumeric(to.typmod).scale;
 }
 
 }  // namespace mend::plan
