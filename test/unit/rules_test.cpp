@@ -194,6 +194,11 @@ TEST_F(RulesTest, OtherKindsAreLeftWithAReason) {
             std::string::npos);
 }
 
+TEST_F(RulesTest, UnprintableNamesAreForAPerson) {
+  EXPECT_NE(ReasonFor(MakeDrift(Kind::NewField, "a\xC2\x85", "", {"1"})).find("printed"),
+            std::string::npos);
+}
+
 TEST_F(RulesTest, NoDriftNoPatch) {
   const Plan plan = Propose({});
   EXPECT_TRUE(plan.patch.empty());

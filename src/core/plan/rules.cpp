@@ -112,6 +112,9 @@ class Proposal {
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, Named("column", name) + " is left alone: " + *reason);
     }
+    if (!IsPrintable(name)) {
+      return Leave(i, field + " has characters that cannot be printed: name a column for it");
+    }
     // Without a recorded mapping, only a field whose normal form is the column finds it.
     const bool may_map = policy_.allow.count(ActionKind::MapField) > 0;
     if (!may_map && name != Normalise(drift.field)) {
