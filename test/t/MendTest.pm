@@ -1,0 +1,83 @@
+# What the TAP tests share: nodes with pg_mend, and payloads in the queue.
+package MendTest;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(mend_node landing_table enqueue due_tables worker_pids wait_no_worker nothing_crashed);
+
+# A running node with the extension in database postgres. PostgreSQL::Test::Cluster reads TEMP_CONFIG, by which the
+# node finds an extension that is not installed under /usr.
+sub mend_node
+{
+	my ($name, @settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init;
+	$node->append_conf('postgresql.conf', join("\n", 'fsync = off', 'restart_after_crash = on', @settings, ''));
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pg_mend');
+	return $node;
+}
+
+# Creates and enrolls public.$table (id int).
+sub landing_table
+{
+	my ($node, $table, $database) = @_;
+	$node->safe_psql(
+		$database // 'postgres', qq{
+		CREATE TABLE public.$table (id int);
+		INSERT INTO mend.enrollments (target, target_name, system_identifier, database_oid)
+		SELECT 'public.$table', 'public.$table', s.system_identifier, d.oid
+		FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()});
+	return;
+}
+
+# The SQL that queues one payload with an unknown field, as healing_insert does.
+sub enqueue
+{
+	my ($table) = @_;
+	return qq{
+		INSERT INTO mend.queue (target, target_name, payload, submitter, submitted_by, sqlstate, error, kind, field, fields)
+		SELECT 'public.$table', 'public.$table', '{"id": 1, "extra": 2}', oid, rolname, '42703', 'no such column',
+			'new_field', 'extra', '{extra}'
+		FROM pg_roles WHERE rolname = session_user;
+	};
+}
+
+sub due_tables
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql($database // 'postgres', 'SELECT count(*) FROM mend.work WHERE due');
+}
+
+sub worker_pids
+{
+	my ($node, $database) = @_;
+	$database //= 'postgres';
+	return $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_mend worker' AND datname = '$database' ORDER BY 1");
+}
+
+sub wait_no_worker
+{
+	my ($node, $database) = @_;
+	$database //= 'postgres';
+	return $node->poll_query_until('postgres',
+		"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_mend worker' AND datname = '$database')"
+	);
+}
+
+# `allowed`: how many processes the test itself has killed.
+sub nothing_crashed
+{
+	my ($node, $allowed) = @_;
+	my @crashes = grep { /terminated by signal|PANIC:|TRAP:/ } split /\n/, slurp_file($node->logfile);
+	is(scalar(@crashes), $allowed // 0, 'no process crashed') or diag(join "\n", @crashes);
+	return;
+}
+
+1;
