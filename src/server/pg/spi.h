@@ -17,6 +17,8 @@ struct Param {
   bool null;
 };
 Param Text(std::string_view value);
+inline Param Text(const std::string& value) { return Text(std::string_view(value)); }
+inline Param Text(const char* value) { return Text(std::string_view(value)); }
 Param Text(const std::optional<std::string>& value);
 Param Int8(int64_t value);
 Param Int8(const std::optional<int64_t>& value);
