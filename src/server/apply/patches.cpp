@@ -47,8 +47,9 @@ std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::strin
   return field_map;
 }
 
-std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& patched, const drift::DriftSet& drift,
+std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& target, const drift::DriftSet& drift,
                          const Proof& proof) {
+  ingest::Target patched = ingest::Patched(target, patch);
   std::string text = "{\"actions\": [";
   for (const plan::Action& action : patch.actions) {
     text += text.back() == '[' ? "{\"kind\": " : ", {\"kind\": ";
@@ -58,6 +59,10 @@ std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& patched
     if (action.type.oid != 0) {
       text += ", \"type\": ";
       json::AppendQuoted(&text, guard::RenderType(action.type));
+    }
+    if (action.kind == plan::ActionKind::WidenType) {
+      text += ", \"from\": ";
+      json::AppendQuoted(&text, guard::RenderType(target.shape().Find(action.column)->type));
     }
     text += "}";
   }

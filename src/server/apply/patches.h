@@ -26,8 +26,9 @@ struct PatchRecord {
 std::string FieldMapToJson(const std::vector<plan::FieldMapping>& field_map);
 std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::string& text);
 
-// What is kept of why a patch was planned: its actions, the drift it answers to and its proof.
-std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& patched, const drift::DriftSet& drift,
+// What is kept of why a patch was planned against `target`: its actions, the drift it answers to and
+// its proof.
+std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& target, const drift::DriftSet& drift,
                          const Proof& proof);
 
 // Whether applying it rewrites the table.

@@ -19,8 +19,9 @@ namespace {
 // The drift of the table that a patch covers, as folded so far.
 drift::DriftSet CoveredBy(const ingest::Target& target, const plan::Patch& patch) {
   ingest::Target patched = ingest::Patched(target, patch);
+  apply::DriftBook book(target.shape().relid);
   drift::DriftSet covered;
-  for (const drift::Drift& drift : apply::DriftBook(target.shape().relid).drifts()) {
+  for (const drift::Drift& drift : book.drifts()) {
     if (apply::Covers(patch, patched, drift.field, drift.column)) {
       covered.push_back(drift);
     }
@@ -99,10 +100,16 @@ std::optional<apply::PatchRecord> WithoutRefuted(const ingest::Target& target, c
     return std::nullopt;
   }
   rest.ddl = guard::Render(target.shape(), rest.patch.actions);
-  pg::KeepBooks("UPDATE mend.patches SET ddl = nullif($2, ''), inverse_ddl = nullif($3, ''), field_map = $4::jsonb "
-                "WHERE id = $1",
-                {pg::Int8(rest.id), pg::Text(rest.ddl), pg::Text(guard::RenderInverse(target.shape(), rest.patch.actions)),
-                 pg::Text(apply::FieldMapToJson(rest.patch.field_map))});
+  std::vector<std::string> columns;
+  for (const plan::Action& action : rest.patch.actions) {
+    columns.push_back(action.column);
+  }
+  pg::KeepBooks(
+      "UPDATE mend.patches SET ddl = nullif($2, ''), inverse_ddl = nullif($3, ''), field_map = $4::jsonb, "
+      "evidence = jsonb_set(evidence, '{actions}', (SELECT coalesce(jsonb_agg(a), '[]') FROM "
+      "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))) WHERE id = $1",
+      {pg::Int8(rest.id), pg::Text(rest.ddl), pg::Text(guard::RenderInverse(target.shape(), rest.patch.actions)),
+       pg::Text(apply::FieldMapToJson(rest.patch.field_map)), pg::TextArray(columns)});
   return rest;
 }
 

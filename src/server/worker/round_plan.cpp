@@ -58,8 +58,9 @@ class PlanStep {
 // Drift that is open and not decided in this round already. What only waits (for a foreign key's
 // target, a partition) is no matter for a planner.
 drift::DriftSet PlanStep::ToPlan() {
+  apply::DriftBook book(round_.target);
   drift::DriftSet drifts;
-  for (const drift::Drift& drift : apply::DriftBook(round_.target).drifts()) {
+  for (const drift::Drift& drift : book.drifts()) {
     bool decided = std::any_of(round_.settlements.begin(), round_.settlements.end(), [&](const Settlement& settled) {
       return settled.field == drift.field && settled.kind == drift.kind;
     });
@@ -239,7 +240,7 @@ std::optional<Planned> PlanStep::Run() {
   planned.record.inverse_ddl = guard::RenderInverse(shape_, planned.patch.actions);
   planned.record.field_map = planned.patch.field_map;
   planned.record.rationale = plan.patch.rationale;
-  planned.record.evidence = apply::EvidenceJson(planned.patch, patched, planned.covered, planned.proof);
+  planned.record.evidence = apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
   planned.record.fingerprint = plan::DriftFingerprint(shape_, drifts);
   planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
   planned.record.proposed_by = observe::kWorker;
