@@ -41,5 +41,3 @@ COMMENT ON TRIGGER invalidate_target ON mend.enrollments IS 'The next payload is
 CREATE TRIGGER invalidate_target AFTER INSERT OR UPDATE OR DELETE ON mend.fields
     FOR EACH ROW EXECUTE FUNCTION mend.invalidate_target();
 COMMENT ON TRIGGER invalidate_target ON mend.fields IS 'The next payload is resolved with the new mappings';
-
-GRANT USAGE ON SCHEMA mend TO PUBLIC;
