@@ -20,16 +20,27 @@ constexpr int64_t kLookForPreparedMs = 5 * 1000;
 constexpr int64_t kCheckPresenceMs = 1000;
 // While other workers heal the tables that are due, every commit wakes us in vain: not more often than this.
 constexpr long kBetweenVainLooksMs = 20;
-constexpr int64_t kLongestBackOffMs = 5 * 60 * 1000;
+constexpr int64_t kLongestTableBackOffMs = 5 * 60 * 1000;
+constexpr int64_t kLongestBackOffMs = 30 * 1000;
 
 int64_t NowMs() { return GetCurrentTimestamp() / 1000; }
 
-int64_t BackOffMs(int failures) {
+// After the n-th failure in a row: 1 s, 2 s, 4 s ...
+int64_t BackOffMs(int failures, int64_t longest) {
   int64_t delay = 1000;
-  for (int i = 1; i < failures && delay < kLongestBackOffMs; ++i) {
+  for (int i = 1; i < failures && delay < longest; ++i) {
     delay *= 2;
   }
-  return std::min(delay, kLongestBackOffMs);
+  return std::min(delay, longest);
+}
+
+void ReloadSettings() {
+  pg::Call([] {
+    if (ConfigReloadPending) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+    }
+  });
 }
 
 void Report(BackendState state, const std::string& what) {
@@ -80,7 +91,7 @@ class Worker {
       failed_turns_ = error ? failed_turns_ + 1 : 0;
       if (error) {
         Log("pg_mend worker", *error);
-        Guarded([&] { stay = ExitIn() > 0 ? Nap(BackOffMs(failed_turns_), false) : !Leave(0); });
+        Guarded([&] { stay = ExitIn() > 0 ? Nap(BackOffMs(failed_turns_, kLongestBackOffMs), false) : !Leave(0); });
       }
     }
     if (succeeded_by_another_) {
@@ -91,9 +102,10 @@ class Worker {
  private:
   // One look and what follows from it; false when the worker has left.
   bool Turn() {
+    ReloadSettings();
     bool wanted = TakeWanted();
     Outlook outlook;
-    if (!Look(&outlook)) {
+    if (!MayStay() || !Look(&outlook)) {
       return !Leave(0);
     }
     if (HealOne(outlook)) {
@@ -113,7 +125,7 @@ class Worker {
     pg::Transaction transaction;
     bool stay = LockExtension();
     if (stay) {
-      succeeded_by_another_ = !settings_.Refresh();
+      succeeded_by_another_ = !settings_.Refresh() || succeeded_by_another_;
       *outlook = LookForWork();
       stay = !succeeded_by_another_ && !outlook->stopped && pg::max_workers > 0;
     }
@@ -133,36 +145,35 @@ class Worker {
         if (i + 1 < due.size()) {
           WakeNow();
         }
-        Heal(table);
+        std::optional<pg::Error> error = Heal(table);
         ReleaseLease();
+        if (error) {
+          throw *error;
+        }
         return true;
       }
     }
     return false;
   }
 
-  void Heal(const DueTable& table) {
+  // A round that failed is booked; returned is what went wrong with the books, if anything.
+  std::optional<pg::Error> Heal(const DueTable& table) {
     last_target_ = table.target;
     std::optional<pg::Error> error = Guarded([&] {
       Report(STATE_RUNNING, "pg_mend: healing " + table.name);
       RunRound(table.target);
     });
-    error = error ? Book(table, *error) : table.failing ? BookSuccess(table) : std::nullopt;
-    if (error) {
-      ReleaseLease();
-      throw *error;
-    }
+    return error ? BookError(table, *error) : table.failing ? BookSuccess(table) : std::nullopt;
   }
 
-  // What went wrong while keeping the books, if anything.
-  std::optional<pg::Error> Book(const DueTable& table, const pg::Error& error) {
+  std::optional<pg::Error> BookError(const DueTable& table, const pg::Error& error) {
     int failures = ++failures_[table.target];
     return Guarded([&] {
       pg::Transaction transaction;
       // A round that failed because the extension was dropped is no failure.
       if (LockExtension()) {
         Log("pg_mend: heal round of " + table.name + " failed", error);
-        BookFailure(table.target, error, BackOffMs(failures));
+        BookFailure(table.target, error, BackOffMs(failures, kLongestTableBackOffMs));
       }
       transaction.Commit();
     });
@@ -209,10 +220,6 @@ class Worker {
     while (now < until && !(heed_wanted && Wanted())) {
       pg::Nap(static_cast<long>(std::max<int64_t>(std::min(until, check_at) - now, 1)));
       if (ConfigReloadPending) {
-        pg::Call([] {
-          ConfigReloadPending = false;
-          ProcessConfigFile(PGC_SIGHUP);
-        });
         return true;
       }
       now = NowMs();
