@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
-use MendTest qw(start_node stop_node);
+use StreamTest qw(start_node stop_node);
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;

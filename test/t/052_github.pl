@@ -5,7 +5,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use JSON::PP;
-use MendTest qw(start_node offer_file make_from_first load_range check_books stop_node);
+use StreamTest qw(start_node offer_file make_from_first load_range check_books stop_node);
 use PostgreSQL::Test::Utils;
 use Test::More;
 

@@ -1,5 +1,85 @@
 #include "server/worker/wake.h"
 
+#include "server/pg/settings.h"
+#include "server/worker/slots.h"
+
 namespace mend::worker {
-void WakeAtCommit() {}
+namespace {
+
+enum class Ask { kNothing, kTell, kWake };
+
+Ask asked = Ask::kNothing;
+
+bool Register(Oid database) {
+  BackgroundWorker worker;
+  memset(&worker, 0, sizeof(worker));
+  snprintf(worker.bgw_name, BGW_MAXLEN, "pg_mend worker for database %u", database);
+  strlcpy(worker.bgw_type, "pg_mend worker", BGW_MAXLEN);
+  strlcpy(worker.bgw_library_name, "pg_mend", BGW_MAXLEN);
+  strlcpy(worker.bgw_function_name, "mend_worker_main", BGW_MAXLEN);
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = BGW_NEVER_RESTART;
+  worker.bgw_main_arg = ObjectIdGetDatum(database);
+  return RegisterDynamicBackgroundWorker(&worker, nullptr);
+}
+
+// Runs inside COMMIT, where an error would be a PANIC: nothing here allocates or raises.
+void AtTransactionEnd(XactEvent event, void*) {
+  if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_PREPARE && event != XACT_EVENT_ABORT) {
+    return;
+  }
+  Ask what = asked;
+  asked = Ask::kNothing;
+  if (event == XACT_EVENT_ABORT || what == Ask::kNothing) {
+    return;
+  }
+  if (what == Ask::kTell) {
+    Tell(MyDatabaseId);
+  } else {
+    // After PREPARE as well: COMMIT PREPARED calls nobody, and the worker stays while there is one to come.
+    StartWorker(MyDatabaseId, pg::max_workers);
+  }
+}
+
+void AskAtCommit(Ask what) {
+  static bool registered = false;
+  AttachSlots();
+  if (!registered) {
+    pg::Call([] { RegisterXactCallback(AtTransactionEnd, nullptr); });
+    registered = true;
+  }
+  asked = what;
+}
+
+}  // namespace
+
+bool StartWorker(Oid database, int limit) {
+  if (limit == 0 || !Summon(database, limit)) {
+    return true;
+  }
+  if (Register(database)) {
+    return true;
+  }
+  Refuse(database);
+  return false;
+}
+
+void WakeAtCommit() {
+  if (asked != Ask::kWake && pg::max_workers > 0) {
+    AskAtCommit(Ask::kWake);
+  }
+}
+
+void TellAtCommit() {
+  if (asked == Ask::kNothing) {
+    AskAtCommit(Ask::kTell);
+  }
+}
+
+void WakeNow() {
+  AttachSlots();
+  StartWorker(MyDatabaseId, pg::max_workers);
+}
+
 }  // namespace mend::worker

@@ -1,10 +1,23 @@
 // Asking for a worker: from any backend, effective at commit.
 #pragma once
 
+#include "server/pg/postgres.h"
+
 namespace mend::worker {
 
 // At commit of the current transaction, wakes a worker of this database, or starts one. Never an
 // error for the caller; rolled back with the transaction (a savepoint's rollback may wake in vain).
+// Does nothing while mend.max_workers is 0.
 void WakeAtCommit();
+
+// At commit, has the workers that there are look again at what they may do; starts none.
+void TellAtCommit();
+
+// Wakes or starts a worker of this database now: for work that is committed already.
+void WakeNow();
+
+// Registers a worker of `database` unless one is there; false when PostgreSQL has no room for another
+// background worker. Needs AttachSlots; neither throws nor raises.
+bool StartWorker(Oid database, int limit);
 
 }  // namespace mend::worker

@@ -1,0 +1,263 @@
+// A worker's life: look for due tables, lease one, heal it; nap; leave.
+#include <algorithm>
+#include <map>
+
+#include "server/pg/latch.h"
+#include "server/pg/memory.h"
+#include "server/pg/settings.h"
+#include "server/pg/transaction.h"
+#include "server/worker/presence.h"
+#include "server/worker/round.h"
+#include "server/worker/slots.h"
+#include "server/worker/wake.h"
+#include "server/worker/work.h"
+
+namespace mend::worker {
+namespace {
+
+constexpr int64_t kLookAtLeastEveryMs = 60 * 1000;
+constexpr int64_t kLookForPreparedMs = 5 * 1000;
+constexpr int64_t kCheckPresenceMs = 1000;
+// While other workers heal the tables that are due, every commit wakes us in vain: not more often than this.
+constexpr long kBetweenVainLooksMs = 20;
+constexpr int64_t kLongestBackOffMs = 5 * 60 * 1000;
+
+int64_t NowMs() { return GetCurrentTimestamp() / 1000; }
+
+int64_t BackOffMs(int failures) {
+  int64_t delay = 1000;
+  for (int i = 1; i < failures && delay < kLongestBackOffMs; ++i) {
+    delay *= 2;
+  }
+  return std::min(delay, kLongestBackOffMs);
+}
+
+void Report(BackendState state, const std::string& what) {
+  pg::Call([&] { pgstat_report_activity(state, state == STATE_IDLE ? nullptr : what.c_str()); });
+}
+
+void Log(const std::string& what, const pg::Error& error) {
+  pg::Call([&] {
+    ereport(WARNING, (errcode(error.sqlerrcode()), errmsg("%s: %s", what.c_str(), error.what()),
+                      error.fields().context ? errcontext("%s", error.fields().context->c_str()) : 0));
+  });
+}
+
+// Runs what may fail, and makes the process fit to go on when it has.
+template <class F>
+std::optional<pg::Error> Guarded(F&& function) {
+  std::optional<pg::Error> caught;
+  try {
+    function();
+    return std::nullopt;
+  } catch (const pg::Error& error) {
+    caught = error;
+  } catch (const std::bad_alloc&) {
+    caught.emplace(ERRCODE_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& error) {
+    caught.emplace(ERRCODE_INTERNAL_ERROR, error.what());
+  }
+  pg::Call([] {
+    HOLD_INTERRUPTS();
+    disable_all_timeouts(false);
+    QueryCancelPending = false;
+    AbortOutOfAnyTransaction();
+    RESUME_INTERRUPTS();
+  });
+  return caught;
+}
+
+class Worker {
+ public:
+  Worker() : scratch_("pg_mend worker", TopMemoryContext), active_at_(NowMs()) {}
+
+  // Returns when the worker has left its slot.
+  void Serve() {
+    for (bool stay = true; stay;) {
+      MemoryContextSwitchTo(scratch_.get());
+      scratch_.Reset();
+      std::optional<pg::Error> error = Guarded([&] { stay = Turn(); });
+      failed_turns_ = error ? failed_turns_ + 1 : 0;
+      if (error) {
+        Log("pg_mend worker", *error);
+        Guarded([&] { stay = ExitIn() > 0 ? Nap(BackOffMs(failed_turns_), false) : !Leave(0); });
+      }
+    }
+    if (succeeded_by_another_) {
+      WakeNow();
+    }
+  }
+
+ private:
+  // One look and what follows from it; false when the worker has left.
+  bool Turn() {
+    bool wanted = TakeWanted();
+    Outlook outlook;
+    if (!Look(&outlook)) {
+      return !Leave(0);
+    }
+    if (HealOne(outlook)) {
+      active_at_ = NowMs();
+      return true;
+    }
+    if (wanted) {
+      active_at_ = NowMs();
+      pg::Rest(kBetweenVainLooksMs);
+    }
+    return Idle(outlook);
+  }
+
+  // False when there is nothing here for a worker.
+  bool Look(Outlook* outlook) {
+    Report(STATE_RUNNING, "pg_mend: looking for work");
+    pg::Transaction transaction;
+    bool stay = LockExtension();
+    if (stay) {
+      succeeded_by_another_ = !settings_.Refresh();
+      *outlook = LookForWork();
+      stay = !succeeded_by_another_ && !outlook->stopped && pg::max_workers > 0;
+    }
+    transaction.Commit();
+    return stay;
+  }
+
+  // Heals the first due table, in rotation, that no other worker has; false when there is none.
+  bool HealOne(const Outlook& outlook) {
+    const std::vector<DueTable>& due = outlook.due;
+    auto after = std::upper_bound(due.begin(), due.end(), last_target_,
+                                  [](Oid target, const DueTable& table) { return target < table.target; });
+    size_t first = static_cast<size_t>(after - due.begin());
+    for (size_t i = 0; i < due.size(); ++i) {
+      const DueTable& table = due[(first + i) % due.size()];
+      if (Lease(table.target)) {
+        if (i + 1 < due.size()) {
+          WakeNow();
+        }
+        Heal(table);
+        ReleaseLease();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void Heal(const DueTable& table) {
+    last_target_ = table.target;
+    std::optional<pg::Error> error = Guarded([&] {
+      Report(STATE_RUNNING, "pg_mend: healing " + table.name);
+      RunRound(table.target);
+    });
+    error = error ? Book(table, *error) : table.failing ? BookSuccess(table) : std::nullopt;
+    if (error) {
+      ReleaseLease();
+      throw *error;
+    }
+  }
+
+  // What went wrong while keeping the books, if anything.
+  std::optional<pg::Error> Book(const DueTable& table, const pg::Error& error) {
+    int failures = ++failures_[table.target];
+    return Guarded([&] {
+      pg::Transaction transaction;
+      // A round that failed because the extension was dropped is no failure.
+      if (LockExtension()) {
+        Log("pg_mend: heal round of " + table.name + " failed", error);
+        BookFailure(table.target, error, BackOffMs(failures));
+      }
+      transaction.Commit();
+    });
+  }
+
+  std::optional<pg::Error> BookSuccess(const DueTable& table) {
+    failures_.erase(table.target);
+    return Guarded([&] {
+      pg::Transaction transaction;
+      if (LockExtension()) {
+        BookRecovery(table.target);
+      }
+      transaction.Commit();
+    });
+  }
+
+  // Nothing to do: naps, or leaves and returns false. The last worker stays while time or a prepared
+  // transaction may bring work that nobody would wake it for.
+  bool Idle(const Outlook& outlook) {
+    int64_t exit_in = ExitIn();
+    int64_t nap = outlook.prepared ? kLookForPreparedMs : kLookAtLeastEveryMs;
+    if (Leave(pg::max_workers)) {
+      return false;
+    }
+    if (exit_in <= 0) {
+      if (Leave(outlook.prepared || outlook.next_ms ? 1 : 0)) {
+        return false;
+      }
+    } else {
+      nap = std::min(nap, exit_in);
+    }
+    return Nap(outlook.next_ms ? std::min(nap, *outlook.next_ms) : nap);
+  }
+
+  int64_t ExitIn() const { return active_at_ + pg::idle_exit_s * int64_t{1000} - NowMs(); }
+
+  // Sleeps until `ms` have passed or, if heeded, the worker is wanted; false when it has left meanwhile.
+  bool Nap(int64_t ms, bool heed_wanted = true) {
+    Report(STATE_IDLE, "");
+    pg::Call([] { pgstat_report_stat(true); });
+    int64_t now = NowMs();
+    int64_t until = now + std::max<int64_t>(ms, 1);
+    int64_t check_at = now + kCheckPresenceMs;
+    while (now < until && !(heed_wanted && Wanted())) {
+      pg::Nap(static_cast<long>(std::max<int64_t>(std::min(until, check_at) - now, 1)));
+      if (ConfigReloadPending) {
+        pg::Call([] {
+          ConfigReloadPending = false;
+          ProcessConfigFile(PGC_SIGHUP);
+        });
+        return true;
+      }
+      now = NowMs();
+      if (now >= check_at) {
+        check_at = now + kCheckPresenceMs;
+        if (!MayStay() && Leave(0)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  pg::Context scratch_;
+  DatabaseSettings settings_;
+  std::map<Oid, int> failures_;  // in a row, by table
+  int failed_turns_ = 0;         // in a row
+  Oid last_target_ = InvalidOid;
+  int64_t active_at_;
+  bool succeeded_by_another_ = false;
+};
+
+}  // namespace
+}  // namespace mend::worker
+
+extern "C" {
+PGDLLEXPORT void mend_worker_main(Datum database);
+}
+
+void mend_worker_main(Datum argument) {
+  using namespace mend;
+  Oid database = DatumGetObjectId(argument);
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+  pqsignal(SIGTERM, die);
+  BackgroundWorkerUnblockSignals();
+  bool entered = pg::Export([&] {
+    worker::AttachSlots();
+    return worker::Enter(database);
+  });
+  if (entered) {
+    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    pg::Export([] {
+      worker::PinSettings();
+      worker::Worker().Serve();
+    });
+  }
+  proc_exit(0);
+}

@@ -1,0 +1,109 @@
+#include "server/worker/presence.h"
+
+#include <string_view>
+
+#include "server/pg/spi.h"
+
+namespace mend::worker {
+namespace {
+
+constexpr const char* kExtension = "pg_mend";
+
+struct Pinned {
+  const char* name;
+  const char* value;
+};
+
+constexpr Pinned kPinned[] = {
+    {"application_name", "pg_mend worker"},
+    {"role", "none"},
+    {"search_path", "pg_catalog, pg_temp"},
+    {"default_transaction_isolation", "read committed"},
+    {"default_transaction_read_only", "off"},
+    {"default_transaction_deferrable", "off"},
+    {"statement_timeout", "0"},
+    {"lock_timeout", "0"},
+    {"idle_in_transaction_session_timeout", "0"},
+};
+
+bool HasLine(std::string_view lines, std::string_view name) {
+  for (size_t at = 0; at < lines.size();) {
+    size_t end = lines.find('\n', at);
+    std::string_view line = lines.substr(at, end == std::string_view::npos ? end : end - at);
+    if (line.substr(0, line.find('=')) == name) {
+      return true;
+    }
+    at = end == std::string_view::npos ? lines.size() : end + 1;
+  }
+  return false;
+}
+
+// Whether every setting named in `before` is still named in `after`.
+bool StillSet(std::string_view before, std::string_view after) {
+  for (size_t at = 0; at < before.size();) {
+    size_t end = before.find('\n', at);
+    std::string_view line = before.substr(at, end == std::string_view::npos ? end : end - at);
+    if (!HasLine(after, line.substr(0, line.find('=')))) {
+      return false;
+    }
+    at = end == std::string_view::npos ? before.size() : end + 1;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool LockExtension() {
+  return pg::Call([] {
+    Oid extension = get_extension_oid(kExtension, true);
+    if (!OidIsValid(extension)) {
+      return false;
+    }
+    LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+    // It may have been dropped while we waited for the lock.
+    return get_extension_oid(kExtension, true) == extension;
+  });
+}
+
+bool MayHeal() { return LockExtension() && !pg::KeepBooks("SELECT stopped FROM mend.control").boolean(0, 0); }
+
+bool MayStay() {
+  return pg::Call([] {
+    StartTransactionCommand();
+    LOCKTAG database;
+    SET_LOCKTAG_OBJECT(database, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+    bool stay = LockAcquire(&database, RowExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL &&
+                OidIsValid(get_extension_oid(kExtension, true));
+    CommitTransactionCommand();
+    return stay;
+  });
+}
+
+void PinSettings() {
+  pg::Call([] {
+    for (const Pinned& setting : kPinned) {
+      SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
+    }
+  });
+}
+
+bool DatabaseSettings::Refresh() {
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT array_to_string(setconfig, E'\\n') FROM pg_db_role_setting WHERE setdatabase = $1 AND setrole = 0",
+      {pg::ObjectId(MyDatabaseId)});
+  std::string now = rows.empty() ? std::string() : rows.text(0, 0);
+  if (known_ && now == settings_) {
+    return true;
+  }
+  pg::Call([] {
+    Relation settings = table_open(DbRoleSettingRelationId, AccessShareLock);
+    ApplySetting(nullptr, MyDatabaseId, InvalidOid, settings, PGC_S_DATABASE);
+    table_close(settings, AccessShareLock);
+  });
+  bool still_set = !known_ || StillSet(settings_, now);
+  known_ = true;
+  settings_ = now;
+  return still_set;
+}
+
+}  // namespace mend::worker

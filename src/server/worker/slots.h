@@ -1,0 +1,78 @@
+// The workers of the whole cluster, in shared memory: who serves which database, and which table each
+// of them heals. Made by whoever comes first, so that no preloading is needed; gone when the server
+// restarts, after a crash too.
+//
+//            Summon + register            Enter             Lease
+//   (free) ---------------------> starting -----> idle <---------------> healing
+//      ^                             |             | Leave  ReleaseLease     |
+//      |        10 s without Enter   |             |                         |
+//      +-----------------------------+-------------+---- process exit -------+
+//
+// No wake-up is lost: a worker clears its `wanted` mark before it looks for work, and Leave refuses
+// when the mark was set since.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "server/pg/call.h"
+
+namespace mend::worker {
+
+// Makes the table, or finds it. Throws where shared memory is exhausted; everything below that says
+// "attached" needs it to have been called in this process, and then neither throws nor raises.
+void AttachSlots();
+
+// Tells lives of the server apart: a random number that changes when shared memory is made anew.
+int64_t BootId();
+
+// ---- For those who need a worker (attached).
+
+// Marks a worker of `database` as wanted and wakes it, one without a lease by preference. True when
+// a worker must be registered besides, because there is none, or because all are healing and there
+// are fewer than `limit`: a slot is then reserved for it.
+bool Summon(Oid database, int limit);
+
+// Gives a reserved slot back: PostgreSQL had no room for another background worker.
+void Refuse(Oid database);
+
+// Marks all workers of `database` as wanted and wakes them: each looks again at what it may do.
+void Tell(Oid database);
+
+// ---- For a worker: its own slot (attached).
+
+// Takes a slot, to be freed at the latest when the process exits; false when all are taken.
+bool Enter(Oid database);
+
+// Frees the slot, unless the worker is wanted or fewer than `others` other workers would remain.
+bool Leave(int others);
+
+// Whether the worker was wanted since the last TakeWanted; TakeWanted clears the mark.
+bool Wanted();
+bool TakeWanted();
+
+// Leases a table: false when another worker has it. A worker holds one lease at a time.
+bool Lease(Oid target);
+void ReleaseLease();
+
+// ---- For those who look on.
+
+// Whether `target` (InvalidOid: any table) of this database is leased, and a number that changes
+// with every lease taken of it: equal numbers and no lease, before and after, mean none between.
+struct LeaseMark {
+  bool held;
+  uint64_t taken;
+};
+LeaseMark Leases(Oid target);
+
+struct WorkerSeen {
+  int pid;  // 0 while starting
+  Oid target;
+  const char* state;  // starting, idle, healing
+};
+std::vector<WorkerSeen> WorkersOf(Oid database);
+
+// When the last attempt to register a worker for `database` was refused; 0 when it was not.
+TimestampTz RefusedAt(Oid database);
+
+}  // namespace mend::worker

@@ -1,0 +1,71 @@
+#include "server/worker/wait.h"
+
+#include "server/pg/latch.h"
+#include "server/pg/settings.h"
+#include "server/pg/spi.h"
+#include "server/worker/slots.h"
+#include "server/worker/wake.h"
+
+namespace mend::worker {
+namespace {
+
+constexpr long kBetweenLooksMs = 20;
+
+bool AnyDue(Oid target) {
+  return pg::KeepBooks("SELECT EXISTS (SELECT FROM mend.work WHERE due AND ($1 = 0::oid OR target::oid = $1))",
+                       {pg::ObjectId(target)})
+      .boolean(0, 0);
+}
+
+// The names of tables and why they wait are for mend_admin.
+std::string WhatIsLeft(Oid target) {
+  pg::Rows counts = pg::KeepBooks(
+      "SELECT count(*) FILTER (WHERE w.due), (SELECT count(*) FROM mend.queue q WHERE $1 = 0::oid OR q.target::oid = $1) "
+      "FROM mend.work w WHERE $1 = 0::oid OR w.target::oid = $1",
+      {pg::ObjectId(target)});
+  std::string left = "Tables with work: " + counts.text(0, 0) + ", rows queued: " + counts.text(0, 1) +
+                     ", workers: " + std::to_string(WorkersOf(MyDatabaseId).size()) + ".";
+  if (RefusedAt(MyDatabaseId) != 0) {
+    left += " No room for another background worker: see max_worker_processes.";
+  }
+  bool admin = pg::Call([] { return has_privs_of_role(GetUserId(), get_role_oid("mend_admin", true)); });
+  if (!admin) {
+    return left;
+  }
+  pg::Rows tables = pg::KeepBooks(
+      "SELECT format(E'\\n%s: %s queued, %s%s', w.target_name, "
+      "(SELECT count(*) FROM mend.queue q WHERE q.target = w.target), coalesce(p.state, 'new'), "
+      "', ' || left(p.reason, 200)) "
+      "FROM mend.work w LEFT JOIN mend.progress p USING (target) "
+      "WHERE w.due AND ($1 = 0::oid OR w.target::oid = $1) ORDER BY w.target_name LIMIT 20",
+      {pg::ObjectId(target)});
+  for (size_t i = 0; i < tables.size(); ++i) {
+    left += tables.text(i, 0);
+  }
+  return left;
+}
+
+}  // namespace
+
+void WaitIdle(Oid target, TimestampTz deadline) {
+  while (pg::max_workers > 0) {
+    // A lease seen before or taken meanwhile: a round may have been half done when we looked.
+    LeaseMark before = Leases(target);
+    bool due = AnyDue(target);
+    LeaseMark after = Leases(target);
+    if (!due && !before.held && !after.held && before.taken == after.taken) {
+      return;
+    }
+    if (GetCurrentTimestamp() >= deadline) {
+      throw pg::Error(ERRCODE_QUERY_CANCELED, "pg_mend still has work to do after the time allowed", std::nullopt,
+                      WhatIsLeft(target));
+    }
+    if (due) {
+      WakeNow();
+    }
+    pg::Call([] { SPI_commit(); });
+    pg::Nap(kBetweenLooksMs);
+  }
+}
+
+}  // namespace mend::worker

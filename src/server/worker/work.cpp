@@ -1,0 +1,44 @@
+#include "server/worker/work.h"
+
+#include "server/pg/spi.h"
+
+namespace mend::worker {
+
+Outlook LookForWork() {
+  pg::Rows state = pg::KeepBooks(
+      "SELECT c.stopped, EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database()) "
+      "FROM mend.control c");
+  Outlook outlook;
+  outlook.stopped = state.boolean(0, 0);
+  outlook.prepared = state.boolean(0, 1);
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT w.target::oid, w.target_name, w.failing, w.due, "
+      "ceil(extract(epoch FROM w.next_at - clock_timestamp()) * 1000)::bigint "
+      "FROM mend.work w WHERE w.due OR w.next_at IS NOT NULL ORDER BY 1");
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows.boolean(i, 3)) {
+      outlook.due.push_back({rows.oid(i, 0), rows.text(i, 1), rows.boolean(i, 2)});
+    } else if (!outlook.next_ms || rows.int8(i, 4) < *outlook.next_ms) {
+      outlook.next_ms = rows.int8(i, 4);
+    }
+  }
+  return outlook;
+}
+
+void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms) {
+  std::string message = error.sqlstate() + ": " + error.fields().message;
+  pg::KeepBooks(
+      "INSERT INTO mend.progress AS p (target, state, reason, last_error, not_before) "
+      "VALUES ($1::regclass, 'waiting', 'the last heal round ended in an error', $2, "
+      "clock_timestamp() + $3 * interval '1 millisecond') "
+      "ON CONFLICT (target) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
+      "last_error = excluded.last_error, not_before = excluded.not_before",
+      {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(delay_ms)});
+}
+
+void BookRecovery(Oid target) {
+  pg::KeepBooks("UPDATE mend.progress SET last_error = NULL WHERE target = $1::regclass AND last_error IS NOT NULL",
+                {pg::ObjectId(target)});
+}
+
+}  // namespace mend::worker

@@ -1,0 +1,35 @@
+// What there is to do, as the view mend.work tells, and what went wrong doing it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/pg/error.h"
+
+namespace mend::worker {
+
+struct DueTable {
+  Oid target;
+  std::string name;
+  bool failing;  // its last round ended in an error
+};
+
+struct Outlook {
+  std::vector<DueTable> due;
+  std::optional<int64_t> next_ms;  // until the next table is due by itself
+  bool stopped = false;            // by mend.stop()
+  bool prepared = false;           // a prepared transaction may bring rows, and COMMIT PREPARED calls nobody
+};
+
+// Needs a transaction and the lock on the extension.
+Outlook LookForWork();
+
+// Books an error of a round: the table is not due again for `delay_ms`, new rows or not. Needs a
+// transaction.
+void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms);
+
+// Takes that back after a round that went well. Needs a transaction.
+void BookRecovery(Oid target);
+
+}  // namespace mend::worker
