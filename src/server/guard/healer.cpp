@@ -96,6 +96,37 @@ std::optional<std::string> WhyEntangled(Oid healer, Oid relid) {
   return "It has privileges of its own on " + rows.text(0, 0) + ".";
 }
 
+struct LentRelation {
+  Oid relid;
+  Oid owner;
+};
+
+// The table, its partitions and inheritance children, locked. What else they own (indexes, TOAST
+// tables, owned sequences, row types) follows them.
+std::vector<LentRelation> Family(Oid relid) {
+  std::vector<LentRelation> family;
+  List* members = pg::Call([&] { return find_all_inheritors(relid, AccessExclusiveLock, nullptr); });
+  ListCell* cell;
+  foreach (cell, members) {
+    const Oid member = lfirst_oid(cell);
+    const Oid owner = pg::Call([&] {
+      HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(member));
+      if (!HeapTupleIsValid(tuple)) {
+        elog(ERROR, "cache lookup failed for relation %u", member);
+      }
+      const Oid found = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+      ReleaseSysCache(tuple);
+      return found;
+    });
+    family.push_back({member, owner});
+  }
+  return family;
+}
+
+void ChangeOwner(Oid relid, Oid owner) {
+  pg::Call([&] { ATExecChangeOwner(relid, owner, false, AccessExclusiveLock); });
+}
+
 }  // namespace
 
 std::optional<std::string> WhyUnfit(Oid healer, Oid relid) {
@@ -133,6 +164,29 @@ void LetIntoSchema(Oid healer, Oid relid) {
     spi.Execute(grant.c_str());
   }
   pg::Call([&] { ereport(NOTICE, (errmsg("pg_mend: %s", grant.c_str()))); });
+}
+
+void AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
+  if (const std::optional<std::string> why = WhyUnfit(healer, relid)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "role " + QuotedRole(healer) + " may not heal this table",
+                    std::nullopt, *why);
+  }
+  const std::vector<LentRelation> family = Family(relid);
+  for (const LentRelation& member : family) {
+    ChangeOwner(member.relid, healer);
+  }
+  pg::Call([] { CommandCounterIncrement(); });
+  {
+    pg::PinnedSearchPath path;
+    pg::AsUser user(healer, SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+    pg::Spi spi;
+    spi.Execute(ddl.c_str());
+  }
+  pg::Call([] { CommandCounterIncrement(); });
+  for (const LentRelation& member : family) {
+    ChangeOwner(member.relid, member.owner);
+  }
+  pg::Call([] { CommandCounterIncrement(); });
 }
 
 }  // namespace mend::guard
