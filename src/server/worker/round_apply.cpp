@@ -20,7 +20,8 @@ namespace {
 drift::DriftSet CoveredBy(const ingest::Target& target, const plan::Patch& patch) {
   ingest::Target patched = ingest::Patched(target, patch);
   drift::DriftSet covered;
-  for (const drift::Drift& drift : apply::DriftBook(target.shape().relid).drifts()) {
+  const apply::DriftBook book(target.shape().relid);
+  for (const drift::Drift& drift : book.drifts()) {
     if (apply::Covers(patch, patched, drift.field, drift.column)) {
       covered.push_back(drift);
     }

@@ -59,7 +59,8 @@ class PlanStep {
 // target, a partition) is no matter for a planner.
 drift::DriftSet PlanStep::ToPlan() {
   drift::DriftSet drifts;
-  for (const drift::Drift& drift : apply::DriftBook(round_.target).drifts()) {
+  const apply::DriftBook book(round_.target);
+  for (const drift::Drift& drift : book.drifts()) {
     bool decided = std::any_of(round_.settlements.begin(), round_.settlements.end(), [&](const Settlement& settled) {
       return settled.field == drift.field && settled.kind == drift.kind;
     });
