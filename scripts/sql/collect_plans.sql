@@ -18,7 +18,7 @@ INSERT INTO proof.collected (target, payload, old)
     SELECT 'plans', node, true
     FROM (VALUES ('SELECT * FROM pg_class'), ('SELECT * FROM pg_class WHERE relname = ''pg_type'''),
                  ('SELECT * FROM pg_attribute WHERE attnum > 3'), ('SELECT * FROM pg_proc WHERE oid = 1242'),
-                 ('SELECT relname FROM pg_class WHERE oid < 1000'), ('SELECT * FROM pg_type WHERE typlen = 4'),
+                 ('SELECT relname FROM pg_class WHERE relpages > 9'), ('SELECT * FROM pg_type WHERE typlen = 4'),
                  ('SELECT * FROM pg_namespace'), ('SELECT * FROM pg_am WHERE amname = ''heap'''),
                  ('SELECT * FROM pg_index WHERE indrelid = 1259')) AS queries(query),
          proof.plan_nodes(query, '') AS node;

@@ -23,7 +23,8 @@ class DriftBook {
   // shows again is opened anew, with a fresh profile.
   void Save(const std::string& target_name);
 
-  const drift::DriftSet& drifts() const { return drifts_; }
+  const drift::DriftSet& drifts() const& { return drifts_; }
+  const drift::DriftSet& drifts() && = delete;  // a loop over a temporary book's drifts would outlive it
   // Index into drifts(), or -1.
   int Find(const std::string& field, drift::Kind kind) const;
 

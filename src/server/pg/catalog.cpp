@@ -190,6 +190,11 @@ std::string QualifiedName(Oid relid) {
   }));
 }
 
+std::string QuoteIdentifier(const std::string& name) {
+  const char* quoted = Call([&] { return quote_identifier(name.c_str()); });
+  return quoted;
+}
+
 std::string RoleName(Oid role) {
   return Taken(Call([&] { return GetUserNameFromId(role, true); }));
 }
