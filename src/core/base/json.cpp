@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/base/json_scan.h"
 #include "core/base/number.h"
 #include "core/base/utf8.h"
 
@@ -16,8 +17,8 @@ struct ReaderAssertion {};
 }  // namespace
 }  // namespace mend::json
 
-#define RAPIDJSON_ASSERT(condition) \
-  do {                              \
+#define RAPIDJSON_ASSERT(condition)                          \
+  do {                                                       \
     if (!(condition)) throw ::mend::json::ReaderAssertion(); \
   } while (false)
 #ifdef __SSE2__
@@ -30,6 +31,11 @@ namespace {
 
 // RapidJSON's SIMD loops read whole aligned blocks: past the terminator, but never past this.
 constexpr size_t kPadding = 16;
+
+// Holds the reader's stack at any depth allowed, so that it never allocates: RapidJSON does not
+// look at what malloc returns.
+constexpr size_t kReaderStack = 16 * 1024;
+static_assert(kReaderStack >= 16 * kMaxDepth);
 
 constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseInsituFlag |
                             rapidjson::kParseNumbersAsStringsFlag;
@@ -58,63 +64,6 @@ const char* Describe(rapidjson::ParseErrorCode code) {
     case rapidjson::kParseErrorNumberMissFraction: return "a number has no digit after its point";
     case rapidjson::kParseErrorNumberMissExponent: return "a number has no digit in its exponent";
     default: return "the text is not valid JSON";
-  }
-}
-
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-// One past the closing quote of the string whose opening quote is at `at`; text.size() when it is
-// not closed.
-size_t StringEnd(std::string_view text, size_t at) {
-  for (++at; at < text.size(); ++at) {
-    if (text[at] == '\\') {
-      ++at;
-    } else if (text[at] == '"') {
-      return at + 1;
-    }
-  }
-  return text.size();
-}
-
-// One past the value at the start of `text`, if it is one: brackets are only counted.
-size_t ValueEnd(std::string_view text) {
-  size_t at = 0;
-  while (at < text.size() && IsBlank(text[at])) ++at;
-  size_t depth = 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '"') {
-      at = StringEnd(text, at);
-      if (depth == 0) return at;
-      continue;
-    }
-    const bool closes = c == ']' || c == '}';
-    if (depth == 0 && (closes || c == ',' || c == ':' || IsBlank(c))) return at;
-    if (c == '[' || c == '{') ++depth;
-    if (closes && --depth == 0) return at + 1;
-    ++at;
-  }
-  return at;
-}
-
-// RapidJSON refuses numbers past a double even when it is asked for their text only. So hide
-// every number of `buffer`, a copy of `source`, behind a zero and blanks of the same length.
-void HideNumbers(std::string_view source, std::string* buffer) {
-  for (size_t at = 0; at < source.size();) {
-    const char c = source[at];
-    if (c == '"') {
-      at = StringEnd(source, at);
-      continue;
-    }
-    if (c != '-' && (c < '0' || c > '9')) {
-      ++at;
-      continue;
-    }
-    const size_t length = base::JsonNumberLength(source.substr(at));
-    if (length == 0) return;  // "--1" must not become "-0": leave it for the reader to refuse
-    (*buffer)[at] = '0';
-    std::memset(&(*buffer)[at + 1], ' ', length - 1);
-    at += length;
   }
 }
 
@@ -218,6 +167,8 @@ std::optional<Document::Failure> Document::Parse(std::string_view text) {
   }
   const size_t valid = base::ValidUtf8Prefix(text);
   if (valid != text.size()) return Failure{"the text is not valid UTF-8", valid};
+  const size_t control = FindHighControl(text);
+  if (control != text.size()) return Failure{"a raw control character", control};
 
   source_ = text;
   bool hide_numbers = false;
@@ -234,7 +185,7 @@ std::optional<Document::Failure> Document::Read(bool* hide_numbers) {
   buffer_.append(kPadding, '\0');
   if (*hide_numbers) HideNumbers(source_, &buffer_);
 
-  alignas(16) char scratch[2048];
+  alignas(16) char scratch[kReaderStack];
   Pool pool(scratch, sizeof scratch);
   Reader reader(&pool);
   rapidjson::InsituStringStream stream(buffer_.data());

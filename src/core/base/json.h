@@ -79,6 +79,7 @@ class Value {
 
   explicit operator bool() const { return document_ != nullptr; }
   uint32_t index() const { return index_; }
+  const Document* document() const { return document_; }
   const Token& token() const { return document_->tokens()[index_]; }
   Kind kind() const { return token().kind; }
   bool IsScalar() const { return kind() != Kind::Array && kind() != Kind::Object; }

@@ -23,12 +23,12 @@ inline constexpr int64_t kDigitCap = 1000000000;
 
 struct Decimal {
   bool zero = false;
-  bool plain = true;        // written with neither point nor exponent
-  bool integer = true;      // no non-zero digit right of the point
-  int integer_bits = 16;    // 16, 32 or 64 for an integer within int8, else 0
+  bool plain = true;           // written with neither point nor exponent
+  bool integer = true;         // no non-zero digit right of the point
+  int integer_bits = 16;       // 16, 32 or 64 for an integer within int8, else 0
   int64_t integer_digits = 0;  // left of the point, leading zeros not counted
   int64_t scale = 0;           // right of the point, trailing zeros counted
-  bool fits_float4 = true;  // neither overflows nor vanishes; false in the last bit's doubt
+  bool fits_float4 = true;     // neither overflows nor vanishes; false in the last bit's doubt
   bool fits_float8 = true;
   bool exact_float4 = true;  // an integer that is certainly represented exactly
   bool exact_float8 = true;

@@ -103,9 +103,7 @@ Format TimeFormatOf(std::string_view text) {
   return TakeOffset(&scanner) && scanner.done() ? Format::TimestampTz : Format::Other;
 }
 
-bool IsHex(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+bool IsHex(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 bool IsUuid(std::string_view text) {
   if (text.size() != 36) return false;

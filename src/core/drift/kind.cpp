@@ -28,8 +28,7 @@ bool IsFinal(Kind kind) {
     case Kind::Ambiguous:
     case Kind::Generated:
     case Kind::Constraint:
-    case Kind::Malformed:
-      return true;
+    case Kind::Malformed: return true;
     case Kind::NewField:
     case Kind::TypeConflict:
     case Kind::OutOfRange:

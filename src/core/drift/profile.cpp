@@ -58,17 +58,10 @@ void Profile::AddScalar(json::Value scalar) {
   const std::string_view text = scalar.text();
   switch (scalar.kind()) {
     case json::Kind::True:
-    case json::Kind::False:
-      Raise(&booleans_);
-      break;
-    case json::Kind::Number:
-      Raise(AddNumber(text) ? &integers_ : &fractions_);
-      break;
-    case json::Kind::String:
-      AddString(text);
-      return;
-    default:
-      return;
+    case json::Kind::False: Raise(&booleans_); break;
+    case json::Kind::Number: Raise(AddNumber(text) ? &integers_ : &fractions_); break;
+    case json::Kind::String: AddString(text); return;
+    default: return;
   }
   max_text_length_ = std::max(max_text_length_, static_cast<int64_t>(text.size()));
 }

@@ -13,12 +13,12 @@ struct ArrayPair {
 };
 
 constexpr ArrayPair kArrays[] = {
-    {143, kXml},      {199, kJson},         {651, kCidr},     {775, kMacaddr8},  {791, kMoney},
-    {1000, kBool},    {1001, kBytea},       {1005, kInt2},    {1007, kInt4},     {1009, kText},
-    {1014, kBpchar},  {1015, kVarchar},     {1016, kInt8},    {1021, kFloat4},   {1022, kFloat8},
-    {1040, kMacaddr}, {1041, kInet},        {1115, kTimestamp}, {1182, kDate},   {1183, kTime},
-    {1185, kTimestamptz}, {1187, kInterval}, {1231, kNumeric}, {1270, kTimetz},  {1561, kBit},
-    {1563, kVarbit},  {2951, kUuid},        {3807, kJsonb},   {4073, kJsonpath},
+    {143, kXml},          {199, kJson},      {651, kCidr},       {775, kMacaddr8},  {791, kMoney},
+    {1000, kBool},        {1001, kBytea},    {1005, kInt2},      {1007, kInt4},     {1009, kText},
+    {1014, kBpchar},      {1015, kVarchar},  {1016, kInt8},      {1021, kFloat4},   {1022, kFloat8},
+    {1040, kMacaddr},     {1041, kInet},     {1115, kTimestamp}, {1182, kDate},     {1183, kTime},
+    {1185, kTimestamptz}, {1187, kInterval}, {1231, kNumeric},   {1270, kTimetz},   {1561, kBit},
+    {1563, kVarbit},      {2951, kUuid},     {3807, kJsonb},     {4073, kJsonpath},
 };
 
 // Decimal digits of the widest value; 0 for what is no integer type.
@@ -35,13 +35,28 @@ int IntegerDigits(uint32_t oid) {
 // depends on settings or is a document.
 bool HasText(uint32_t oid) {
   switch (oid) {
-    case kBool: case kInt2: case kInt4: case kInt8: case kFloat4: case kFloat8: case kNumeric:
-    case kDate: case kTime: case kTimetz: case kTimestamp: case kTimestamptz: case kInterval:
-    case kUuid: case kInet: case kCidr: case kMacaddr: case kMacaddr8: case kBpchar: case kBit:
-    case kVarbit:
-      return true;
-    default:
-      return false;
+    case kBool:
+    case kInt2:
+    case kInt4:
+    case kInt8:
+    case kFloat4:
+    case kFloat8:
+    case kNumeric:
+    case kDate:
+    case kTime:
+    case kTimetz:
+    case kTimestamp:
+    case kTimestamptz:
+    case kInterval:
+    case kUuid:
+    case kInet:
+    case kCidr:
+    case kMacaddr:
+    case kMacaddr8:
+    case kBpchar:
+    case kBit:
+    case kVarbit: return true;
+    default: return false;
   }
 }
 
@@ -68,19 +83,14 @@ bool IntervalGrows(int32_t from, int32_t to) {
 bool GrowsWithinType(uint32_t oid, int32_t from, int32_t to) {
   switch (oid) {
     case kVarchar:
-    case kVarbit:
-      return LimitGrows(from, to);
-    case kNumeric:
-      return NumericGrows(from, to);
+    case kVarbit: return LimitGrows(from, to);
+    case kNumeric: return NumericGrows(from, to);
     case kTime:
     case kTimetz:
     case kTimestamp:
-    case kTimestamptz:
-      return TimePrecision(to) >= TimePrecision(from);
-    case kInterval:
-      return IntervalGrows(from, to);
-    default:
-      return false;
+    case kTimestamptz: return TimePrecision(to) >= TimePrecision(from);
+    case kInterval: return IntervalGrows(from, to);
+    default: return false;
   }
 }
 
@@ -139,10 +149,10 @@ bool Rewrites(const Type& from, const Type& to) {
   if (from.oid == kVarchar && to.oid == kText) return false;
   if (from.oid == kText && to.oid == kVarchar) return to.typmod >= 0;
   if (from.oid == kCidr && to.oid == kInet) return false;
+  if (from.oid == to.oid && to.typmod < 0) return false;
   // Only the coercion to a longer modifier of the same scalar type is optimised away.
   if (from.oid != to.oid || !GrowsWithinType(from.oid, from.typmod, to.typmod)) return true;
-  if (from.oid != kNumeric || to.typmod < 0) return false;
-  return DecodeNumeric(from.typmod).scale != DecodeNumeric(to.typmod).scale;
+  return from.oid == kNumeric && DecodeNumeric(from.typmod).scale != DecodeNumeric(to.typmod).scale;
 }
 
 }  // namespace mend::plan

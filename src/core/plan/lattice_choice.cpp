@@ -80,33 +80,24 @@ std::optional<Type> WidenScalar(const Type& from, const Profile& profile) {
   switch (from.oid) {
     case kInt2:
     case kInt4:
-    case kInt8:
-      return WidenInteger(from, profile);
-    case kNumeric:
-      return WidenNumeric(from, profile);
+    case kInt8: return WidenInteger(from, profile);
+    case kNumeric: return WidenNumeric(from, profile);
     case kFloat4:
-    case kFloat8:
-      return WidenFloat(from, profile);
+    case kFloat8: return WidenFloat(from, profile);
     case kText:
     case kVarchar:
-    case kBpchar:
-      return WidenCharacters(from, profile);
+    case kBpchar: return WidenCharacters(from, profile);
     case kBool:
-      return KeepIf(from, profile.numbers() == 0 &&
-                              profile.strings() == profile.strings(Format::Boolean));
-    case kUuid:
-      return KeepIf(from, OnlyStrings(profile, Format::Uuid));
-    case kDate:
-      return KeepIf(from, OnlyStrings(profile, Format::Date));
-    case kTime:
-      return WidenTime(from, OnlyStrings(profile, Format::Time));
+      return KeepIf(
+          from, profile.numbers() == 0 && profile.strings() == profile.strings(Format::Boolean));
+    case kUuid: return KeepIf(from, OnlyStrings(profile, Format::Uuid));
+    case kDate: return KeepIf(from, OnlyStrings(profile, Format::Date));
+    case kTime: return WidenTime(from, OnlyStrings(profile, Format::Time));
     case kTimestamp:
-      return WidenTime(from, OnlyStrings(profile, Format::Timestamp) ||
-                                 OnlyStrings(profile, Format::Date));
-    case kTimestamptz:
-      return WidenTime(from, OnlyStrings(profile, Format::TimestampTz));
-    default:
-      return std::nullopt;
+      return WidenTime(
+          from, OnlyStrings(profile, Format::Timestamp) || OnlyStrings(profile, Format::Date));
+    case kTimestamptz: return WidenTime(from, OnlyStrings(profile, Format::TimestampTz));
+    default: return std::nullopt;
   }
 }
 

@@ -38,17 +38,14 @@ std::string WhyNoRule(const Drift& drift) {
     case Kind::Generated:
       return Named("column", drift.column) + " is computed by the database, and " + rows +
              " bring another value for it";
-    case Kind::NoPartition:
-      return "no partition takes " + rows + ": a partition must be added";
+    case Kind::NoPartition: return "no partition takes " + rows + ": a partition must be added";
     case Kind::Constraint:
       return "a constraint, policy or trigger refuses " + rows +
              ": a change of the table's columns cannot help";
     case Kind::Ambiguous:
       return "two keys of one payload mean " + Named("column", drift.column) + " in " + rows;
-    case Kind::Malformed:
-      return rows + " are not JSON objects that can be stored";
-    default:
-      return "no rule answers this kind of drift";
+    case Kind::Malformed: return rows + " are not JSON objects that can be stored";
+    default: return "no rule answers this kind of drift";
   }
 }
 
@@ -115,6 +112,9 @@ class Proposal {
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, Named("column", name) + " is left alone: " + *reason);
     }
+    if (!IsPrintable(name)) {
+      return Leave(i, field + " has characters that cannot be printed: name a column for it");
+    }
     // Without a recorded mapping, only a field whose normal form is the column finds it.
     const bool may_map = policy_.allow.count(ActionKind::MapField) > 0;
     if (!may_map && name != Normalise(drift.field)) {
@@ -171,8 +171,8 @@ class Proposal {
     if (provable.empty()) return;
 
     const std::optional<Type> type = WidenFor(column.type, merged);
-    const std::string obstacle = type ? WhyNotWiden(column)
-                                      : Describe(column, merged) + ": no lossless type holds all";
+    const std::string obstacle =
+        type ? WhyNotWiden(column) : Describe(column, merged) + ": no lossless type holds all";
     if (obstacle.empty()) {
       return Act({ActionKind::WidenType, column.name, *type, std::nullopt, false},
                  "widen " + Named("column", column.name) + " from " + column.type_text + " to " +

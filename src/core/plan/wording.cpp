@@ -1,5 +1,8 @@
 #include "core/plan/wording.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/base/json.h"
 #include "core/plan/lattice.h"
 
@@ -17,13 +20,9 @@ struct Seen {
 std::string_view ScalarText(uint32_t oid) {
   switch (oid) {
     case kBool: return "boolean";
-    case kInt2: return "smallint";
-    case kInt4: return "integer";
     case kInt8: return "bigint";
     case kNumeric: return "numeric";
-    case kFloat4: return "real";
     case kFloat8: return "double precision";
-    case kVarchar: return "character varying";
     case kText: return "text";
     case kTime: return "time without time zone";
     case kTimestamp: return "timestamp without time zone";
@@ -45,28 +44,29 @@ std::string Named(std::string_view word, std::string_view name) {
 }
 
 std::string Evidence(const drift::Profile& profile) {
-  const bool past_bigint = profile.integer_bits() == 0;
   int64_t dates = 0;
   for (Format format : {Format::TimestampTz, Format::Timestamp, Format::Date, Format::Time}) {
     dates += profile.strings(format);
   }
   const int64_t numeric_text = profile.strings(Format::Integer) + profile.strings(Format::Number);
   const Seen all[] = {
-      {profile.objects(), "object"},
-      {profile.arrays(), "array"},
-      {profile.booleans(), "boolean"},
-      {profile.integers(), past_bigint ? "integer (some past bigint)" : "integer"},
-      {profile.fractions(), "number with a fraction"},
+      {profile.objects(), "objects"},
+      {profile.arrays(), "arrays"},
+      {profile.booleans(), "booleans"},
+      {profile.integers(), "integers"},
+      {profile.fractions(), "numbers with a fraction"},
       {numeric_text, "text that is a number"},
       {dates, "text that is a date or time"},
       {profile.strings() - dates - numeric_text, "text that is neither number nor time"},
   };
+  const auto kinds = std::count_if(std::begin(all), std::end(all),
+                                   [](const Seen& seen) { return seen.count > 0; });
   std::string out;
   for (const Seen& seen : all) {
     if (seen.count <= 0) continue;
     if (!out.empty()) out += ", ";
-    out += std::to_string(seen.count) + " x ";
     out += seen.what;
+    if (kinds > 1) out += " (" + std::to_string(seen.count) + ")";
   }
   return out.empty() ? "no value" : out;
 }

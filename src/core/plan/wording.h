@@ -15,7 +15,7 @@ std::string Rows(int64_t count);
 // `word "name"`, control characters escaped.
 std::string Named(std::string_view word, std::string_view name);
 
-// The kinds of values seen and how many: "2 x number with a fraction, 1 x object".
+// The kinds of values seen, counted when they are several: "objects (1), booleans (2)".
 std::string Evidence(const drift::Profile& profile);
 
 // The name of a type that the lattice can choose, as format_type() would print it.
