@@ -37,5 +37,5 @@ SELECT count(*) FROM t;
 
 -- Leave nothing behind.
 RESET search_path;
-DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments;
+DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments; DELETE FROM mend.events;
 DROP SCHEMA border_test CASCADE;

@@ -118,5 +118,5 @@ SELECT kind, field FROM mend.queue;
 
 -- Leave nothing behind.
 RESET search_path;
-DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments;
+DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments; DELETE FROM mend.events;
 DROP SCHEMA ingest_keys_test CASCADE;

@@ -95,5 +95,5 @@ SELECT kind, length(payload), length(error) FROM mend.queue ORDER BY id;
 
 -- Leave nothing behind.
 RESET search_path;
-DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments;
+DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments; DELETE FROM mend.events;
 DROP SCHEMA ingest_load_test CASCADE;

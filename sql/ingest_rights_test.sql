@@ -82,5 +82,5 @@ DROP ROLE regress_ingest_writer, regress_ingest_columns, regress_ingest_stranger
 
 -- Leave nothing behind.
 RESET search_path;
-DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments;
+DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments; DELETE FROM mend.events;
 DROP SCHEMA ingest_rights_test CASCADE;

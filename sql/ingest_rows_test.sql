@@ -167,5 +167,5 @@ SELECT count(*) FROM slow;
 
 -- Leave nothing behind.
 RESET search_path;
-DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments;
+DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments; DELETE FROM mend.events;
 DROP SCHEMA ingest_rows_test CASCADE;
