@@ -23,6 +23,9 @@ PG_CPPFLAGS = -Isrc
 # PGXS hides symbols from PostgreSQL 16 on; before, PGDLLEXPORT is empty and must be given a meaning.
 PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-register \
 	-fvisibility=hidden -fvisibility-inlines-hidden -MMD -MP
+ifdef WERROR
+PG_CXXFLAGS += -Werror
+endif
 ifneq ($(filter 14 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif

@@ -74,7 +74,7 @@ CREATE TABLE mend.queue (
     xid          xid8 NOT NULL DEFAULT pg_current_xact_id()
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX queue_target_id ON mend.queue (target, id);
-CREATE INDEX queue_target_xid ON mend.queue (target, xid);
+CREATE INDEX queue_target_xid ON mend.queue (target, xid, id);
 CREATE INDEX queue_not_before ON mend.queue (target, not_before) WHERE not_before IS NOT NULL;
 COMMENT ON TABLE mend.queue IS 'Payloads that did not fit and wait to be healed; written in the caller''s transaction';
 COMMENT ON COLUMN mend.queue.id IS 'Identity of the payload for life: kept when it becomes a dead letter and when it is retried';
@@ -253,9 +253,12 @@ CREATE TABLE mend.progress (
                CHECK (state IN ('idle', 'healing', 'waiting', 'review', 'breaker')),
     reason     text,
     breaker_until timestamptz,
+    breaker_reset timestamptz,
     low_id     bigint NOT NULL DEFAULT 0,
     in_flight  bigint[],
     boot_id    bigint,
+    lock_tries int NOT NULL DEFAULT 0,
+    lock_until timestamptz,
     last_heal  timestamptz,
     last_error text
 );
@@ -268,9 +271,12 @@ COMMENT ON COLUMN mend.progress.not_before IS 'When the table is next due by its
 COMMENT ON COLUMN mend.progress.state IS 'idle, healing, waiting, review or breaker';
 COMMENT ON COLUMN mend.progress.reason IS 'Why, in plain words';
 COMMENT ON COLUMN mend.progress.breaker_until IS 'Until when the breaker keeps the worker from patching the table';
+COMMENT ON COLUMN mend.progress.breaker_reset IS 'When mend.reset_breaker() was last called: patches before it do not count';
 COMMENT ON COLUMN mend.progress.low_id IS 'No queued row of the table has a lower id: looking does not scan the dead';
 COMMENT ON COLUMN mend.progress.in_flight IS 'Ids of the rows that are being replayed: what a crash leaves here is tried alone';
 COMMENT ON COLUMN mend.progress.boot_id IS 'Which life of the server wrote in_flight';
+COMMENT ON COLUMN mend.progress.lock_tries IS 'How often in a row the lock on the table was not to be had';
+COMMENT ON COLUMN mend.progress.lock_until IS 'Until when the lock is not tried for again';
 COMMENT ON COLUMN mend.progress.last_heal IS 'When a patch was last applied';
 COMMENT ON COLUMN mend.progress.last_error IS 'The last error of a round';
 

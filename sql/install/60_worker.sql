@@ -13,7 +13,7 @@ CREATE VIEW mend.work AS
 SELECT e.target,
        e.target_name,
        NOT backing_off AND (
-           p.target IS NOT NULL AND p.requested > p.done AND p.not_before IS NULL
+           p.requested > p.done
            OR p.not_before IS NOT NULL AND p.not_before <= clock_timestamp()
            OR CASE
                   WHEN p.folded IS NULL THEN EXISTS (SELECT FROM mend.queue q WHERE q.target = e.target)

@@ -35,6 +35,10 @@ class Document {
     size_t offset;        // byte offset in the text given
   };
 
+  Document() = default;
+  Document(const Document&) = delete;  // tokens point into the buffer
+  Document& operator=(const Document&) = delete;
+
   // Parses exactly one JSON value (RFC 8259, UTF-8 validated, white space around it allowed).
   // Refuses: trailing text, NUL characters (\u0000), lone surrogates, depth over kMaxDepth.
   // Iterative: input depth never costs stack. `text` must outlive the Values.
@@ -57,6 +61,10 @@ class Document {
 
  private:
   friend class TapeHandler;
+  // Reads source_ with or without its numbers hidden; leaves in *hide_numbers whether to try again
+  // with them hidden.
+  std::optional<Failure> Read(bool* hide_numbers);
+
   std::vector<Token> tokens_;
   std::vector<uint32_t> open_;  // indexes of the containers not yet closed
   std::string buffer_;          // the in-situ copy that string tokens point into
@@ -71,6 +79,7 @@ class Value {
 
   explicit operator bool() const { return document_ != nullptr; }
   uint32_t index() const { return index_; }
+  const Document* document() const { return document_; }
   const Token& token() const { return document_->tokens()[index_]; }
   Kind kind() const { return token().kind; }
   bool IsScalar() const { return kind() != Kind::Array && kind() != Kind::Object; }

@@ -14,6 +14,12 @@ namespace mend::guard {
 // objects, publications with column lists or row filters. "" where nothing does.
 void ExplainTypeLocks(plan::Shape* shape);
 
+// The unique or exclusion key that the column is part of, e.g. "the primary key orders_pkey"; or "".
+std::string KeyOver(uint32_t relid, int16_t attnum);
+
+// What needs the column to be NOT NULL (primary key, replica identity, partition key); or "".
+std::string NotNullHolder(uint32_t relid, int16_t attnum);
+
 // Names of the publications that publish the table, FOR ALL TABLES and FOR TABLES IN SCHEMA too.
 std::vector<std::string> PublicationsOf(uint32_t relid);
 

@@ -16,7 +16,10 @@ std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& ac
 // The text that takes the actions back, against the shape they are applied to. Empty for none.
 std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions);
 
-// A type as it is rendered: pg_catalog."varchar"(40).
+// A type as it is rendered: pg_catalog."varchar"(40). Types that are not listed too, for the inverse.
 std::string RenderType(const plan::Type& type);
+
+// Whether the type, or the element type of the array, is a listed built-in.
+bool IsListed(const plan::Type& type);
 
 }  // namespace mend::guard

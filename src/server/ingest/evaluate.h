@@ -25,5 +25,6 @@ void Evaluate(const Target& target, const json::Document& payload, Row* row, std
 
 // A jsonb value as a tape. Strings and numbers point into memory of CurrentMemoryContext.
 void TapeFromJsonb(Jsonb* value, json::Document* document);
+void TapeFromContainer(JsonbContainer* container, json::Document* document);
 
 }  // namespace mend::ingest

@@ -1,6 +1,7 @@
 // A landing table as ingest sees it: shape, terms, and how keys resolve to columns.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +12,9 @@
 
 namespace mend::ingest {
 
+class TypeMap;    // what conversion knows of the columns' types
+class PlanCache;  // the INSERT statements that Store has planned
+
 struct Resolution {
   enum class To : uint8_t { Column, Unknown, Ignored, Ambiguous } to = To::Unknown;
   int column = -1;  // index into shape.columns, with To::Column
@@ -19,6 +23,10 @@ struct Resolution {
 class Target {
  public:
   Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord> fields);
+  ~Target();
+  Target(Target&&) noexcept;
+  Target(const Target&) = delete;
+  Target& operator=(const Target&) = delete;
 
   // Recorded mapping, else exact column name, else the one column equal under snake_case
   // normalisation, else unknown. Remembers each key it has seen (bounded).
@@ -28,13 +36,29 @@ class Target {
   const Enrollment& enrollment() const { return enrollment_; }
   const std::vector<FieldRecord>& fields() const { return fields_; }
   // Whether PostgreSQL's own coercion is wanted for this column.
-  bool AcceptsLoss(int column) const;
+  bool AcceptsLoss(int column) const { return accepts_loss_[static_cast<size_t>(column)]; }
+  // Columns that a row must bring: NOT NULL, and nothing supplies a value.
+  const std::vector<int>& required() const { return required_; }
+
+  TypeMap& types() const { return *types_; }
+  PlanCache& plans() const { return *plans_; }
 
  private:
+  Resolution Look(std::string_view key) const;
+
   plan::Shape shape_;
   Enrollment enrollment_;
   std::vector<FieldRecord> fields_;
-  mutable std::unordered_map<std::string, Resolution> resolved_;
+  std::vector<bool> accepts_loss_;
+  std::vector<int> required_;
+  std::unordered_map<std::string, Resolution> by_field_;   // what mend.fields records
+  std::unordered_map<std::string, Resolution> by_name_;    // exact column names
+  std::unordered_map<std::string, Resolution> by_normal_;  // normalised column names
+  // Keys seen so far; the views point into seen_keys_.
+  mutable std::unordered_map<std::string_view, Resolution> resolved_;
+  mutable std::deque<std::string> seen_keys_;
+  std::unique_ptr<TypeMap> types_;
+  std::unique_ptr<PlanCache> plans_;
 };
 
 // The enrolled table, cached in this session and dropped when the relation, its enrolment or its

@@ -17,6 +17,9 @@ std::optional<plan::Shape> LoadShape(Oid relid);
 // Schema-qualified, each part quoted where it needs to be; empty when the relation does not exist.
 std::string QualifiedName(Oid relid);
 
+// An identifier as SQL text, quoted when it must be.
+std::string QuoteIdentifier(const std::string& name);
+
 // A role's name, empty when it does not exist; and back, InvalidOid when it does not.
 std::string RoleName(Oid role);
 Oid RoleByName(const std::string& name);

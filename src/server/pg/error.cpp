@@ -60,6 +60,7 @@ ErrorFields TakeError(MemoryContext context) {
   fields.column = Optional(edata->column_name);
   fields.datatype = Optional(edata->datatype_name);
   fields.constraint = Optional(edata->constraint_name);
+  fields.position = edata->cursorpos;
   fields.function = edata->funcname != nullptr ? edata->funcname : "";
   FreeErrorData(edata);
   return fields;
@@ -79,6 +80,7 @@ void Raise(ErrorFields* fields) {
   edata.column_name = Copy(fields->column);
   edata.datatype_name = Copy(fields->datatype);
   edata.constraint_name = Copy(fields->constraint);
+  edata.cursorpos = fields->position;
   edata.funcname = pstrdup(fields->function.c_str());
   edata.assoc_context = CurrentMemoryContext;
   delete fields;

@@ -15,6 +15,7 @@ struct ErrorFields {
   std::string message;
   std::optional<std::string> detail, hint, context;
   std::optional<std::string> schema, table, column, datatype, constraint;
+  int position = 0;      // character, from 1, in the text that was parsed; 0: none
   std::string function;  // the C function that raised it, e.g. "ExecWithCheckOptions"
 };
 

@@ -87,7 +87,7 @@ Spi::~Spi() {
   }
 }
 
-Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit) {
+Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit, bool read_only) {
   std::vector<Oid> types(params.size());
   std::vector<Datum> values(params.size());
   std::string nulls(params.size(), ' ');
@@ -98,7 +98,7 @@ Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit) {
   }
   int result = Call([&] {
     return SPI_execute_with_args(sql, static_cast<int>(params.size()), types.data(), values.data(), nulls.data(),
-                                 false, limit);
+                                 read_only, limit);
   });
   if (result < 0) {
     throw Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));

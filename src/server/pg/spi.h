@@ -17,6 +17,8 @@ struct Param {
   bool null;
 };
 Param Text(std::string_view value);
+inline Param Text(const std::string& value) { return Text(std::string_view(value)); }
+inline Param Text(const char* value) { return Text(std::string_view(value)); }
 Param Text(const std::optional<std::string>& value);
 Param Int8(int64_t value);
 Param Int8(const std::optional<int64_t>& value);
@@ -59,8 +61,9 @@ class Spi {
   Spi(const Spi&) = delete;
   Spi& operator=(const Spi&) = delete;
 
-  // Plans and runs one statement. `limit` 0: all rows.
-  Rows Query(const char* sql, const std::vector<Param>& params = {}, long limit = 0);
+  // Plans and runs one statement. `limit` 0: all rows. `read_only`: a query that sees what the active
+  // snapshot sees, instead of taking a new one.
+  Rows Query(const char* sql, const std::vector<Param>& params = {}, long limit = 0, bool read_only = false);
   // Runs a statement that returns nothing of interest; gives the number of rows affected.
   uint64_t Execute(const char* sql, const std::vector<Param>& params = {});
 

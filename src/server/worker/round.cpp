@@ -1,21 +1,80 @@
 #include "server/worker/round.h"
 
-#include "server/pg/spi.h"
 #include "server/pg/transaction.h"
-#include "server/worker/presence.h"
+#include "server/worker/round_state.h"
+#include "server/worker/slots.h"
 
 namespace mend::worker {
+namespace {
+
+int Rank(const std::string& state) {
+  if (state == "breaker") {
+    return 3;
+  }
+  return state == "review" ? 2 : state == "waiting" ? 1 : 0;
+}
+
+}  // namespace
+
+void RoundState::Decide(const drift::Drift& drift, apply::Fate::To to, const std::string& why,
+                        std::optional<int64_t> patch) {
+  dispositions.Set(drift.field, drift.kind, to, why);
+  settlements.push_back(
+      {drift.field, drift.kind, to == apply::Fate::To::DeadLetter ? "dead_lettered" : "waiting", why, patch});
+}
+
+void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
+  dispositions.Set(drift.field, drift.kind, apply::Fate::To::DeadLetter,
+                   "it still does not fit after patch " + std::to_string(patch));
+  settlements.push_back({drift.field, drift.kind, "healed", "", patch});
+}
+
+void RoundState::Show(const char* new_state, const std::string& new_reason) {
+  if (Rank(new_state) > Rank(state)) {
+    state = new_state;
+    reason = new_reason;
+  }
+}
+
+void ReplayWaiting(RoundState* round) {
+  apply::Window window = round->replay_all ? apply::Window() : round->window;
+  apply::QueueReader reader(round->target, window, round->replay_all ? round->low_id : 0);
+  bool all_gone = round->replay_all;
+  for (;;) {
+    std::vector<apply::QueuedRow> rows;
+    {
+      pg::Transaction transaction;
+      rows = reader.Next();
+      transaction.Commit();
+    }
+    if (rows.empty()) {
+      break;
+    }
+    int64_t last = rows.back().id;
+    for (const std::vector<apply::QueuedRow>& run : apply::ByIdentity(std::move(rows))) {
+      apply::ReplayCounts counts =
+          apply::Replay(round->target, run, round->dispositions, round->patch_id, BootId());
+      all_gone = all_gone && counts.waiting == 0;
+      counts.stored_ids.clear();
+      round->counts.Add(counts);
+    }
+    if (all_gone) {
+      round->low_id = last;
+    }
+  }
+  round->again = round->again || round->counts.refold;
+}
 
 void RunRound(Oid target) {
-  pg::Transaction transaction;
-  if (!MayHeal()) {
+  RoundState round;
+  round.target = target;
+  if (!BeginRound(&round)) {
     return;
   }
-  pg::KeepBooks(
-      "INSERT INTO mend.progress AS p (target, done, folded) VALUES ($1::regclass, 1, pg_current_snapshot()) "
-      "ON CONFLICT (target) DO UPDATE SET done = p.requested, folded = pg_current_snapshot(), not_before = NULL",
-      {pg::ObjectId(target)});
-  transaction.Commit();
+  ApplyApproved(&round);
+  PlanAndApply(&round);
+  ReplayWaiting(&round);
+  EndRound(round);
 }
 
 }  // namespace mend::worker

@@ -1,13 +1,13 @@
-// One heal round.
+// One heal round for one table: profile, plan, guard, (review), prove, apply, replay.
 #pragma once
 
-#include "server/pg/postgres.h"
+#include "server/pg/call.h"
 
 namespace mend::worker {
 
-// Runs one heal round of a table that this worker has leased, in transactions of its own, and leaves
-// mend.progress such that the table is due again (see the view mend.work) only where there is more to
-// do. Starts and ends outside a transaction. Throws what it did not expect: the caller backs off.
+// Does all that can be done now for the table, in transactions of its own; the caller holds the
+// table's lease and is in none. Throws errors that say nothing about the rows: the next round goes on
+// from what was committed.
 void RunRound(Oid target);
 
 }  // namespace mend::worker

@@ -1,0 +1,35 @@
+-- One table's story: make it from the old records, offer all, wait for the worker, and tell. :name is the table.
+\set QUIET 1
+\pset tuples_only on
+\pset format unaligned
+SELECT format('-- made from the first %s of %s records', count(*) FILTER (WHERE old), count(*))
+FROM proof.collected WHERE target = :'name';
+SELECT proof.make_table(:'name', proof.old_records(:'name')) || ';';
+SELECT mend.enroll(:'name') IS NULL AS enrolled \gset
+GRANT INSERT ON :"name" TO app;
+INSERT INTO proof.offered (target, payload) SELECT target, payload FROM proof.collected WHERE target = :'name' ORDER BY id;
+
+SET ROLE app;
+SELECT (healing_load(:'name', string_agg(payload, E'\n' ORDER BY id))).* FROM proof.offered WHERE target = :'name' \gset
+RESET ROLE;
+SELECT count(*) AS offered FROM proof.offered WHERE target = :'name' \gset
+\echo
+\echo 'offered' :offered 'records:' :inserted 'stored at once,' :queued 'queued,' :dead_lettered 'dead letters'
+
+CALL mend.wait_idle(:'name', '120 s');
+
+\echo 'drift found:'
+SELECT format('    %-32s %-16s %6s rows', field, kind, row_count)
+FROM mend.drifts WHERE target = :'name'::regclass ORDER BY row_count DESC, field;
+\echo 'patches applied:'
+SELECT coalesce(string_agg('    ' || regexp_replace(ddl, ', (?=(ADD|ALTER) COLUMN )', E',\n        ', 'g') || ';', E'\n' ORDER BY id),
+                '    none')
+FROM mend.patches WHERE target = :'name'::regclass AND state = 'applied' AND ddl <> '';
+SELECT 'rows replayed: ' || coalesce(sum(rows_healed), 0)
+FROM mend.patches WHERE target = :'name'::regclass AND state = 'applied';
+SELECT 'dead letters: ' || CASE count(*) WHEN 0 THEN 'none' ELSE count(*)::text END
+FROM mend.dead_letters WHERE target = :'name'::regclass;
+SELECT format('    %s x %s %s: %s', count(*), kind, coalesce(field, ''), reason)
+FROM mend.dead_letters WHERE target = :'name'::regclass GROUP BY kind, field, reason ORDER BY count(*) DESC, field;
+SELECT format('still queued: %s (%s)', count(*), (SELECT coalesce(reason, state) FROM mend.status WHERE target = :'name'::regclass))
+FROM mend.queue WHERE target = :'name'::regclass HAVING count(*) > 0;

@@ -1,0 +1,164 @@
+-- Proof of a load: what was offered, a landing table made from the first records, and whether every
+-- stored row equals its payload. Used by scripts/quickstart and by the tests; no part of the product.
+CREATE SCHEMA proof;
+
+CREATE TABLE proof.offered (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    target  text NOT NULL,
+    payload text NOT NULL
+);
+CREATE INDEX ON proof.offered (target, id);
+
+CREATE TABLE proof.made_columns (target text, column_name name, PRIMARY KEY (target, column_name));
+
+-- The column name that a field gets: snake_case, as pg_mend resolves keys.
+CREATE FUNCTION proof.column_for(field text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT lower(regexp_replace(regexp_replace(field, '([a-z0-9])([A-Z])', '\1_\2', 'g'), '[\x01-/:-@\x5b-`\x7b-\x7f]+', '_', 'g'))
+$$;
+
+-- The narrowest plain type for the values of one field; null where there are none to judge by.
+CREATE FUNCTION proof.type_for(samples jsonb[]) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN count(*) = 0 THEN NULL
+        WHEN count(DISTINCT jsonb_typeof(v)) > 1 OR bool_or(jsonb_typeof(v) IN ('object', 'array')) THEN 'jsonb'
+        WHEN bool_and(jsonb_typeof(v) = 'boolean') THEN 'boolean'
+        WHEN bool_and(jsonb_typeof(v) = 'string') THEN
+            CASE WHEN bool_and(v #>> '{}' ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$') THEN 'timestamptz'
+                 ELSE format('varchar(%s)', greatest(1, max(length(v #>> '{}')))) END
+        WHEN bool_or(n::text ~ '[.]') THEN 'double precision'
+        WHEN max(abs(n)) < 2147483648 THEN 'integer'
+        WHEN max(abs(n)) < 9223372036854775808 THEN 'bigint'
+        ELSE 'numeric' END
+    FROM (SELECT v, CASE WHEN jsonb_typeof(v) = 'number' THEN (v #>> '{}')::numeric END AS n FROM unnest(samples) AS v
+          WHERE v <> 'null' AND v <> '[]') AS values_seen
+$$;
+
+-- Creates the table that fits these records, and no more, and returns its DDL.
+CREATE FUNCTION proof.make_table(target text, records jsonb[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    ddl text;
+BEGIN
+    SELECT format('CREATE TABLE %I (%s)', target,
+                  string_agg(format(E'\n    %I %s', column_name, type), ',' ORDER BY place) || E'\n')
+    INTO ddl
+    FROM (SELECT proof.column_for(field) AS column_name, proof.type_for(array_agg(value)) AS type, min(place) AS place
+          FROM unnest(records) AS record,
+               jsonb_each(record) WITH ORDINALITY AS each(field, value, place)
+          GROUP BY 1) AS columns
+    WHERE type IS NOT NULL;
+    EXECUTE ddl;
+    INSERT INTO proof.made_columns
+        SELECT target, attname FROM pg_attribute WHERE attrelid = target::regclass AND attnum > 0;
+    RETURN ddl;
+END
+$$;
+
+-- A value as its column would hold it, in a form in which equal means equal. An integer stays a number
+-- in a wider type; a number in a text column is its text.
+CREATE FUNCTION proof.canonical(value jsonb, type oid) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN value = 'null' OR value = '[]' THEN NULL
+        WHEN jsonb_typeof(value) IN ('object', 'array') OR type IN (114, 3802) THEN value
+        WHEN type IN (20, 21, 23, 1700) THEN to_jsonb((value #>> '{}')::numeric)
+        WHEN type IN (700, 701) THEN to_jsonb((value #>> '{}')::float8)
+        WHEN type = 1184 THEN to_jsonb((value #>> '{}')::timestamptz)
+        WHEN type = 1114 THEN to_jsonb((value #>> '{}')::timestamp)
+        WHEN type = 1082 THEN to_jsonb((value #>> '{}')::date)
+        WHEN type = 2950 THEN to_jsonb((value #>> '{}')::uuid)
+        ELSE to_jsonb(value #>> '{}') END
+$$;
+
+-- What a table should hold: every payload that is neither queued nor dead, mapped to its columns.
+CREATE FUNCTION proof.expected(landing text) RETURNS TABLE (image jsonb) LANGUAGE sql STABLE AS $$
+    WITH kept AS MATERIALIZED (
+        SELECT payload::jsonb AS payload FROM proof.offered WHERE target = landing
+        EXCEPT ALL
+        (SELECT payload::jsonb FROM mend.queue WHERE target = landing::regclass
+         UNION ALL
+         SELECT payload::jsonb FROM mend.dead_letters WHERE target = landing::regclass)
+    ), numbered AS MATERIALIZED (
+        SELECT row_number() OVER () AS id, payload FROM kept
+    ), fields AS MATERIALIZED (
+        SELECT field, coalesce(recorded.column_name, exact.attname, alike.attname) AS column_name,
+               coalesce(recorded.type, exact.atttypid, alike.atttypid) AS type,
+               recorded.field IS NOT NULL AND recorded.column_name IS NULL AS ignored
+        FROM (SELECT DISTINCT jsonb_object_keys(payload) AS field FROM kept) AS keys
+        LEFT JOIN (SELECT f.field, f.column_name, a.atttypid AS type FROM mend.fields AS f
+                   LEFT JOIN pg_attribute AS a ON a.attrelid = f.target AND a.attname = f.column_name
+                   WHERE f.target = landing::regclass) AS recorded USING (field)
+        LEFT JOIN pg_attribute AS exact
+            ON exact.attrelid = landing::regclass AND exact.attnum > 0 AND exact.attname = field
+        LEFT JOIN pg_attribute AS alike
+            ON alike.attrelid = landing::regclass AND alike.attnum > 0
+            AND proof.column_for(alike.attname) = proof.column_for(field)
+    )
+    SELECT coalesce(jsonb_object_agg(coalesce(f.column_name, '?' || f.field), v.value)
+                    FILTER (WHERE v.value IS NOT NULL AND NOT f.ignored), '{}')
+    FROM numbered
+    LEFT JOIN LATERAL jsonb_each(payload) AS pair ON true
+    LEFT JOIN fields AS f ON f.field = pair.key
+    LEFT JOIN LATERAL (SELECT proof.canonical(pair.value, f.type)) AS v(value) ON true
+    GROUP BY id
+$$;
+
+-- What it does hold, in the same form.
+CREATE FUNCTION proof.stored(landing text) RETURNS TABLE (image jsonb) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY EXECUTE format($query$
+        SELECT coalesce(jsonb_object_agg(pair.key, v.value) FILTER (WHERE v.value IS NOT NULL), '{}')
+        FROM (SELECT row_number() OVER () AS id, to_jsonb(t) AS record FROM %1$s AS t) AS numbered
+        LEFT JOIN LATERAL jsonb_each(record) AS pair ON true
+        LEFT JOIN pg_attribute AS a ON a.attrelid = %1$L::regclass AND a.attname = pair.key AND a.attnum > 0
+        LEFT JOIN LATERAL (SELECT proof.canonical(pair.value, a.atttypid)) AS v(value) ON true
+        GROUP BY id$query$, landing::regclass);
+END
+$$;
+
+-- The books of one table. `lost`: payloads with no equal row; `strange`: rows with no equal payload.
+CREATE FUNCTION proof.balance(landing text)
+RETURNS TABLE (offered bigint, stored bigint, queued bigint, dead bigint, lost bigint, strange bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE TEMP TABLE proof_expected ON COMMIT DROP AS SELECT image FROM proof.expected(landing);
+    CREATE TEMP TABLE proof_stored ON COMMIT DROP AS SELECT image FROM proof.stored(landing);
+    RETURN QUERY SELECT
+        (SELECT count(*) FROM proof.offered AS o WHERE o.target = landing),
+        (SELECT count(*) FROM proof_stored),
+        (SELECT count(*) FROM mend.queue AS q WHERE q.target = landing::regclass),
+        (SELECT count(*) FROM mend.dead_letters AS d WHERE d.target = landing::regclass),
+        (SELECT count(*) FROM (SELECT image FROM proof_expected EXCEPT ALL SELECT image FROM proof_stored) AS x),
+        (SELECT count(*) FROM (SELECT image FROM proof_stored EXCEPT ALL SELECT image FROM proof_expected) AS x);
+    DROP TABLE proof_expected, proof_stored;
+END
+$$;
+
+-- Columns that were added although no row has a value in them.
+CREATE FUNCTION proof.idle_columns(landing text) RETURNS SETOF name LANGUAGE plpgsql AS $$
+DECLARE
+    candidate name;
+    used boolean;
+BEGIN
+    FOR candidate IN
+        SELECT attname FROM pg_attribute AS a
+        WHERE attrelid = landing::regclass AND attnum > 0 AND NOT attisdropped
+          AND NOT EXISTS (SELECT FROM proof.made_columns AS m WHERE m.target = landing AND m.column_name = a.attname)
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NOT NULL)', landing::regclass, candidate) INTO used;
+        IF NOT used THEN
+            RETURN NEXT candidate;
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Offers what was collected for a table since the last call, in one healing_load.
+CREATE TABLE proof.collected (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    target  text NOT NULL,
+    payload text NOT NULL,
+    old     boolean NOT NULL
+);
+
+CREATE FUNCTION proof.old_records(landing text) RETURNS jsonb[] LANGUAGE sql STABLE AS $$
+    SELECT array_agg(payload::jsonb ORDER BY id) FROM proof.collected WHERE target = landing AND old
+$$;

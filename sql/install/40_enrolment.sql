@@ -1,0 +1,63 @@
+CREATE FUNCTION mend.enroll(
+    target          regclass,
+    mode            mend.mode     DEFAULT 'auto',
+    allow           mend.action[] DEFAULT '{add_column,widen_type,map_field}',
+    healer          regrole       DEFAULT NULL,
+    share           mend.share    DEFAULT 'shape',
+    lossless        boolean       DEFAULT true,
+    on_conflict     text          DEFAULT 'dead_letter',
+    carry           text[]        DEFAULT '{}',
+    naive_zone      text          DEFAULT NULL,
+    allow_published boolean       DEFAULT false
+) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_enroll';
+COMMENT ON FUNCTION mend.enroll IS
+'Makes a table a landing table. Nothing about the table changes. The caller owns it and is in mend_admin.
+target: a plain or partitioned table; of a partitioned one, the root
+mode: auto (the worker heals), review (every patch waits for mend.approve()), paused (the worker leaves the table alone)
+allow: what a patch may do
+healer: the limited role that is lent the table for one ALTER TABLE; null: mend_healer; another needs the right to SET ROLE to it
+share: what a planner outside the database may see: shape (masks, lengths, ranges) or values (a few samples, truncated)
+lossless: whether a value that the column''s type would silently change is drift
+on_conflict: what a duplicate key does: dead_letter, ignore, update (on the primary key, only the columns present) or raise
+carry: settings of the submitter''s session that replay restores, such as app.tenant_id
+naive_zone: time zone of times without an offset; null or empty: such a time does not fit timestamptz
+allow_published: whether patches may be applied without review though the table is in a publication';
+
+CREATE FUNCTION mend.configure(
+    target          regclass,
+    mode            mend.mode     DEFAULT NULL,
+    allow           mend.action[] DEFAULT NULL,
+    healer          regrole       DEFAULT NULL,
+    share           mend.share    DEFAULT NULL,
+    lossless        boolean       DEFAULT NULL,
+    on_conflict     text          DEFAULT NULL,
+    carry           text[]        DEFAULT NULL,
+    naive_zone      text          DEFAULT NULL,
+    allow_published boolean       DEFAULT NULL
+) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_configure';
+COMMENT ON FUNCTION mend.configure IS
+'Changes the terms of a landing table. The arguments are those of mend.enroll; null leaves a term as it is, an empty
+naive_zone takes the zone away.';
+
+CREATE FUNCTION mend.unenroll(target regclass) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_unenroll';
+COMMENT ON FUNCTION mend.unenroll IS
+'Makes a landing table an ordinary table again, with its recorded mappings forgotten. Refused while rows are queued; dead
+letters stay. A table that was dropped is given by its OID.';
+
+CREATE FUNCTION mend.map_field(target regclass, field text, column_name name) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_map_field';
+COMMENT ON FUNCTION mend.map_field IS
+'Records that a payload field goes to a column, and tries the queued rows again.
+field: the key as the payloads write it
+column_name: an existing column; null: ignore the field';
+
+CREATE FUNCTION mend.accept_loss(target regclass, column_name name) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_accept_loss';
+COMMENT ON FUNCTION mend.accept_loss IS
+'Gives one column PostgreSQL''s own coercion back: values that its type changes silently are stored, not queued.';
+
+REVOKE ALL ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.map_field, mend.accept_loss FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.map_field, mend.accept_loss TO mend_admin;

@@ -1,0 +1,108 @@
+-- Deciding on patches. What changes a table's shape is done by the worker; these functions only decide.
+CREATE FUNCTION mend.wake() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_wake';
+COMMENT ON FUNCTION mend.wake() IS 'Internal: asks for a worker when the transaction commits';
+REVOKE ALL ON FUNCTION mend.wake() FROM PUBLIC;
+
+CREATE FUNCTION mend.request_round(target regclass) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO mend.progress AS p (target) VALUES (request_round.target)
+    ON CONFLICT ON CONSTRAINT progress_pkey DO UPDATE SET requested = p.requested + 1;
+    SELECT mend.wake();
+END;
+COMMENT ON FUNCTION mend.request_round(regclass) IS 'Internal: has the worker look at all waiting rows of a table';
+REVOKE ALL ON FUNCTION mend.request_round(regclass) FROM PUBLIC;
+
+CREATE FUNCTION mend.dry_run(
+    target regclass, ddl text, live boolean DEFAULT false,
+    OUT ok boolean, OUT rows_tried bigint, OUT rows_healed bigint, OUT rewrites_table boolean, OUT reason text)
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_dry_run';
+COMMENT ON FUNCTION mend.dry_run(regclass, text, boolean) IS
+    'Proves a patch on the waiting payloads and dead letters of its table without keeping anything. In memory and without a lock; live (mend_admin only) also alters the table in a subtransaction that is rolled back, under mend.lock_timeout, and holds the lock until the end of the transaction';
+REVOKE ALL ON FUNCTION mend.dry_run(regclass, text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.dry_run(regclass, text, boolean) TO mend_admin, mend_agent;
+
+CREATE FUNCTION mend.propose(target regclass, ddl text, field_map jsonb DEFAULT '{}', rationale text DEFAULT '')
+RETURNS bigint LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_propose';
+COMMENT ON FUNCTION mend.propose(regclass, text, jsonb, text) IS
+    'Records a patch that waits for mend.approve(), and returns its id. What the guard does not let through is recorded as refused, with a warning that says why';
+REVOKE ALL ON FUNCTION mend.propose(regclass, text, jsonb, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.propose(regclass, text, jsonb, text) TO mend_admin, mend_agent;
+
+CREATE FUNCTION mend.decide(patch_id bigint, new_state text, new_reason text) RETURNS mend.patches
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    patch mend.patches;
+BEGIN
+    IF patch_id IS NULL THEN
+        RAISE EXCEPTION 'the patch must not be null' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    SELECT * INTO patch FROM mend.patches p WHERE p.id = patch_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no patch %', patch_id
+            USING ERRCODE = 'undefined_object', HINT = 'See mend.patches.';
+    ELSIF patch.state <> 'proposed' THEN
+        RAISE EXCEPTION 'patch % is %, not proposed', patch_id, patch.state
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Only a proposed patch can be approved or rejected.';
+    END IF;
+    UPDATE mend.patches p
+    SET state = new_state, reason = new_reason, decided_by = session_user, decided_at = clock_timestamp()
+    WHERE p.id = patch_id RETURNING * INTO patch;
+    INSERT INTO mend.events (kind, target_name, patch_id, detail)
+    VALUES ('patch_' || new_state, patch.target_name, patch.id,
+            jsonb_strip_nulls(jsonb_build_object('reason', new_reason)));
+    RETURN patch;
+END
+$$;
+COMMENT ON FUNCTION mend.decide(bigint, text, text) IS 'Internal: moves a proposed patch to its next state, and records who did';
+REVOKE ALL ON FUNCTION mend.decide(bigint, text, text) FROM PUBLIC;
+
+CREATE FUNCTION mend.approve(patch_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM mend.request_round((mend.decide(patch_id, 'approved', NULL)).target);
+END
+$$;
+COMMENT ON FUNCTION mend.approve(bigint) IS
+    'Lets the worker apply a proposed patch. Dead letters that the patch makes fit go back to the queue';
+REVOKE ALL ON FUNCTION mend.approve(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.approve(bigint) TO mend_admin;
+
+CREATE FUNCTION mend.hold_fields(patch mend.patches, why text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO mend.fields AS f (target, target_name, field, column_name, held, patch_id)
+    SELECT (patch).target, (patch).target_name, d ->> 'field', NULL, why, (patch).id
+    FROM jsonb_array_elements((patch).evidence -> 'drift') d
+    WHERE d ->> 'kind' = 'new_field'
+    UNION
+    SELECT (patch).target, (patch).target_name, m.key, NULL, why, (patch).id
+    FROM jsonb_each((patch).field_map) m
+    ON CONFLICT ON CONSTRAINT fields_pkey
+    DO UPDATE SET column_name = NULL, held = excluded.held, patch_id = excluded.patch_id;
+END;
+COMMENT ON FUNCTION mend.hold_fields(mend.patches, text) IS 'Internal: keeps the fields of a patch from being given a column again';
+REVOKE ALL ON FUNCTION mend.hold_fields(mend.patches, text) FROM PUBLIC;
+
+CREATE FUNCTION mend.reject(patch_id bigint, reason text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    patch mend.patches := mend.decide(patch_id, 'rejected', reason);
+BEGIN
+    PERFORM mend.hold_fields(patch, format('patch %s was rejected by %s%s', patch.id, session_user, ': ' || reason));
+    PERFORM mend.request_round(patch.target);
+END
+$$;
+COMMENT ON FUNCTION mend.reject(bigint, text) IS
+    'Refuses a proposed patch: its rows become dead letters with the reason, and it is not proposed again by itself';
+REVOKE ALL ON FUNCTION mend.reject(bigint, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.reject(bigint, text) TO mend_admin;
+
+CREATE FUNCTION mend.revert(patch_id bigint) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_revert';
+COMMENT ON FUNCTION mend.revert(bigint) IS
+    'Takes an applied patch back. Values of a dropped column are kept in mend.undo_<patch_id>; a type is narrowed only if no value changes, else 55000';
+REVOKE ALL ON FUNCTION mend.revert(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.revert(bigint) TO mend_admin;

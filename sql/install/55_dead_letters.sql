@@ -1,0 +1,70 @@
+CREATE FUNCTION mend.requeue(ids bigint[]) RETURNS bigint
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH back AS (
+        DELETE FROM mend.dead_letters d WHERE d.id = ANY (requeue.ids) RETURNING d.*
+    ), queued AS (
+        INSERT INTO mend.queue (id, target, target_name, payload, submitter, submitted_by, submitted_at,
+                                sqlstate, error, kind, field, fields, context)
+        SELECT b.id, b.target, coalesce(e.target_name, b.target_name), b.payload, b.submitter, b.submitted_by,
+               b.submitted_at, b.sqlstate, b.error, b.kind, b.field, b.fields, b.context
+        FROM back b LEFT JOIN mend.enrollments e ON e.target = b.target
+        RETURNING 1
+    )
+    SELECT count(*) FROM queued;
+END;
+COMMENT ON FUNCTION mend.requeue(bigint[]) IS 'Internal: moves dead letters to the queue';
+REVOKE ALL ON FUNCTION mend.requeue(bigint[]) FROM PUBLIC;
+
+CREATE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    chosen bigint[];
+    tables regclass[];
+    moved bigint;
+BEGIN
+    SELECT coalesce(array_agg(d.id), '{}'), coalesce(array_agg(DISTINCT d.target), '{}') INTO chosen, tables
+    FROM mend.dead_letters d JOIN mend.enrollments e ON e.target = d.target
+    WHERE (retry.target IS NULL OR d.target = retry.target) AND (retry.ids IS NULL OR d.id = ANY (retry.ids));
+    moved := mend.requeue(chosen);
+    IF moved > 0 THEN
+        PERFORM mend.request_round(t) FROM unnest(tables) t;
+        INSERT INTO mend.events (kind, target_name, detail)
+        SELECT 'retried', e.target_name, jsonb_build_object('rows', moved)
+        FROM mend.enrollments e WHERE e.target = ANY (tables);
+    END IF;
+    RETURN moved;
+END
+$$;
+COMMENT ON FUNCTION mend.retry(regclass, bigint[]) IS
+    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all';
+REVOKE ALL ON FUNCTION mend.retry(regclass, bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[]) TO mend_admin;
+
+CREATE FUNCTION mend.discard(ids bigint[], reason text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    IF ids IS NULL OR coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'discarding dead letters needs their ids and a reason'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'mend.discard(''{1,2}'', ''why'')';
+    END IF;
+    WITH taken AS (
+        DELETE FROM mend.dead_letters d WHERE d.id = ANY (discard.ids) RETURNING *
+    ), logged AS (
+        INSERT INTO mend.events (kind, target_name, detail)
+        SELECT 'discarded', t.target_name,
+               jsonb_build_object('id', t.id, 'reason', discard.reason, 'payload', t.payload,
+                                  'submitted_by', t.submitted_by, 'submitted_at', t.submitted_at)
+        FROM taken t ORDER BY t.id
+        RETURNING 1
+    )
+    SELECT count(*) INTO gone FROM logged;
+    RETURN gone;
+END
+$$;
+COMMENT ON FUNCTION mend.discard(bigint[], text) IS
+    'Deletes dead letters for good and returns how many; who, why and the payload stay in mend.events';
+REVOKE ALL ON FUNCTION mend.discard(bigint[], text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.discard(bigint[], text) TO mend_admin;

@@ -1,0 +1,54 @@
+CREATE VIEW mend.status AS
+SELECT e.target,
+       e.mode,
+       q.queued,
+       q.oldest,
+       (SELECT count(*) FROM mend.dead_letters d WHERE d.target = e.target) AS dead_letters,
+       s.state,
+       s.reason,
+       w.pid AS worker_pid,
+       p.last_heal,
+       o.patch AS open_patch,
+       p.last_error
+FROM mend.enrollments e
+     LEFT JOIN mend.progress p ON p.target = e.target
+     LEFT JOIN mend.workers() w ON w.target = e.target
+     CROSS JOIN LATERAL (SELECT count(*) AS queued, min(submitted_at) AS oldest
+                         FROM mend.queue WHERE queue.target = e.target) q
+     CROSS JOIN LATERAL (SELECT min(id) AS patch FROM mend.patches
+                         WHERE patches.target = e.target AND patches.state = 'proposed') o
+     CROSS JOIN LATERAL (
+         SELECT CASE
+                    WHEN NOT mend.at_home(e.system_identifier, e.database_oid) THEN 'stopped'
+                    WHEN (SELECT stopped FROM mend.control) THEN 'stopped'
+                    WHEN e.mode = 'paused' THEN 'paused'
+                    WHEN w.pid IS NOT NULL THEN 'healing'
+                    WHEN k.due AND mend.worker_refused_at() IS NOT NULL THEN 'waiting'
+                    WHEN k.due THEN 'due'
+                    WHEN p.state = 'healing' THEN 'idle'
+                    ELSE coalesce(p.state, 'idle')
+                END AS state,
+                CASE
+                    WHEN NOT mend.at_home(e.system_identifier, e.database_oid)
+                        THEN 'enrolled in another cluster or database: mend.start() adopts it'
+                    WHEN (SELECT stopped FROM mend.control) THEN 'healing is switched off: mend.start() switches it on'
+                    WHEN e.mode = 'paused' THEN 'the enrolment is paused: mend.configure(mode => ''auto'') resumes'
+                    WHEN k.due AND w.pid IS NULL AND mend.worker_refused_at() IS NOT NULL
+                        THEN 'no free background worker: raise max_worker_processes'
+                    ELSE p.reason
+                END AS reason
+         FROM (SELECT coalesce((SELECT due FROM mend.work WHERE work.target = e.target), false) AS due) k
+     ) s;
+COMMENT ON VIEW mend.status IS 'One row a landing table: what waits, and why';
+COMMENT ON COLUMN mend.status.target IS 'The landing table';
+COMMENT ON COLUMN mend.status.mode IS 'auto, review or paused';
+COMMENT ON COLUMN mend.status.queued IS 'Payloads in the queue';
+COMMENT ON COLUMN mend.status.oldest IS 'When the oldest of them was offered';
+COMMENT ON COLUMN mend.status.dead_letters IS 'Payloads that a person must look at';
+COMMENT ON COLUMN mend.status.state IS 'idle, due, healing, waiting, review, breaker, paused or stopped';
+COMMENT ON COLUMN mend.status.reason IS 'Why, in plain words';
+COMMENT ON COLUMN mend.status.worker_pid IS 'The worker that heals the table now';
+COMMENT ON COLUMN mend.status.last_heal IS 'When a patch was last applied';
+COMMENT ON COLUMN mend.status.open_patch IS 'The oldest patch that waits for a decision';
+COMMENT ON COLUMN mend.status.last_error IS 'The error that ended the last heal round, if one did';
+GRANT SELECT ON mend.status TO mend_admin, mend_agent, pg_monitor;

@@ -1,0 +1,237 @@
+// mend.enroll, mend.configure, mend.unenroll, mend.map_field, mend.accept_loss. They run with the
+// caller's rights, check those themselves, and write as the bookkeeper.
+#include <optional>
+#include <string>
+
+#include "server/api/arguments.h"
+#include "server/api/terms.h"
+#include "server/guard/landing_table.h"
+#include "server/pg/spi.h"
+#include "server/worker/wake.h"
+
+namespace mend::api {
+namespace {
+
+// Asks for a heal round of the table at commit.
+void RequestRound(Oid target) {
+  pg::KeepBooks(
+      "INSERT INTO mend.progress AS p (target) VALUES ($1) "
+      "ON CONFLICT (target) DO UPDATE SET requested = p.requested + 1",
+      {pg::ObjectId(target)});
+  worker::WakeAtCommit();
+}
+
+void RequireEnrolled(Oid target) {
+  const pg::Rows rows =
+      pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)});
+  if (!rows.empty()) {
+    return;
+  }
+  char* name = pg::Call([&] { return get_rel_name(target); });
+  const std::string shown = name != nullptr ? "table \"" + std::string(name) + "\"" : "OID " + std::to_string(target);
+  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, shown + " is not enrolled",
+                  "SELECT mend.enroll('...') makes a table a landing table.");
+}
+
+// The parameters that enroll and configure share: $1 target, $2 .. $10 the terms.
+std::vector<pg::Param> Parameters(Oid target, const Terms& terms) {
+  const std::vector<std::string> none;
+  std::vector<pg::Param> parameters = {
+      pg::ObjectId(target),
+      pg::Text(terms.mode),
+      pg::TextArray(terms.allow.value_or(none)),
+      {OIDOID, ObjectIdGetDatum(terms.healer.value_or(InvalidOid)), !terms.healer},
+      pg::Text(terms.share),
+      {BOOLOID, BoolGetDatum(terms.lossless.value_or(false)), !terms.lossless},
+      pg::Text(terms.on_conflict),
+      pg::TextArray(terms.carry.value_or(none)),
+      pg::Text(terms.naive_zone),
+      {BOOLOID, BoolGetDatum(terms.allow_published.value_or(false)), !terms.allow_published},
+  };
+  parameters[2].null = !terms.allow;
+  parameters[7].null = !terms.carry;
+  return parameters;
+}
+
+Datum Enroll(FunctionCallInfo call) {
+  const Oid target = TargetArgument(call, 0);
+  guard::RequireAdmin();
+  guard::RequireLandingTable(target);
+  guard::RequireOwner(target);
+  // Against DROP TABLE only. Looked at once more, since it was not locked when it was first seen.
+  pg::Call([&] { LockRelationOid(target, AccessShareLock); });
+  guard::RequireLandingTable(target);
+  guard::RequireOwner(target);
+  Terms terms = ReadTerms(call);
+  if (!terms.healer) {
+    terms.healer = DefaultHealer();
+  }
+  CheckHealer(target, *terms.healer);
+  if (terms.on_conflict == "update") {
+    CheckKeyForUpdate(target);
+  }
+  std::vector<pg::Param> parameters = Parameters(target, terms);
+  parameters.push_back(pg::Int8(static_cast<int64_t>(GetSystemIdentifier())));
+  parameters.push_back(pg::ObjectId(MyDatabaseId));
+  const pg::Rows added = pg::KeepBooks(
+      "WITH added AS ("
+      "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, lossless, on_conflict,"
+      "                                     carry, naive_zone, allow_published, system_identifier, database_oid)"
+      "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, 'auto'),"
+      "         coalesce($3::mend.action[], '{add_column,widen_type,map_field}'),"
+      "         pg_catalog.pg_get_userbyid($4), coalesce($5::mend.share, 'shape'), coalesce($6, true),"
+      "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, false), $11, $12"
+      "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1"
+      "  ON CONFLICT DO NOTHING RETURNING e.*) "
+      "INSERT INTO mend.events (kind, target_name, detail) "
+      "SELECT 'enrolled', a.target_name, pg_catalog.to_jsonb(a) - '{target,target_name,enrolled_by,enrolled_at,"
+      "lossy_columns,system_identifier,database_oid}'::text[] FROM added a",
+      parameters);
+  if (added.processed() == 0) {
+    char* name = pg::Call([&] { return get_rel_name(target); });
+    throw pg::Error(ERRCODE_DUPLICATE_OBJECT, "table \"" + std::string(name) + "\" is already enrolled",
+                    "mend.configure() changes its terms.");
+  }
+  return 0;
+}
+
+Datum Configure(FunctionCallInfo call) {
+  const Oid target = TargetArgument(call, 0);
+  guard::RequireAdmin();
+  RequireEnrolled(target);
+  guard::RequireLandingTable(target);
+  guard::RequireOwner(target);
+  const Terms terms = ReadTerms(call);
+  if (terms.healer) {
+    CheckHealer(target, *terms.healer);
+  }
+  if (terms.on_conflict == "update") {
+    CheckKeyForUpdate(target);
+  }
+  const pg::Rows changed = pg::KeepBooks(
+      "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE e.target = $1),"
+      " after AS (UPDATE mend.enrollments e SET mode = coalesce($2::mend.mode, mode),"
+      "           allow = coalesce($3::mend.action[], allow),"
+      "           healer = coalesce((SELECT rolname FROM pg_catalog.pg_roles WHERE oid = $4), healer),"
+      "           share = coalesce($5::mend.share, share), lossless = coalesce($6, lossless),"
+      "           on_conflict = coalesce($7, on_conflict), carry = coalesce($8, carry),"
+      "           naive_zone = nullif(coalesce($9, naive_zone), ''),"
+      "           allow_published = coalesce($10, allow_published)"
+      "           WHERE e.target = $1 RETURNING e.target_name, pg_catalog.to_jsonb(e) AS terms),"
+      " changes AS (SELECT pg_catalog.jsonb_object_agg(n.key, pg_catalog.jsonb_build_object("
+      "                      'from', before.terms -> n.key, 'to', n.value)) AS detail"
+      "             FROM before, after, pg_catalog.jsonb_each(after.terms) n"
+      "             WHERE before.terms -> n.key IS DISTINCT FROM n.value) "
+      "INSERT INTO mend.events (kind, target_name, detail) "
+      "SELECT 'configured', after.target_name, changes.detail FROM after, changes WHERE changes.detail IS NOT NULL",
+      Parameters(target, terms));
+  if (changed.processed() > 0) {
+    RequestRound(target);
+  }
+  return 0;
+}
+
+Datum Unenroll(FunctionCallInfo call) {
+  const Oid target = TargetArgument(call, 0);
+  guard::RequireAdmin();
+  RequireEnrolled(target);
+  if (pg::Call([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)); })) {
+    guard::RequireOwner(target);
+    // Waits for the payloads that are on their way, so that none is queued behind our back.
+    pg::Call([&] { LockRelationOid(target, ShareRowExclusiveLock); });
+  }
+  const int64_t queued =
+      pg::KeepBooks("SELECT pg_catalog.count(*) FROM mend.queue WHERE target = $1", {pg::ObjectId(target)}).int8(0, 0);
+  if (queued > 0) {
+    throw pg::Error(ERRCODE_OBJECT_IN_USE,
+                    std::to_string(queued) + (queued == 1 ? " row is" : " rows are") + " still queued for the table",
+                    "Let them heal (CALL mend.wait_idle()), or see mend.status for what they wait for.");
+  }
+  pg::KeepBooks(
+      "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
+      " fields AS (DELETE FROM mend.fields WHERE target = $1),"
+      " progress AS (DELETE FROM mend.progress WHERE target = $1),"
+      " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')) "
+      "INSERT INTO mend.events (kind, target_name) SELECT 'unenrolled', target_name FROM gone",
+      {pg::ObjectId(target)});
+  return 0;
+}
+
+// Throws unless payloads can give the column a value.
+void RequireSettableColumn(Oid target, const std::string& column) {
+  AttrNumber attnum = 0;
+  bool computed = false;
+  pg::Call([&] {
+    HeapTuple tuple = SearchSysCacheAttName(target, column.c_str());
+    if (HeapTupleIsValid(tuple)) {
+      auto* row = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
+      attnum = row->attnum;
+      computed = row->attgenerated != 0 || row->attidentity == ATTRIBUTE_IDENTITY_ALWAYS;
+      ReleaseSysCache(tuple);
+    }
+  });
+  if (attnum == 0) {
+    throw pg::Error(ERRCODE_UNDEFINED_COLUMN, "the table has no column \"" + column + "\"");
+  }
+  if (attnum < 0 || computed) {
+    throw pg::Error(ERRCODE_INVALID_COLUMN_REFERENCE, "column \"" + column + "\" is filled by PostgreSQL itself",
+                    "Name an ordinary column.");
+  }
+}
+
+Datum MapField(FunctionCallInfo call) {
+  const Oid target = TargetArgument(call, 0);
+  const std::optional<std::string> field = TextArgument(call, 1);
+  const std::optional<std::string> column = NameArgument(call, 2);
+  if (!field) {
+    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "field must not be null");
+  }
+  guard::RequireAdmin();
+  RequireEnrolled(target);
+  if (column) {
+    RequireSettableColumn(target, *column);
+  }
+  pg::KeepBooks(
+      "WITH recorded AS ("
+      "  INSERT INTO mend.fields (target, target_name, field, column_name)"
+      "  SELECT target, target_name, $2, $3 FROM mend.enrollments WHERE target = $1"
+      "  ON CONFLICT (target, field) DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = NULL"
+      "  RETURNING target_name, field, column_name) "
+      "INSERT INTO mend.events (kind, target_name, detail) "
+      "SELECT 'field_mapped', target_name, pg_catalog.jsonb_build_object('field', field, 'column', column_name)"
+      " FROM recorded",
+      {pg::ObjectId(target), pg::Text(field), pg::Text(column)});
+  RequestRound(target);
+  return 0;
+}
+
+Datum AcceptLoss(FunctionCallInfo call) {
+  const Oid target = TargetArgument(call, 0);
+  const std::optional<std::string> column = NameArgument(call, 1);
+  if (!column) {
+    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "column_name must not be null");
+  }
+  guard::RequireAdmin();
+  RequireEnrolled(target);
+  RequireSettableColumn(target, *column);
+  const pg::Rows added = pg::KeepBooks(
+      "WITH changed AS ("
+      "  UPDATE mend.enrollments SET lossy_columns = lossy_columns || $2"
+      "  WHERE target = $1 AND NOT $2 = ANY (lossy_columns) RETURNING target_name) "
+      "INSERT INTO mend.events (kind, target_name, detail) "
+      "SELECT 'loss_accepted', target_name, pg_catalog.jsonb_build_object('column', $2) FROM changed",
+      {pg::ObjectId(target), pg::Name(*column)});
+  if (added.processed() > 0) {
+    RequestRound(target);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace mend::api
+
+MEND_EXPORT(mend_enroll, mend::api::Enroll)
+MEND_EXPORT(mend_configure, mend::api::Configure)
+MEND_EXPORT(mend_unenroll, mend::api::Unenroll)
+MEND_EXPORT(mend_map_field, mend::api::MapField)
+MEND_EXPORT(mend_accept_loss, mend::api::AcceptLoss)

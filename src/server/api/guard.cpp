@@ -1,0 +1,49 @@
+// mend.check_ddl: what the guard says of a text, without executing anything.
+#include "server/api/arguments.h"
+#include "server/guard/check.h"
+#include "server/guard/dependencies.h"
+#include "server/ingest/enrollment.h"
+#include "server/pg/catalog.h"
+
+namespace mend::api {
+namespace {
+
+Datum TextOrNull(const std::string& text, bool* null) {
+  *null = text.empty();
+  return *null ? Datum{0} : pg::Call([&] { return CStringGetTextDatum(text.c_str()); });
+}
+
+Datum VerdictRow(FunctionCallInfo call, const guard::Verdict& verdict) {
+  bool nulls[3] = {false, false, false};
+  Datum values[3] = {BoolGetDatum(verdict.allowed), TextOrNull(verdict.canonical, &nulls[1]),
+                     TextOrNull(verdict.reason, &nulls[2])};
+  return pg::Call([&] {
+    TupleDesc descriptor = nullptr;
+    if (get_call_result_type(call, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
+      elog(ERROR, "return type must be a row type");
+    }
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+  });
+}
+
+Datum CheckDdl(FunctionCallInfo call) {
+  const Oid target = TargetArgument(call, 0);
+  const std::optional<std::string> ddl = TextArgument(call, 1);
+  if (!ddl) {
+    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "ddl must not be null");
+  }
+  const std::optional<ingest::Enrollment> enrollment = ingest::LoadEnrollment(target);
+  std::optional<plan::Shape> shape = pg::LoadShape(target);
+  if (!enrollment || !shape) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "OID " + std::to_string(target) + " is not an enrolled table",
+                    "SELECT mend.enroll('...') makes a table a landing table.");
+  }
+  guard::ExplainTypeLocks(&*shape);
+  return VerdictRow(call, guard::Check(*shape, enrollment->allow, *ddl));
+}
+
+}  // namespace
+}  // namespace mend::api
+
+MEND_EXPORT(mend_check_ddl, mend::api::CheckDdl)

@@ -1,0 +1,95 @@
+// healing_insert() and healing_load(): argument checks only.
+#include "server/ingest/offer.h"
+#include "server/pg/call.h"
+
+namespace mend::api {
+namespace {
+
+using ingest::Counts;
+
+void CheckArguments(FunctionCallInfo fcinfo, const char* payload_name) {
+  if (PG_ARGISNULL(0)) {
+    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "target must not be null");
+  }
+  if (PG_ARGISNULL(1)) {
+    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(payload_name) + " must not be null",
+                    "A JSON null is the text null.");
+  }
+}
+
+std::string_view TextArgument(FunctionCallInfo fcinfo) {
+  text* value = pg::Call([&] { return PG_GETARG_TEXT_PP(1); });
+  return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+Jsonb* JsonbArgument(FunctionCallInfo fcinfo) {
+  return pg::Call([&] { return PG_GETARG_JSONB_P(1); });
+}
+
+// The labels of mend.outcome, looked up once a query.
+struct Outcomes {
+  Datum inserted, queued, dead_lettered;
+};
+
+Datum OutcomeOf(FunctionCallInfo fcinfo, const Counts& counts) {
+  auto* outcomes = static_cast<Outcomes*>(fcinfo->flinfo->fn_extra);
+  if (outcomes == nullptr) {
+    pg::Call([&] {
+      const Oid type = get_func_rettype(fcinfo->flinfo->fn_oid);
+      const auto label = [&](const char* name) {
+        return DirectFunctionCall2(enum_in, CStringGetDatum(name), ObjectIdGetDatum(type));
+      };
+      outcomes = static_cast<Outcomes*>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Outcomes)));
+      *outcomes = {label("inserted"), label("queued"), label("dead_lettered")};
+    });
+    fcinfo->flinfo->fn_extra = outcomes;
+  }
+  return counts.inserted > 0 ? outcomes->inserted : counts.queued > 0 ? outcomes->queued : outcomes->dead_lettered;
+}
+
+Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {
+  return pg::Call([&] {
+    TupleDesc row = nullptr;
+    if (get_call_result_type(fcinfo, nullptr, &row) != TYPEFUNC_COMPOSITE) {
+      elog(ERROR, "return type must be a row type");
+    }
+    Datum values[] = {Int64GetDatum(counts.inserted), Int64GetDatum(counts.queued),
+                      Int64GetDatum(counts.dead_lettered)};
+    bool nulls[] = {false, false, false};
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls));
+  });
+}
+
+Datum InsertText(FunctionCallInfo fcinfo) {
+  CheckArguments(fcinfo, "payload");
+  return OutcomeOf(fcinfo, ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo)));
+}
+
+Datum InsertJsonb(FunctionCallInfo fcinfo) {
+  CheckArguments(fcinfo, "payload");
+  return OutcomeOf(fcinfo, ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo)));
+}
+
+Datum LoadText(FunctionCallInfo fcinfo) {
+  CheckArguments(fcinfo, "payloads");
+  return LoadResultOf(fcinfo, ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo)));
+}
+
+Datum LoadJson(FunctionCallInfo fcinfo) {
+  CheckArguments(fcinfo, "payloads");
+  return LoadResultOf(fcinfo, ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo)));
+}
+
+Datum LoadJsonb(FunctionCallInfo fcinfo) {
+  CheckArguments(fcinfo, "payloads");
+  return LoadResultOf(fcinfo, ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo)));
+}
+
+}  // namespace
+}  // namespace mend::api
+
+MEND_EXPORT(mend_insert_text, mend::api::InsertText)
+MEND_EXPORT(mend_insert_jsonb, mend::api::InsertJsonb)
+MEND_EXPORT(mend_load_text, mend::api::LoadText)
+MEND_EXPORT(mend_load_json, mend::api::LoadJson)
+MEND_EXPORT(mend_load_jsonb, mend::api::LoadJsonb)

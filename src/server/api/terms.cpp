@@ -1,0 +1,165 @@
+#include "server/api/terms.h"
+
+#include <cctype>
+#include <set>
+
+#include "core/plan/patch.h"
+#include "server/api/arguments.h"
+#include "server/guard/healer.h"
+#include "server/pg/spi.h"
+
+namespace mend::api {
+namespace {
+
+[[noreturn]] void Invalid(const std::string& message, const char* hint) {
+  throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, std::string(hint));
+}
+
+void CheckActions(const std::vector<std::string>& actions) {
+  std::set<std::string> seen;
+  for (const std::string& action : actions) {
+    if (!plan::ActionKindFromName(action)) {
+      throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED, "action \"" + action + "\" is reserved and not available yet");
+    }
+    if (!seen.insert(action).second) {
+      Invalid("action \"" + action + "\" is named twice in allow", "Name each action once.");
+    }
+  }
+}
+
+void CheckOnConflict(const std::string& value) {
+  static constexpr std::string_view kValues[] = {"dead_letter", "ignore", "update", "raise"};
+  for (std::string_view known : kValues) {
+    if (value == known) {
+      return;
+    }
+  }
+  Invalid("on_conflict has no value \"" + value + "\"", "It takes dead_letter, ignore, update or raise.");
+}
+
+// Two or more names joined by dots: what PostgreSQL takes as a setting of somebody else's.
+bool IsCustomName(const std::string& name) {
+  bool dotted = false;
+  bool at_start = true;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '.') {
+      if (at_start) return false;
+      dotted = true;
+      at_start = true;
+      continue;
+    }
+    const bool letter = std::isalpha(byte) != 0 || c == '_' || byte >= 0x80;
+    if (!letter && (at_start || (std::isdigit(byte) == 0 && c != '$'))) return false;
+    at_start = false;
+  }
+  return dotted && !at_start;
+}
+
+// Settings that a user may set, but that belong to the session or the transaction of whoever
+// replays, not to the row.
+bool BelongsToSession(const std::string& name) {
+  return name.rfind("transaction_", 0) == 0 || name.rfind("mend.", 0) == 0 || name == "client_encoding" ||
+         (name.size() > 8 && name.compare(name.size() - 8, 8, "_timeout") == 0);
+}
+
+void CheckSetting(const std::string& setting) {
+  std::string name = setting;
+  for (char& c : name) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  const char* hint = "carry takes settings that the submitter could set with SET, such as app.tenant_id.";
+  if (BelongsToSession(name)) {
+    Invalid("setting \"" + setting + "\" cannot be carried", hint);
+  }
+  const pg::Rows known = pg::KeepBooks("SELECT context FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = $1",
+                                       {pg::Text(std::string_view(name))});
+  if (known.empty() ? !IsCustomName(name) : known.text(0, 0) != "user") {
+    Invalid("setting \"" + setting + "\" cannot be carried", hint);
+  }
+}
+
+void CheckCarry(const std::vector<std::string>& carry) {
+  std::set<std::string> seen;
+  for (const std::string& setting : carry) {
+    CheckSetting(setting);
+    if (!seen.insert(setting).second) {
+      Invalid("setting \"" + setting + "\" is named twice in carry", "Name each setting once.");
+    }
+  }
+}
+
+std::string KnownZone(const std::string& zone) {
+  const char* name = pg::Call([&]() -> const char* {
+    pg_tz* found = pg_tzset(zone.c_str());
+    return found != nullptr && pg_tz_acceptable(found) ? pg_get_timezone_name(found) : nullptr;
+  });
+  if (name == nullptr) {
+    Invalid("time zone \"" + zone + "\" is not known", "SELECT name FROM pg_timezone_names;");
+  }
+  return name;
+}
+
+}  // namespace
+
+Terms ReadTerms(FunctionCallInfo call) {
+  Terms terms;
+  terms.mode = EnumArgument(call, 1);
+  terms.allow = EnumArrayArgument(call, 2, "allow");
+  terms.healer = OidArgument(call, 3);
+  terms.share = EnumArgument(call, 4);
+  terms.lossless = BoolArgument(call, 5);
+  terms.on_conflict = TextArgument(call, 6);
+  terms.carry = TextArrayArgument(call, 7, "carry");
+  terms.naive_zone = TextArgument(call, 8);
+  terms.allow_published = BoolArgument(call, 9);
+  if (terms.allow) CheckActions(*terms.allow);
+  if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);
+  if (terms.carry) CheckCarry(*terms.carry);
+  if (terms.naive_zone && !terms.naive_zone->empty()) terms.naive_zone = KnownZone(*terms.naive_zone);
+  return terms;
+}
+
+void CheckHealer(Oid target, Oid healer) {
+  const bool may_become = healer == DefaultHealer() || pg::Call([&] {
+#if PG_VERSION_NUM >= 160000
+    return member_can_set_role(GetUserId(), healer);
+#else
+    return is_member_of_role(GetUserId(), healer);
+#endif
+  });
+  char* name = pg::Call([&] { return GetUserNameFromId(healer, true); });
+  if (name == nullptr) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "role with OID " + std::to_string(healer) + " does not exist");
+  }
+  if (!may_become) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, std::string("must be able to SET ROLE \"") + name + "\"",
+                    std::string("The default healer, mend_healer, needs no membership."));
+  }
+  guard::LetIntoSchema(healer, target);
+  if (const std::optional<std::string> why = guard::WhyUnfit(healer, target)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, std::string("role \"") + name + "\" may not heal this table",
+                    std::string("Name a role without rights of its own, such as the default, mend_healer."), *why);
+  }
+}
+
+void CheckKeyForUpdate(Oid target) {
+  const pg::Rows key = pg::KeepBooks(
+      "SELECT FROM pg_catalog.pg_index WHERE indrelid = $1 AND indisprimary AND indisvalid AND indimmediate",
+      {pg::ObjectId(target)});
+  if (key.empty()) {
+    Invalid("on_conflict 'update' needs a primary key that is not deferrable",
+            "Add a primary key, or choose dead_letter, ignore or raise.");
+  }
+}
+
+Oid DefaultHealer() {
+  const Oid healer = pg::Call([] { return get_role_oid("mend_healer", true); });
+  if (!OidIsValid(healer)) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "role \"mend_healer\" does not exist",
+                    std::string("CREATE ROLE mend_healer NOLOGIN;"));
+  }
+  return healer;
+}
+
+}  // namespace mend::api

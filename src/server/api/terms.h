@@ -1,0 +1,38 @@
+// The terms of an enrolment, as mend.enroll and mend.configure take them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/pg/call.h"
+
+namespace mend::api {
+
+// A term that was not given is nullopt.
+struct Terms {
+  std::optional<std::string> mode;
+  std::optional<std::vector<std::string>> allow;
+  std::optional<Oid> healer;
+  std::optional<std::string> share;
+  std::optional<bool> lossless;
+  std::optional<std::string> on_conflict;
+  std::optional<std::vector<std::string>> carry;
+  std::optional<std::string> naive_zone;  // "": none
+  std::optional<bool> allow_published;
+};
+
+// Reads the arguments after `target` and checks each by itself. Throws 22004, 22023 or 0A000.
+Terms ReadTerms(FunctionCallInfo call);
+
+// Throws unless the caller may name this healer and the healer may heal the table. Lets the healer
+// into the table's schema, with a NOTICE, where it lacks USAGE and the caller may grant that.
+void CheckHealer(Oid target, Oid healer);
+
+// Throws 22023 unless the table has the key that on_conflict 'update' needs.
+void CheckKeyForUpdate(Oid target);
+
+// The OID of mend_healer. Throws 42704 when somebody dropped the role.
+Oid DefaultHealer();
+
+}  // namespace mend::api

@@ -1,0 +1,153 @@
+#include "server/apply/alter.h"
+
+#include <algorithm>
+
+#include "core/plan/fingerprint.h"
+#include "server/apply/submitter.h"
+#include "server/guard/healer.h"
+#include "server/observe/events.h"
+#include "server/pg/catalog.h"
+#include "server/pg/memory.h"
+#include "server/pg/settings.h"
+#include "server/pg/transaction.h"
+
+namespace mend::apply {
+namespace {
+
+// statement_timeout is not armed in a background worker.
+class HoldTimeout {
+ public:
+  HoldTimeout() {
+    pg::Call([] { enable_timeout_after(STATEMENT_TIMEOUT, pg::max_lock_hold_ms); });
+  }
+  ~HoldTimeout() {
+    // Fired too late to hit its own statement: it must not cancel the next one.
+    if (get_timeout_indicator(STATEMENT_TIMEOUT, true)) {
+      QueryCancelPending = false;
+    }
+    disable_timeout(STATEMENT_TIMEOUT, false);
+  }
+  HoldTimeout(const HoldTimeout&) = delete;
+  HoldTimeout& operator=(const HoldTimeout&) = delete;
+};
+
+void RecordFields(const ingest::Target& target, const PatchRecord& record) {
+  for (const plan::FieldMapping& mapping : record.patch.field_map) {
+    pg::KeepBooks(
+        "INSERT INTO mend.fields (target, target_name, field, column_name, patch_id) "
+        "VALUES ($1, $2, $3, $4::name, $5) ON CONFLICT (target, field) "
+        "DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = excluded.patch_id",
+        {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name), pg::Text(mapping.field),
+         pg::Text(mapping.column), pg::Int8(record.id)});
+  }
+}
+
+void RecordApplied(const ingest::Target& target, const PatchRecord& record) {
+  SetPatchState(record.id, "applied", "");
+  pg::KeepBooks("UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
+                "WHERE target = $1",
+                {pg::ObjectId(target.shape().relid)});
+  std::string detail = "{\"ddl\": ";
+  json::AppendQuoted(&detail, record.ddl);
+  detail += ", \"field_map\": " + FieldMapToJson(record.patch.field_map) + "}";
+  observe::Record("patch_applied", target.enrollment().target_name, record.id, detail, observe::kWorker);
+}
+
+// Replays the sample rows one by one and says which actions none of their rows could show.
+std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                               const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
+                               ReplayCounts* counts) {
+  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
+  *counts = ReplayHere(*target, rows, dispositions, record.id);
+  std::vector<bool> tried(record.patch.actions.size()), shown(record.patch.actions.size());
+  for (const SampleRow& row : sample) {
+    bool locked = std::any_of(rows.begin(), rows.end(), [&](const QueuedRow& queued) { return queued.id == row.id; });
+    bool stored = std::count(counts->stored_ids.begin(), counts->stored_ids.end(), row.id) > 0;
+    for (size_t i = 0; i < tried.size(); ++i) {
+      tried[i] = tried[i] || (locked && row.needs[i]);
+      shown[i] = shown[i] || (stored && row.needs[i]);
+    }
+  }
+  std::vector<bool> refuted(tried.size());
+  for (size_t i = 0; i < tried.size(); ++i) {
+    refuted[i] = tried[i] && !shown[i];
+  }
+  return refuted;
+}
+
+// All sample rows are of one submitter; of its contexts, the first row's is tried under the lock.
+std::vector<QueuedRow> LockSample(const std::vector<SampleRow>& sample, const std::string& target_name) {
+  std::vector<int64_t> ids;
+  for (const SampleRow& row : sample) {
+    ids.push_back(row.id);
+  }
+  std::vector<QueuedRow> rows = LockRows(ids);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [&](const QueuedRow& row) {
+                              return row.context != rows.front().context || WhyForeign(row, target_name).has_value();
+                            }),
+             rows.end());
+  return rows;
+}
+
+}  // namespace
+
+void LockForAlter(Oid relid) {
+  std::string timeout = std::to_string(pg::lock_timeout_ms);
+  pg::Call([&] {
+    set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+    LockRelationOid(relid, AccessExclusiveLock);
+  });
+}
+
+std::optional<std::string> AlterUnderLock(const ingest::Target& target, const std::string& ddl) {
+  Oid relid = target.shape().relid;
+  Oid healer = pg::RoleByName(target.enrollment().healer);
+  if (std::optional<std::string> unfit = guard::WhyUnfit(healer, relid)) {
+    return unfit;
+  }
+  guard::AlterAsHealer(relid, healer, ddl);
+  return std::nullopt;
+}
+
+Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                  const std::string& planned_shape, const Dispositions& dispositions) {
+  Application application;
+  pg::Transaction transaction;
+  pg::Context scratch("pg_mend apply");
+  pg::Switch into(scratch.get());
+  std::optional<HoldTimeout> hold;
+  if (!record.ddl.empty()) {
+    LockForAlter(target_oid);
+    hold.emplace();
+  }
+  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(target_oid);
+  if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
+    application.result = Application::Result::ShapeChanged;
+    return application;
+  }
+  if (!record.ddl.empty()) {
+    if (std::optional<std::string> unfit = AlterUnderLock(*target, record.ddl)) {
+      application.result = Application::Result::Unfit;
+      application.reason = *unfit;
+      return application;
+    }
+  }
+  RecordFields(*target, record);
+  RecordApplied(*target, record);
+  std::vector<QueuedRow> rows = LockSample(sample, target->enrollment().target_name);
+  std::optional<pg::AsUser> identity;
+  if (!rows.empty()) {
+    identity.emplace(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE);
+    SetLocalContext(rows.front().context);
+    application.refuted = ReplaySample(target_oid, record, sample, rows, dispositions, &application.counts);
+    if (std::count(application.refuted.begin(), application.refuted.end(), true) > 0) {
+      application.result = Application::Result::Refuted;
+      return application;
+    }
+  }
+  transaction.Commit();
+  return application;
+}
+
+}  // namespace mend::apply

@@ -1,0 +1,39 @@
+// Step 2 of applying: ALTER TABLE and the first rows in one transaction, or nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/apply/patches.h"
+#include "server/apply/replay.h"
+
+namespace mend::apply {
+
+struct Application {
+  enum class Result : uint8_t {
+    Applied,
+    ShapeChanged,  // somebody altered the table since the patch was planned: plan again
+    Unfit,         // the healer may not heal this table (any more); see reason
+    Refuted,       // all rows of some actions still fail: rolled back; see refuted
+  } result = Result::Applied;
+  std::string reason;
+  std::vector<bool> refuted;  // by index into patch.actions
+  ReplayCounts counts;
+};
+
+// Applies one patch outside of any transaction: lock (mend.lock_timeout), check the shape, lend the
+// table, ALTER, give it back, record, replay the sample as its submitter, commit. The lock is held at
+// most mend.max_lock_hold. Throws 55P03 when the lock is not to be had, 57014 when held too long, and
+// whatever the ALTER raises.
+Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                  const std::string& planned_shape, const Dispositions& dispositions);
+
+// Runs a patch's DDL under the lock that the caller holds, as the healer, when the healer is fit.
+// Returns why it is not, else nullopt. For Apply, dry runs and reverts.
+std::optional<std::string> AlterUnderLock(const ingest::Target& target, const std::string& ddl);
+
+// Takes the lock for an ALTER with mend.lock_timeout; throws 55P03. The time-out lasts to the end of
+// the transaction.
+void LockForAlter(Oid relid);
+
+}  // namespace mend::apply

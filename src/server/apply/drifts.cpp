@@ -1,0 +1,99 @@
+#include "server/apply/drifts.h"
+
+#include "server/pg/spi.h"
+
+namespace mend::apply {
+
+DriftBook::DriftBook(Oid target) : target_(target) {
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT id, field, column_name, kind, row_count, profile::text FROM mend.drifts "
+      "WHERE target = $1 AND state IN ('open', 'waiting') ORDER BY id",
+      {pg::ObjectId(target)});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    drift::Drift drift;
+    drift.id = rows.int8(i, 0);
+    drift.field = rows.text(i, 1);
+    drift.column = rows.text(i, 2);
+    drift.kind = drift::KindFromName(rows.text(i, 3)).value_or(drift::Kind::Malformed);
+    drift.row_count = rows.int8(i, 4);
+    drift.profile = drift::Profile::FromJson(rows.text(i, 5)).value_or(drift::Profile());
+    index_[{drift.field, drift.kind}] = static_cast<int>(drifts_.size());
+    drifts_.push_back(std::move(drift));
+    added_.push_back(0);
+  }
+}
+
+int DriftBook::Find(const std::string& field, drift::Kind kind) const {
+  auto found = index_.find({field, kind});
+  return found == index_.end() ? -1 : found->second;
+}
+
+void DriftBook::Add(const drift::Misfit& misfit, const json::Document& payload) {
+  int at = Find(misfit.field, misfit.kind);
+  if (at < 0) {
+    at = static_cast<int>(drifts_.size());
+    drift::Drift drift;
+    drift.field = misfit.field;
+    drift.column = misfit.column;
+    drift.kind = misfit.kind;
+    drifts_.push_back(std::move(drift));
+    added_.push_back(0);
+    index_[{misfit.field, misfit.kind}] = at;
+  }
+  drift::Drift& drift = drifts_[static_cast<size_t>(at)];
+  if (misfit.token == 0) {
+    drift.profile.AddAbsent();
+  } else {
+    drift.profile.Add(json::Value(&payload, misfit.token));
+  }
+  ++drift.row_count;
+  ++added_[static_cast<size_t>(at)];
+}
+
+void DriftBook::Save(const std::string& target_name) {
+  for (size_t i = 0; i < drifts_.size(); ++i) {
+    drift::Drift& drift = drifts_[i];
+    if (added_[i] == 0) {
+      continue;
+    }
+    std::vector<pg::Param> params = {
+        pg::ObjectId(target_),
+        pg::Text(target_name),
+        pg::Text(drift.field),
+        pg::Text(drift.column.empty() ? std::nullopt : std::optional<std::string>(drift.column)),
+        pg::Text(drift::Name(drift.kind)),
+        pg::Int8(drift.row_count),
+        pg::Text(drift.profile.ToJson())};
+    if (drift.id == 0) {
+      pg::Rows reopened = pg::KeepBooks(
+          "UPDATE mend.drifts SET state = 'open', reason = NULL, patch_id = NULL, last_seen = now(), "
+          "target_name = $2, column_name = $4, row_count = $6, profile = $7::jsonb "
+          "WHERE id = (SELECT max(id) FROM mend.drifts WHERE target = $1 AND field = $3 AND kind = $5 "
+          "AND state = 'dead_lettered') RETURNING id",
+          params);
+      if (reopened.empty()) {
+        reopened = pg::KeepBooks(
+            "INSERT INTO mend.drifts (target, target_name, field, column_name, kind, row_count, profile) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb) RETURNING id",
+            params);
+      }
+      drift.id = reopened.int8(0, 0);
+    } else {
+      params.push_back(pg::Int8(drift.id));
+      pg::KeepBooks(
+          "UPDATE mend.drifts SET last_seen = now(), target_name = $2, column_name = $4, row_count = $6, "
+          "profile = $7::jsonb WHERE id = $8 AND target = $1 AND field = $3 AND kind = $5",
+          params);
+    }
+    added_[i] = 0;
+  }
+}
+
+void SettleDrift(int64_t drift_id, const char* state, const std::string& reason, std::optional<int64_t> patch_id) {
+  pg::KeepBooks(
+      "UPDATE mend.drifts SET state = $2, reason = nullif($3, ''), patch_id = coalesce($4, patch_id) "
+      "WHERE id = $1 AND (state, coalesce(reason, ''), patch_id) IS DISTINCT FROM ($2, $3, coalesce($4, patch_id))",
+      {pg::Int8(drift_id), pg::Text(state), pg::Text(reason), pg::Int8(patch_id)});
+}
+
+}  // namespace mend::apply

@@ -1,0 +1,41 @@
+// mend.drifts: the profile of a table's misfits, folded row by row.
+#pragma once
+
+#include <map>
+#include <string>
+#include <optional>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/drift/drift.h"
+#include "server/pg/call.h"
+
+namespace mend::apply {
+
+class DriftBook {
+ public:
+  // Reads the unsettled drift of the table.
+  explicit DriftBook(Oid target);
+
+  // Folds one misfit of one payload in.
+  void Add(const drift::Misfit& misfit, const json::Document& payload);
+  // Writes what was added back, in the current transaction. A drift that was dead-lettered before and
+  // shows again is opened anew, with a fresh profile.
+  void Save(const std::string& target_name);
+
+  const drift::DriftSet& drifts() const& { return drifts_; }
+  const drift::DriftSet& drifts() && = delete;  // a loop over a temporary book's drifts would outlive it
+  // Index into drifts(), or -1.
+  int Find(const std::string& field, drift::Kind kind) const;
+
+ private:
+  Oid target_;
+  drift::DriftSet drifts_;
+  std::vector<int64_t> added_;  // rows since the last Save, by index
+  std::map<std::pair<std::string, drift::Kind>, int> index_;
+};
+
+// Settles drift: state is one of mend.drifts.state.
+void SettleDrift(int64_t drift_id, const char* state, const std::string& reason, std::optional<int64_t> patch_id);
+
+}  // namespace mend::apply

@@ -1,0 +1,173 @@
+#include "server/apply/patches.h"
+
+#include <algorithm>
+
+#include "core/base/json.h"
+#include "core/plan/lattice.h"
+#include "server/guard/check.h"
+#include "server/guard/render.h"
+#include "server/pg/spi.h"
+
+namespace mend::apply {
+
+std::string FieldMapToJson(const std::vector<plan::FieldMapping>& field_map) {
+  std::string text = "{";
+  for (const plan::FieldMapping& mapping : field_map) {
+    if (text.size() > 1) {
+      text += ", ";
+    }
+    json::AppendQuoted(&text, mapping.field);
+    text += ": ";
+    if (mapping.column) {
+      json::AppendQuoted(&text, *mapping.column);
+    } else {
+      text += "null";
+    }
+  }
+  return text + "}";
+}
+
+std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::string& text) {
+  json::Document document;
+  if (document.Parse(text) || document.root().kind() != json::Kind::Object) {
+    return std::nullopt;
+  }
+  std::vector<plan::FieldMapping> field_map;
+  json::Value map = document.root();
+  for (json::Value key = map.First(); key; key = map.After(map.ValueOf(key))) {
+    json::Value column = map.ValueOf(key);
+    if (column.kind() == json::Kind::Null) {
+      field_map.push_back({std::string(key.text()), std::nullopt});
+    } else if (column.kind() == json::Kind::String) {
+      field_map.push_back({std::string(key.text()), std::string(column.text())});
+    } else {
+      return std::nullopt;
+    }
+  }
+  return field_map;
+}
+
+std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& target, const drift::DriftSet& drift,
+                         const Proof& proof) {
+  ingest::Target patched = ingest::Patched(target, patch);
+  std::string text = "{\"actions\": [";
+  for (const plan::Action& action : patch.actions) {
+    text += text.back() == '[' ? "{\"kind\": " : ", {\"kind\": ";
+    json::AppendQuoted(&text, plan::Name(action.kind));
+    text += ", \"column\": ";
+    json::AppendQuoted(&text, action.column);
+    if (action.type.oid != 0) {
+      text += ", \"type\": ";
+      json::AppendQuoted(&text, guard::RenderType(action.type));
+    }
+    if (action.kind == plan::ActionKind::WidenType) {
+      text += ", \"from\": ";
+      json::AppendQuoted(&text, guard::RenderType(target.shape().Find(action.column)->type));
+    }
+    text += "}";
+  }
+  text += "], \"drift\": [";
+  for (const drift::Drift& one : drift) {
+    if (!Covers(patch, patched, one.field, one.column)) {
+      continue;
+    }
+    text += text.back() == '[' ? "{\"field\": " : ", {\"field\": ";
+    json::AppendQuoted(&text, one.field);
+    text += ", \"kind\": ";
+    json::AppendQuoted(&text, drift::Name(one.kind));
+    text += ", \"rows\": " + std::to_string(one.row_count) + ", \"profile\": " + one.profile.ToJson() + "}";
+  }
+  text += "], \"proof\": {\"rows_tried\": " + std::to_string(proof.tried) +
+          ", \"rows_healed\": " + std::to_string(proof.healed) + "}}";
+  return text;
+}
+
+bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch) {
+  return std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
+    const plan::Column* column = shape.Find(action.column);
+    return action.kind == plan::ActionKind::WidenType && column != nullptr &&
+           plan::Rewrites(column->type, action.type);
+  });
+}
+
+int64_t InsertPatch(const ingest::Target& target, const NewPatch& patch) {
+  bool decided = patch.state == "approved";
+  pg::Rows rows = pg::KeepBooks(
+      "INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, inverse_ddl, field_map, rationale, "
+      "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at) "
+      "VALUES ($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), $7::jsonb, $8, $9, nullif($10, ''), $11::jsonb, "
+      "nullif($12, ''), $13, coalesce($14, session_user), CASE WHEN $15 THEN $14::name END, "
+      "CASE WHEN $15 THEN clock_timestamp() END) RETURNING id",
+      {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name), pg::Text(patch.planner),
+       pg::Text(patch.proposed_ddl), pg::Text(patch.ddl), pg::Text(patch.inverse_ddl),
+       pg::Text(FieldMapToJson(patch.field_map)), pg::Text(patch.rationale), pg::Text(patch.state),
+       pg::Text(patch.reason), pg::Text(patch.evidence), pg::Text(patch.fingerprint), pg::Bool(patch.rewrites),
+       pg::Text(patch.proposed_by), pg::Bool(decided)});
+  return rows.int8(0, 0);
+}
+
+void SetPatchState(int64_t id, const char* state, const std::string& reason) {
+  pg::KeepBooks(
+      "UPDATE mend.patches SET state = $2, reason = nullif($3, ''), "
+      "applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END WHERE id = $1",
+      {pg::Int8(id), pg::Text(state), pg::Text(reason)});
+}
+
+void CountRows(int64_t id, int64_t healed, int64_t failed) {
+  pg::KeepBooks("UPDATE mend.patches SET rows_healed = rows_healed + $2, rows_failed = rows_failed + $3 WHERE id = $1",
+                {pg::Int8(id), pg::Int8(healed), pg::Int8(failed)});
+}
+
+base::Result<plan::Patch> ReadPatch(const ingest::Target& target, const std::string& ddl,
+                                    const std::string& field_map_json) {
+  plan::Patch patch;
+  if (!ddl.empty()) {
+    guard::Verdict verdict = guard::Check(target.shape(), target.enrollment().allow, ddl);
+    if (!verdict.allowed) {
+      return base::Error{"42501", verdict.reason, ""};
+    }
+    patch.actions = std::move(verdict.actions);
+  }
+  std::optional<std::vector<plan::FieldMapping>> field_map = FieldMapFromJson(field_map_json);
+  if (!field_map) {
+    return base::Error{"22023", "the field map is not an object of {field: column or null}", ""};
+  }
+  patch.field_map = std::move(*field_map);
+  if (!patch.field_map.empty() && target.enrollment().allow.count(plan::ActionKind::MapField) == 0) {
+    return base::Error{"42501", "the enrolment does not allow map_field", ""};
+  }
+  for (const plan::FieldMapping& mapping : patch.field_map) {
+    if (!mapping.column || target.shape().Find(*mapping.column) != nullptr) {
+      continue;
+    }
+    bool added = std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
+      return action.kind == plan::ActionKind::AddColumn && action.column == *mapping.column;
+    });
+    if (!added) {
+      return base::Error{"42703", "the field map names a column that the table does not have: " + *mapping.column, ""};
+    }
+  }
+  if (patch.empty()) {
+    return base::Error{"22023", "the patch is empty: it has neither DDL nor a field map", ""};
+  }
+  return patch;
+}
+
+std::vector<PatchRecord> LoadPatches(const ingest::Target& target, const char* state) {
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table FROM mend.patches "
+      "WHERE target = $1 AND state = $2 ORDER BY id",
+      {pg::ObjectId(target.shape().relid), pg::Text(state)});
+  std::vector<PatchRecord> records;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    base::Result<plan::Patch> patch = ReadPatch(target, rows.text(i, 2), rows.text(i, 3));
+    if (!patch) {
+      SetPatchState(rows.int8(i, 0), "failed", "it no longer passes the guard: " + patch.error().message);
+      continue;
+    }
+    records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch), rows.boolean(i, 4)});
+  }
+  return records;
+}
+
+}  // namespace mend::apply

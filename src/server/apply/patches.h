@@ -1,0 +1,69 @@
+// mend.patches: what was proposed and what became of it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/drift/drift.h"
+#include "core/plan/patch.h"
+#include "server/apply/prove.h"
+#include "server/ingest/target.h"
+
+namespace mend::apply {
+
+struct PatchRecord {
+  int64_t id = 0;
+  std::string planner;
+  std::string ddl;  // canonical
+  plan::Patch patch;
+  bool rewrites = false;
+};
+
+// JSON of a field map: {"field": "column", "other": null}; and back. nullopt when it is not such an
+// object.
+std::string FieldMapToJson(const std::vector<plan::FieldMapping>& field_map);
+std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::string& text);
+
+// What is kept of why a patch was planned against `target`: its actions, the drift it answers to and
+// its proof.
+std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& target, const drift::DriftSet& drift,
+                         const Proof& proof);
+
+// Whether applying it rewrites the table.
+bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch);
+
+// Records a patch in the given state and returns its id. `proposed_ddl` as it came, `ddl` as rendered
+// (empty for a refused one).
+struct NewPatch {
+  std::string planner;
+  std::string proposed_ddl;
+  std::string ddl;
+  std::string inverse_ddl;
+  std::vector<plan::FieldMapping> field_map;
+  std::string rationale;
+  std::string state;
+  std::string reason;
+  std::string evidence = "{}";
+  std::string fingerprint;
+  bool rewrites = false;
+  std::optional<std::string> proposed_by;  // nullopt: the session's user
+};
+int64_t InsertPatch(const ingest::Target& target, const NewPatch& patch);
+
+// Moves a patch to another state; `reason` empty leaves it out.
+void SetPatchState(int64_t id, const char* state, const std::string& reason);
+
+// Adds to what a patch has healed and failed to heal.
+void CountRows(int64_t id, int64_t healed, int64_t failed);
+
+// The patches of a table in one state, oldest first, read back through the guard: one whose text no
+// longer passes (the table or its terms have changed) is set to `failed` with the guard's reason.
+std::vector<PatchRecord> LoadPatches(const ingest::Target& target, const char* state);
+
+// Reads one DDL text and field map back into a patch; an Error's message says what does not pass.
+base::Result<plan::Patch> ReadPatch(const ingest::Target& target, const std::string& ddl,
+                                    const std::string& field_map_json);
+
+}  // namespace mend::apply

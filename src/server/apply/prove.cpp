@@ -1,0 +1,194 @@
+#include "server/apply/prove.h"
+
+#include <algorithm>
+#include <map>
+
+#include "server/apply/evaluate_row.h"
+#include "server/pg/memory.h"
+
+namespace mend::apply {
+namespace {
+
+constexpr size_t kSampleRows = 64;
+constexpr size_t kSubmitters = 16;
+
+// What one submitter's rows show of the patch.
+struct Coverage {
+  std::vector<SampleRow> rows;
+  std::vector<bool> actions;
+};
+
+// The column that a field's values go to under the patch; empty when to none.
+std::string ColumnUnder(const plan::Patch& patch, const ingest::Target& patched, const std::string& field,
+                        const std::string& column) {
+  for (const plan::FieldMapping& mapping : patch.field_map) {
+    if (mapping.field == field) {
+      return mapping.column.value_or("");
+    }
+  }
+  if (!column.empty()) {
+    return column;
+  }
+  ingest::Resolution resolution = patched.Resolve(field);
+  return resolution.to == ingest::Resolution::To::Column
+             ? patched.shape().columns[static_cast<size_t>(resolution.column)].name
+             : "";
+}
+
+class Prover {
+ public:
+  Prover(const ingest::Target& target, const plan::Patch& patch)
+      : target_(target), patched_(ingest::Patched(target, patch)), patch_(patch) {
+    proof_.action_helps.resize(patch.actions.size());
+    proof_.mapping_helps.resize(patch.field_map.size());
+  }
+
+  void Add(const QueuedRow& row) {
+    bool fits = patched_evaluator_.Evaluate(patched_, row).empty();
+    const std::vector<drift::Misfit>& misfits = evaluator_.Evaluate(target_, row);
+    if (misfits.empty()) {
+      return;
+    }
+    ++proof_.tried;
+    if (!fits) {
+      return;
+    }
+    ++proof_.healed;
+    std::vector<bool> needed(patch_.actions.size());
+    for (const drift::Misfit& misfit : misfits) {
+      Credit(misfit, &needed);
+    }
+    Sample(row, needed);
+  }
+
+  Proof Finish() {
+    const Coverage* best = nullptr;
+    for (const auto& [submitter, coverage] : coverage_) {
+      if (best == nullptr || Covered(coverage) > Covered(*best)) {
+        best = &coverage;
+      }
+    }
+    if (best != nullptr) {
+      proof_.sample = best->rows;
+    }
+    return std::move(proof_);
+  }
+
+  int64_t healed() const { return proof_.healed; }
+
+ private:
+  static long Covered(const Coverage& coverage) {
+    return std::count(coverage.actions.begin(), coverage.actions.end(), true);
+  }
+
+  // The action or mapping that a misfit of a healed row needed.
+  void Credit(const drift::Misfit& misfit, std::vector<bool>* needed) {
+    for (size_t i = 0; i < patch_.field_map.size(); ++i) {
+      if (patch_.field_map[i].field == misfit.field) {
+        proof_.mapping_helps[i] = true;
+      }
+    }
+    std::string column = ColumnUnder(patch_, patched_, misfit.field, misfit.column);
+    for (size_t i = 0; i < patch_.actions.size(); ++i) {
+      if (patch_.actions[i].column == column) {
+        proof_.action_helps[i] = true;
+        (*needed)[i] = true;
+      }
+    }
+  }
+
+  // Keeps the row when its submitter has room, or when it shows an action not yet shown.
+  void Sample(const QueuedRow& row, const std::vector<bool>& needed) {
+    if (coverage_.size() >= kSubmitters && coverage_.count(row.submitter) == 0) {
+      return;
+    }
+    Coverage& coverage = coverage_[row.submitter];
+    coverage.actions.resize(needed.size());
+    bool news = false;
+    for (size_t i = 0; i < needed.size(); ++i) {
+      news = news || (needed[i] && !coverage.actions[i]);
+    }
+    if (coverage.rows.size() < kSampleRows / 2 || (news && coverage.rows.size() < kSampleRows)) {
+      coverage.rows.push_back({row.id, needed});
+      for (size_t i = 0; i < needed.size(); ++i) {
+        coverage.actions[i] = coverage.actions[i] || needed[i];
+      }
+    }
+  }
+
+  const ingest::Target& target_;
+  ingest::Target patched_;
+  const plan::Patch& patch_;
+  RowEvaluator evaluator_;
+  RowEvaluator patched_evaluator_;
+  std::map<Oid, Coverage> coverage_;
+  Proof proof_;
+};
+
+}  // namespace
+
+bool Proof::Helps() const {
+  return std::find(action_helps.begin(), action_helps.end(), true) != action_helps.end() ||
+         std::find(mapping_helps.begin(), mapping_helps.end(), true) != mapping_helps.end();
+}
+
+Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evidence,
+            std::vector<int64_t>* healed_ids) {
+  Prover prover(target, patch);
+  QueueReader reader = evidence == Evidence::Queue ? QueueReader(target.shape().relid, Window())
+                                                   : QueueReader::OfDeadLetters(target.shape().relid);
+  pg::Context scratch("pg_mend proof");
+  for (;;) {
+    scratch.Reset();
+    pg::Switch into(scratch.get());
+    std::vector<QueuedRow> rows = reader.Next();
+    if (rows.empty()) {
+      return prover.Finish();
+    }
+    for (const QueuedRow& row : rows) {
+      pg::CheckInterrupts();
+      int64_t before = prover.healed();
+      prover.Add(row);
+      if (healed_ids != nullptr && prover.healed() > before) {
+        healed_ids->push_back(row.id);
+      }
+    }
+  }
+}
+
+plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled) {
+  plan::Patch helpful;
+  helpful.rationale = patch.rationale;
+  for (size_t i = 0; i < patch.actions.size(); ++i) {
+    bool shown = std::any_of(proof.sample.begin(), proof.sample.end(),
+                             [&](const SampleRow& row) { return row.needs[i]; });
+    if (proof.action_helps[i] && (shown || !sampled)) {
+      helpful.actions.push_back(patch.actions[i]);
+    }
+  }
+  for (size_t i = 0; i < patch.field_map.size(); ++i) {
+    const plan::FieldMapping& mapping = patch.field_map[i];
+    bool to_dropped = std::any_of(patch.actions.begin(), patch.actions.end(),
+                                  [&](const plan::Action& action) { return action.column == mapping.column; }) &&
+                      std::none_of(helpful.actions.begin(), helpful.actions.end(),
+                                   [&](const plan::Action& action) { return action.column == mapping.column; });
+    if (proof.mapping_helps[i] && !to_dropped) {
+      helpful.field_map.push_back(mapping);
+    }
+  }
+  return helpful;
+}
+
+bool Covers(const plan::Patch& patch, const ingest::Target& patched, const std::string& field,
+            const std::string& column) {
+  for (const plan::FieldMapping& mapping : patch.field_map) {
+    if (mapping.field == field) {
+      return true;
+    }
+  }
+  std::string goes_to = ColumnUnder(patch, patched, field, column);
+  return std::any_of(patch.actions.begin(), patch.actions.end(),
+                     [&](const plan::Action& action) { return action.column == goes_to; });
+}
+
+}  // namespace mend::apply

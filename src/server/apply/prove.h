@@ -1,0 +1,50 @@
+// Step 1 of applying: conversion of the waiting rows in memory, without a lock.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/plan/patch.h"
+#include "server/apply/queue.h"
+#include "server/ingest/target.h"
+
+namespace mend::apply {
+
+// A row to replay under the lock, and the actions without which it does not fit.
+struct SampleRow {
+  int64_t id = 0;
+  std::vector<bool> needs;  // by index into patch.actions
+};
+
+struct Proof {
+  int64_t tried = 0;   // rows that do not fit the table as it is
+  int64_t healed = 0;  // of these, rows that fit the patched shape
+  std::vector<bool> action_helps;   // by index into patch.actions
+  std::vector<bool> mapping_helps;  // by index into patch.field_map
+  // Rows to replay under the lock: of one submitter, at most 64, covering as many actions as rows of
+  // one submitter can.
+  std::vector<SampleRow> sample;
+  bool Helps() const;
+};
+
+// Which payloads a proof looks at.
+enum class Evidence : uint8_t {
+  Queue,       // queued rows
+  DeadLetters, // dead letters whose kind DDL can heal
+};
+
+// Converts every row of the evidence against the target as `patch` would make it. `healed_ids`, when
+// given, receives the ids of healed rows. Runs each row's conversion as its submitter, in a
+// security-restricted operation: domains bring user code.
+Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evidence,
+            std::vector<int64_t>* healed_ids = nullptr);
+
+// The patch without the actions and mappings that help no row, and, when `sampled`, also without the
+// actions that no row of the sample shows.
+plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled);
+
+// Whether the patch answers to this drift: it adds, changes or maps to what the drift concerns.
+bool Covers(const plan::Patch& patch, const ingest::Target& patched, const std::string& field,
+            const std::string& column);
+
+}  // namespace mend::apply

@@ -1,0 +1,59 @@
+// The queued rows of one table, read in batches of bounded size.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/drift/kind.h"
+#include "server/pg/spi.h"
+
+namespace mend::apply {
+
+struct QueuedRow {
+  int64_t id = 0;
+  std::string xid;
+  std::string target_name;
+  std::string payload;
+  Oid submitter = InvalidOid;
+  std::string submitted_by;
+  std::string context;  // JSON object of settings
+  drift::Kind kind = drift::Kind::Malformed;
+  std::string field;
+  std::string sqlstate;
+  std::string error;
+  int attempts = 0;
+};
+
+// Which rows: all that are due, or those that one snapshot sees and an earlier one did not (by
+// transaction, since sequence order is not commit order). Snapshots as PostgreSQL prints them.
+struct Window {
+  std::optional<std::string> after;  // with `upto`: nullopt reads from the beginning
+  std::optional<std::string> upto;   // nullopt: all rows that are due now, in order of id
+};
+
+// Reads a window front to back, in batches of at most mend.batch_size rows and about 16 MB, each in
+// the caller's transaction: batches may be read in transactions of their own.
+class QueueReader {
+ public:
+  QueueReader(Oid target, Window window, int64_t low_id = 0);
+  // The dead letters of a table whose kind DDL can heal, in order of id.
+  static QueueReader OfDeadLetters(Oid target);
+  // The next rows; empty at the end.
+  std::vector<QueuedRow> Next();
+
+ private:
+  std::vector<QueuedRow> Fetch(long limit);
+
+  Oid target_;
+  Window window_;
+  bool dead_letters_ = false;
+  int64_t last_id_;
+  std::string last_xid_ = "0";
+  size_t average_bytes_ = 64 * 1024;  // a guess that makes the first batch small
+};
+
+// Locks and reads the rows of these ids that are still queued, in order of id.
+std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids);
+
+}  // namespace mend::apply

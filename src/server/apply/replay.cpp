@@ -1,0 +1,235 @@
+#include "server/apply/replay.h"
+
+#include <algorithm>
+
+#include "core/heal/breaker.h"
+#include "server/apply/patches.h"
+#include "server/apply/submitter.h"
+#include "server/ingest/evaluate.h"
+#include "server/ingest/store.h"
+#include "server/pg/memory.h"
+#include "server/pg/transaction.h"
+
+namespace mend::apply {
+namespace {
+
+struct Outcome {
+  const QueuedRow* row = nullptr;
+  std::vector<drift::Misfit> misfits;  // empty: stored
+};
+
+// Evaluates all rows, then stores those that fit as one batch.
+std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<QueuedRow>& rows) {
+  std::vector<Outcome> outcomes(rows.size());
+  std::vector<json::Document> payloads(rows.size());
+  std::vector<ingest::Row> fitting;
+  std::vector<size_t> positions;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    pg::CheckInterrupts();
+    outcomes[i].row = &rows[i];
+    if (auto failure = payloads[i].Parse(rows[i].payload)) {
+      outcomes[i].misfits.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
+      continue;
+    }
+    ingest::Row converted;
+    ingest::Evaluate(target, payloads[i], &converted, &outcomes[i].misfits);
+    if (outcomes[i].misfits.empty()) {
+      fitting.push_back(std::move(converted));
+      positions.push_back(i);
+    }
+  }
+  std::vector<std::optional<drift::Misfit>> results = ingest::Store(target, &fitting, false);
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i]) {
+      outcomes[positions[i]].misfits.push_back(*results[i]);
+    }
+  }
+  return outcomes;
+}
+
+void BackOff(const QueuedRow& row) {
+  pg::KeepBooks(
+      "UPDATE mend.queue SET attempts = attempts + 1, "
+      "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
+      {pg::Int8(row.id), pg::Int8(heal::BackoffMs(row.attempts + 1))});
+}
+
+// A new transaction number makes the next fold see the row as new.
+void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
+  pg::KeepBooks(
+      "UPDATE mend.queue SET attempts = attempts + 1, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
+      "sqlstate = $4, error = $5 WHERE id = $1",
+      {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
+       pg::Text(misfit.message)});
+}
+
+void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::optional<int64_t> patch_id,
+                 ReplayCounts* counts) {
+  const QueuedRow& row = *outcome.row;
+  Fate fate = dispositions.For(outcome.misfits, row.attempts);
+  switch (fate.to) {
+    case Fate::To::DeadLetter:
+      MoveToDeadLetters(row, outcome.misfits.front(), fate.reason, patch_id);
+      ++counts->dead;
+      return;
+    case Fate::To::Wait:
+      break;
+    case Fate::To::BackOff:
+      BackOff(row);
+      break;
+    case Fate::To::Refold:
+      Refold(row, outcome.misfits.front());
+      counts->refold = true;
+      break;
+  }
+  ++counts->waiting;
+}
+
+std::vector<int64_t> Ids(const std::vector<QueuedRow>& rows) {
+  std::vector<int64_t> ids;
+  ids.reserve(rows.size());
+  for (const QueuedRow& row : rows) {
+    ids.push_back(row.id);
+  }
+  return ids;
+}
+
+// Committed before a row is touched: a row that crashes the server is found here afterwards.
+void MarkInFlight(Oid target, const std::vector<QueuedRow>& rows, int64_t boot_id) {
+  pg::Transaction transaction;
+  pg::KeepBooks("UPDATE mend.progress SET in_flight = $2, boot_id = $3 WHERE target = $1",
+                {pg::ObjectId(target), pg::Int8Array(Ids(rows)), pg::Int8(boot_id)});
+  transaction.Commit();
+}
+
+ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const Dispositions& dispositions,
+                        std::optional<int64_t> patch_id) {
+  pg::Transaction transaction;
+  pg::Context scratch("pg_mend replay");
+  pg::Switch into(scratch.get());
+  std::vector<QueuedRow> rows = LockRows(ids);
+  ReplayCounts counts;
+  if (rows.empty()) {
+    return counts;
+  }
+  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(target_oid);
+  if (std::optional<std::string> foreign = WhyForeign(rows.front(), target->enrollment().target_name)) {
+    for (const QueuedRow& row : rows) {
+      MoveToDeadLetters(row, {row.kind, row.field, "", row.sqlstate, row.error, 0}, *foreign, patch_id);
+      ++counts.dead;
+    }
+    transaction.Commit();
+    return counts;
+  }
+  pg::AsUser identity(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE);
+  SetLocalContext(rows.front().context);
+  counts = ReplayHere(*target, rows, dispositions, patch_id);
+  transaction.Commit();
+  return counts;
+}
+
+// The row itself is to blame: its own trigger, deferred constraint or missing privilege.
+ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dispositions& dispositions,
+                   std::optional<int64_t> patch_id) {
+  pg::Transaction transaction;
+  ReplayCounts counts;
+  drift::Misfit misfit{drift::Kind::Constraint, "", "", error.sqlstate(), error.what(), 0};
+  for (const QueuedRow& row : LockRows({id})) {
+    KeepOutcome({&row, {misfit}}, dispositions, patch_id, &counts);
+  }
+  if (patch_id && counts.dead > 0) {
+    CountRows(*patch_id, 0, counts.dead);
+  }
+  transaction.Commit();
+  return counts;
+}
+
+ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
+                             std::optional<int64_t> patch_id) {
+  std::optional<pg::Error> failure;
+  try {
+    return ReplayOnce(target, ids, dispositions, patch_id);
+  } catch (const pg::Error& error) {
+    if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE)) {
+      throw;
+    }
+    failure = error;
+  }
+  if (ids.size() == 1) {
+    return Blame(target, ids.front(), *failure, dispositions, patch_id);
+  }
+  auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
+  ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, dispositions, patch_id);
+  counts.Add(ReplayByHalving(target, {middle, ids.end()}, dispositions, patch_id));
+  return counts;
+}
+
+}  // namespace
+
+void ReplayCounts::Add(const ReplayCounts& other) {
+  stored += other.stored;
+  dead += other.dead;
+  waiting += other.waiting;
+  refold = refold || other.refold;
+  stored_ids.insert(stored_ids.end(), other.stored_ids.begin(), other.stored_ids.end());
+}
+
+void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
+                       std::optional<int64_t> patch_id) {
+  pg::KeepBooks(
+      "WITH gone AS (DELETE FROM mend.queue WHERE id = $1 RETURNING *) "
+      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
+      "sqlstate, error, kind, field, fields, context, reason, patch_id) "
+      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $2, $3, $4, nullif($5, ''), "
+      "fields, context, $6, $7 FROM gone",
+      {pg::Int8(row.id), pg::Text(misfit.sqlstate), pg::Text(misfit.message), pg::Text(drift::Name(misfit.kind)),
+       pg::Text(misfit.field), pg::Text(reason), pg::Int8(patch_id)});
+}
+
+ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
+                        const Dispositions& dispositions, std::optional<int64_t> patch_id) {
+  ReplayCounts counts;
+  for (const Outcome& outcome : StoreRows(target, rows)) {
+    if (outcome.misfits.empty()) {
+      counts.stored_ids.push_back(outcome.row->id);
+    } else {
+      KeepOutcome(outcome, dispositions, patch_id, &counts);
+    }
+  }
+  counts.stored = static_cast<int64_t>(counts.stored_ids.size());
+  if (counts.stored > 0) {
+    pg::KeepBooks("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(counts.stored_ids)});
+  }
+  if (patch_id && counts.stored + counts.dead > 0) {
+    CountRows(*patch_id, counts.stored, counts.dead);
+  }
+  return counts;
+}
+
+ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
+                    std::optional<int64_t> patch_id, int64_t boot_id) {
+  MarkInFlight(target, rows, boot_id);
+  ReplayCounts counts = ReplayByHalving(target, Ids(rows), dispositions, patch_id);
+  DiscardSession();
+  return counts;
+}
+
+std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows) {
+  std::vector<std::vector<QueuedRow>> runs;
+  std::map<std::pair<Oid, std::string>, size_t> open;
+  for (QueuedRow& row : rows) {
+    if (row.attempts > 0) {
+      runs.emplace_back();
+      runs.back().push_back(std::move(row));
+      continue;
+    }
+    auto [found, added] = open.try_emplace({row.submitter, row.context}, runs.size());
+    if (added) {
+      runs.emplace_back();
+    }
+    runs[found->second].push_back(std::move(row));
+  }
+  return runs;
+}
+
+}  // namespace mend::apply

@@ -1,0 +1,69 @@
+// Putting waiting rows into their table: as their submitter, exactly once.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/drift/kind.h"
+#include "server/apply/queue.h"
+#include "server/ingest/target.h"
+
+namespace mend::apply {
+
+// What becomes of a row that does not fit.
+struct Fate {
+  enum class To : uint8_t {
+    DeadLetter,  // with the reason
+    Wait,        // stays as it is, for a person or a time that the round knows of
+    BackOff,     // stays, and is tried again after a growing pause
+    Refold,      // stays, to be profiled anew: its misfit was not known to this round
+  } to = To::Refold;
+  std::string reason;
+};
+
+// What a round has decided for each drift; from it, the fate of each row that fails.
+class Dispositions {
+ public:
+  void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason);
+  const Fate* Find(const std::string& field, drift::Kind kind) const;
+  // The fate of a row with these misfits (at least one). `attempts` counts earlier tries.
+  Fate For(const std::vector<drift::Misfit>& misfits, int attempts) const;
+
+ private:
+  std::map<std::pair<std::string, drift::Kind>, Fate> fates_;
+};
+
+struct ReplayCounts {
+  int64_t stored = 0;
+  int64_t dead = 0;
+  int64_t waiting = 0;
+  bool refold = false;
+  std::vector<int64_t> stored_ids;
+  void Add(const ReplayCounts& other);
+};
+
+// In the open transaction, as the current user: stores what fits, and writes the books (as the
+// bookkeeper, for a moment). All rows have one submitter and one context, and are locked. `patch_id` is
+// credited. The caller has become the submitter and stays so until after the commit: deferred triggers
+// run user code then.
+ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
+                        const Dispositions& dispositions, std::optional<int64_t> patch_id);
+
+// Replays rows in a transaction of their own (outside of any), with a crash marker committed first
+// and the session discarded after. An error at commit (a deferred constraint) or for lack of privilege
+// is traced to its rows by halving. Throws errors that say nothing about the rows. `boot_id` tells this
+// life of the server from others.
+ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
+                    std::optional<int64_t> patch_id, int64_t boot_id);
+
+// Moves one row to the dead letters in the current transaction.
+void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
+                       std::optional<int64_t> patch_id);
+
+// Splits rows, kept in order, into runs of one submitter and one context; rows that were in flight at
+// a crash stand alone.
+std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows);
+
+}  // namespace mend::apply

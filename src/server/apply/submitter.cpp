@@ -1,0 +1,66 @@
+#include "server/apply/submitter.h"
+
+#include "core/base/json.h"
+#include "server/pg/catalog.h"
+#include "server/pg/transaction.h"
+
+namespace mend::apply {
+
+std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& target_name) {
+  if (row.target_name != target_name) {
+    return "it was offered for " + row.target_name + ", and that table is now " + target_name;
+  }
+  std::string name = pg::RoleName(row.submitter);
+  if (name.empty()) {
+    return "the role that offered it, " + row.submitted_by + ", no longer exists";
+  }
+  if (name != row.submitted_by) {
+    return "the role that offered it was " + row.submitted_by + ", and its OID now belongs to " + name;
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+void SetAll(const std::string& json, GucAction action) {
+  json::Document document;
+  if (document.Parse(json) || document.root().kind() != json::Kind::Object) {
+    return;
+  }
+  json::Value settings = document.root();
+  for (json::Value key = settings.First(); key; key = settings.After(settings.ValueOf(key))) {
+    std::string name(key.text());
+    std::string value(settings.ValueOf(key).text());
+    pg::Call([&] {
+      set_config_option(name.c_str(), value.c_str(), superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+                        action, true, 0, false);
+    });
+  }
+}
+
+}  // namespace
+
+SessionContext::SessionContext(const std::string& json) : nest_level_(NewGUCNestLevel()) {
+  SetAll(json, GUC_ACTION_SAVE);
+}
+
+SessionContext::~SessionContext() { AtEOXact_GUC(true, nest_level_); }
+
+void SetLocalContext(const std::string& json) { SetAll(json, GUC_ACTION_LOCAL); }
+
+void DiscardSession() {
+  pg::Transaction transaction;
+  pg::Call([] {
+    PortalHashTableDeleteAll();
+    ResetAllOptions();
+    DropAllPreparedStatements();
+    Async_UnlistenAll();
+    LockReleaseAll(USER_LOCKMETHOD, true);
+    ResetPlanCache();
+    ResetTempTableNamespace();
+    ResetSequenceCaches();
+  });
+  transaction.Commit();
+}
+
+}  // namespace mend::apply

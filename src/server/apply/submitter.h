@@ -1,0 +1,37 @@
+// Acting for the role that offered a payload.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "server/apply/queue.h"
+#include "server/pg/user.h"
+
+namespace mend::apply {
+
+// Why a row may not be replayed at all, or nullopt: its role or table no longer answers to both its
+// OID and its recorded name (a restore may have given either to somebody else).
+std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& target_name);
+
+// The settings that INSERT depends on, as they were when the row was offered, until the end of the
+// scope. Set with the current user's own rights: become the submitter first.
+class SessionContext {
+ public:
+  explicit SessionContext(const std::string& json);
+  ~SessionContext();
+  SessionContext(const SessionContext&) = delete;
+  SessionContext& operator=(const SessionContext&) = delete;
+
+ private:
+  int nest_level_;
+};
+
+// The same settings, until the end of the transaction: they must hold through the commit.
+void SetLocalContext(const std::string& json);
+
+// Throws away what user code may have left in the worker's session: settings, prepared statements,
+// cursors, temporary tables, listens, advisory locks, sequence caches. DISCARD ALL by its parts, since
+// that command is refused inside a function. Runs transactions of its own; call outside of any.
+void DiscardSession();
+
+}  // namespace mend::apply

@@ -1,0 +1,212 @@
+// ALTER COLUMN, and the choice between the subcommands.
+#include "core/plan/lattice.h"
+#include "server/guard/dependencies.h"
+#include "server/guard/nodes.h"
+#include "server/guard/render.h"
+
+namespace mend::guard {
+namespace {
+
+constexpr const char* kAllowedForms =
+    "allowed are ADD COLUMN, ALTER COLUMN ... TYPE, ALTER COLUMN ... DROP NOT NULL and "
+    "ALTER COLUMN ... SET DEFAULT, as far as the table's enrolment allows them";
+
+const char* InWords(AlterTableType subtype) {
+  switch (subtype) {
+    case AT_DropColumn: return "DROP COLUMN";
+    case AT_SetNotNull: return "SET NOT NULL";
+    case AT_AddConstraint: return "ADD CONSTRAINT";
+    case AT_DropConstraint: return "DROP CONSTRAINT";
+    case AT_ChangeOwner: return "OWNER TO";
+    case AT_SetTableSpace: return "SET TABLESPACE";
+    case AT_SetStorage: return "SET STORAGE";
+    case AT_SetCompression: return "SET COMPRESSION";
+    case AT_SetRelOptions: return "SET of storage parameters";
+    case AT_AddInherit: return "INHERIT";
+    case AT_AttachPartition: return "ATTACH PARTITION";
+    case AT_DetachPartition: return "DETACH PARTITION";
+    case AT_EnableRowSecurity: return "ENABLE ROW LEVEL SECURITY";
+    case AT_DisableRowSecurity: return "DISABLE ROW LEVEL SECURITY";
+    case AT_AddIdentity: return "ADD GENERATED";
+    default: return "this form of ALTER TABLE";
+  }
+}
+
+Refusal NotAllowed(const Terms& terms, plan::ActionKind kind) {
+  std::string reason = "the table's enrolment does not allow " + std::string(plan::Name(kind)) + " (it allows";
+  const char* separator = " ";
+  for (const plan::ActionKind allowed : terms.allow) {
+    reason += separator + std::string(plan::Name(allowed));
+    separator = ", ";
+  }
+  return reason + (terms.allow.empty() ? " nothing)" : ")");
+}
+
+Refusal FindColumn(const Terms& terms, const char* name, const plan::Column** column) {
+  *column = terms.shape.Find(name != nullptr ? name : "");
+  if (*column == nullptr) {
+    return "the table has no column " + Quote(name != nullptr ? name : "");
+  }
+  return std::nullopt;
+}
+
+bool IsBareTypeChange(const ColumnDef* node) {
+  bool bare = node->colname == nullptr && node->compression == nullptr && node->inhcount == 0 && !node->is_local &&
+              !node->is_not_null && !node->is_from_type && node->storage == 0 && node->cooked_default == nullptr &&
+              node->identity == 0 && node->identitySequence == nullptr && node->generated == 0 &&
+              node->collOid == InvalidOid && node->constraints == NIL && node->fdwoptions == NIL;
+#if PG_VERSION_NUM >= 160000
+  bare = bare && node->storage_name == nullptr;
+#endif
+  return bare;
+}
+
+// USING may only be `column::newtype`.
+Refusal WhyStrangeUsing(const Node* node, const std::string& column, const plan::Type& type) {
+  static constexpr const char* kPlainCast = "USING may only cast the column itself to its new type";
+  if (node == nullptr) {
+    return std::nullopt;
+  }
+  if (!IsA(node, TypeCast)) {
+    return kPlainCast;
+  }
+  const auto* cast = reinterpret_cast<const TypeCast*>(node);
+  if (cast->arg == nullptr || !IsA(cast->arg, ColumnRef)) {
+    return kPlainCast;
+  }
+  const List* fields = reinterpret_cast<const ColumnRef*>(cast->arg)->fields;
+  const Node* name = list_length(fields) == 1 ? static_cast<const Node*>(linitial(fields)) : nullptr;
+  if (name == nullptr || !IsA(name, String) || column != strVal(name)) {
+    return kPlainCast;
+  }
+  plan::Type target;
+  if (Refusal why = ReadType(cast->typeName, &target)) {
+    return why;
+  }
+  return target == type ? std::nullopt : Refusal(kPlainCast);
+}
+
+Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan::Type& to) {
+  if (column.generated != plan::Generated::No) {
+    return "column " + Quote(column.name) + " is an identity or generated column: its type is not changed";
+  }
+  if (column.type == to) {
+    return "column " + Quote(column.name) + " is of that type already: it changes nothing";
+  }
+  const plan::Widening widening = plan::Judge(column.type, to);
+  if (widening == plan::Widening::Refused) {
+    return "changing column " + Quote(column.name) + " from " + column.type_text +
+           " to that type could change or lose values; only a wider type is allowed";
+  }
+  if (!column.type_locked_by.empty()) {
+    return "the type of column " + Quote(column.name) + " cannot change: " + column.type_locked_by;
+  }
+  if (widening == plan::Widening::ToText) {
+    const std::string key = KeyOver(terms.shape.relid, column.attnum);
+    if (!key.empty()) {
+      return "column " + Quote(column.name) + " is part of " + key + ", and as text its values would compare otherwise";
+    }
+  }
+  return std::nullopt;
+}
+
+Refusal ReadAlterType(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
+  const plan::Column* column = nullptr;
+  if (Refusal why = FindColumn(terms, node->name, &column)) {
+    return why;
+  }
+  if (node->def == nullptr || !IsA(node->def, ColumnDef)) {
+    return "ALTER COLUMN ... TYPE needs a type";
+  }
+  const auto* change = reinterpret_cast<const ColumnDef*>(node->def);
+  if (change->collClause != nullptr) {
+    return "COLLATE is not allowed";
+  }
+  if (!IsBareTypeChange(change)) {
+    return "ALTER COLUMN ... TYPE takes a type and at most a plain USING";
+  }
+  action->kind = plan::ActionKind::WidenType;
+  action->column = column->name;
+  Refusal why = ReadType(change->typeName, &action->type);
+  if (!why) why = WhyStrangeUsing(change->raw_default, column->name, action->type);
+  if (!why) why = WhyNoWidening(terms, *column, action->type);
+  return why;
+}
+
+Refusal ReadDropNotNull(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
+  const plan::Column* column = nullptr;
+  if (Refusal why = FindColumn(terms, node->name, &column)) {
+    return why;
+  }
+  if (node->def != nullptr) {
+    return "DROP NOT NULL takes nothing else";
+  }
+  if (!column->not_null) {
+    return "column " + Quote(column->name) + " takes nulls already: it changes nothing";
+  }
+  std::string holder = NotNullHolder(terms.shape.relid, column->attnum);
+  if (column->generated == plan::Generated::IdentityAlways ||
+      column->generated == plan::Generated::IdentityByDefault) {
+    holder = "its identity";
+  }
+  if (!holder.empty()) {
+    return "column " + Quote(column->name) + " must stay NOT NULL for " + holder;
+  }
+  action->kind = plan::ActionKind::DropNotNull;
+  action->column = column->name;
+  return std::nullopt;
+}
+
+Refusal ReadSetDefault(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
+  const plan::Column* column = nullptr;
+  if (Refusal why = FindColumn(terms, node->name, &column)) {
+    return why;
+  }
+  if (node->def == nullptr) {
+    return "DROP DEFAULT is not allowed";
+  }
+  if (column->generated != plan::Generated::No) {
+    return "column " + Quote(column->name) + " is an identity or generated column: it takes no DEFAULT";
+  }
+  if (!IsListed(column->type)) {
+    return "column " + Quote(column->name) + " is of type " + column->type_text +
+           ", for which no DEFAULT can be set here";
+  }
+  action->kind = plan::ActionKind::SetDefault;
+  action->column = column->name;
+  if (Refusal why = ReadConstant(node->def, column->type, &action->default_literal)) {
+    return why;
+  }
+  if (!action->default_literal) {
+    return "SET DEFAULT NULL takes the default away, which is not allowed";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Refusal ReadSubcommand(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
+  if (node == nullptr || !IsA(node, AlterTableCmd)) {
+    return kAllowedForms;
+  }
+  plan::ActionKind kind = plan::ActionKind::AddColumn;
+  Refusal (*read)(const Terms&, const AlterTableCmd*, plan::Action*) = nullptr;
+  switch (node->subtype) {
+    case AT_AddColumn: kind = plan::ActionKind::AddColumn, read = ReadAddColumn; break;
+    case AT_AlterColumnType: kind = plan::ActionKind::WidenType, read = ReadAlterType; break;
+    case AT_DropNotNull: kind = plan::ActionKind::DropNotNull, read = ReadDropNotNull; break;
+    case AT_ColumnDefault: kind = plan::ActionKind::SetDefault, read = ReadSetDefault; break;
+    default: return std::string(InWords(node->subtype)) + " is not allowed; " + kAllowedForms;
+  }
+  if (terms.allow.count(kind) == 0) {
+    return NotAllowed(terms, kind);
+  }
+  const bool strange = node->num != 0 || node->newowner != nullptr || node->behavior != DROP_RESTRICT ||
+                       node->recurse || (node->missing_ok && node->subtype != AT_AddColumn);
+  if (strange) {
+    return kAllowedForms;
+  }
+  return read(terms, node, action);
+}
+
+}  // namespace mend::guard

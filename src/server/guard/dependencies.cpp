@@ -1,0 +1,149 @@
+#include "server/guard/dependencies.h"
+
+#include "server/pg/spi.h"
+
+namespace mend::guard {
+namespace {
+
+// Every object that depends on a column of the table, or on that column in one of its partitions and
+// children. Two kinds of dependence do not count: a column's own default, and a plain key column of
+// an index (PostgreSQL rebuilds both). An index records its expressions and predicate apart from its
+// key columns, so a second row for one column is an expression's.
+constexpr const char* kDependents =
+    "WITH RECURSIVE family AS ("
+    "  SELECT $1 AS relid"
+    "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.relid),"
+    " dependents AS ("
+    "  SELECT a.attname, a.attnum, a.attrelid, d.classid, d.objid, d.objsubid, d.deptype, pg_catalog.count(*) AS times"
+    "  FROM family f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relid AND a.attnum > 0 AND NOT a.attisdropped"
+    "  JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    "                             AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum"
+    "  GROUP BY 1, 2, 3, 4, 5, 6, 7) "
+    "SELECT d.attname, CASE"
+    "  WHEN d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass THEN"
+    "    (SELECT CASE v.relkind WHEN 'v' THEN 'view ' || v.oid::pg_catalog.regclass"
+    "                           WHEN 'm' THEN 'materialized view ' || v.oid::pg_catalog.regclass"
+    "                           ELSE 'rule ' || pg_catalog.quote_ident(r.rulename) || ' on ' || v.oid::pg_catalog.regclass"
+    "            END || ' uses it'"
+    "     FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class v ON v.oid = r.ev_class WHERE r.oid = d.objid)"
+    "  WHEN d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass THEN"
+    "    (SELECT CASE WHEN g.adnum = d.attnum AND g.adrelid = d.attrelid THEN NULL"
+    "            ELSE 'generated column ' || pg_catalog.quote_ident(c.attname) || ' is computed from it' END"
+    "     FROM pg_catalog.pg_attrdef g JOIN pg_catalog.pg_attribute c ON c.attrelid = g.adrelid AND c.attnum = g.adnum"
+    "     WHERE g.oid = d.objid)"
+    "  WHEN d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass THEN"
+    "    (SELECT CASE c.contype WHEN 'f' THEN 'foreign key ' WHEN 'c' THEN 'CHECK constraint '"
+    "                           WHEN 'x' THEN 'exclusion constraint ' END"
+    "            || pg_catalog.quote_ident(c.conname) || ' of ' || c.conrelid::pg_catalog.regclass || ' names it'"
+    "     FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid)"
+    "  WHEN d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN"
+    "    (SELECT CASE WHEN c.oid = d.attrelid THEN 'the partition key names it'"
+    "                 WHEN c.relkind = 'S' THEN NULL"
+    "                 WHEN c.relkind IN ('i', 'I') AND d.times ="
+    "                      (d.attnum = ANY (x.indkey::pg_catalog.int2[]))::pg_catalog.int4 THEN NULL"
+    "                 WHEN c.relkind IN ('i', 'I') THEN 'index ' || c.oid::pg_catalog.regclass || ' computes with it'"
+    "                 ELSE c.oid::pg_catalog.regclass || ' depends on it' END"
+    "     FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid WHERE c.oid = d.objid)"
+    "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) || ' names it' END AS why "
+    "FROM dependents d ORDER BY 1, 2";
+
+// Facts of the columns themselves.
+constexpr const char* kOwnReasons =
+    "WITH RECURSIVE family AS ("
+    "  SELECT $1 AS relid"
+    "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.relid) "
+    "SELECT a.attname, CASE"
+    "  WHEN a.attidentity <> '' THEN 'it is an identity column'"
+    "  WHEN a.attgenerated <> '' THEN 'it is a generated column'"
+    "  WHEN t.typtype = 'd' THEN 'its type is the domain ' || pg_catalog.format_type(t.oid, NULL)"
+    "  WHEN a.attinhcount > 0 THEN 'it is inherited from a parent table'"
+    "  WHEN EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p, family f"
+    "               JOIN pg_catalog.pg_attribute k ON k.attrelid = f.relid AND k.attname = a.attname"
+    "               WHERE p.partrelid = f.relid AND k.attnum = ANY (p.partattrs::pg_catalog.int2[]))"
+    "    THEN 'the partition key names it'"
+    "  WHEN EXISTS (SELECT FROM family f JOIN pg_catalog.pg_attribute k ON k.attrelid = f.relid"
+    "               WHERE k.attname = a.attname AND k.attinhcount > 1)"
+    "    THEN 'a child table inherits it from several parents'"
+    "  WHEN a.attcollation NOT IN (0, 100)"
+    "    THEN 'its collation ' || a.attcollation::pg_catalog.regcollation || ' would be lost'"
+    "  WHEN c.used_by IS NOT NULL THEN c.used_by END AS why "
+    "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid,"
+    " LATERAL (SELECT pg_catalog.min(u.attrelid::pg_catalog.regclass || '.' || pg_catalog.quote_ident(u.attname)"
+    "                 || ' has the type of whole rows of the table') AS used_by"
+    "          FROM family f JOIN pg_catalog.pg_class r ON r.oid = f.relid"
+    "          JOIN pg_catalog.pg_type y ON y.oid = r.reltype"
+    "          JOIN pg_catalog.pg_attribute u ON u.atttypid IN (y.oid, y.typarray) AND NOT u.attisdropped"
+    "          JOIN pg_catalog.pg_class o ON o.oid = u.attrelid AND o.relkind IN ('r', 'm', 'p')) c "
+    "WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
+
+void Note(plan::Shape* shape, const pg::Rows& rows) {
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (rows.IsNull(row, 1)) {
+      continue;
+    }
+    for (plan::Column& column : shape->columns) {
+      if (column.name == rows.text(row, 0) && column.type_locked_by.empty()) {
+        column.type_locked_by = rows.text(row, 1);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void ExplainTypeLocks(plan::Shape* shape) {
+  for (plan::Column& column : shape->columns) {
+    column.type_locked_by.clear();
+  }
+  Note(shape, pg::KeepBooks(kOwnReasons, {pg::ObjectId(shape->relid)}));
+  Note(shape, pg::KeepBooks(kDependents, {pg::ObjectId(shape->relid)}));
+}
+
+std::string KeyOver(uint32_t relid, int16_t attnum) {
+  const pg::Rows rows = pg::KeepBooks(
+      "SELECT CASE WHEN indisprimary THEN 'the primary key ' WHEN indisexclusion THEN 'the exclusion constraint '"
+      "       ELSE 'the unique index ' END || indexrelid::pg_catalog.regclass "
+      "FROM pg_catalog.pg_index WHERE indrelid = $1 AND (indisunique OR indisexclusion)"
+      "  AND $2 = ANY (indkey::pg_catalog.int2[]) ORDER BY indisprimary DESC, indexrelid LIMIT 1",
+      {pg::ObjectId(relid), pg::Int4(attnum)});
+  return rows.empty() ? "" : rows.text(0, 0);
+}
+
+std::string NotNullHolder(uint32_t relid, int16_t attnum) {
+  const pg::Rows rows = pg::KeepBooks(
+      "SELECT CASE WHEN indisprimary THEN 'the primary key ' ELSE 'the replica identity ' END"
+      "       || indexrelid::pg_catalog.regclass "
+      "FROM pg_catalog.pg_index WHERE indrelid = $1 AND (indisprimary OR indisreplident)"
+      "  AND $2 = ANY (indkey::pg_catalog.int2[]) "
+      "UNION ALL SELECT 'the partition key' FROM pg_catalog.pg_partitioned_table"
+      " WHERE partrelid = $1 AND $2 = ANY (partattrs::pg_catalog.int2[]) LIMIT 1",
+      {pg::ObjectId(relid), pg::Int4(attnum)});
+  return rows.empty() ? "" : rows.text(0, 0);
+}
+
+std::vector<std::string> PublicationsOf(uint32_t relid) {
+  const pg::Rows rows = pg::KeepBooks(
+      "WITH RECURSIVE below AS ("
+      "  SELECT $1 AS relid"
+      "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN below b ON i.inhparent = b.relid),"
+      " family AS ("
+      "  SELECT relid FROM below"
+      "  UNION SELECT a.relid FROM pg_catalog.pg_partition_ancestors($1) a) "
+      "SELECT p.pubname FROM pg_catalog.pg_publication p "
+      "WHERE EXISTS (SELECT FROM family f JOIN pg_catalog.pg_class c ON c.oid = f.relid"
+      "              WHERE c.relpersistence = 'p'"
+      "                AND (p.puballtables"
+      "                  OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel r"
+      "                             WHERE r.prpubid = p.oid AND r.prrelid = c.oid)"
+      "                  OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace n"
+      "                             WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace))) "
+      "ORDER BY 1",
+      {pg::ObjectId(relid)});
+  std::vector<std::string> names;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    names.push_back(rows.text(row, 0));
+  }
+  return names;
+}
+
+}  // namespace mend::guard

@@ -1,0 +1,192 @@
+#include "server/guard/healer.h"
+
+#include "server/pg/spi.h"
+#include "server/pg/user.h"
+
+namespace mend::guard {
+namespace {
+
+bool MayUseSchema(Oid role, Oid schema, AclMode mode) {
+  return pg::Call([&] {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(NamespaceRelationId, schema, role, mode) == ACLCHECK_OK;
+#else
+    return pg_namespace_aclcheck(schema, role, mode) == ACLCHECK_OK;
+#endif
+  });
+}
+
+Oid SchemaOf(Oid relid) {
+  return pg::Call([&] { return get_rel_namespace(relid); });
+}
+
+std::string QuotedSchema(Oid schema) {
+  const char* name = pg::Call([&]() -> const char* {
+    const char* plain = get_namespace_name(schema);
+    return plain != nullptr ? quote_identifier(plain) : "";
+  });
+  return name;
+}
+
+std::string QuotedRole(Oid role) {
+  const char* name = pg::Call([&] { return quote_identifier(GetUserNameFromId(role, false)); });
+  return name;
+}
+
+// What makes a role, or a role that it is a member of at any depth, too powerful.
+std::optional<std::string> WhyTooPowerful(Oid healer) {
+  const pg::Rows rows = pg::KeepBooks(
+      "WITH RECURSIVE reach AS ("
+      "  SELECT $1 AS roleid"
+      "  UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN reach r ON m.member = r.roleid) "
+      "SELECT r.oid = $1, r.rolname, CASE WHEN r.rolsuper THEN 'superuser' WHEN r.rolcreaterole THEN 'CREATEROLE'"
+      "  WHEN r.rolcreatedb THEN 'CREATEDB' WHEN r.rolreplication THEN 'REPLICATION'"
+      "  WHEN r.rolbypassrls THEN 'BYPASSRLS' END "
+      "FROM reach JOIN pg_catalog.pg_roles r ON r.oid = reach.roleid "
+      "WHERE r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls"
+      "   OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',"
+      "                    'mend_admin') "
+      "ORDER BY 1 DESC, 2 LIMIT 1",
+      {pg::ObjectId(healer)});
+  if (rows.empty()) {
+    return std::nullopt;
+  }
+  if (rows.boolean(0, 0)) {
+    return rows.IsNull(0, 2) ? "It is " + rows.text(0, 1) + " itself." : "It is " + rows.text(0, 2) + ".";
+  }
+  return "It is a member of \"" + rows.text(0, 1) + "\"" +
+         (rows.IsNull(0, 2) ? "." : ", which is " + rows.text(0, 2) + ".");
+}
+
+// A table is told apart from what the healer owns only while the healer owns nothing else.
+std::optional<std::string> WhyNotDestitute(Oid healer) {
+  const pg::Rows rows = pg::KeepBooks(
+      "SELECT pg_catalog.count(*) FROM pg_catalog.pg_shdepend "
+      "WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND refobjid = $1 AND deptype = 'o'",
+      {pg::ObjectId(healer)});
+  if (rows.int8(0, 0) == 0) {
+    return std::nullopt;
+  }
+  return "It owns " + rows.text(0, 0) + (rows.int8(0, 0) == 1 ? " object." : " objects.");
+}
+
+// Lending merges the healer's ACL entries with the owner's, and giving back cannot part them again:
+// there must be none on anything that changes hands with the table.
+std::optional<std::string> WhyEntangled(Oid healer, Oid relid) {
+  const pg::Rows rows = pg::KeepBooks(
+      "WITH RECURSIVE family AS ("
+      "  SELECT $2 AS relid"
+      "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.relid),"
+      " lent AS ("
+      "  SELECT relid FROM family"
+      "  UNION SELECT d.objid FROM pg_catalog.pg_depend d JOIN family f ON d.refobjid = f.relid"
+      "        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')"
+      "          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) "
+      "SELECT c.oid::pg_catalog.regclass FROM lent JOIN pg_catalog.pg_class c ON c.oid = lent.relid "
+      "WHERE EXISTS (SELECT FROM pg_catalog.pg_shdepend s"
+      "              WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = $1"
+      "                AND s.deptype = 'a' AND s.dbid = $3"
+      "                AND (s.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.objid = c.oid"
+      "                  OR s.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND s.objid = c.reltype)) "
+      "ORDER BY 1 LIMIT 1",
+      {pg::ObjectId(healer), pg::ObjectId(relid), pg::ObjectId(MyDatabaseId)});
+  if (rows.empty()) {
+    return std::nullopt;
+  }
+  return "It has privileges of its own on " + rows.text(0, 0) + ".";
+}
+
+struct LentRelation {
+  Oid relid;
+  Oid owner;
+};
+
+// The table, its partitions and inheritance children, locked. What else they own (indexes, TOAST
+// tables, owned sequences, row types) follows them.
+std::vector<LentRelation> Family(Oid relid) {
+  std::vector<LentRelation> family;
+  List* members = pg::Call([&] { return find_all_inheritors(relid, AccessExclusiveLock, nullptr); });
+  ListCell* cell;
+  foreach (cell, members) {
+    const Oid member = lfirst_oid(cell);
+    const Oid owner = pg::Call([&] {
+      HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(member));
+      if (!HeapTupleIsValid(tuple)) {
+        elog(ERROR, "cache lookup failed for relation %u", member);
+      }
+      const Oid found = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+      ReleaseSysCache(tuple);
+      return found;
+    });
+    family.push_back({member, owner});
+  }
+  return family;
+}
+
+void ChangeOwner(Oid relid, Oid owner) {
+  pg::Call([&] { ATExecChangeOwner(relid, owner, false, AccessExclusiveLock); });
+}
+
+}  // namespace
+
+std::optional<std::string> WhyUnfit(Oid healer, Oid relid) {
+  if (!pg::Call([&] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(healer)); })) {
+    return "It does not exist.";
+  }
+  if (std::optional<std::string> why = WhyTooPowerful(healer)) {
+    return why;
+  }
+  if (std::optional<std::string> why = WhyNotDestitute(healer)) {
+    return why;
+  }
+  if (std::optional<std::string> why = WhyEntangled(healer, relid)) {
+    return why;
+  }
+  const Oid schema = SchemaOf(relid);
+  if (!MayUseSchema(healer, schema, ACL_USAGE)) {
+    return "It lacks USAGE on schema " + QuotedSchema(schema) + ".";
+  }
+  return std::nullopt;
+}
+
+void LetIntoSchema(Oid healer, Oid relid) {
+  const Oid schema = SchemaOf(relid);
+  if (MayUseSchema(healer, schema, ACL_USAGE)) {
+    return;
+  }
+  const std::string name = QuotedSchema(schema);
+  const std::string grant = "GRANT USAGE ON SCHEMA " + name + " TO " + QuotedRole(healer);
+  if (!MayUseSchema(GetUserId(), schema, ACL_GRANT_OPTION_FOR(ACL_USAGE))) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "the healer lacks USAGE on schema " + name, grant + ";");
+  }
+  {
+    pg::Spi spi;
+    spi.Execute(grant.c_str());
+  }
+  pg::Call([&] { ereport(NOTICE, (errmsg("pg_mend: %s", grant.c_str()))); });
+}
+
+void AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
+  if (const std::optional<std::string> why = WhyUnfit(healer, relid)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "role " + QuotedRole(healer) + " may not heal this table",
+                    std::nullopt, *why);
+  }
+  const std::vector<LentRelation> family = Family(relid);
+  for (const LentRelation& member : family) {
+    ChangeOwner(member.relid, healer);
+  }
+  pg::Call([] { CommandCounterIncrement(); });
+  {
+    pg::PinnedSearchPath path;
+    pg::AsUser user(healer, SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+    pg::Spi spi;
+    spi.Execute(ddl.c_str());
+  }
+  pg::Call([] { CommandCounterIncrement(); });
+  for (const LentRelation& member : family) {
+    ChangeOwner(member.relid, member.owner);
+  }
+  pg::Call([] { CommandCounterIncrement(); });
+}
+
+}  // namespace mend::guard

@@ -1,0 +1,185 @@
+#include "server/guard/render.h"
+
+#include "core/plan/lattice.h"
+#include "core/plan/typmod.h"
+#include "server/guard/nodes.h"
+#include "server/guard/types.h"
+#include "server/pg/spi.h"
+
+namespace mend::guard {
+namespace {
+
+std::string Identifier(const std::string& name) {
+  const char* quoted = pg::Call([&] { return quote_identifier(name.c_str()); });
+  return quoted;
+}
+
+std::string Literal(const std::string& value) {
+  char* quoted = pg::Call([&] { return quote_literal_cstr(value.c_str()); });
+  return quoted;
+}
+
+std::string Modifiers(uint32_t oid, int32_t typmod) {
+  if (typmod < 0) {
+    return "";
+  }
+  switch (oid) {
+    case plan::type_oid::kNumeric: {
+      const plan::NumericLimits limits = plan::DecodeNumeric(typmod);
+      return "(" + std::to_string(limits.precision) + "," + std::to_string(limits.scale) + ")";
+    }
+    case plan::type_oid::kVarchar:
+    case plan::type_oid::kBpchar:
+      return "(" + std::to_string(plan::CharacterLimit(typmod)) + ")";
+    case plan::type_oid::kInterval: {
+      // Outside of its own syntax interval takes its mask of fields, then its digits, if limited.
+      const std::string fields = std::to_string((typmod >> 16) & plan::kAllIntervalFields);
+      const int digits = typmod & 0xffff;
+      return "(" + fields + (digits == 0xffff ? ")" : "," + std::to_string(digits) + ")");
+    }
+    default:
+      return "(" + std::to_string(typmod) + ")";
+  }
+}
+
+std::string TableName(const plan::Shape& shape) {
+  char* quoted =
+      pg::Call([&] { return quote_qualified_identifier(shape.schema.c_str(), shape.name.c_str()); });
+  return quoted;
+}
+
+// One ALTER TABLE of several clauses; empty for none.
+std::string Join(const plan::Shape& shape, const std::vector<std::string>& clauses) {
+  std::string text;
+  for (const std::string& clause : clauses) {
+    text += (text.empty() ? "ALTER TABLE " + TableName(shape) + " " : ", ") + clause;
+  }
+  return text;
+}
+
+std::string Constant(const std::string& literal, const plan::Type& type) {
+  return Literal(literal) + "::" + RenderType(type);
+}
+
+std::string Clause(const plan::Shape& shape, const plan::Action& action) {
+  const std::string column = Identifier(action.column);
+  const std::string alter = "ALTER COLUMN " + column;
+  switch (action.kind) {
+    case plan::ActionKind::AddColumn:
+      return std::string("ADD COLUMN ") + (action.if_not_exists ? "IF NOT EXISTS " : "") + column + " " +
+             RenderType(action.type) +
+             (action.default_literal ? " DEFAULT " + Constant(*action.default_literal, action.type) : "");
+    case plan::ActionKind::WidenType:
+      return alter + " TYPE " + RenderType(action.type);
+    case plan::ActionKind::DropNotNull:
+      return alter + " DROP NOT NULL";
+    case plan::ActionKind::SetDefault: {
+      const plan::Column* existing = shape.Find(action.column);
+      const plan::Type type = existing != nullptr ? existing->type : action.type;
+      return alter + " SET DEFAULT " + Constant(action.default_literal.value_or(""), type);
+    }
+    case plan::ActionKind::MapField:
+      break;
+  }
+  throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: a field mapping is no ALTER TABLE");
+}
+
+bool Same(const plan::Action& one, const plan::Action& other) {
+  return one.kind == other.kind && one.column == other.column && one.default_literal == other.default_literal &&
+         one.if_not_exists == other.if_not_exists &&
+         (one.type == other.type || one.kind == plan::ActionKind::SetDefault);
+}
+
+// What is about to run must pass the first wall too, and mean the same.
+void RequireRoundTrip(const plan::Shape& shape, const std::vector<plan::Action>& actions, const std::string& text) {
+  using Kind = plan::ActionKind;
+  const std::set<Kind> all = {Kind::AddColumn, Kind::WidenType, Kind::DropNotNull, Kind::SetDefault};
+  std::vector<plan::Action> again;
+  const Refusal why = ReadActions({shape, all}, text, &again);
+  bool same = !why && again.size() == actions.size();
+  for (size_t i = 0; same && i < actions.size(); ++i) {
+    same = Same(actions[i], again[i]);
+  }
+  if (!same) {
+    throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: rendered DDL does not give back its actions", std::nullopt,
+                    why ? why : std::optional<std::string>("It parses to other actions."));
+  }
+}
+
+std::optional<std::string> DefaultOf(const plan::Shape& shape, const std::string& column) {
+  const pg::Rows rows = pg::KeepBooks(
+      "SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d "
+      "JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum "
+      "WHERE d.adrelid = $1 AND a.attname = $2",
+      {pg::ObjectId(shape.relid), pg::Name(column)});
+  return rows.empty() ? std::nullopt : rows.maybe(0, 0);
+}
+
+// Empty where the action changes nothing in this shape.
+std::string InverseClause(const plan::Shape& shape, const plan::Action& action) {
+  const plan::Column* existing = shape.Find(action.column);
+  const std::string column = Identifier(action.column);
+  const std::string alter = "ALTER COLUMN " + column;
+  switch (action.kind) {
+    case plan::ActionKind::AddColumn:
+      return existing == nullptr ? "DROP COLUMN " + column : "";
+    case plan::ActionKind::WidenType: {
+      const std::string old_type = existing != nullptr ? RenderType(existing->type) : "";
+      return existing != nullptr ? alter + " TYPE " + old_type + " USING " + column + "::" + old_type : "";
+    }
+    case plan::ActionKind::DropNotNull:
+      return alter + " SET NOT NULL";
+    case plan::ActionKind::SetDefault: {
+      const std::optional<std::string> old_default = DefaultOf(shape, action.column);
+      return alter + (old_default ? " SET DEFAULT " + *old_default : " DROP DEFAULT");
+    }
+    case plan::ActionKind::MapField:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+bool IsListed(const plan::Type& type) {
+  const uint32_t element = plan::ElementType(type.oid);
+  return FindListed(element != 0 ? element : type.oid) != nullptr;
+}
+
+std::string RenderType(const plan::Type& type) {
+  if (!IsListed(type)) {
+    char* text = pg::Call([&] {
+      return format_type_extended(type.oid, type.typmod, FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_TYPEMOD_GIVEN);
+    });
+    return text;
+  }
+  const uint32_t element = plan::ElementType(type.oid);
+  const uint32_t scalar = element != 0 ? element : type.oid;
+  return "pg_catalog." + Identifier(FindListed(scalar)->name) + Modifiers(scalar, type.typmod) +
+         (element != 0 ? "[]" : "");
+}
+
+std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions) {
+  std::vector<std::string> clauses;
+  for (const plan::Action& action : actions) {
+    clauses.push_back(Clause(shape, action));
+  }
+  const std::string text = Join(shape, clauses);
+  if (!text.empty()) {
+    RequireRoundTrip(shape, actions, text);
+  }
+  return text;
+}
+
+std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions) {
+  std::vector<std::string> clauses;
+  for (const plan::Action& action : actions) {
+    std::string clause = InverseClause(shape, action);
+    if (!clause.empty()) {
+      clauses.push_back(std::move(clause));
+    }
+  }
+  return Join(shape, clauses);
+}
+
+}  // namespace mend::guard

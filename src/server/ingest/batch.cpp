@@ -1,0 +1,144 @@
+#include "server/ingest/batch.h"
+
+#include "server/ingest/store.h"
+#include "server/pg/settings.h"
+
+namespace mend::ingest {
+namespace {
+
+constexpr size_t kMaxBatchBytes = 8 * 1024 * 1024;
+
+std::shared_ptr<const Target> Begin(Oid relid) {
+  pg::Call([&] {
+    PreventCommandIfReadOnly("INSERT");
+    PreventCommandIfParallelMode("INSERT");
+    if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII) {
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("pg_mend needs a database in encoding UTF8")));
+    }
+    LockRelationOid(relid, RowExclusiveLock);
+    const char* name = get_rel_name(relid);
+    if (name == nullptr) {
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relid)));
+    }
+    if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&
+        pg_attribute_aclcheck_all(relid, GetUserId(), ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK) {
+      aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)), name);
+    }
+  });
+  return FindTarget(relid);
+}
+
+}  // namespace
+
+Batch::Batch(Oid relid) : target_(Begin(relid)), memory_("pg_mend batch") {}
+
+void Batch::AddText(std::string_view payload) {
+  if (const std::optional<json::Document::Failure> failure = document_.Parse(payload)) {
+    AddMalformed(payload, *failure);
+  } else {
+    Add(document_, payload);
+  }
+}
+
+void Batch::Add(const json::Document& document, std::string_view payload) {
+  Item item;
+  item.payload = payload;
+  item.payload_bytes = payload.size();
+  Take(document, std::move(item));
+}
+
+void Batch::AddJsonb(JsonbContainer* payload) {
+  Item item;
+  item.container = payload;
+  {
+    pg::Switch here(memory_.get());
+    TapeFromContainer(payload, &document_);
+  }
+  item.payload_bytes = document_.tokens().size() * sizeof(json::Token);
+  Take(document_, std::move(item));
+}
+
+void Batch::AddMalformed(std::string_view payload, const json::Document::Failure& failure) {
+  Item item;
+  item.payload = payload;
+  item.payload_bytes = payload.size();
+  drift::Misfit& misfit = item.misfits.emplace_back();
+  misfit.sqlstate = "22P02";
+  misfit.message = "invalid input syntax for type json: " + failure.message + ", at byte " +
+                   std::to_string(failure.offset + 1);
+  Push(std::move(item));
+}
+
+void Batch::Take(const json::Document& document, Item item) {
+  pg::CheckInterrupts();
+  Row row;
+  if (!spare_.empty()) {
+    row = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  {
+    pg::Switch here(memory_.get());
+    Evaluate(*target_, document, &row, &item.misfits);
+  }
+  item.has_row = item.misfits.empty();
+  (item.has_row ? rows_ : spare_).push_back(std::move(row));
+  Push(std::move(item));
+}
+
+void Batch::Push(Item item) {
+  bytes_ += item.payload_bytes;
+  items_.push_back(std::move(item));
+  if (items_.size() >= static_cast<size_t>(pg::batch_size) || bytes_ >= kMaxBatchBytes) {
+    Flush();
+  }
+}
+
+void Batch::Flush() {
+  if (items_.empty()) {
+    return;
+  }
+  Store();
+  Keep();
+  for (Row& row : rows_) {
+    spare_.push_back(std::move(row));
+  }
+  rows_.clear();
+  items_.clear();
+  bytes_ = 0;
+  memory_.Reset();
+}
+
+void Batch::Store() {
+  std::vector<std::optional<drift::Misfit>> results = ingest::Store(*target_, &rows_, true);
+  size_t next = 0;
+  for (Item& item : items_) {
+    if (!item.has_row) {
+      continue;
+    }
+    std::optional<drift::Misfit>& misfit = results[next++];
+    if (misfit) {
+      item.misfits.push_back(std::move(*misfit));
+    } else {
+      ++counts_.inserted;
+    }
+  }
+}
+
+void Batch::Keep() {
+  std::vector<Rejected> rejected;
+  for (Item& item : items_) {
+    if (item.misfits.empty()) {
+      continue;
+    }
+    if (item.container != nullptr) {
+      pg::Switch here(memory_.get());
+      item.payload = pg::Call([&] { return JsonbToCString(nullptr, item.container, 0); });
+    }
+    rejected.push_back({item.payload, std::move(item.misfits)});
+  }
+  const Kept kept = ingest::Keep(*target_, rejected);
+  counts_.queued += kept.queued;
+  counts_.dead_lettered += kept.dead_lettered;
+}
+
+}  // namespace mend::ingest

@@ -1,0 +1,57 @@
+// Rows on their way to the table, stored and kept a batch at a time.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "core/base/json.h"
+#include "server/ingest/enqueue.h"
+#include "server/ingest/evaluate.h"
+#include "server/ingest/offer.h"
+#include "server/pg/memory.h"
+
+namespace mend::ingest {
+
+class Batch {
+ public:
+  // Checks the caller's rights and the state of the session as INSERT does, locks the table as
+  // INSERT does, and finds its terms.
+  explicit Batch(Oid relid);
+
+  // Parses and takes one payload, which must stay valid until Flush().
+  void AddText(std::string_view payload);
+  // Takes a payload that is parsed already; the document may be reused at once.
+  void Add(const json::Document& document, std::string_view payload);
+  // A payload in jsonb's form, which must stay valid until Flush().
+  void AddJsonb(JsonbContainer* payload);
+  void AddMalformed(std::string_view payload, const json::Document::Failure& failure);
+
+  // Stores and keeps what was taken, in order. Done by itself whenever a batch is full.
+  void Flush();
+  const Counts& counts() const { return counts_; }
+
+ private:
+  struct Item {
+    std::string_view payload;
+    JsonbContainer* container = nullptr;  // when there is no payload text yet
+    size_t payload_bytes = 0;
+    bool has_row = false;
+    std::vector<drift::Misfit> misfits;
+  };
+
+  void Take(const json::Document& document, Item item);
+  void Push(Item item);
+  void Store();
+  void Keep();
+
+  std::shared_ptr<const Target> target_;
+  Counts counts_;
+  pg::Context memory_;
+  json::Document document_;
+  std::vector<Item> items_;
+  std::vector<Row> rows_;   // of the items that have one, in order
+  std::vector<Row> spare_;  // rows whose vectors can be used again
+  size_t bytes_ = 0;
+};
+
+}  // namespace mend::ingest

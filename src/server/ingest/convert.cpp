@@ -1,0 +1,217 @@
+#include "server/ingest/convert.h"
+
+#include "core/base/utf8.h"
+#include "server/ingest/store.h"
+
+namespace mend::ingest {
+namespace {
+
+constexpr size_t kMaxQuoted = 200;
+
+struct BuiltIn {
+  Oid oid;
+  TypeClass type_class;
+};
+
+constexpr BuiltIn kBuiltIn[] = {
+    {INT2OID, TypeClass::Int2},           {INT4OID, TypeClass::Int4},
+    {INT8OID, TypeClass::Int8},           {NUMERICOID, TypeClass::Numeric},
+    {FLOAT4OID, TypeClass::Float4},       {FLOAT8OID, TypeClass::Float8},
+    {BOOLOID, TypeClass::Bool},           {TEXTOID, TypeClass::Text},
+    {VARCHAROID, TypeClass::Varchar},     {BPCHAROID, TypeClass::Bpchar},
+    {NAMEOID, TypeClass::Name},           {CHAROID, TypeClass::Name},
+    {DATEOID, TypeClass::Date},
+    {TIMEOID, TypeClass::Time},           {TIMETZOID, TypeClass::TimeTz},
+    {TIMESTAMPOID, TypeClass::Timestamp}, {TIMESTAMPTZOID, TypeClass::TimestampTz},
+    {INTERVALOID, TypeClass::Interval},   {UUIDOID, TypeClass::Uuid},
+    {JSONOID, TypeClass::Json},           {JSONBOID, TypeClass::Jsonb},
+    {INT2VECTOROID, TypeClass::Other},    {OIDVECTOROID, TypeClass::Other},
+};
+
+TypeClass ClassOf(Oid oid, char typtype, Oid element) {
+  for (const BuiltIn& built_in : kBuiltIn) {
+    if (built_in.oid == oid) {
+      return built_in.type_class;
+    }
+  }
+  switch (typtype) {
+    case TYPTYPE_ENUM: return TypeClass::Enum;
+    case TYPTYPE_COMPOSITE: return TypeClass::Composite;
+    case TYPTYPE_DOMAIN: return TypeClass::Domain;
+    default: return OidIsValid(element) ? TypeClass::Array : TypeClass::Other;
+  }
+}
+
+}  // namespace
+
+const TypeInfo& TypeMap::Find(Oid oid) {
+  const auto known = types_.find(oid);
+  if (known != types_.end()) {
+    return known->second;
+  }
+  TypeInfo info;
+  info.oid = oid;
+  char typtype = 0;
+  char* name = nullptr;
+  pg::Call([&] {
+    getTypeInputInfo(oid, &info.input, &info.io_param);
+    get_typlenbyvalalign(oid, &info.length, &info.by_value, &info.alignment);
+    typtype = get_typtype(oid);
+    info.element = get_element_type(oid);
+    if (typtype == TYPTYPE_DOMAIN) {
+      info.base.oid = getBaseTypeAndTypmod(oid, &info.base.typmod);
+    }
+    name = format_type_be(oid);
+  });
+  info.name = name;
+  pfree(name);
+  info.type_class = ClassOf(oid, typtype, info.element);
+  return types_.emplace(oid, std::move(info)).first->second;
+}
+
+std::string Quote(std::string_view text) {
+  std::string out = "\"";
+  out += base::CutUtf8(text, kMaxQuoted);
+  out += text.size() > kMaxQuoted ? "...\"" : "\"";
+  return out;
+}
+
+std::string Quote(json::Value value) {
+  return value.IsScalar() ? Quote(value.text()) : Quote(value.Serialise());
+}
+
+Fault FaultOf(const pg::Error& error) {
+  Fault fault;
+  fault.sqlstate = error.sqlstate();
+  fault.message = error.fields().message;
+  if (error.sqlerrcode() == ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE) {
+    fault.kind = drift::Kind::OutOfRange;
+  } else if (error.sqlerrcode() == ERRCODE_STRING_DATA_RIGHT_TRUNCATION || error.IsClass("54")) {
+    fault.kind = drift::Kind::TooLong;
+  } else if (error.IsClass("23")) {
+    fault.kind = drift::Kind::Constraint;
+  } else {
+    fault.kind = drift::Kind::TypeConflict;
+  }
+  return fault;
+}
+
+bool Converter::Fail(drift::Kind kind, const char* sqlstate, std::string message) {
+  fault_ = {kind, sqlstate, std::move(message)};
+  return false;
+}
+
+bool Converter::BadSyntax(const TypeInfo& type, json::Value value, const char* sqlstate) {
+  return Fail(drift::Kind::TypeConflict, sqlstate, "invalid input syntax for type " + type.name + ": " + Quote(value));
+}
+
+bool Converter::OutOfRange(const TypeInfo& type, json::Value value) {
+  return Fail(drift::Kind::OutOfRange, "22003", "value " + Quote(value) + " is out of range for type " + type.name);
+}
+
+bool Converter::Lossy(const TypeInfo& type, json::Value value, const char* what) {
+  return Fail(drift::Kind::Lossy, "22000", "type " + type.name + " would change the value " + Quote(value) + ": " + what);
+}
+
+bool Converter::Convert(plan::Type type, json::Value value, bool lossy, Datum* out, bool* null) {
+  lossy_ = lossy;
+  return ConvertValue(type, value, out, null);
+}
+
+bool Converter::ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
+  const TypeInfo& info = types_.Find(type.oid);
+  *null = false;
+  if (info.type_class == TypeClass::Domain) {
+    return ToDomain(info, value, out, null);
+  }
+  if (value.kind() == json::Kind::Null) {
+    *out = 0;
+    *null = true;
+    return true;
+  }
+  if (Strictly(info, type.typmod, value, out, null)) {
+    return true;
+  }
+  // Their parts have had their own try.
+  const bool by_parts = (info.type_class == TypeClass::Array && value.kind() == json::Kind::Array) ||
+                        (info.type_class == TypeClass::Composite && value.kind() == json::Kind::Object);
+  return lossy_ && !by_parts && ByInput(info, type.typmod, value, out);
+}
+
+bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null) {
+  switch (type.type_class) {
+    case TypeClass::Int2:
+    case TypeClass::Int4:
+    case TypeClass::Int8: return ToInteger(type, value, out);
+    case TypeClass::Numeric: return ToNumeric(type, typmod, value, out);
+    case TypeClass::Float4:
+    case TypeClass::Float8: return ToFloat(type, value, out);
+    case TypeClass::Bool: return ToBool(type, value, out);
+    case TypeClass::Text:
+    case TypeClass::Varchar:
+    case TypeClass::Bpchar:
+    case TypeClass::Name: return ToText(type, typmod, value, out);
+    case TypeClass::Date: return ToDate(type, value, out);
+    case TypeClass::Time:
+    case TypeClass::TimeTz: return ToTime(type, typmod, value, out);
+    case TypeClass::Timestamp:
+    case TypeClass::TimestampTz: return ToTimestamp(type, typmod, value, out);
+    case TypeClass::Uuid: return ToUuid(type, value, out);
+    case TypeClass::Json: return ToJson(value, out);
+    case TypeClass::Jsonb: return ToJsonb(value, out);
+    case TypeClass::Enum: return ToEnum(type, value, out);
+    case TypeClass::Array: return ToArray(type, typmod, value, out);
+    case TypeClass::Composite: return ToComposite(type, value, out);
+    case TypeClass::Domain: return ToDomain(type, value, out, null);
+    case TypeClass::Interval:
+      if (value.kind() != json::Kind::String) {
+        return BadSyntax(type, value);
+      }
+      return ByInput(type, typmod, value, out);
+    case TypeClass::Other:
+      if (!value.IsScalar()) {
+        return BadSyntax(type, value);
+      }
+      return ByInput(type, typmod, value, out);
+  }
+  return false;
+}
+
+bool Converter::ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
+  const std::string text = value.IsScalar() ? std::string(value.text()) : value.Serialise();
+  const std::optional<pg::Error> error = pg::Attempt([&] {
+    *out = pg::Call([&] { return OidInputFunctionCall(type.input, const_cast<char*>(text.c_str()), type.io_param, typmod); });
+  });
+  if (!error) {
+    return true;
+  }
+  if (MustRaise(*error)) {
+    throw *error;
+  }
+  fault_ = FaultOf(*error);
+  return false;
+}
+
+bool Converter::ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null) {
+  return ConvertValue(type.base, value, out, null) && CheckDomain(type, *out, *null);
+}
+
+bool Converter::CheckDomain(const TypeInfo& type, Datum value, bool null) {
+  if (type.type_class != TypeClass::Domain || !pg::Call([&] { return DomainHasConstraints(type.oid); })) {
+    return true;
+  }
+  const std::optional<pg::Error> error = pg::Attempt([&] {
+    pg::Call([&] { domain_check(value, null, type.oid, nullptr, nullptr); });
+  });
+  if (!error) {
+    return true;
+  }
+  if (MustRaise(*error)) {
+    throw *error;
+  }
+  fault_ = FaultOf(*error);
+  fault_.kind = drift::Kind::Constraint;  // also when an expression of the domain failed on the value
+  return false;
+}
+
+}  // namespace mend::ingest

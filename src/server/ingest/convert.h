@@ -1,0 +1,121 @@
+// One JSON value to one SQL value, with a verdict instead of an error.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/base/json.h"
+#include "core/drift/kind.h"
+#include "core/plan/shape.h"
+#include "server/ingest/iso8601.h"
+#include "server/pg/call.h"
+
+namespace mend::ingest {
+
+enum class TypeClass : uint8_t {
+  Int2, Int4, Int8, Numeric, Float4, Float8, Bool, Text, Varchar, Bpchar, Name, Date, Time, TimeTz, Timestamp,
+  TimestampTz, Interval, Uuid, Json, Jsonb, Enum, Array, Composite, Domain, Other,
+};
+
+struct TypeInfo {
+  Oid oid = InvalidOid;
+  TypeClass type_class = TypeClass::Other;
+  std::string name;  // as format_type() prints it, for messages
+  int16_t length = 0;
+  bool by_value = false;
+  char alignment = 0;
+  Oid input = InvalidOid;
+  Oid io_param = InvalidOid;
+  Oid element = InvalidOid;  // Array
+  plan::Type base;           // Domain
+};
+
+// Types by OID, looked up once. Lives as long as the target whose columns have them.
+class TypeMap {
+ public:
+  const TypeInfo& Find(Oid type);
+
+ private:
+  std::unordered_map<Oid, TypeInfo> types_;
+};
+
+// Why a value does not fit.
+struct Fault {
+  drift::Kind kind = drift::Kind::TypeConflict;
+  std::string sqlstate;
+  std::string message;
+};
+
+// An error that a type's own code raised for a value, as a fault.
+Fault FaultOf(const pg::Error& error);
+
+// `text` between quotes, clipped.
+std::string Quote(std::string_view text);
+// A value as PostgreSQL would print it in a message, clipped.
+std::string Quote(json::Value value);
+
+class Converter {
+ public:
+  Converter(TypeMap* types, const std::optional<std::string>& naive_zone) : types_(*types), naive_zone_(naive_zone) {}
+
+  // Converts into CurrentMemoryContext. With `lossy`, what the lossless rules refuse is left to the
+  // type's input function. On false, fault() tells why. JSON null is SQL NULL. Throws
+  // pg::Error only for what says nothing about the value (cancel, resources).
+  bool Convert(plan::Type type, json::Value value, bool lossy, Datum* out, bool* null);
+  const Fault& fault() const { return fault_; }
+
+ private:
+  bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null);
+  bool Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
+
+  bool ToInteger(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToNumeric(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToFloat(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToBool(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToText(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToUuid(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToJson(json::Value value, Datum* out);
+  bool ToJsonb(json::Value value, Datum* out);
+  bool ToEnum(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToDate(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToTime(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToTimestamp(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToArray(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToComposite(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null);
+  bool CheckDomain(const TypeInfo& type, Datum value, bool null);
+  // Through the type's input function, from the JSON text.
+  bool ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+
+  bool NumberText(const TypeInfo& type, json::Value value, std::string_view* number);
+  bool ReadTime(const TypeInfo& type, int32_t typmod, json::Value value, IsoTime* time);
+  bool OffsetOf(const TypeInfo& type, json::Value value, const IsoTime& time, int* seconds_west);
+  bool BuildJsonb(json::Value value, Jsonb** out);
+  // The elements of a (sub)array, row-major; the JSON arrays must have these sizes.
+  struct ArrayShape {
+    int dimensions = 0;
+    int sizes[MAXDIM] = {};
+    size_t total = 1;
+  };
+  bool ShapeOf(const TypeInfo& type, json::Value value, ArrayShape* shape);
+  bool FillArray(const TypeInfo& type, int32_t typmod, json::Value value, const ArrayShape& shape, int depth,
+                 Datum** values, bool** nulls);
+
+  bool Fail(drift::Kind kind, const char* sqlstate, std::string message);
+  bool BadSyntax(const TypeInfo& type, json::Value value, const char* sqlstate = "22P02");
+  bool OutOfRange(const TypeInfo& type, json::Value value);
+  bool Lossy(const TypeInfo& type, json::Value value, const char* what);
+
+  TypeMap& types_;
+  const std::optional<std::string>& naive_zone_;
+  bool lossy_ = false;
+  Fault fault_;
+};
+
+// A JSON number as numeric, keeping its scale; false when past what numeric can hold. `number` must
+// be a JSON number, checked against `typmod` before.
+bool NumericFrom(std::string_view number, int32_t typmod, Datum* out);
+
+}  // namespace mend::ingest

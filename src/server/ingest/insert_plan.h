@@ -1,0 +1,38 @@
+// The INSERT statements of a target, planned once for each set of columns.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "server/ingest/target.h"
+
+namespace mend::ingest {
+
+// Owns a plan that SPI has saved. Hold it while it runs: a trigger may make the cache forget it.
+class SavedPlan {
+ public:
+  // Needs an SPI connection.
+  SavedPlan(const std::string& sql, std::vector<Oid> types);
+  ~SavedPlan();
+  SavedPlan(const SavedPlan&) = delete;
+  SavedPlan& operator=(const SavedPlan&) = delete;
+
+  SPIPlanPtr get() const { return plan_; }
+
+ private:
+  SPIPlanPtr plan_ = nullptr;
+};
+
+class PlanCache {
+ public:
+  // The plan that inserts these columns (indexes into shape.columns) under the terms of the target.
+  // Needs an SPI connection.
+  std::shared_ptr<const SavedPlan> Find(const Target& target, const std::vector<int>& columns);
+
+ private:
+  std::unordered_map<std::string, std::shared_ptr<const SavedPlan>> plans_;
+};
+
+}  // namespace mend::ingest

@@ -1,0 +1,182 @@
+#include "server/ingest/offer.h"
+
+#include "server/ingest/batch.h"
+
+namespace mend::ingest {
+namespace {
+
+constexpr std::string_view kBlanks = " \t\n\r";
+
+std::string_view SkipBlanks(std::string_view text) {
+  const size_t first = text.find_first_not_of(kBlanks);
+  return first == std::string_view::npos ? std::string_view() : text.substr(first);
+}
+
+Counts Finish(Batch* batch) {
+  batch->Flush();
+  return batch->counts();
+}
+
+// Whether PostgreSQL's grammar takes the text: then only its content cannot be stored.
+bool IsJson(std::string_view text) {
+  return pg::Call([&] {
+    JsonLexContext* lex = makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
+                                                       GetDatabaseEncoding(), false);
+    const bool valid = pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+    pfree(lex);
+    return valid;
+  });
+}
+
+// Walks the elements of an array's text.
+class ArrayWalk {
+ public:
+  explicit ArrayWalk(std::string_view text) : whole_(text), rest_(SkipBlanks(text).substr(1)) {}
+
+  enum class Step : uint8_t { Element, Unstorable, End, Broken };
+
+  // With Element and Unstorable, text() is the element; with Unstorable and Broken, failure() says why.
+  Step Next(json::Document* document) {
+    rest_ = SkipBlanks(rest_);
+    if (first_ ? Take(']') : !Take(',')) {
+      return first_ || Take(']') ? AtEnd() : Break("a comma or closing bracket was expected");
+    }
+    first_ = false;
+    rest_ = SkipBlanks(rest_);
+    size_t consumed = 0;
+    const std::optional<json::Document::Failure> failure = document->ParsePrefix(rest_, &consumed);
+    text_ = rest_.substr(0, consumed);
+    if (failure && !IsJson(text_)) {
+      return Break(failure->message.c_str(), failure->offset);
+    }
+    rest_.remove_prefix(consumed);
+    if (failure) {
+      failure_ = *failure;
+    }
+    return failure ? Step::Unstorable : Step::Element;
+  }
+
+  std::string_view text() const { return text_; }
+  const json::Document::Failure& failure() const { return failure_; }
+
+ private:
+  bool Take(char c) {
+    if (rest_.empty() || rest_[0] != c) {
+      return false;
+    }
+    rest_.remove_prefix(1);
+    return true;
+  }
+  Step AtEnd() {
+    rest_ = SkipBlanks(rest_);
+    return rest_.empty() ? Step::End : Break("text follows the value");
+  }
+  Step Break(const char* message, size_t offset = 0) {
+    failure_ = {message, whole_.size() - rest_.size() + offset};
+    return Step::Broken;
+  }
+
+  std::string_view whole_, rest_, text_;
+  bool first_ = true;
+  json::Document::Failure failure_;
+};
+
+// nullopt: the array is whole.
+std::optional<json::Document::Failure> FindBreak(std::string_view array) {
+  json::Document document;
+  pg::Context memory("pg_mend array check");
+  pg::Switch here(memory.get());
+  ArrayWalk walk(array);
+  for (;;) {
+    pg::CheckInterrupts();
+    switch (walk.Next(&document)) {
+      case ArrayWalk::Step::End: return std::nullopt;
+      case ArrayWalk::Step::Broken: return walk.failure();
+      default: break;
+    }
+  }
+}
+
+Counts LoadArray(Oid relid, std::string_view array) {
+  Batch batch(relid);
+  if (const std::optional<json::Document::Failure> failure = FindBreak(array)) {
+    batch.AddMalformed(array, *failure);
+    return Finish(&batch);
+  }
+  json::Document document;
+  ArrayWalk walk(array);
+  for (;;) {
+    switch (walk.Next(&document)) {
+      case ArrayWalk::Step::Element: batch.Add(document, walk.text()); break;
+      case ArrayWalk::Step::Unstorable: batch.AddMalformed(walk.text(), walk.failure()); break;
+      default: return Finish(&batch);
+    }
+  }
+}
+
+bool IsArray(std::string_view text) {
+  const std::string_view value = SkipBlanks(text);
+  return !value.empty() && value[0] == '[';
+}
+
+}  // namespace
+
+Counts InsertText(Oid relid, std::string_view payload) {
+  Batch batch(relid);
+  batch.AddText(payload);
+  return Finish(&batch);
+}
+
+Counts InsertJsonb(Oid relid, Jsonb* payload) {
+  Batch batch(relid);
+  batch.AddJsonb(&payload->root);
+  return Finish(&batch);
+}
+
+Counts LoadText(Oid relid, std::string_view payloads) {
+  if (IsArray(payloads)) {
+    return LoadArray(relid, payloads);
+  }
+  Batch batch(relid);
+  while (!payloads.empty()) {
+    const size_t end = payloads.find('\n');
+    std::string_view line = payloads.substr(0, end);
+    payloads = end == std::string_view::npos ? std::string_view() : payloads.substr(end + 1);
+    if (!line.empty() && line.back() == '\r') {
+      line.remove_suffix(1);
+    }
+    if (!SkipBlanks(line).empty()) {
+      batch.AddText(line);
+    }
+  }
+  return Finish(&batch);
+}
+
+Counts LoadJson(Oid relid, std::string_view payloads) {
+  return IsArray(payloads) ? LoadArray(relid, payloads) : InsertText(relid, payloads);
+}
+
+Counts LoadJsonb(Oid relid, Jsonb* payloads) {
+  if (!JB_ROOT_IS_ARRAY(payloads) || JB_ROOT_IS_SCALAR(payloads)) {
+    return InsertJsonb(relid, payloads);
+  }
+  Batch batch(relid);
+  JsonbIterator* iterator = pg::Call([&] { return JsonbIteratorInit(&payloads->root); });
+  JsonbValue value;
+  for (bool nested = false;; nested = true) {
+    const JsonbIteratorToken token = pg::Call([&] { return JsonbIteratorNext(&iterator, &value, nested); });
+    if (token == WJB_DONE) {
+      return Finish(&batch);
+    }
+    if (token != WJB_ELEM) {
+      continue;
+    }
+    if (value.type == jbvBinary) {
+      batch.AddJsonb(value.val.binary.data);
+    } else {
+      batch.AddJsonb(&pg::Call([&] { return JsonbValueToJsonb(&value); })->root);
+    }
+  }
+}
+
+}  // namespace mend::ingest

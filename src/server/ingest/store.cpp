@@ -1,0 +1,105 @@
+#include "server/ingest/store.h"
+
+#include "server/ingest/insert_plan.h"
+#include "server/pg/spi.h"
+
+namespace mend::ingest {
+namespace {
+
+using drift::Kind;
+using drift::Misfit;
+
+// Runs one row's INSERT.
+void Insert(const SavedPlan& plan, Row* row) {
+  char few[64];
+  const size_t count = row->columns.size();
+  std::string many;
+  char* nulls = few;
+  if (count > sizeof few) {
+    many.resize(count);
+    nulls = many.data();
+  }
+  for (size_t i = 0; i < count; ++i) {
+    nulls[i] = row->nulls[i] ? 'n' : ' ';
+  }
+  const int result = pg::Call([&] { return SPI_execute_plan(plan.get(), row->values.data(), nulls, false, 0); });
+  if (result < 0) {
+    throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
+  }
+}
+
+Misfit MisfitOf(const Target& target, const pg::Error& error) {
+  Misfit misfit;
+  misfit.kind = Kind::Constraint;
+  misfit.sqlstate = error.sqlstate();
+  misfit.message = error.fields().message;
+  const pg::ErrorFields& fields = error.fields();
+  if (error.sqlerrcode() == ERRCODE_NOT_NULL_VIOLATION && fields.column && target.shape().Find(*fields.column) &&
+      (fields.table == target.shape().name || target.shape().relkind == RELKIND_PARTITIONED_TABLE)) {
+    misfit.kind = Kind::MissingRequired;
+    misfit.field = misfit.column = *fields.column;
+  } else if (error.sqlerrcode() == ERRCODE_CHECK_VIOLATION && fields.function == "ExecFindPartition") {
+    misfit.kind = Kind::NoPartition;
+  }
+  return misfit;
+}
+
+}  // namespace
+
+bool MustRaise(const pg::Error& error) {
+  for (const char* about_the_system : {"08", "25", "40", "53", "57", "58", "XX"}) {
+    if (error.IsClass(about_the_system)) {
+      return true;
+    }
+  }
+  if (error.sqlerrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE) {
+    // Row-level security and RAISE in a trigger judge the row.
+    return error.fields().function != "ExecWithCheckOptions" && error.fields().function != "exec_stmt_raise";
+  }
+  return error.MustPropagate() || error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+std::vector<std::optional<Misfit>> Store(const Target& target, std::vector<Row>* rows, bool raise_conflicts) {
+  std::vector<std::optional<Misfit>> results(rows->size());
+  if (rows->empty()) {
+    return results;
+  }
+  pg::Spi spi;
+  std::vector<std::shared_ptr<const SavedPlan>> plans;
+  plans.reserve(rows->size());
+  for (size_t i = 0; i < rows->size(); ++i) {
+    const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns;
+    plans.push_back(same ? plans.back() : target.plans().Find(target, (*rows)[i].columns));
+  }
+  // A failing row takes those before it along: they are stored again without it, and the rest follows.
+  size_t done = 0, end = rows->size();
+  while (done < rows->size()) {
+    size_t at = done;
+    const std::optional<pg::Error> error = pg::Attempt([&] {
+      for (; at < end; ++at) {
+        if (results[at]) {
+          continue;
+        }
+        if (at % 100 == 99) {
+          pg::CheckInterrupts();
+        }
+        Insert(*plans[at], &(*rows)[at]);
+      }
+    });
+    if (!error) {
+      done = end;
+      end = rows->size();
+      continue;
+    }
+    if (MustRaise(*error) || (raise_conflicts && target.enrollment().on_conflict == OnConflict::Raise &&
+                              error->sqlerrcode() == ERRCODE_UNIQUE_VIOLATION)) {
+      throw *error;
+    }
+    results[at] = MisfitOf(target, *error);
+    end = at == done ? rows->size() : at + 1;
+    done = at == done ? at + 1 : done;
+  }
+  return results;
+}
+
+}  // namespace mend::ingest

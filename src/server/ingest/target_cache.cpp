@@ -1,0 +1,112 @@
+// The targets that this session has used, and what drops them.
+#include <unordered_map>
+
+#include "server/ingest/target.h"
+#include "server/pg/catalog.h"
+#include "server/pg/spi.h"
+
+namespace mend::ingest {
+namespace {
+
+struct Entry {
+  std::shared_ptr<const Target> target;
+  bool fresh = false;
+};
+
+constexpr size_t kMaxTargets = 1000;
+
+using Targets = std::unordered_map<Oid, Entry>;
+
+Targets& Cache() {
+  static Targets& cache = *new Targets();
+  return cache;
+}
+
+// Runs inside PostgreSQL's invalidation: marks only, so that nothing is freed and nothing can fail.
+void OnRelcacheChange(Datum, Oid relid) {
+  if (OidIsValid(relid)) {
+    const auto found = Cache().find(relid);
+    if (found != Cache().end()) {
+      found->second.fresh = false;
+    }
+    return;
+  }
+  for (auto& [oid, entry] : Cache()) {
+    entry.fresh = false;
+  }
+}
+
+void ListenOnce() {
+  static bool listening = false;
+  if (!listening) {
+    pg::Call([] { CacheRegisterRelcacheCallback(OnRelcacheChange, 0); });
+    listening = true;
+  }
+}
+
+std::shared_ptr<const Target> Load(Oid relid) {
+  std::optional<plan::Shape> shape = pg::LoadShape(relid);
+  if (!shape) {
+    throw pg::Error(ERRCODE_UNDEFINED_TABLE, "relation with OID " + std::to_string(relid) + " does not exist");
+  }
+  std::optional<Enrollment> enrollment = LoadEnrollment(relid);
+  if (!enrollment) {
+    const std::string name = shape->QualifiedName();
+    std::string literal;
+    for (char c : name) {
+      literal.append(c == '\'' ? 2 : 1, c);
+    }
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "table " + name + " is not enrolled",
+                    "Enroll it first: SELECT mend.enroll('" + literal + "');");
+  }
+  return std::make_shared<const Target>(std::move(*shape), std::move(*enrollment), LoadFields(relid));
+}
+
+// AFTER trigger of mend.enrollments and mend.fields: other sessions' targets must go as well.
+Datum InvalidateTarget(FunctionCallInfo fcinfo) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    throw pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, "mend.invalidate_target() must be called as trigger");
+  }
+  pg::Call([&] {
+    auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
+    const HeapTuple tuples[] = {data->tg_trigtuple, data->tg_newtuple};
+    for (HeapTuple tuple : tuples) {
+      if (tuple == nullptr) {
+        continue;
+      }
+      bool null = false;
+      const int attnum = SPI_fnumber(RelationGetDescr(data->tg_relation), "target");
+      const Datum target = heap_getattr(tuple, attnum, RelationGetDescr(data->tg_relation), &null);
+      if (!null && SearchSysCacheExists1(RELOID, target)) {
+        CacheInvalidateRelcacheByRelid(DatumGetObjectId(target));
+      }
+    }
+  });
+  return PointerGetDatum(nullptr);
+}
+
+}  // namespace
+
+std::shared_ptr<const Target> FindTarget(Oid relid) {
+  ListenOnce();
+  if (const auto found = Cache().find(relid); found != Cache().end() && found->second.fresh && found->second.target) {
+    return found->second.target;
+  }
+  if (Cache().size() >= kMaxTargets) {
+    Cache().clear();
+  }
+  // Fresh before it is loaded: a change that arrives while loading then marks it stale again.
+  Cache()[relid] = {nullptr, true};
+  try {
+    std::shared_ptr<const Target> target = Load(relid);
+    Cache()[relid].target = target;
+    return target;
+  } catch (...) {
+    Cache().erase(relid);
+    throw;
+  }
+}
+
+}  // namespace mend::ingest
+
+MEND_EXPORT(mend_invalidate_target, mend::ingest::InvalidateTarget)

@@ -1,0 +1,248 @@
+#include <algorithm>
+
+#include "core/heal/breaker.h"
+#include "core/plan/fingerprint.h"
+#include "server/apply/alter.h"
+#include "server/apply/prove.h"
+#include "server/apply/submitter.h"
+#include "server/guard/render.h"
+#include "server/observe/events.h"
+#include "server/pg/memory.h"
+#include "server/pg/settings.h"
+#include "server/pg/spi.h"
+#include "server/pg/transaction.h"
+#include "server/worker/round_state.h"
+
+namespace mend::worker {
+namespace {
+
+// The drift of the table that a patch covers, as folded so far.
+drift::DriftSet CoveredBy(const ingest::Target& target, const plan::Patch& patch) {
+  ingest::Target patched = ingest::Patched(target, patch);
+  apply::DriftBook book(target.shape().relid);
+  drift::DriftSet covered;
+  for (const drift::Drift& drift : book.drifts()) {
+    if (apply::Covers(patch, patched, drift.field, drift.column)) {
+      covered.push_back(drift);
+    }
+  }
+  return covered;
+}
+
+void DecideAll(RoundState* round, const drift::DriftSet& drifts, apply::Fate::To to, const std::string& reason,
+               int64_t patch) {
+  for (const drift::Drift& drift : drifts) {
+    round->Decide(drift, to, reason, patch);
+  }
+}
+
+void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
+          const std::string& reason) {
+  pg::Transaction transaction;
+  apply::SetPatchState(record.id, "failed", reason);
+  std::string detail = "{\"reason\": ";
+  json::AppendQuoted(&detail, reason);
+  observe::Record("patch_failed", round->target_name, record.id, detail + "}", observe::kWorker);
+  transaction.Commit();
+  DecideAll(round, covered, apply::Fate::To::DeadLetter,
+            "patch " + std::to_string(record.id) + " failed: " + reason, record.id);
+}
+
+// The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
+void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  pg::Transaction transaction;
+  pg::Rows tries = pg::KeepBooks(
+      "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
+      {pg::ObjectId(round->target)});
+  int64_t pause = heal::BackoffMs(static_cast<int>(tries.int8(0, 0)));
+  pg::KeepBooks(
+      "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' WHERE target = $1",
+      {pg::ObjectId(round->target), pg::Int8(pause)});
+  transaction.Commit();
+  std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " +
+                       std::to_string(tries.int8(0, 0)) + " times";
+  DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
+  round->Show("waiting", reason);
+  round->pause_ms = pause;
+}
+
+// The lock was held too long: a person must decide.
+void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  std::string reason = "it held the lock longer than mend.max_lock_hold (" + std::to_string(pg::max_lock_hold_ms) +
+                       " ms) and was rolled back: raise the limit and approve it again";
+  pg::Transaction transaction;
+  apply::SetPatchState(record.id, "proposed", reason);
+  transaction.Commit();
+  DecideAll(round, covered, apply::Fate::To::Wait,
+            "patch " + std::to_string(record.id) + " waits for approval: " + reason, record.id);
+  round->Show("review", "patch " + std::to_string(record.id) + " waits for mend.approve(" +
+                            std::to_string(record.id) + "): " + reason);
+}
+
+// The same patch without the refuted actions; nullopt when nothing is left of it.
+std::optional<apply::PatchRecord> WithoutRefuted(const ingest::Target& target, const apply::PatchRecord& record,
+                                                 const std::vector<bool>& refuted) {
+  apply::PatchRecord rest = record;
+  rest.patch.actions.clear();
+  for (size_t i = 0; i < record.patch.actions.size(); ++i) {
+    if (!refuted[i]) {
+      rest.patch.actions.push_back(record.patch.actions[i]);
+      continue;
+    }
+    auto& map = rest.patch.field_map;
+    map.erase(std::remove_if(map.begin(), map.end(),
+                             [&](const plan::FieldMapping& mapping) {
+                               return mapping.column == record.patch.actions[i].column;
+                             }),
+              map.end());
+  }
+  if (rest.patch.empty()) {
+    return std::nullopt;
+  }
+  rest.ddl = guard::Render(target.shape(), rest.patch.actions);
+  std::vector<std::string> columns;
+  for (const plan::Action& action : rest.patch.actions) {
+    columns.push_back(action.column);
+  }
+  pg::KeepBooks(
+      "UPDATE mend.patches SET ddl = nullif($2, ''), inverse_ddl = nullif($3, ''), field_map = $4::jsonb, "
+      "evidence = jsonb_set(evidence, '{actions}', (SELECT coalesce(jsonb_agg(a), '[]') FROM "
+      "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))) WHERE id = $1",
+      {pg::Int8(rest.id), pg::Text(rest.ddl), pg::Text(guard::RenderInverse(target.shape(), rest.patch.actions)),
+       pg::Text(apply::FieldMapToJson(rest.patch.field_map)), pg::TextArray(columns)});
+  return rest;
+}
+
+// Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
+std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
+                                           const apply::Proof& proof, const std::string& shape,
+                                           const drift::DriftSet& covered) {
+  std::optional<pg::Error> failure;
+  TimestampTz start = GetCurrentTimestamp();
+  try {
+    return apply::Apply(round->target, record, proof.sample, shape, round->dispositions);
+  } catch (const pg::Error& error) {
+    failure = error;
+  }
+  bool too_long = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), pg::max_lock_hold_ms);
+  if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
+    BackOff(round, record, covered);
+  } else if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED && too_long) {
+    AskAfterTimeout(round, record, covered);
+  } else if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") ||
+             failure->IsClass("58")) {
+    throw *failure;
+  } else {
+    Fail(round, record, covered, failure->what());
+  }
+  return std::nullopt;
+}
+
+bool MayLockNow(Oid target) {
+  return pg::KeepBooks("SELECT FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
+                       {pg::ObjectId(target)})
+      .empty();
+}
+
+// Dead letters that an approved patch makes fit were looked at by whoever approved it: back to the queue.
+void Requeue(const ingest::Target& target, const apply::PatchRecord& record) {
+  std::vector<int64_t> ids;
+  apply::Prove(target, record.patch, apply::Evidence::DeadLetters, &ids);
+  if (!ids.empty()) {
+    pg::KeepBooks("SELECT mend.requeue($1)", {pg::Int8Array(ids)});
+  }
+}
+
+}  // namespace
+
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof) {
+  drift::DriftSet covered;
+  std::string shape;
+  {
+    pg::Transaction transaction;
+    std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
+    covered = CoveredBy(*target, record.patch);
+    shape = plan::ShapeFingerprint(target->shape());
+    if (!record.ddl.empty() && !MayLockNow(round->target)) {
+      std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table";
+      DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
+      round->Show("waiting", reason);
+      round->pause_ms = 1000;
+      return false;
+    }
+    transaction.Commit();
+  }
+  std::optional<apply::Application> application = TryApply(round, record, proof, shape, covered);
+  apply::DiscardSession();
+  if (!application) {
+    return false;
+  }
+  switch (application->result) {
+    case apply::Application::Result::ShapeChanged:
+      round->again = true;
+      DecideAll(round, covered, apply::Fate::To::Wait, "the table changed while the patch was applied", record.id);
+      return false;
+    case apply::Application::Result::Unfit:
+      Fail(round, record, covered, application->reason);
+      return false;
+    case apply::Application::Result::Refuted:
+      break;
+    case apply::Application::Result::Applied:
+      for (const drift::Drift& drift : covered) {
+        round->Healed(drift, record.id);
+      }
+      round->patch_id = record.id;
+      round->replay_all = true;
+      round->counts.Add(application->counts);
+      return true;
+  }
+  std::optional<apply::PatchRecord> rest;
+  {
+    pg::Transaction transaction;
+    rest = WithoutRefuted(*ingest::FindTarget(round->target), record, application->refuted);
+    transaction.Commit();
+  }
+  if (!rest) {
+    Fail(round, record, covered, "no row could be stored with it: the table refuses them for another reason");
+    return false;
+  }
+  apply::Proof smaller = proof;
+  for (apply::SampleRow& row : smaller.sample) {
+    std::vector<bool> needs;
+    for (size_t i = 0; i < row.needs.size(); ++i) {
+      if (!application->refuted[i]) {
+        needs.push_back(row.needs[i]);
+      }
+    }
+    row.needs = needs;
+  }
+  return ApplyRecord(round, std::move(*rest), smaller);
+}
+
+void ApplyApproved(RoundState* round) {
+  std::vector<apply::PatchRecord> records;
+  {
+    pg::Transaction transaction;
+    records = apply::LoadPatches(*ingest::FindTarget(round->target), "approved");
+    transaction.Commit();
+  }
+  for (apply::PatchRecord& record : records) {
+    apply::Proof proof;
+    drift::DriftSet covered;
+    {
+      pg::Transaction transaction;
+      std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
+      Requeue(*target, record);
+      proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
+      covered = CoveredBy(*target, record.patch);
+      transaction.Commit();
+    }
+    if (!proof.Helps()) {
+      Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
+      continue;
+    }
+    ApplyRecord(round, std::move(record), proof);
+  }
+}
+
+}  // namespace mend::worker

@@ -1,0 +1,326 @@
+#include <algorithm>
+#include <map>
+
+#include "core/plan/fingerprint.h"
+#include "core/plan/identifier.h"
+#include "core/plan/rules.h"
+#include "server/apply/prove.h"
+#include "server/guard/check.h"
+#include "server/guard/dependencies.h"
+#include "server/guard/render.h"
+#include "server/observe/events.h"
+#include "server/pg/memory.h"
+#include "server/pg/settings.h"
+#include "server/pg/spi.h"
+#include "server/pg/transaction.h"
+#include "server/worker/round_state.h"
+
+namespace mend::worker {
+namespace {
+
+// A patch ready to be recorded.
+struct Planned {
+  apply::NewPatch record;
+  plan::Patch patch;
+  apply::Proof proof;
+  drift::DriftSet covered;
+};
+
+class PlanStep {
+ public:
+  explicit PlanStep(RoundState* round) : round_(*round), target_(ingest::FindTarget(round->target)) {
+    shape_ = target_->shape();
+    guard::ExplainTypeLocks(&shape_);
+  }
+
+  // Plans all open drift; nullopt when nothing is left to apply or propose.
+  std::optional<Planned> Run();
+  // Why the patch must wait for a person, or empty.
+  std::string WhyReview(const Planned& planned) const;
+  // Puts it before a person, unless the same patch waits already.
+  void Propose(const Planned& planned, const std::string& why);
+
+ private:
+  drift::DriftSet ToPlan();
+  bool BreakerOpen(const drift::DriftSet& drifts);
+  void OpenBreaker(const drift::DriftSet& drifts, const std::string& reason, std::optional<int64_t> pause_ms);
+  plan::Policy MakePolicy();
+  void HoldColumns(plan::Policy* policy);
+  void CoolColumns(plan::Policy* policy);
+  void SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& plan);
+
+  RoundState& round_;
+  std::shared_ptr<const ingest::Target> target_;
+  plan::Shape shape_;
+  std::map<std::string, std::string> cooling_;  // columns that must wait, with the reason
+};
+
+// Drift that is open and not decided in this round already. What only waits (for a foreign key's
+// target, a partition) is no matter for a planner.
+drift::DriftSet PlanStep::ToPlan() {
+  apply::DriftBook book(round_.target);
+  drift::DriftSet drifts;
+  for (const drift::Drift& drift : book.drifts()) {
+    bool decided = std::any_of(round_.settlements.begin(), round_.settlements.end(), [&](const Settlement& settled) {
+      return settled.field == drift.field && settled.kind == drift.kind;
+    });
+    if (decided) {
+      continue;
+    }
+    if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
+      round_.settlements.push_back({drift.field, drift.kind, "waiting", "its rows are tried again by themselves", {}});
+      round_.Show("waiting", drift.kind == drift::Kind::NoPartition
+                                 ? "no partition takes some rows: a person must add one"
+                                 : "rows wait for the row they refer to");
+      continue;
+    }
+    drifts.push_back(drift);
+  }
+  return drifts;
+}
+
+void PlanStep::OpenBreaker(const drift::DriftSet& drifts, const std::string& reason, std::optional<int64_t> pause_ms) {
+  pg::Rows opened = pg::KeepBooks(
+      "UPDATE mend.progress SET breaker_until = coalesce(clock_timestamp() + $2 * interval '1 millisecond', 'infinity') "
+      "WHERE target = $1 AND breaker_until IS NULL RETURNING target",
+      {pg::ObjectId(round_.target), pg::Int8(pause_ms)});
+  if (!opened.empty()) {
+    std::string detail = "{\"reason\": ";
+    json::AppendQuoted(&detail, reason);
+    observe::Record("breaker_opened", round_.target_name, std::nullopt, detail + "}", observe::kWorker);
+  }
+  for (const drift::Drift& drift : drifts) {
+    round_.Decide(drift, apply::Fate::To::Wait, reason);
+  }
+  round_.Show("breaker", reason);
+  if (pause_ms && (!round_.pause_ms || *pause_ms < *round_.pause_ms)) {
+    round_.pause_ms = pause_ms;
+  }
+}
+
+// The caps that stop a flood; counted from the tables, so that a restart forgets nothing.
+bool PlanStep::BreakerOpen(const drift::DriftSet& drifts) {
+  pg::Rows hour = pg::KeepBooks(
+      "SELECT count(*), (extract(epoch FROM min(applied_at) + interval '1 hour' - clock_timestamp()) * 1000)::bigint "
+      "FROM mend.patches WHERE target = $1 AND applied_at > clock_timestamp() - interval '1 hour' "
+      "AND applied_at > coalesce((SELECT breaker_reset FROM mend.progress WHERE target = $1), '-infinity')",
+      {pg::ObjectId(round_.target)});
+  if (pg::patches_per_hour > 0 && hour.int8(0, 0) >= pg::patches_per_hour) {
+    OpenBreaker(drifts,
+                std::to_string(hour.int8(0, 0)) + " patches in an hour (mend.patches_per_hour): the sender may be flooding",
+                std::max<int64_t>(hour.int8(0, 1), 1000));
+    return true;
+  }
+  int64_t wanted = std::count_if(drifts.begin(), drifts.end(),
+                                 [](const drift::Drift& drift) { return drift.kind == drift::Kind::NewField; });
+  if (wanted > 0 && shape_.max_attnum + wanted > pg::max_columns) {
+    OpenBreaker(drifts,
+                std::to_string(wanted) + " new fields would take the table past " + std::to_string(pg::max_columns) +
+                    " columns (mend.max_columns)",
+                std::nullopt);
+    return true;
+  }
+  pg::KeepBooks("UPDATE mend.progress SET breaker_until = NULL WHERE target = $1 AND breaker_until IS NOT NULL",
+                {pg::ObjectId(round_.target)});
+  return false;
+}
+
+// What a person took back is not done again by itself.
+void PlanStep::HoldColumns(plan::Policy* policy) {
+  for (const ingest::FieldRecord& field : target_->fields()) {
+    if (!field.held.empty()) {
+      policy->held_fields.emplace_back(field.field, field.held);
+    } else if (field.column && shape_.Find(*field.column) == nullptr) {
+      policy->held_fields.emplace_back(field.field, "its column \"" + *field.column + "\" was dropped by a person");
+    }
+  }
+  pg::Rows held = pg::KeepBooks(
+      "SELECT DISTINCT ON (1) a ->> 'column', 'patch ' || p.id || ' was ' || p.state || "
+      "coalesce(' by ' || p.decided_by, '') || coalesce(': ' || p.reason, '') "
+      "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
+      "AND p.state IN ('rejected', 'reverted') AND a ->> 'kind' <> 'add_column' ORDER BY 1, p.id DESC",
+      {pg::ObjectId(round_.target)});
+  for (size_t i = 0; i < held.size(); ++i) {
+    policy->held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
+  }
+}
+
+void PlanStep::CoolColumns(plan::Policy* policy) {
+  if (pg::column_cooldown_s == 0) {
+    return;
+  }
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT a ->> 'column', (extract(epoch FROM max(p.applied_at) + $2 * interval '1 second' - clock_timestamp()) "
+      "* 1000)::bigint FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
+      "AND p.state = 'applied' AND a ->> 'kind' <> 'add_column' "
+      "AND p.applied_at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
+      {pg::ObjectId(round_.target), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::string reason = "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
+    cooling_[rows.text(i, 0)] = reason;
+    policy->held_columns.emplace_back(rows.text(i, 0), reason);
+    int64_t pause = std::max<int64_t>(rows.int8(i, 1), 1000);
+    if (!round_.pause_ms || pause < *round_.pause_ms) {
+      round_.pause_ms = pause;
+    }
+  }
+}
+
+plan::Policy PlanStep::MakePolicy() {
+  plan::Policy policy;
+  policy.allow = target_->enrollment().allow;
+  policy.max_columns = pg::max_columns;
+  HoldColumns(&policy);
+  CoolColumns(&policy);
+  return policy;
+}
+
+// Drift that no planner answers: for a person, unless a patch that covers it waits for a decision, or
+// its column cools down.
+void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& plan) {
+  std::vector<apply::PatchRecord> proposed = apply::LoadPatches(*target_, "proposed");
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const drift::Drift& drift = drifts[unplanned.drift];
+    auto cooling = cooling_.find(drift.column);
+    if (cooling != cooling_.end()) {
+      round_.Decide(drift, apply::Fate::To::Wait, cooling->second);
+      round_.Show("waiting", cooling->second);
+      continue;
+    }
+    auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
+      return apply::Covers(record.patch, ingest::Patched(*target_, record.patch), drift.field, drift.column);
+    });
+    if (waits != proposed.end()) {
+      std::string id = std::to_string(waits->id);
+      round_.Decide(drift, apply::Fate::To::Wait, "patch " + id + " waits for a decision", waits->id);
+      round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")");
+      continue;
+    }
+    round_.Decide(drift, apply::Fate::To::DeadLetter, unplanned.reason + "; no other planner is configured");
+  }
+}
+
+std::optional<Planned> PlanStep::Run() {
+  drift::DriftSet drifts = ToPlan();
+  if (drifts.empty() || BreakerOpen(drifts)) {
+    return std::nullopt;
+  }
+  plan::Plan plan;
+  if (pg::PlannerEnabled("rules")) {
+    plan = plan::Rules().Propose(shape_, drifts, MakePolicy());
+  } else {
+    for (size_t i = 0; i < drifts.size(); ++i) {
+      plan.unplanned.push_back({i, "mend.planners names no planner that could answer"});
+    }
+  }
+  SettleUnplanned(drifts, plan);
+  if (plan.patch.empty()) {
+    return std::nullopt;
+  }
+  Planned planned;
+  planned.record.proposed_ddl = guard::Render(shape_, plan.patch.actions);
+  planned.proof = apply::Prove(*target_, plan.patch, apply::Evidence::Queue);
+  planned.patch = apply::Helpful(plan.patch, planned.proof, target_->enrollment().mode == ingest::Mode::Auto);
+  round_.again = round_.again || planned.patch.actions.size() <
+                                     apply::Helpful(plan.patch, planned.proof, false).actions.size();
+  if (planned.patch.empty()) {
+    return std::nullopt;
+  }
+  if (planned.patch.actions.size() != plan.patch.actions.size()) {
+    planned.proof = apply::Prove(*target_, planned.patch, apply::Evidence::Queue);
+  }
+  ingest::Target patched = ingest::Patched(*target_, planned.patch);
+  for (const drift::Drift& drift : drifts) {
+    if (apply::Covers(planned.patch, patched, drift.field, drift.column)) {
+      planned.covered.push_back(drift);
+    }
+  }
+  planned.record.planner = "rules";
+  planned.record.ddl = guard::Render(shape_, planned.patch.actions);
+  planned.record.inverse_ddl = guard::RenderInverse(shape_, planned.patch.actions);
+  planned.record.field_map = planned.patch.field_map;
+  planned.record.rationale = plan.patch.rationale;
+  planned.record.evidence = apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
+  planned.record.fingerprint = plan::DriftFingerprint(shape_, drifts);
+  planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
+  planned.record.proposed_by = observe::kWorker;
+  return planned;
+}
+
+std::string PlanStep::WhyReview(const Planned& planned) const {
+  if (target_->enrollment().mode == ingest::Mode::Review) {
+    return "the table is in review mode";
+  }
+  std::vector<std::string> publications = guard::PublicationsOf(round_.target);
+  if (!publications.empty() && !target_->enrollment().allow_published && !planned.patch.actions.empty()) {
+    return "the table is in publication " + publications.front() + ": a new shape may stop its subscribers";
+  }
+  int64_t limit = static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024;
+  if (planned.record.rewrites && shape_.total_bytes > limit) {
+    return "it rewrites the table, which has " + std::to_string(shape_.total_bytes / 1024 / 1024) +
+           " MB: more than mend.max_rewrite_size";
+  }
+  return "";
+}
+
+void PlanStep::Propose(const Planned& planned, const std::string& why) {
+  pg::Rows same = pg::KeepBooks(
+      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND coalesce(ddl, '') = $2 "
+      "AND field_map = $3::jsonb",
+      {pg::ObjectId(round_.target), pg::Text(planned.record.ddl),
+       pg::Text(apply::FieldMapToJson(planned.record.field_map))});
+  int64_t id = 0;
+  if (!same.empty()) {
+    id = same.int8(0, 0);
+    pg::KeepBooks("UPDATE mend.patches SET evidence = $2::jsonb WHERE id = $1",
+                  {pg::Int8(id), pg::Text(planned.record.evidence)});
+  } else {
+    apply::NewPatch record = planned.record;
+    record.state = "proposed";
+    record.reason = why;
+    id = apply::InsertPatch(*target_, record);
+    pg::KeepBooks(
+        "UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || $2 WHERE target = $1 "
+        "AND state = 'proposed' AND planner = 'rules' AND id <> $2",
+        {pg::ObjectId(round_.target), pg::Int8(id)});
+    observe::Record("patch_proposed", round_.target_name, id, "{}", observe::kWorker);
+  }
+  std::string name = std::to_string(id);
+  for (const drift::Drift& drift : planned.covered) {
+    round_.Decide(drift, apply::Fate::To::Wait, "patch " + name + " waits for a decision: " + why, id);
+  }
+  round_.Show("review", "patch " + name + " waits for mend.approve(" + name + "): " + why);
+}
+
+}  // namespace
+
+void PlanAndApply(RoundState* round) {
+  apply::PatchRecord record;
+  apply::Proof proof;
+  {
+    pg::Transaction transaction;
+    pg::Context scratch("pg_mend plan");
+    pg::Switch into(scratch.get());
+    PlanStep step(round);
+    std::optional<Planned> planned = step.Run();
+    std::string why = planned ? step.WhyReview(*planned) : "";
+    if (!planned || !why.empty()) {
+      if (planned) {
+        step.Propose(*planned, why);
+      }
+      transaction.Commit();
+      return;
+    }
+    planned->record.state = "approved";
+    record.id = apply::InsertPatch(*ingest::FindTarget(round->target), planned->record);
+    record.planner = planned->record.planner;
+    record.ddl = planned->record.ddl;
+    record.patch = planned->patch;
+    record.rewrites = planned->record.rewrites;
+    proof = planned->proof;
+    transaction.Commit();
+  }
+  ApplyRecord(round, std::move(record), proof);
+}
+
+}  // namespace mend::worker

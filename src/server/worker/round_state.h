@@ -1,0 +1,64 @@
+// What one heal round knows, passed from step to step.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/apply/drifts.h"
+#include "server/apply/patches.h"
+#include "server/apply/replay.h"
+#include "server/ingest/target.h"
+
+namespace mend::worker {
+
+// How a drift ends this round.
+struct Settlement {
+  std::string field;
+  drift::Kind kind;
+  const char* state;  // of mend.drifts
+  std::string reason;
+  std::optional<int64_t> patch_id;
+};
+
+struct RoundState {
+  Oid target = InvalidOid;
+  std::string target_name;
+  int64_t requested = 0;
+  apply::Window window;   // the rows that are new to this round
+  bool replay_all = false;
+  bool again = false;     // another round is wanted at once
+  int64_t low_id = 0;
+  apply::Dispositions dispositions;
+  std::vector<Settlement> settlements;
+  std::optional<int64_t> patch_id;  // the last patch that was applied in this round
+  std::string state = "idle";       // of mend.progress, with its reason
+  std::string reason;
+  std::optional<int64_t> pause_ms;  // when the table is due again by itself
+  apply::ReplayCounts counts;
+
+  // Decides a drift: its rows' fate, and its own state at the end of the round.
+  void Decide(const drift::Drift& drift, apply::Fate::To to, const std::string& reason,
+              std::optional<int64_t> patch = std::nullopt);
+  void Healed(const drift::Drift& drift, int64_t patch);
+  // The more telling state wins: breaker over review over waiting over idle.
+  void Show(const char* new_state, const std::string& new_reason);
+};
+
+// Step 1. Reads the table's terms and folds new rows into its drift. False: the round ends here.
+bool BeginRound(RoundState* round);
+// Step 2. Patches that were approved, or that a crash interrupted, are applied.
+void ApplyApproved(RoundState* round);
+// Step 3. What is left of the drift is planned, and applied or put before a person.
+void PlanAndApply(RoundState* round);
+// Step 4. Waiting rows are put into the table.
+void ReplayWaiting(RoundState* round);
+// Step 5. Drift and progress are settled.
+void EndRound(const RoundState& round);
+
+// Applies one recorded patch and settles the drift it covers; true when it was applied. Redoes it
+// without the actions that the rows refute.
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof);
+
+}  // namespace mend::worker

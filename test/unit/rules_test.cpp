@@ -1,0 +1,209 @@
+#include "core/plan/rules.h"
+
+#include <gtest/gtest.h>
+
+#include "core/plan/identifier.h"
+#include "core/plan/typmod.h"
+
+namespace mend::plan {
+namespace {
+
+using drift::Drift;
+using drift::DriftSet;
+using drift::Kind;
+using namespace type_oid;
+
+Column MakeColumn(const std::string& name, uint32_t oid, const std::string& text,
+                  int32_t typmod = -1) {
+  Column column;
+  column.name = name;
+  column.type = {oid, typmod};
+  column.type_text = text;
+  return column;
+}
+
+Drift MakeDrift(Kind kind, const std::string& field, const std::string& column,
+                const std::vector<std::string>& values) {
+  Drift drift;
+  drift.kind = kind;
+  drift.field = field;
+  drift.column = column;
+  for (const std::string& value : values) {
+    json::Document document;
+    EXPECT_FALSE(document.Parse(value)) << value;
+    drift.profile.Add(document.root());
+    ++drift.row_count;
+  }
+  return drift;
+}
+
+class RulesTest : public testing::Test {
+ protected:
+  RulesTest() {
+    shape_.schema = "public";
+    shape_.name = "orders";
+    shape_.columns = {MakeColumn("id", kInt8, "bigint"), MakeColumn("amount", kInt4, "integer"),
+                      MakeColumn("code", kVarchar, "character varying(3)", 3 + kVarHeader),
+                      MakeColumn("UserName", kText, "text")};
+    shape_.max_attnum = 4;
+    policy_.allow = {ActionKind::AddColumn, ActionKind::WidenType, ActionKind::MapField};
+  }
+
+  Plan Propose(const DriftSet& drift) {
+    const Plan plan = Rules().Propose(shape_, drift, policy_);
+    for (const Unplanned& unplanned : plan.unplanned) {
+      EXPECT_LT(unplanned.drift, drift.size());
+      EXPECT_FALSE(unplanned.reason.empty());
+    }
+    return plan;
+  }
+  std::string ReasonFor(const Drift& drift) {
+    const Plan plan = Propose({drift});
+    EXPECT_TRUE(plan.patch.empty());
+    EXPECT_EQ(plan.unplanned.size(), 1u);
+    return plan.unplanned.empty() ? "" : plan.unplanned[0].reason;
+  }
+
+  Shape shape_;
+  Policy policy_;
+};
+
+TEST_F(RulesTest, OnePatchForAllDrift) {
+  const Plan plan = Propose({MakeDrift(Kind::NewField, "createdAt", "", {"\"2024-05-01T10:00Z\""}),
+                             MakeDrift(Kind::NewField, "note", "", {"\"secret-value\"", "null"}),
+                             MakeDrift(Kind::TooLong, "code", "code", {"\"secret-value\""}),
+                             MakeDrift(Kind::OutOfRange, "amount", "amount", {"2147483648"})});
+  EXPECT_TRUE(plan.unplanned.empty());
+  ASSERT_EQ(plan.patch.actions.size(), 4u);
+  EXPECT_EQ(plan.patch.actions[0].column, "created_at");
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kTimestamptz, -1}));
+  EXPECT_EQ(plan.patch.actions[1].column, "note");
+  EXPECT_EQ(plan.patch.actions[2].kind, ActionKind::WidenType);
+  EXPECT_EQ(plan.patch.actions[2].type, (Type{kText, -1}));
+  EXPECT_EQ(plan.patch.actions[3].type, (Type{kInt8, -1}));
+  ASSERT_EQ(plan.patch.field_map.size(), 1u);
+  EXPECT_EQ(plan.patch.field_map[0].field, "createdAt");
+  EXPECT_EQ(plan.patch.field_map[0].column, "created_at");
+  EXPECT_EQ(plan.patch.rationale.find("secret"), std::string::npos);
+}
+
+TEST_F(RulesTest, CollidingFieldsGetDistinctColumns) {
+  const Plan plan = Propose({MakeDrift(Kind::NewField, "Total Price", "", {"1"}),
+                             MakeDrift(Kind::NewField, "total_price", "", {"1"}),
+                             MakeDrift(Kind::NewField, "totalPrice", "", {"1"}),
+                             MakeDrift(Kind::NewField, "user_name", "", {"1"})});
+  ASSERT_EQ(plan.patch.actions.size(), 4u);
+  std::set<std::string> names;
+  for (const Action& action : plan.patch.actions) names.insert(action.column);
+  EXPECT_EQ(names.size(), 4u);
+  EXPECT_EQ(names.count("user_name"), 0u);  // "UserName" would be found under it
+  EXPECT_EQ(plan.patch.field_map.size(), 4u);
+}
+
+TEST_F(RulesTest, DriftOfOneColumnIsOneAction) {
+  const Plan plan = Propose({MakeDrift(Kind::OutOfRange, "amount", "amount", {"2147483648"}),
+                             MakeDrift(Kind::Lossy, "amount", "amount", {"1.5"})});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kNumeric, -1}));
+  EXPECT_TRUE(plan.unplanned.empty());
+}
+
+TEST_F(RulesTest, TheProvableIsPlannedBesideTheUnprovable) {
+  const Plan plan =
+      Propose({MakeDrift(Kind::TypeConflict, "amount", "amount", {"\"n/a\"", "\"n/a\"", "true"}),
+               MakeDrift(Kind::OutOfRange, "amount", "amount", {"2147483648"}),
+               MakeDrift(Kind::TooLong, "code", "code", {"\"abcd\""})});
+  EXPECT_EQ(plan.patch.actions.size(), 2u);
+  ASSERT_EQ(plan.unplanned.size(), 1u);
+  EXPECT_EQ(plan.unplanned[0].drift, 0u);
+  EXPECT_EQ(plan.unplanned[0].reason,
+            "column \"amount\" is integer, and 3 rows bring booleans (1), text that is neither "
+            "number nor time (2): no lossless type holds both");
+}
+
+TEST_F(RulesTest, WhatTheTypeHoldsIsNotWidened) {
+  EXPECT_NE(ReasonFor(MakeDrift(Kind::Lossy, "amount", "amount", {"5.0"})).find("cannot help"),
+            std::string::npos);
+}
+
+TEST_F(RulesTest, NeverTextForAColumnThatIsNot) {
+  for (const char* value : {"\"x\"", "true", "{}", "[1]"}) {
+    ReasonFor(MakeDrift(Kind::TypeConflict, "amount", "amount", {value}));
+  }
+}
+
+TEST_F(RulesTest, LockedAndGeneratedColumnsAreLeft) {
+  const Drift drift = MakeDrift(Kind::OutOfRange, "amount", "amount", {"2147483648"});
+  shape_.columns[1].type_locked_by = "view \"totals\" uses it";
+  EXPECT_EQ(ReasonFor(drift),
+            "the type of column \"amount\" cannot be changed: view \"totals\" uses it");
+  shape_.columns[1].type_locked_by.clear();
+  shape_.columns[1].generated = Generated::IdentityByDefault;
+  EXPECT_NE(ReasonFor(drift).find("identity"), std::string::npos);
+  shape_.columns[1].generated = Generated::Stored;
+  EXPECT_NE(ReasonFor(drift).find("computed"), std::string::npos);
+  shape_.columns.erase(shape_.columns.begin() + 1);
+  EXPECT_NE(ReasonFor(drift).find("does not exist"), std::string::npos);
+}
+
+TEST_F(RulesTest, PolicyIsKept) {
+  const Drift field = MakeDrift(Kind::NewField, "note", "", {"1"});
+  const Drift wide = MakeDrift(Kind::OutOfRange, "amount", "amount", {"2147483648"});
+  policy_.held_fields = {{"note", "its column was dropped by ann"}};
+  EXPECT_EQ(ReasonFor(field), "field \"note\" is left alone: its column was dropped by ann");
+  policy_.held_fields.clear();
+  policy_.held_columns = {{"amount", "patch 7 was reverted"}, {"note", "patch 8 was rejected"}};
+  EXPECT_NE(ReasonFor(wide).find("patch 7"), std::string::npos);
+  EXPECT_NE(ReasonFor(field).find("patch 8"), std::string::npos);
+  policy_.held_columns.clear();
+  policy_.allow = {};
+  EXPECT_NE(ReasonFor(field).find("add_column is not allowed"), std::string::npos);
+  EXPECT_NE(ReasonFor(wide).find("widen_type is not allowed"), std::string::npos);
+}
+
+TEST_F(RulesTest, WithoutMappingsOnlyFieldsThatFindTheirColumn) {
+  policy_.allow = {ActionKind::AddColumn};
+  const Plan plan = Propose({MakeDrift(Kind::NewField, "totalPrice", "", {"1"}),
+                             MakeDrift(Kind::NewField, "total price", "", {"1"})});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].column, "total_price");
+  EXPECT_TRUE(plan.patch.field_map.empty());
+  EXPECT_EQ(plan.unplanned.size(), 1u);
+}
+
+TEST_F(RulesTest, ColumnsAreCapped) {
+  policy_.max_columns = 5;
+  const Plan plan = Propose(
+      {MakeDrift(Kind::NewField, "a", "", {"1"}), MakeDrift(Kind::NewField, "b", "", {"1"})});
+  EXPECT_EQ(plan.patch.actions.size(), 1u);
+  ASSERT_EQ(plan.unplanned.size(), 1u);
+  EXPECT_NE(plan.unplanned[0].reason.find("limit of 5 columns"), std::string::npos);
+  policy_.max_columns = 400;
+  shape_.max_attnum = 1600;
+  EXPECT_NE(ReasonFor(MakeDrift(Kind::NewField, "a", "", {"1"})).find("1600"), std::string::npos);
+}
+
+TEST_F(RulesTest, OtherKindsAreLeftWithAReason) {
+  for (Kind kind : {Kind::MissingRequired, Kind::Generated, Kind::NoPartition, Kind::Constraint,
+                    Kind::Ambiguous, Kind::Malformed}) {
+    ReasonFor(MakeDrift(kind, "amount", "amount", {"1"}));
+  }
+  EXPECT_NE(ReasonFor(MakeDrift(Kind::NewField, "x", "", {"null"})).find("no value yet"),
+            std::string::npos);
+  EXPECT_NE(ReasonFor(MakeDrift(Kind::NewField, "x\n", "", {"1e400000"})).find("\"x\\n\" brings"),
+            std::string::npos);
+}
+
+TEST_F(RulesTest, UnprintableNamesAreForAPerson) {
+  EXPECT_NE(ReasonFor(MakeDrift(Kind::NewField, "a\xC2\x85", "", {"1"})).find("printed"),
+            std::string::npos);
+}
+
+TEST_F(RulesTest, NoDriftNoPatch) {
+  const Plan plan = Propose({});
+  EXPECT_TRUE(plan.patch.empty());
+  EXPECT_TRUE(plan.patch.rationale.empty());
+}
+
+}  // namespace
+}  // namespace mend::plan
