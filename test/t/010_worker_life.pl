@@ -7,7 +7,7 @@ use MendTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = mend_node('life');
+my $node = mend_node('life', 'log_min_messages = debug1');
 landing_table($node, 'orders');
 is(worker_pids($node), '', 'no worker before there is work');
 
@@ -78,6 +78,10 @@ pass('mend.stop() makes the worker leave');
 $node->safe_psql('postgres', enqueue('orders'));
 $node->safe_psql('postgres', 'CALL mend.wait_idle()');
 is(worker_pids($node), '', 'stopped is idle: wait_idle starts nobody');
+my $before = -s $node->logfile;
+$node->safe_psql('postgres', "SELECT mend.reset_breaker('orders');" x 100);
+my $starts = () = slurp_file($node->logfile, $before) =~ /starting background worker process "pg_mend worker/g;
+cmp_ok($starts, '<', 5, 'nor does every commit start one in vain');
 $node->safe_psql('postgres', 'SELECT mend.start()');
 $node->safe_psql('postgres', 'CALL mend.wait_idle()');
 is(due_tables($node), '0', 'mend.start() takes up what was left');

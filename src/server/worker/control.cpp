@@ -47,7 +47,7 @@ void Start() {
       "WHERE mend.at_home(system_identifier, database_oid) ORDER BY target "
       "ON CONFLICT (target) DO UPDATE SET requested = p.requested + 1");
   pg::KeepBooks("INSERT INTO mend.events (kind) VALUES ('started')");
-  WakeAtCommit();
+  RestartAtCommit();
 }
 
 void Stop() {

@@ -106,7 +106,7 @@ class Worker {
     bool wanted = TakeWanted();
     Outlook outlook;
     if (!MayStay() || !Look(&outlook)) {
-      return !Leave(0);
+      return outlook.stopped ? !LeaveStopped() : !Leave(0);
     }
     if (HealOne(outlook)) {
       active_at_ = NowMs();

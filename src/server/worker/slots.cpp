@@ -6,8 +6,10 @@ namespace {
 constexpr int kSlots = 128;
 constexpr int kCounters = 64;
 constexpr int64_t kStartingLasts = 10 * 1000000LL;  // microseconds
+constexpr int64_t kStoppedLasts = 1 * 1000000LL;
 
-enum class State { kFree, kRefused, kStarting, kIdle, kHealing };
+// Refused and stopped are free slots that remember something of their database.
+enum class State { kFree, kRefused, kStopped, kStarting, kIdle, kHealing };
 
 struct Slot {
   State state;
@@ -16,7 +18,7 @@ struct Slot {
   Oid database;
   Oid target;
   Latch* latch;       // in shared memory for ever: setting that of a process long gone is harmless
-  TimestampTz since;  // of starting and refused
+  TimestampTz since;  // of starting, refused and stopped
 };
 
 struct Table {
@@ -44,17 +46,18 @@ bool Starting(const Slot& slot, TimestampTz now) {
   return slot.state == State::kStarting && now - slot.since < kStartingLasts;
 }
 
-// A slot that may be overwritten. What is remembered of another database's refusal goes last.
+// A slot that may be overwritten: the one that remembers something of this database, else an empty
+// one, else what is remembered of another.
 Slot* FindRoom(Oid database, TimestampTz now) {
   Slot* found = nullptr;
   for (Slot& slot : table->slots) {
     if (Living(slot) || Starting(slot, now)) {
       continue;
     }
-    if (slot.state == State::kRefused && slot.database == database) {
+    if (slot.database == database) {
       return &slot;
     }
-    if (found == nullptr || (found->state == State::kRefused && slot.state != State::kRefused)) {
+    if (found == nullptr || (found->state != State::kFree && slot.state == State::kFree)) {
       found = &slot;
     }
   }
@@ -126,8 +129,11 @@ bool Summon(Oid database, int limit) {
     Locked locked;
     Slot* best = nullptr;
     bool starting = false;
+    bool stopped = false;
     int count = 0;
     for (Slot& slot : table->slots) {
+      stopped = stopped || (slot.state == State::kStopped && slot.database == database &&
+                            now - slot.since < kStoppedLasts);
       if (slot.database != database || !(Living(slot) || Starting(slot, now))) {
         continue;
       }
@@ -142,7 +148,7 @@ bool Summon(Oid database, int limit) {
       latch = best->latch;
     }
     bool all_busy = best == nullptr || (best->state != State::kIdle && !starting);
-    Slot* room = all_busy && count < limit ? FindRoom(database, now) : nullptr;
+    Slot* room = all_busy && !stopped && count < limit ? FindRoom(database, now) : nullptr;
     if (room != nullptr) {
       Reserve(room, database, now);
       start = true;
@@ -152,6 +158,15 @@ bool Summon(Oid database, int limit) {
     SetLatch(latch);
   }
   return start;
+}
+
+void Restart(Oid database) {
+  Locked locked;
+  for (Slot& slot : table->slots) {
+    if (slot.state == State::kStopped && slot.database == database) {
+      Clear(&slot);
+    }
+  }
 }
 
 void Refuse(Oid database) {
@@ -188,9 +203,11 @@ bool Enter(Oid database) {
     Locked locked;
     Slot* slot = nullptr;
     for (Slot& candidate : table->slots) {
-      if (candidate.state == State::kStarting && candidate.database == database) {
-        slot = &candidate;
-        break;
+      if (candidate.database == database && !Living(candidate)) {
+        slot = slot == nullptr || candidate.state == State::kStarting ? &candidate : slot;
+        if (candidate.state != State::kStarting) {
+          Clear(&candidate);
+        }
       }
     }
     slot = slot != nullptr ? slot : FindRoom(database, now);
@@ -218,6 +235,21 @@ bool Leave(int others) {
     return false;
   }
   Clear(mine);
+  mine = nullptr;
+  return true;
+}
+
+bool LeaveStopped() {
+  Oid database = mine->database;
+  TimestampTz now = GetCurrentTimestamp();
+  Locked locked;
+  if (mine->wanted) {
+    return false;
+  }
+  Clear(mine);
+  mine->state = State::kStopped;
+  mine->database = database;
+  mine->since = now;
   mine = nullptr;
   return true;
 }

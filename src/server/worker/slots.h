@@ -30,8 +30,10 @@ int64_t BootId();
 
 // Marks a worker of `database` as wanted and wakes it, one without a lease by preference. True when
 // a worker must be registered besides, because there is none, or because all are healing and there
-// are fewer than `limit`: a slot is then reserved for it.
+// are fewer than `limit`: a slot is then reserved for it. For a second after a worker has left because
+// healing is switched off no other is started for it, else every commit would; Restart ends that.
 bool Summon(Oid database, int limit);
+void Restart(Oid database);
 
 // Gives a reserved slot back: PostgreSQL had no room for another background worker.
 void Refuse(Oid database);
@@ -46,6 +48,8 @@ bool Enter(Oid database);
 
 // Frees the slot, unless the worker is wanted or fewer than `others` other workers would remain.
 bool Leave(int others);
+// Frees the slot because healing is switched off, unless the worker is wanted.
+bool LeaveStopped();
 
 // Whether the worker was wanted since the last TakeWanted; TakeWanted clears the mark.
 bool Wanted();

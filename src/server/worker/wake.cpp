@@ -6,9 +6,9 @@
 namespace mend::worker {
 namespace {
 
-enum class Ask { kNothing, kTell, kWake };
-
-Ask asked = Ask::kNothing;
+// What the current transaction asked for.
+enum Ask : unsigned { kTell = 1, kWake = 2, kRestart = 4 };
+unsigned asked = 0;
 
 bool Register(Oid database) {
   BackgroundWorker worker;
@@ -29,27 +29,34 @@ void AtTransactionEnd(XactEvent event, void*) {
   if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_PREPARE && event != XACT_EVENT_ABORT) {
     return;
   }
-  Ask what = asked;
-  asked = Ask::kNothing;
-  if (event == XACT_EVENT_ABORT || what == Ask::kNothing) {
+  unsigned what = asked;
+  asked = 0;
+  if (event == XACT_EVENT_ABORT) {
     return;
   }
-  if (what == Ask::kTell) {
+  if (what & kTell) {
     Tell(MyDatabaseId);
-  } else {
-    // After PREPARE as well: COMMIT PREPARED calls nobody, and the worker stays while there is one to come.
+  }
+  if (what & kRestart) {
+    Restart(MyDatabaseId);
+  }
+  // After PREPARE as well: COMMIT PREPARED calls nobody, and the worker stays while there is one to come.
+  if (what & (kWake | kRestart)) {
     StartWorker(MyDatabaseId, pg::max_workers);
   }
 }
 
 void AskAtCommit(Ask what) {
+  if (asked & what) {
+    return;
+  }
   static bool registered = false;
   AttachSlots();
   if (!registered) {
     pg::Call([] { RegisterXactCallback(AtTransactionEnd, nullptr); });
     registered = true;
   }
-  asked = what;
+  asked |= what;
 }
 
 }  // namespace
@@ -66,16 +73,14 @@ bool StartWorker(Oid database, int limit) {
 }
 
 void WakeAtCommit() {
-  if (asked != Ask::kWake && pg::max_workers > 0) {
-    AskAtCommit(Ask::kWake);
+  if (pg::max_workers > 0) {
+    AskAtCommit(kWake);
   }
 }
 
-void TellAtCommit() {
-  if (asked == Ask::kNothing) {
-    AskAtCommit(Ask::kTell);
-  }
-}
+void RestartAtCommit() { AskAtCommit(kRestart); }
+
+void TellAtCommit() { AskAtCommit(kTell); }
 
 void WakeNow() {
   AttachSlots();

@@ -10,6 +10,9 @@ namespace mend::worker {
 // Does nothing while mend.max_workers is 0.
 void WakeAtCommit();
 
+// As WakeAtCommit, after healing was switched on.
+void RestartAtCommit();
+
 // At commit, has the workers that there are look again at what they may do; starts none.
 void TellAtCommit();
 
