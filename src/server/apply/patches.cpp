@@ -34,7 +34,7 @@ std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::strin
   }
   std::vector<plan::FieldMapping> field_map;
   json::Value map = document.root();
-  for (json::Value key = map.First(); key; key = map.After(map.ValueOf(key))) {
+  for (json::Value key = map.First(); key; key = map.After(key)) {
     json::Value column = map.ValueOf(key);
     if (column.kind() == json::Kind::Null) {
       field_map.push_back({std::string(key.text()), std::nullopt});

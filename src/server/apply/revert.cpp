@@ -19,7 +19,7 @@ struct AppliedAction {
 };
 
 std::string Member(json::Value object, const char* name) {
-  for (json::Value key = object.First(); key; key = object.After(object.ValueOf(key))) {
+  for (json::Value key = object.First(); key; key = object.After(key)) {
     if (key.text() == name) {
       return std::string(object.ValueOf(key).text());
     }

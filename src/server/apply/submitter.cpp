@@ -28,7 +28,7 @@ void SetAll(const std::string& json, GucAction action) {
     return;
   }
   json::Value settings = document.root();
-  for (json::Value key = settings.First(); key; key = settings.After(settings.ValueOf(key))) {
+  for (json::Value key = settings.First(); key; key = settings.After(key)) {
     std::string name(key.text());
     std::string value(settings.ValueOf(key).text());
     pg::Call([&] {
