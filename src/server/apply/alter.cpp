@@ -7,7 +7,6 @@
 #include "server/guard/healer.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
-#include "server/pg/memory.h"
 #include "server/pg/settings.h"
 #include "server/pg/transaction.h"
 
@@ -114,8 +113,6 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
                   const std::string& planned_shape, const Dispositions& dispositions) {
   Application application;
   pg::Transaction transaction;
-  pg::Context scratch("pg_mend apply");
-  pg::Switch into(scratch.get());
   std::optional<HoldTimeout> hold;
   if (!record.ddl.empty()) {
     LockForAlter(target_oid);

@@ -7,7 +7,6 @@
 #include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/store.h"
-#include "server/pg/memory.h"
 #include "server/pg/transaction.h"
 
 namespace mend::apply {
@@ -105,8 +104,6 @@ void MarkInFlight(Oid target, const std::vector<QueuedRow>& rows, int64_t boot_i
 ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const Dispositions& dispositions,
                         std::optional<int64_t> patch_id) {
   pg::Transaction transaction;
-  pg::Context scratch("pg_mend replay");
-  pg::Switch into(scratch.get());
   std::vector<QueuedRow> rows = LockRows(ids);
   ReplayCounts counts;
   if (rows.empty()) {

@@ -1,5 +1,7 @@
 #include "server/worker/round.h"
 
+#include <algorithm>
+
 #include "server/pg/transaction.h"
 #include "server/worker/round_state.h"
 #include "server/worker/slots.h"
@@ -15,6 +17,12 @@ int Rank(const std::string& state) {
 }
 
 }  // namespace
+
+bool RoundState::Decided(const drift::Drift& drift) const {
+  return std::any_of(settlements.begin(), settlements.end(), [&](const Settlement& settled) {
+    return settled.field == drift.field && settled.kind == drift.kind;
+  });
+}
 
 void RoundState::Decide(const drift::Drift& drift, apply::Fate::To to, const std::string& why,
                         std::optional<int64_t> patch) {

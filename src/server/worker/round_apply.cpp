@@ -7,7 +7,6 @@
 #include "server/apply/submitter.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
-#include "server/pg/memory.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/pg/transaction.h"
@@ -16,13 +15,13 @@
 namespace mend::worker {
 namespace {
 
-// The drift of the table that a patch covers, as folded so far.
-drift::DriftSet CoveredBy(const ingest::Target& target, const plan::Patch& patch) {
+// The undecided drift of the table that a patch covers.
+drift::DriftSet CoveredBy(const RoundState& round, const ingest::Target& target, const plan::Patch& patch) {
   ingest::Target patched = ingest::Patched(target, patch);
   apply::DriftBook book(target.shape().relid);
   drift::DriftSet covered;
   for (const drift::Drift& drift : book.drifts()) {
-    if (apply::Covers(patch, patched, drift.field, drift.column)) {
+    if (!round.Decided(drift) && apply::Covers(patch, patched, drift.field, drift.column)) {
       covered.push_back(drift);
     }
   }
@@ -161,7 +160,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
   {
     pg::Transaction transaction;
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
-    covered = CoveredBy(*target, record.patch);
+    covered = CoveredBy(*round, *target, record.patch);
     shape = plan::ShapeFingerprint(target->shape());
     if (!record.ddl.empty() && !MayLockNow(round->target)) {
       std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table";
@@ -234,7 +233,7 @@ void ApplyApproved(RoundState* round) {
       std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
       Requeue(*target, record);
       proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
-      covered = CoveredBy(*target, record.patch);
+      covered = CoveredBy(*round, *target, record.patch);
       transaction.Commit();
     }
     if (!proof.Helps()) {

@@ -9,7 +9,6 @@
 #include "server/guard/dependencies.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
-#include "server/pg/memory.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/pg/transaction.h"
@@ -61,10 +60,7 @@ drift::DriftSet PlanStep::ToPlan() {
   apply::DriftBook book(round_.target);
   drift::DriftSet drifts;
   for (const drift::Drift& drift : book.drifts()) {
-    bool decided = std::any_of(round_.settlements.begin(), round_.settlements.end(), [&](const Settlement& settled) {
-      return settled.field == drift.field && settled.kind == drift.kind;
-    });
-    if (decided) {
+    if (round_.Decided(drift)) {
       continue;
     }
     if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
@@ -231,7 +227,7 @@ std::optional<Planned> PlanStep::Run() {
   }
   ingest::Target patched = ingest::Patched(*target_, planned.patch);
   for (const drift::Drift& drift : drifts) {
-    if (apply::Covers(planned.patch, patched, drift.field, drift.column)) {
+    if (!round_.Decided(drift) && apply::Covers(planned.patch, patched, drift.field, drift.column)) {
       planned.covered.push_back(drift);
     }
   }
@@ -299,8 +295,6 @@ void PlanAndApply(RoundState* round) {
   apply::Proof proof;
   {
     pg::Transaction transaction;
-    pg::Context scratch("pg_mend plan");
-    pg::Switch into(scratch.get());
     PlanStep step(round);
     std::optional<Planned> planned = step.Run();
     std::string why = planned ? step.WhyReview(*planned) : "";

@@ -38,6 +38,8 @@ struct RoundState {
   std::optional<int64_t> pause_ms;  // when the table is due again by itself
   apply::ReplayCounts counts;
 
+  // Whether the drift was decided in this round already.
+  bool Decided(const drift::Drift& drift) const;
   // Decides a drift: its rows' fate, and its own state at the end of the round.
   void Decide(const drift::Drift& drift, apply::Fate::To to, const std::string& reason,
               std::optional<int64_t> patch = std::nullopt);
