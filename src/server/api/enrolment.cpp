@@ -24,13 +24,9 @@ void RequestRound(Oid target) {
 void RequireEnrolled(Oid target) {
   const pg::Rows rows =
       pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)});
-  if (!rows.empty()) {
-    return;
+  if (rows.empty()) {
+    ThrowNotEnrolled(target);
   }
-  char* name = pg::Call([&] { return get_rel_name(target); });
-  const std::string shown = name != nullptr ? "table \"" + std::string(name) + "\"" : "OID " + std::to_string(target);
-  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, shown + " is not enrolled",
-                  "SELECT mend.enroll('...') makes a table a landing table.");
 }
 
 // The parameters that enroll and configure share: $1 target, $2 .. $10 the terms.

@@ -35,9 +35,7 @@ Datum CheckDdl(FunctionCallInfo call) {
   const std::optional<ingest::Enrollment> enrollment = ingest::LoadEnrollment(target);
   std::optional<plan::Shape> shape = pg::LoadShape(target);
   if (!enrollment || !shape) {
-    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                    "OID " + std::to_string(target) + " is not an enrolled table",
-                    "SELECT mend.enroll('...') makes a table a landing table.");
+    ThrowNotEnrolled(target);
   }
   guard::ExplainTypeLocks(&*shape);
   return VerdictRow(call, guard::Check(*shape, enrollment->allow, *ddl));

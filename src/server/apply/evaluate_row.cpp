@@ -1,8 +1,15 @@
 #include "server/apply/evaluate_row.h"
 
-#include "server/apply/submitter.h"
-
 namespace mend::apply {
+
+void RowContext::Enter(const std::string& context) {
+  if (entered_ && json_ == context) {
+    return;
+  }
+  entered_.reset();
+  entered_.emplace(context);
+  json_ = context;
+}
 
 const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& target, const QueuedRow& row) {
   misfits_.clear();
@@ -16,7 +23,7 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& t
     return misfits_;
   }
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-  SessionContext context(row.context);
+  context_.Enter(row.context);
   ingest::Evaluate(target, document_, &converted_, &misfits_);
   return misfits_;
 }

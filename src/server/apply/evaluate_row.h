@@ -1,18 +1,34 @@
 // One waiting row against a target, as its submitter.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/base/json.h"
 #include "core/drift/kind.h"
-#include "server/apply/queue.h"
+#include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
 
 namespace mend::apply {
 
+// The session context of the row under evaluation; kept from row to row while it is the same, since
+// changing settings costs more than converting a row.
+class RowContext {
+ public:
+  void Enter(const std::string& context);
+
+ private:
+  std::string json_;
+  std::optional<SessionContext> entered_;
+};
+
 // Evaluates waiting rows without storing them. Keeps its buffers between rows.
 class RowEvaluator {
  public:
+  // Evaluators that take turns share one context.
+  explicit RowEvaluator(RowContext* context) : context_(*context) {}
+
   // Appends nothing when the row fits. Conversion runs as the row's submitter with the row's session
   // context, in a security-restricted operation, since domains bring user code. A row whose submitter
   // is gone is reported as one Constraint misfit.
@@ -20,6 +36,7 @@ class RowEvaluator {
   const json::Document& payload() const { return document_; }
 
  private:
+  RowContext& context_;
   json::Document document_;
   ingest::Row converted_;
   std::vector<drift::Misfit> misfits_;

@@ -119,8 +119,9 @@ class Prover {
   const ingest::Target& target_;
   ingest::Target patched_;
   const plan::Patch& patch_;
-  RowEvaluator evaluator_;
-  RowEvaluator patched_evaluator_;
+  RowContext context_;
+  RowEvaluator evaluator_{&context_};
+  RowEvaluator patched_evaluator_{&context_};
   std::map<Oid, Coverage> coverage_;
   Proof proof_;
 };

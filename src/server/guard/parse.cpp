@@ -139,8 +139,8 @@ Refusal ParseAlterTable(std::string_view ddl, const AlterTableStmt** statement) 
   const Node* node = raw->stmt;
   if (!IsA(raw, RawStmt) || node == nullptr || !IsA(node, AlterTableStmt)) {
     const char* tag = pg::Call([&] { return GetCommandTagName(CreateCommandTag(reinterpret_cast<Node*>(raw))); });
-    return std::string("only ALTER TABLE with ADD COLUMN or ALTER COLUMN is allowed, this is a different statement (") +
-           tag + ")";
+    const std::string other = std::string_view(tag) == "ALTER TABLE" ? "another form of ALTER TABLE" : tag;
+    return "only ALTER TABLE with ADD COLUMN or ALTER COLUMN is allowed, this is " + other;
   }
   *statement = reinterpret_cast<const AlterTableStmt*>(node);
   return std::nullopt;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/pg/call.h"
+#include "server/pg/settings_scope.h"
 
 namespace mend::pg {
 
@@ -30,15 +31,9 @@ class AsBookkeeper : public AsUser {
 };
 
 // Pins search_path (and nothing else) until the end of the scope.
-class PinnedSearchPath {
+class PinnedSearchPath : public SettingsScope {
  public:
-  explicit PinnedSearchPath(const char* path = "pg_catalog, pg_temp");
-  ~PinnedSearchPath();
-  PinnedSearchPath(const PinnedSearchPath&) = delete;
-  PinnedSearchPath& operator=(const PinnedSearchPath&) = delete;
-
- private:
-  int nest_level_;
+  explicit PinnedSearchPath(const char* path = "pg_catalog, pg_temp") : SettingsScope({{"search_path", path}}) {}
 };
 
 }  // namespace mend::pg

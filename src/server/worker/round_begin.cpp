@@ -59,7 +59,8 @@ void BuryAll(RoundState* round, const std::string& reason) {
 // Folds the rows of the window into the drift; returns how many there were.
 int64_t Fold(RoundState* round, const ingest::Target& target) {
   apply::DriftBook book(round->target);
-  apply::RowEvaluator evaluator;
+  apply::RowContext context;
+  apply::RowEvaluator evaluator(&context);
   apply::QueueReader reader(round->target, round->window);
   pg::Context scratch("pg_mend fold");
   int64_t folded = 0;
