@@ -155,7 +155,7 @@ TEST(Lattice, TextTimesAndOthers) {
 
 TEST(Lattice, ScalarsToText) {
   for (uint32_t oid :
-       {kBool, kInt4, kNumeric, kFloat8, kDate, kTimestamptz, kUuid, kInet, kBpchar}) {
+       {kBool, kInt4, kNumeric, kFloat8, kDate, kTimestamptz, kUuid, kCidr, kBpchar}) {
     EXPECT_EQ(Judge({oid, -1}, {kText, -1}), Widening::ToText) << oid;
     EXPECT_EQ(Judge({oid, -1}, {kVarchar, -1}), Widening::ToText) << oid;
     EXPECT_EQ(Judge({oid, -1}, {kVarchar, Varchar(99)}), Widening::Refused) << oid;

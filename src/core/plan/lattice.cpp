@@ -32,7 +32,7 @@ int IntegerDigits(uint32_t oid) {
 }
 
 // Scalars whose output is one text for one value. Not bytea, json, jsonb, xml, money: their text
-// depends on settings or is a document.
+// depends on settings or is a document; not inet, which the cast gives a /32.
 bool HasText(uint32_t oid) {
   switch (oid) {
     case kBool:
@@ -49,7 +49,6 @@ bool HasText(uint32_t oid) {
     case kTimestamptz:
     case kInterval:
     case kUuid:
-    case kInet:
     case kCidr:
     case kMacaddr:
     case kMacaddr8:

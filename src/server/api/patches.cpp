@@ -10,7 +10,6 @@
 #include "server/apply/prove.h"
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
-#include "server/guard/dependencies.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
@@ -31,19 +30,6 @@ T Required(const std::optional<T>& value, const char* what) {
 bool IsAdmin() {
   Oid admin = pg::RoleByName("mend_admin");
   return pg::Call([&] { return has_privs_of_role(GetUserId(), admin); });
-}
-
-// Why the catalogs forbid an action of the patch, or empty.
-std::string WhyLocked(const ingest::Target& target, const plan::Patch& patch) {
-  plan::Shape shape = target.shape();
-  guard::ExplainTypeLocks(&shape);
-  for (const plan::Action& action : patch.actions) {
-    const plan::Column* column = shape.Find(action.column);
-    if (action.kind == plan::ActionKind::WidenType && column != nullptr && !column->type_locked_by.empty()) {
-      return "the type of column \"" + action.column + "\" cannot change: " + column->type_locked_by;
-    }
-  }
-  return "";
 }
 
 struct Trial {
@@ -97,8 +83,7 @@ Trial TryPatch(const ingest::Target& target, const plan::Patch& patch, bool live
   apply::Proof dead = apply::Prove(target, patch, apply::Evidence::DeadLetters);
   trial.tried = queue.tried + dead.tried;
   trial.healed = queue.healed + dead.healed;
-  trial.reason = WhyLocked(target, patch);
-  if (trial.reason.empty() && trial.healed == 0) {
+  if (trial.healed == 0) {
     trial.reason = trial.tried == 0 ? "no waiting payload could show whether it helps"
                                     : "no waiting payload fits thanks to it";
   }
@@ -163,7 +148,7 @@ Datum Propose(FunctionCallInfo call) {
   record.planner = IsAdmin() ? "person" : "agent";
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
   base::Result<plan::Patch> patch = apply::ReadPatch(*target, record.proposed_ddl, field_map);
-  std::string refusal = patch ? WhyLocked(*target, *patch) : patch.error().message;
+  std::string refusal = patch ? "" : patch.error().message;
   int64_t id = 0;
   if (refusal.empty()) {
     id = RecordProposal(*target, record, *patch);

@@ -5,6 +5,7 @@
 #include "core/base/json.h"
 #include "core/plan/lattice.h"
 #include "server/guard/check.h"
+#include "server/guard/dependencies.h"
 #include "server/guard/render.h"
 #include "server/pg/spi.h"
 
@@ -122,7 +123,9 @@ base::Result<plan::Patch> ReadPatch(const ingest::Target& target, const std::str
                                     const std::string& field_map_json) {
   plan::Patch patch;
   if (!ddl.empty()) {
-    guard::Verdict verdict = guard::Check(target.shape(), target.enrollment().allow, ddl);
+    plan::Shape shape = target.shape();
+    guard::ExplainTypeLocks(&shape);
+    guard::Verdict verdict = guard::Check(shape, target.enrollment().allow, ddl);
     if (!verdict.allowed) {
       return base::Error{"42501", verdict.reason, ""};
     }

@@ -78,13 +78,13 @@ void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const 
                             std::to_string(record.id) + "): " + reason);
 }
 
-// The same patch without the refuted actions; nullopt when nothing is left of it.
-std::optional<apply::PatchRecord> WithoutRefuted(const ingest::Target& target, const apply::PatchRecord& record,
-                                                 const std::vector<bool>& refuted) {
+// The same patch without some actions; nullopt when nothing is left of it.
+std::optional<apply::PatchRecord> Without(const ingest::Target& target, const apply::PatchRecord& record,
+                                          const std::vector<bool>& without) {
   apply::PatchRecord rest = record;
   rest.patch.actions.clear();
   for (size_t i = 0; i < record.patch.actions.size(); ++i) {
-    if (!refuted[i]) {
+    if (!without[i]) {
       rest.patch.actions.push_back(record.patch.actions[i]);
       continue;
     }
@@ -109,6 +109,27 @@ std::optional<apply::PatchRecord> WithoutRefuted(const ingest::Target& target, c
       "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))) WHERE id = $1",
       {pg::Int8(rest.id), pg::Text(rest.ddl), pg::Text(guard::RenderInverse(target.shape(), rest.patch.actions)),
        pg::Text(apply::FieldMapToJson(rest.patch.field_map)), pg::TextArray(columns)});
+  return rest;
+}
+
+// The same in a transaction of its own, with the proof made to match.
+std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
+                                       const std::vector<bool>& without, apply::Proof* proof) {
+  if (std::find(without.begin(), without.end(), true) == without.end()) {
+    return record;
+  }
+  pg::Transaction transaction;
+  std::optional<apply::PatchRecord> rest = Without(*ingest::FindTarget(round->target), record, without);
+  transaction.Commit();
+  for (apply::SampleRow& row : proof->sample) {
+    std::vector<bool> needs;
+    for (size_t i = 0; i < row.needs.size(); ++i) {
+      if (!without[i]) {
+        needs.push_back(row.needs[i]);
+      }
+    }
+    row.needs = needs;
+  }
   return rest;
 }
 
@@ -141,6 +162,24 @@ bool MayLockNow(Oid target) {
   return pg::KeepBooks("SELECT FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
                        {pg::ObjectId(target)})
       .empty();
+}
+
+// Drift whose rows were dead letters until a person approved this patch.
+void MarkBuriedHealed(const RoundState& round, const apply::PatchRecord& record) {
+  std::vector<std::string> fields, columns;
+  for (const plan::FieldMapping& mapping : record.patch.field_map) {
+    fields.push_back(mapping.field);
+  }
+  for (const plan::Action& action : record.patch.actions) {
+    columns.push_back(action.column);
+  }
+  pg::Transaction transaction;
+  pg::KeepBooks(
+      "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
+      "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
+      "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
+      {pg::ObjectId(round.target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
+  transaction.Commit();
 }
 
 // Dead letters that an approved patch makes fit were looked at by whoever approved it: back to the queue.
@@ -192,30 +231,17 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
       }
       round->patch_id = record.id;
       round->replay_all = true;
+      MarkBuriedHealed(*round, record);
       round->counts.Add(application->counts);
       return true;
   }
-  std::optional<apply::PatchRecord> rest;
-  {
-    pg::Transaction transaction;
-    rest = WithoutRefuted(*ingest::FindTarget(round->target), record, application->refuted);
-    transaction.Commit();
-  }
+  apply::Proof rest_proof = proof;
+  std::optional<apply::PatchRecord> rest = Trim(round, record, application->refuted, &rest_proof);
   if (!rest) {
     Fail(round, record, covered, "no row could be stored with it: the table refuses them for another reason");
     return false;
   }
-  apply::Proof smaller = proof;
-  for (apply::SampleRow& row : smaller.sample) {
-    std::vector<bool> needs;
-    for (size_t i = 0; i < row.needs.size(); ++i) {
-      if (!application->refuted[i]) {
-        needs.push_back(row.needs[i]);
-      }
-    }
-    row.needs = needs;
-  }
-  return ApplyRecord(round, std::move(*rest), smaller);
+  return ApplyRecord(round, std::move(*rest), rest_proof);
 }
 
 void ApplyApproved(RoundState* round) {
@@ -240,7 +266,11 @@ void ApplyApproved(RoundState* round) {
       Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
       continue;
     }
-    ApplyRecord(round, std::move(record), proof);
+    std::vector<bool> useless = proof.action_helps;
+    useless.flip();
+    if (std::optional<apply::PatchRecord> rest = Trim(round, record, useless, &proof)) {
+      ApplyRecord(round, std::move(*rest), proof);
+    }
   }
 }
 

@@ -43,14 +43,16 @@ class PlanStep {
   drift::DriftSet ToPlan();
   bool BreakerOpen(const drift::DriftSet& drifts);
   void OpenBreaker(const drift::DriftSet& drifts, const std::string& reason, std::optional<int64_t> pause_ms);
-  plan::Policy MakePolicy();
-  void HoldColumns(plan::Policy* policy);
-  void CoolColumns(plan::Policy* policy);
+  void MakePolicy();
+  bool Held(const drift::Drift& drift) const;
+  void HoldColumns();
+  void CoolColumns();
   void SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& plan);
 
   RoundState& round_;
   std::shared_ptr<const ingest::Target> target_;
   plan::Shape shape_;
+  plan::Policy policy_;
   std::map<std::string, std::string> cooling_;  // columns that must wait, with the reason
 };
 
@@ -122,12 +124,12 @@ bool PlanStep::BreakerOpen(const drift::DriftSet& drifts) {
 }
 
 // What a person took back is not done again by itself.
-void PlanStep::HoldColumns(plan::Policy* policy) {
+void PlanStep::HoldColumns() {
   for (const ingest::FieldRecord& field : target_->fields()) {
     if (!field.held.empty()) {
-      policy->held_fields.emplace_back(field.field, field.held);
+      policy_.held_fields.emplace_back(field.field, field.held);
     } else if (field.column && shape_.Find(*field.column) == nullptr) {
-      policy->held_fields.emplace_back(field.field, "its column \"" + *field.column + "\" was dropped by a person");
+      policy_.held_fields.emplace_back(field.field, "its column \"" + *field.column + "\" was dropped by a person");
     }
   }
   pg::Rows held = pg::KeepBooks(
@@ -137,11 +139,11 @@ void PlanStep::HoldColumns(plan::Policy* policy) {
       "AND p.state IN ('rejected', 'reverted') AND a ->> 'kind' <> 'add_column' ORDER BY 1, p.id DESC",
       {pg::ObjectId(round_.target)});
   for (size_t i = 0; i < held.size(); ++i) {
-    policy->held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
+    policy_.held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
   }
 }
 
-void PlanStep::CoolColumns(plan::Policy* policy) {
+void PlanStep::CoolColumns() {
   if (pg::column_cooldown_s == 0) {
     return;
   }
@@ -154,7 +156,7 @@ void PlanStep::CoolColumns(plan::Policy* policy) {
   for (size_t i = 0; i < rows.size(); ++i) {
     std::string reason = "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
     cooling_[rows.text(i, 0)] = reason;
-    policy->held_columns.emplace_back(rows.text(i, 0), reason);
+    policy_.held_columns.emplace_back(rows.text(i, 0), reason);
     int64_t pause = std::max<int64_t>(rows.int8(i, 1), 1000);
     if (!round_.pause_ms || pause < *round_.pause_ms) {
       round_.pause_ms = pause;
@@ -162,13 +164,18 @@ void PlanStep::CoolColumns(plan::Policy* policy) {
   }
 }
 
-plan::Policy PlanStep::MakePolicy() {
-  plan::Policy policy;
-  policy.allow = target_->enrollment().allow;
-  policy.max_columns = pg::max_columns;
-  HoldColumns(&policy);
-  CoolColumns(&policy);
-  return policy;
+void PlanStep::MakePolicy() {
+  policy_.allow = target_->enrollment().allow;
+  policy_.max_columns = pg::max_columns;
+  HoldColumns();
+  CoolColumns();
+}
+
+bool PlanStep::Held(const drift::Drift& drift) const {
+  auto names = [](const auto& held, const std::string& name) {
+    return std::any_of(held.begin(), held.end(), [&](const auto& one) { return one.first == name; });
+  };
+  return names(policy_.held_fields, drift.field) || names(policy_.held_columns, drift.column);
 }
 
 // Drift that no planner answers: for a person, unless a patch that covers it waits for a decision, or
@@ -192,7 +199,8 @@ void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& 
       round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")");
       continue;
     }
-    round_.Decide(drift, apply::Fate::To::DeadLetter, unplanned.reason + "; no other planner is configured");
+    round_.Decide(drift, apply::Fate::To::DeadLetter,
+                  unplanned.reason + (Held(drift) ? "" : "; no other planner is configured"));
   }
 }
 
@@ -201,9 +209,10 @@ std::optional<Planned> PlanStep::Run() {
   if (drifts.empty() || BreakerOpen(drifts)) {
     return std::nullopt;
   }
+  MakePolicy();
   plan::Plan plan;
   if (pg::PlannerEnabled("rules")) {
-    plan = plan::Rules().Propose(shape_, drifts, MakePolicy());
+    plan = plan::Rules().Propose(shape_, drifts, policy_);
   } else {
     for (size_t i = 0; i < drifts.size(); ++i) {
       plan.unplanned.push_back({i, "mend.planners names no planner that could answer"});
