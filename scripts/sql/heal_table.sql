@@ -10,7 +10,9 @@ GRANT INSERT ON :"name" TO app;
 INSERT INTO proof.offered (target, payload) SELECT target, payload FROM proof.collected WHERE target = :'name' ORDER BY id;
 
 SET ROLE app;
-SELECT (healing_load(:'name', string_agg(payload, E'\n' ORDER BY id))).* FROM proof.offered WHERE target = :'name' \gset
+-- In FROM: (healing_load(...)).* would call it once a column.
+SELECT result.* FROM (SELECT string_agg(payload, E'\n' ORDER BY id) AS lines FROM proof.offered WHERE target = :'name') AS all_lines,
+    healing_load(:'name', lines) AS result \gset
 RESET ROLE;
 SELECT count(*) AS offered FROM proof.offered WHERE target = :'name' \gset
 \echo

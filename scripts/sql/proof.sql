@@ -38,14 +38,17 @@ CREATE FUNCTION proof.make_table(target text, records jsonb[]) RETURNS text LANG
 DECLARE
     ddl text;
 BEGIN
-    SELECT format('CREATE TABLE %I (%s)', target,
-                  string_agg(format(E'\n    %I %s', column_name, type), ',' ORDER BY place) || E'\n')
+    -- Three columns a line.
+    SELECT format(E'CREATE TABLE %I (\n%s\n)', target, string_agg(line, E',\n' ORDER BY number))
     INTO ddl
-    FROM (SELECT proof.column_for(field) AS column_name, proof.type_for(array_agg(value)) AS type, min(place) AS place
-          FROM unnest(records) AS record,
-               jsonb_each(record) WITH ORDINALITY AS each(field, value, place)
-          GROUP BY 1) AS columns
-    WHERE type IS NOT NULL;
+    FROM (SELECT place / 3 AS number, '    ' || string_agg(format('%I %s', column_name, type), ', ' ORDER BY place) AS line
+          FROM (SELECT column_name, type, row_number() OVER (ORDER BY first) - 1 AS place
+                FROM (SELECT proof.column_for(field) AS column_name, proof.type_for(array_agg(value)) AS type,
+                             min(place) AS first
+                      FROM unnest(records) AS record, jsonb_each(record) WITH ORDINALITY AS each(field, value, place)
+                      GROUP BY 1) AS fields
+                WHERE type IS NOT NULL) AS columns
+          GROUP BY 1) AS lines;
     EXECUTE ddl;
     INSERT INTO proof.made_columns
         SELECT target, attname FROM pg_attribute WHERE attrelid = target::regclass AND attnum > 0;

@@ -1,6 +1,7 @@
-// healing_insert() and healing_load(): argument checks only.
+// healing_insert() and healing_load(): argument checks, and asking for a worker.
 #include "server/ingest/offer.h"
 #include "server/pg/call.h"
+#include "server/worker/wake.h"
 
 namespace mend::api {
 namespace {
@@ -24,6 +25,13 @@ std::string_view TextArgument(FunctionCallInfo fcinfo) {
 
 Jsonb* JsonbArgument(FunctionCallInfo fcinfo) {
   return pg::Call([&] { return PG_GETARG_JSONB_P(1); });
+}
+
+Counts WakeFor(const Counts& counts) {
+  if (counts.queued > 0) {
+    worker::WakeAtCommit();
+  }
+  return counts;
 }
 
 // The labels of mend.outcome, looked up once a query.
@@ -62,27 +70,27 @@ Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {
 
 Datum InsertText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo)));
+  return OutcomeOf(fcinfo, WakeFor(ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum InsertJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo)));
+  return OutcomeOf(fcinfo, WakeFor(ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 Datum LoadText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo)));
+  return LoadResultOf(fcinfo, WakeFor(ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJson(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo)));
+  return LoadResultOf(fcinfo, WakeFor(ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo)));
+  return LoadResultOf(fcinfo, WakeFor(ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 }  // namespace

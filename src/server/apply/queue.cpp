@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kBatchBytes = 16 * 1024 * 1024;
 
 #define MEND_QUEUE_COLUMNS                                                                       \
-  "id, xid::text, target_name, payload, submitter, submitted_by, context::text, kind, field, "   \
+  "id, xid::text AS xid_text, target_name, payload, submitter, submitted_by, context::text, kind, field, "   \
   "sqlstate, error, attempts"
 
 std::vector<QueuedRow> ToRows(const pg::Rows& rows) {
@@ -83,7 +83,7 @@ std::vector<QueuedRow> QueueReader::Fetch(long limit) {
       " FROM mend.queue WHERE target = $1 "
       "AND (xid, id) > ($2::xid8, $3) AND pg_visible_in_snapshot(xid, $4::pg_snapshot) "
       "AND ($5::text IS NULL OR (xid >= pg_snapshot_xmin($5::pg_snapshot) "
-      "AND NOT pg_visible_in_snapshot(xid, $5::pg_snapshot))) ORDER BY xid, id LIMIT $6",
+      "AND NOT pg_visible_in_snapshot(xid, $5::pg_snapshot))) ORDER BY queue.xid, queue.id LIMIT $6",
       {pg::ObjectId(target_), pg::Text(last_xid_), pg::Int8(last_id_), pg::Text(window_.upto), pg::Text(window_.after),
        pg::Int8(static_cast<int64_t>(limit))}));
 }

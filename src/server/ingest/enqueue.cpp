@@ -7,7 +7,6 @@
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
-#include "server/worker/wake.h"
 
 namespace mend::ingest {
 namespace {
@@ -170,9 +169,6 @@ Kept Keep(const Target& target, const std::vector<Rejected>& rows) {
     const bool dead_letter = IsDeadLetter(row.misfits);
     keeper.Keep(row, dead_letter);
     ++(dead_letter ? kept.dead_lettered : kept.queued);
-  }
-  if (kept.queued > 0) {
-    worker::WakeAtCommit();
   }
   return kept;
 }

@@ -26,7 +26,7 @@ bool IsDeadLetter(const std::vector<drift::Misfit>& misfits);
 std::string DeadLetterReason(const std::vector<drift::Misfit>& misfits);
 
 // Appends the rows in the caller's transaction, as the bookkeeper, with the session context that
-// INSERT depends on; asks for a worker at commit when any was queued. Touches no shared row.
+// INSERT depends on. Touches no shared row. The caller asks for a worker when any was queued.
 Kept Keep(const Target& target, const std::vector<Rejected>& rows);
 
 }  // namespace mend::ingest

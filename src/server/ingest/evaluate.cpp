@@ -92,10 +92,12 @@ class Evaluation {
   void TakeValue(json::Value key, json::Value value, int index, Slot* slot) {
     const plan::Column& column = ColumnAt(index);
     if (column.generated == plan::Generated::IdentityAlways) {
-      return Add(Kind::Generated, key.text(), index, "428C9",
-                 "cannot insert a non-DEFAULT value into column \"" + column.name + "\"", value.index());
+      return Computes(key, index, value.index());
     }
     if (!converter_.Convert(column.type, value, target_.AcceptsLoss(index), &slot->value, &slot->null)) {
+      if (column.generated == plan::Generated::Stored) {
+        return Computes(key, index, value.index());  // what does not even convert is unlike what is computed
+      }
       const Fault& fault = converter_.fault();
       return Add(fault.kind, key.text(), index, fault.sqlstate, fault.message, value.index());
     }
@@ -107,6 +109,11 @@ class Evaluation {
       return Missing(key.text(), index, value.index());
     }
     slot->store = true;
+  }
+
+  void Computes(json::Value key, int column, uint32_t token) {
+    Add(Kind::Generated, key.text(), column, "428C9",
+        "cannot insert a non-DEFAULT value into column \"" + ColumnAt(column).name + "\"", token);
   }
 
   void Missing(std::string_view field, int column, uint32_t token) {

@@ -17,15 +17,18 @@ Counts Finish(Batch* batch) {
   return batch->counts();
 }
 
-// Whether PostgreSQL's grammar takes the text: then only its content cannot be stored.
+// Whether PostgreSQL's grammar takes the text: then only its content cannot be stored. So it is with
+// text too deep for its parser: where its brackets do not match, the array's own end is missing.
 bool IsJson(std::string_view text) {
-  return pg::Call([&] {
-    JsonLexContext* lex = makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
-                                                       GetDatabaseEncoding(), false);
-    const bool valid = pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
-    pfree(lex);
-    return valid;
+  bool valid = true;
+  const std::optional<pg::Error> too_deep = pg::Attempt([&] {
+    valid = pg::Call([&] {
+      JsonLexContext* lex = makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
+                                                         GetDatabaseEncoding(), false);
+      return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+    });
   });
+  return valid || too_deep;
 }
 
 // Walks the elements of an array's text.
