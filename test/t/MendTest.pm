@@ -23,7 +23,7 @@ sub mend_node
 	return $node;
 }
 
-# Creates and enrolls public.$table (id int).
+# Creates and enrolls public.$table (id int), as mend.enroll does, but wakes nobody.
 sub landing_table
 {
 	my ($node, $table, $database) = @_;
@@ -36,7 +36,7 @@ sub landing_table
 	return;
 }
 
-# The SQL that queues one payload with an unknown field, as healing_insert does.
+# The SQL that queues one payload with an unknown field, as healing_insert does, but wakes nobody.
 sub enqueue
 {
 	my ($table) = @_;

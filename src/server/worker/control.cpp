@@ -27,7 +27,7 @@ void AdoptEnrollments() {
   for (size_t i = 0; i < strangers.size(); ++i) {
     const char* name = strangers.text(i, 0).c_str();
     pg::Call([&] {
-      ereport(WARNING, (errmsg("enrolment of \"%s\" is not taken over: the name belongs to another table or to none", name),
+      ereport(WARNING, (errmsg("enrolment of \"%s\" is not taken over: the name is another table's or nobody's", name),
                         errhint("Unenroll it, and enroll the table anew.")));
     });
   }
@@ -57,7 +57,7 @@ void Stop() {
 }
 
 void RequireEnrolled(Oid target) {
-  if (!pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1::regclass", {pg::ObjectId(target)}).processed()) {
+  if (pg::KeepBooks("SELECT target FROM mend.enrollments WHERE target = $1::regclass", {pg::ObjectId(target)}).empty()) {
     pg::Rows name = pg::KeepBooks("SELECT $1::regclass::text", {pg::ObjectId(target)});
     throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "table " + name.text(0, 0) + " is not enrolled",
                     "SELECT mend.enroll('" + name.text(0, 0) + "');");
@@ -67,15 +67,16 @@ void RequireEnrolled(Oid target) {
 void ResetBreaker(Oid target) {
   RequireEnrolled(target);
   pg::KeepBooks(
-      "INSERT INTO mend.progress AS p (target) VALUES ($1::regclass) ON CONFLICT (target) DO UPDATE "
-      "SET requested = p.requested + 1, breaker_until = NULL, not_before = NULL, state = 'idle', reason = NULL, "
-      "last_error = NULL",
+      "INSERT INTO mend.progress AS p (target, breaker_reset) VALUES ($1::regclass, clock_timestamp()) "
+      "ON CONFLICT (target) DO UPDATE SET requested = p.requested + 1, breaker_until = NULL, "
+      "breaker_reset = excluded.breaker_reset, lock_tries = 0, lock_until = NULL, not_before = NULL, "
+      "state = 'idle', reason = NULL, last_error = NULL",
       {pg::ObjectId(target)});
   pg::KeepBooks(
       "INSERT INTO mend.events (kind, target_name) SELECT 'breaker_reset', target_name FROM mend.enrollments "
       "WHERE target = $1::regclass",
       {pg::ObjectId(target)});
-  WakeAtCommit();
+  WakeAtCommit(target);
 }
 
 }  // namespace mend::worker

@@ -48,7 +48,7 @@ void StartAll() {
   std::vector<Oid> waiting = Databases();
   for (;;) {
     bool started = false;
-    if (!waiting.empty() && StartWorker(waiting.back(), 1)) {
+    if (!waiting.empty() && StartWorker(waiting.back(), InvalidOid, 1)) {
       waiting.pop_back();
       started = true;
     }

@@ -121,7 +121,7 @@ int64_t BootId() {
   return table->boot_id;
 }
 
-bool Summon(Oid database, int limit) {
+bool Summon(Oid database, Oid target, int limit) {
   TimestampTz now = GetCurrentTimestamp();
   Latch* latch = nullptr;
   bool start = false;
@@ -136,6 +136,10 @@ bool Summon(Oid database, int limit) {
                             now - slot.since < kStoppedLasts);
       if (slot.database != database || !(Living(slot) || Starting(slot, now))) {
         continue;
+      }
+      if (slot.state == State::kHealing && slot.target == target) {
+        slot.wanted = true;
+        return false;
       }
       ++count;
       starting = starting || slot.state == State::kStarting;

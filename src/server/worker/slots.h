@@ -28,11 +28,12 @@ int64_t BootId();
 
 // ---- For those who need a worker (attached).
 
-// Marks a worker of `database` as wanted and wakes it, one without a lease by preference. True when
-// a worker must be registered besides, because there is none, or because all are healing and there
-// are fewer than `limit`: a slot is then reserved for it. For a second after a worker has left because
-// healing is switched off no other is started for it, else every commit would; Restart ends that.
-bool Summon(Oid database, int limit);
+// Marks a worker of `database` as wanted and wakes it: the one that heals `target` (InvalidOid: not
+// known) if one does, for it looks again after its round; else one without a lease by preference.
+// True when a worker must be registered besides, because there is none, or because all are healing and
+// there are fewer than `limit`: a slot is then reserved for it. For a second after a worker has left
+// because healing is switched off none is started, else every commit would; Restart ends that.
+bool Summon(Oid database, Oid target, int limit);
 void Restart(Oid database);
 
 // Gives a reserved slot back: PostgreSQL had no room for another background worker.

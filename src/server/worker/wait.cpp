@@ -1,5 +1,8 @@
 #include "server/worker/wait.h"
 
+#include <string>
+#include <vector>
+
 #include "server/pg/latch.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
@@ -11,10 +14,16 @@ namespace {
 
 constexpr long kBetweenLooksMs = 20;
 
-bool AnyDue(Oid target) {
-  return pg::KeepBooks("SELECT EXISTS (SELECT FROM mend.work WHERE due AND ($1 = 0::oid OR target::oid = $1))",
-                       {pg::ObjectId(target)})
-      .boolean(0, 0);
+// Some of the tables that are due, enough to keep every worker busy.
+std::vector<Oid> Due(Oid target) {
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT target::oid FROM mend.work WHERE due AND ($1 = 0::oid OR target::oid = $1) LIMIT 32",
+      {pg::ObjectId(target)});
+  std::vector<Oid> due;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    due.push_back(rows.oid(i, 0));
+  }
+  return due;
 }
 
 // The names of tables and why they wait are for mend_admin.
@@ -51,17 +60,17 @@ void WaitIdle(Oid target, TimestampTz deadline) {
   while (pg::max_workers > 0) {
     // A lease seen before or taken meanwhile: a round may have been half done when we looked.
     LeaseMark before = Leases(target);
-    bool due = AnyDue(target);
+    std::vector<Oid> due = Due(target);
     LeaseMark after = Leases(target);
-    if (!due && !before.held && !after.held && before.taken == after.taken) {
+    if (due.empty() && !before.held && !after.held && before.taken == after.taken) {
       return;
     }
     if (GetCurrentTimestamp() >= deadline) {
       throw pg::Error(ERRCODE_QUERY_CANCELED, "pg_mend still has work to do after the time allowed", std::nullopt,
                       WhatIsLeft(target));
     }
-    if (due) {
-      WakeNow();
+    for (Oid table : due) {
+      WakeNow(table);
     }
     pg::Call([] { SPI_commit(); });
     pg::Nap(kBetweenLooksMs);

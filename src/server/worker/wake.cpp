@@ -9,6 +9,7 @@ namespace {
 // What the current transaction asked for.
 enum Ask : unsigned { kTell = 1, kWake = 2, kRestart = 4 };
 unsigned asked = 0;
+Oid asked_for = InvalidOid;  // the only table of kWake, if there is one
 
 bool Register(Oid database) {
   BackgroundWorker worker;
@@ -42,7 +43,7 @@ void AtTransactionEnd(XactEvent event, void*) {
   }
   // After PREPARE as well: COMMIT PREPARED calls nobody, and the worker stays while there is one to come.
   if (what & (kWake | kRestart)) {
-    StartWorker(MyDatabaseId, pg::max_workers);
+    StartWorker(MyDatabaseId, what & kRestart ? InvalidOid : asked_for, pg::max_workers);
   }
 }
 
@@ -61,8 +62,8 @@ void AskAtCommit(Ask what) {
 
 }  // namespace
 
-bool StartWorker(Oid database, int limit) {
-  if (limit == 0 || !Summon(database, limit)) {
+bool StartWorker(Oid database, Oid target, int limit) {
+  if (limit == 0 || !Summon(database, target, limit)) {
     return true;
   }
   if (Register(database)) {
@@ -72,8 +73,9 @@ bool StartWorker(Oid database, int limit) {
   return false;
 }
 
-void WakeAtCommit() {
+void WakeAtCommit(Oid target) {
   if (pg::max_workers > 0) {
+    asked_for = (asked & kWake) && asked_for != target ? InvalidOid : target;
     AskAtCommit(kWake);
   }
 }
@@ -82,9 +84,9 @@ void RestartAtCommit() { AskAtCommit(kRestart); }
 
 void TellAtCommit() { AskAtCommit(kTell); }
 
-void WakeNow() {
+void WakeNow(Oid target) {
   AttachSlots();
-  StartWorker(MyDatabaseId, pg::max_workers);
+  StartWorker(MyDatabaseId, target, pg::max_workers);
 }
 
 }  // namespace mend::worker
