@@ -27,9 +27,9 @@ Jsonb* JsonbArgument(FunctionCallInfo fcinfo) {
   return pg::Call([&] { return PG_GETARG_JSONB_P(1); });
 }
 
-Counts WakeFor(const Counts& counts) {
+Counts WakeFor(Oid target, const Counts& counts) {
   if (counts.queued > 0) {
-    worker::WakeAtCommit();
+    worker::WakeAtCommit(target);
   }
   return counts;
 }
@@ -70,27 +70,27 @@ Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {
 
 Datum InsertText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, WakeFor(ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return OutcomeOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum InsertJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, WakeFor(ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
+  return OutcomeOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 Datum LoadText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, WakeFor(ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return LoadResultOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJson(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, WakeFor(ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return LoadResultOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, WakeFor(ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
+  return LoadResultOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ Datum SessionContext(const Enrollment& enrollment) {
     text += ':';
     json::AppendQuoted(&text, value);
   };
-  for (const char* name : {"TimeZone", "DateStyle", "IntervalStyle"}) {
+  for (const char* name : {"TimeZone", "DateStyle", "IntervalStyle", "search_path"}) {
     add(name);
   }
   for (const std::string& name : enrollment.carry) {
