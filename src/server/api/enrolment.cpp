@@ -14,11 +14,7 @@ namespace {
 
 // Asks for a heal round of the table at commit.
 void RequestRound(Oid target) {
-  pg::KeepBooks(
-      "INSERT INTO mend.progress AS p (target) VALUES ($1) "
-      "ON CONFLICT (target) DO UPDATE SET requested = p.requested + 1",
-      {pg::ObjectId(target)});
-  worker::WakeAtCommit();
+  pg::KeepBooks("SELECT mend.request_round($1)", {pg::ObjectId(target)});
 }
 
 void RequireEnrolled(Oid target) {

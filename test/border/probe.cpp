@@ -1,0 +1,86 @@
+// Functions that fail on purpose, to test the border between C++ and PostgreSQL.
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "server/pg/call.h"
+
+extern "C" {
+PG_MODULE_MAGIC;
+}
+
+namespace {
+
+using namespace mend;
+
+int living = 0;
+
+// Counts how many of its kind are alive: an error that jumped over a destructor leaves one behind.
+struct Living {
+  Living() { ++living; }
+  ~Living() { --living; }
+};
+
+// Throws, from under some objects, what its argument names.
+Datum Throw(FunctionCallInfo fcinfo) {
+  std::string kind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+  Living one, two;
+  if (kind == "exception") {
+    throw std::runtime_error("thrown on purpose");
+  }
+  if (kind == "no memory") {
+    throw std::bad_alloc();
+  }
+  if (kind == "unknown") {
+    throw 42;
+  }
+  if (kind == "error") {
+    throw pg::Error(ERRCODE_OBJECT_IN_USE, "an error of our own", "a hint", "a detail");
+  }
+  pg::Call([] {
+    ereport(ERROR, (errcode(ERRCODE_DIVISION_BY_ZERO), errmsg("raised on purpose"), errdetail("its detail"),
+                    errhint("its hint"), err_generic_string(PG_DIAG_COLUMN_NAME, "its_column")));
+  });
+  return Datum(0);
+}
+
+Datum CountLiving(FunctionCallInfo) { return Int32GetDatum(living); }
+
+// What an Attempt returns for a statement that fails, after which the caller goes on.
+Datum AttemptError(FunctionCallInfo) {
+  Living one;
+  std::optional<pg::Error> caught = pg::Attempt([] {
+    Living two;
+    pg::Call([] { DirectFunctionCall1(int4in, CStringGetDatum("no number")); });
+  });
+  std::string seen = caught ? caught->sqlstate() + " " + caught->what() : "nothing";
+  return PointerGetDatum(cstring_to_text(seen.c_str()));
+}
+
+// An Attempt that is cancelled must not go on.
+Datum AttemptForever(FunctionCallInfo) {
+  Living one;
+  pg::Attempt([] {
+    for (;;) {
+      pg::CheckInterrupts();
+    }
+  });
+  return Datum(0);
+}
+
+// Errors, caught and thrown away, `count` times over.
+Datum AttemptMany(FunctionCallInfo fcinfo) {
+  int32_t count = PG_GETARG_INT32(0);
+  for (int32_t i = 0; i < count; ++i) {
+    pg::Attempt([] { pg::Call([] { ereport(ERROR, (errmsg("once more"))); }); });
+  }
+  return Int32GetDatum(count);
+}
+
+}  // namespace
+
+MEND_EXPORT(probe_throw, Throw)
+MEND_EXPORT(probe_living, CountLiving)
+MEND_EXPORT(probe_attempt, AttemptError)
+MEND_EXPORT(probe_attempt_forever, AttemptForever)
+MEND_EXPORT(probe_attempt_many, AttemptMany)
