@@ -9,7 +9,7 @@
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -37,7 +37,7 @@ void DecideAll(RoundState* round, const drift::DriftSet& drifts, apply::Fate::To
 
 void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
           const std::string& reason) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   apply::SetPatchState(record.id, "failed", reason);
   std::string detail = "{\"reason\": ";
   json::AppendQuoted(&detail, reason);
@@ -49,7 +49,7 @@ void Fail(RoundState* round, const apply::PatchRecord& record, const drift::Drif
 
 // The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
 void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   pg::Rows tries = pg::KeepBooks(
       "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
       {pg::ObjectId(round->target)});
@@ -62,14 +62,14 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
                        std::to_string(tries.int8(0, 0)) + " times";
   DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
   round->Show("waiting", reason);
-  round->pause_ms = pause;
+  round->PauseFor(pause);
 }
 
 // The lock was held too long: a person must decide.
 void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
   std::string reason = "it held the lock longer than mend.max_lock_hold (" + std::to_string(pg::max_lock_hold_ms) +
                        " ms) and was rolled back: raise the limit and approve it again";
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   apply::SetPatchState(record.id, "proposed", reason);
   transaction.Commit();
   DecideAll(round, covered, apply::Fate::To::Wait,
@@ -118,7 +118,7 @@ std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchReco
   if (std::find(without.begin(), without.end(), true) == without.end()) {
     return record;
   }
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   std::optional<apply::PatchRecord> rest = Without(*ingest::FindTarget(round->target), record, without);
   transaction.Commit();
   for (apply::SampleRow& row : proof->sample) {
@@ -133,12 +133,21 @@ std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchReco
   return rest;
 }
 
+void MarkSample(Oid target, const apply::Proof& proof) {
+  std::vector<int64_t> ids;
+  for (const apply::SampleRow& row : proof.sample) {
+    ids.push_back(row.id);
+  }
+  apply::MarkInFlight(target, ids);
+}
+
 // Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
 std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
                                            const apply::Proof& proof, const std::string& shape,
                                            const drift::DriftSet& covered) {
   std::optional<pg::Error> failure;
   TimestampTz start = GetCurrentTimestamp();
+  MarkSample(round->target, proof);
   try {
     return apply::Apply(round->target, record, proof.sample, shape, round->dispositions);
   } catch (const pg::Error& error) {
@@ -158,10 +167,21 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
   return std::nullopt;
 }
 
-bool MayLockNow(Oid target) {
-  return pg::KeepBooks("SELECT FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
-                       {pg::ObjectId(target)})
-      .empty();
+// Whether the patch must wait until the lock on the table is tried for again; decides what it covers if so.
+bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  pg::Rows wait = pg::KeepBooks(
+      "SELECT ceil(extract(epoch FROM lock_until - clock_timestamp()) * 1000)::bigint, lock_tries "
+      "FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
+      {pg::ObjectId(round->target)});
+  if (record.ddl.empty() || wait.empty()) {
+    return false;
+  }
+  std::string reason =
+      "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " + wait.text(0, 1) + " times";
+  DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
+  round->Show("waiting", reason);
+  round->PauseFor(wait.int8(0, 0));
+  return true;
 }
 
 // Drift whose rows were dead letters until a person approved this patch.
@@ -173,7 +193,7 @@ void MarkBuriedHealed(const RoundState& round, const apply::PatchRecord& record)
   for (const plan::Action& action : record.patch.actions) {
     columns.push_back(action.column);
   }
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   pg::KeepBooks(
       "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
       "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
@@ -197,15 +217,11 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
   drift::DriftSet covered;
   std::string shape;
   {
-    pg::Transaction transaction;
+    pg::WorkTransaction transaction;
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
     covered = CoveredBy(*round, *target, record.patch);
     shape = plan::ShapeFingerprint(target->shape());
-    if (!record.ddl.empty() && !MayLockNow(round->target)) {
-      std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table";
-      DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
-      round->Show("waiting", reason);
-      round->pause_ms = 1000;
+    if (WaitsForLock(round, record, covered)) {
       return false;
     }
     transaction.Commit();
@@ -247,7 +263,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
 void ApplyApproved(RoundState* round) {
   std::vector<apply::PatchRecord> records;
   {
-    pg::Transaction transaction;
+    pg::WorkTransaction transaction;
     records = apply::LoadPatches(*ingest::FindTarget(round->target), "approved");
     transaction.Commit();
   }
@@ -255,11 +271,15 @@ void ApplyApproved(RoundState* round) {
     apply::Proof proof;
     drift::DriftSet covered;
     {
-      pg::Transaction transaction;
+      pg::WorkTransaction transaction;
       std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
+      covered = CoveredBy(*round, *target, record.patch);
+      // A proof reads the whole queue: not for every row that arrives in the meantime.
+      if (WaitsForLock(round, record, covered)) {
+        continue;
+      }
       Requeue(*target, record);
       proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
-      covered = CoveredBy(*round, *target, record.patch);
       transaction.Commit();
     }
     if (!proof.Helps()) {

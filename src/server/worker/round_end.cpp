@@ -1,6 +1,6 @@
 #include "server/apply/drifts.h"
 #include "server/pg/spi.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -25,7 +25,7 @@ void SettleAll(const RoundState& round) {
 }  // namespace
 
 void EndRound(const RoundState& round) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   SettleAll(round);
   pg::KeepBooks(
       "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = nullif($5, ''), "
