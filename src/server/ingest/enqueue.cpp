@@ -96,7 +96,7 @@ class Keeper {
  public:
   Keeper(const Target& target, Oid submitter) : enrollment_(target.enrollment()) {
     Set(0, pg::ObjectId(target.shape().relid));
-    Set(1, pg::Text(std::string_view(target.shape().QualifiedName())));
+    Set(1, pg::Text(pg::QualifiedName(target.shape().relid)));
     Set(3, pg::ObjectId(submitter));
     Set(4, pg::Name(pg::RoleName(submitter)));
     Set(10, {JSONBOID, SessionContext(enrollment_), false});
