@@ -69,7 +69,7 @@ void KeepValues(int64_t id, const ingest::Target& target, const std::vector<Appl
       {pg::ObjectId(target.shape().relid)});
   std::string undo = "mend.undo_" + std::to_string(id);
   pg::KeepBooks(("CREATE TABLE " + undo + " AS SELECT tableoid::regclass AS undo_table, ctid AS undo_row" +
-                 key.text(0, 0) + columns + " FROM " + target.shape().QualifiedName() + " WHERE " + filled)
+                 key.text(0, 0) + columns + " FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " + filled)
                     .c_str());
   pg::KeepBooks(("GRANT SELECT ON " + undo + " TO mend_admin").c_str());
 }
@@ -77,7 +77,7 @@ void KeepValues(int64_t id, const ingest::Target& target, const std::vector<Appl
 // Only built-in casts run here, as superuser: row security must not hide a row from this question.
 void CheckNarrowing(int64_t id, const ingest::Target& target, const AppliedAction& action) {
   std::string column = pg::QuoteIdentifier(action.column);
-  std::string sql = "SELECT FROM " + target.shape().QualifiedName() + " WHERE (" + column + "::" + action.from +
+  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column + "::" + action.from +
                     ")::text IS DISTINCT FROM " + column + "::text LIMIT 1";
   bool changes = false;
   std::optional<pg::Error> failure = pg::Attempt([&] { changes = !pg::KeepBooks(sql.c_str()).empty(); });

@@ -1,5 +1,11 @@
 #include "server/ingest/enqueue.h"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
 #include "core/base/json.h"
 #include "core/base/utf8.h"
 #include "server/ingest/insert_plan.h"
@@ -74,61 +80,93 @@ std::vector<std::string> FieldsOf(const std::vector<Misfit>& misfits) {
   return fields;
 }
 
+// Rows that go to one table in one statement: the table's checks are then set up once, not once a row.
+constexpr size_t kRowsAtOnce = 1000;
+
+// An array literal, for a column of arrays that travels inside one array of text.
+std::string ArrayLiteral(const std::vector<std::string>& elements) {
+  std::string text = "{";
+  for (const std::string& element : elements) {
+    text += text.size() > 1 ? ",\"" : "\"";
+    for (char c : element) {
+      if (c == '"' || c == '\\') {
+        text += '\\';
+      }
+      text += c;
+    }
+    text += '"';
+  }
+  return text + '}';
+}
+
 // Saved for the session; every name in them is qualified, so they need no search_path.
 const SavedPlan& PlanFor(bool dead_letter) {
   static const SavedPlan* plans[2] = {nullptr, nullptr};
   const SavedPlan*& plan = plans[dead_letter ? 1 : 0];
   if (plan == nullptr) {
-    const std::vector<Oid> types = {OIDOID,  TEXTOID, TEXTOID, OIDOID,      NAMEOID,  TEXTOID,
-                                    TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, JSONBOID, TEXTOID};
-    const std::string columns =
-        "(target, target_name, payload, submitter, submitted_by, sqlstate, error, kind, field, fields, context";
-    const std::string values = " VALUES ($1::pg_catalog.regclass, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11";
-    plan = dead_letter
-               ? new SavedPlan("INSERT INTO mend.dead_letters " + columns + ", reason)" + values + ", $12)", types)
-               : new SavedPlan("INSERT INTO mend.queue " + columns + ")" + values + ")",
-                               std::vector<Oid>(types.begin(), types.end() - 1));
+    const std::string table = dead_letter ? "mend.dead_letters" : "mend.queue";
+    const std::string reason = dead_letter ? ", reason" : "";
+    plan = new SavedPlan(
+        "INSERT INTO " + table +
+            " (target, target_name, submitter, submitted_by, context, payload, sqlstate, error, kind, field, fields" +
+            reason +
+            ") SELECT $1::pg_catalog.regclass, $2, $3, $4, $5, r.payload, r.sqlstate, r.error, r.kind, "
+            "NULLIF(r.field, ''), r.fields::pg_catalog.text[]" +
+            (dead_letter ? ", r.reason" : "") +
+            " FROM ROWS FROM (pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), "
+            "pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12)) "
+            "AS r (payload, sqlstate, error, kind, field, fields, reason)",
+        {OIDOID, TEXTOID, OIDOID, NAMEOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
   }
   return *plan;
 }
 
+// What rows of one fate have in columns of their own.
+struct Columns {
+  std::vector<std::string_view> payloads;
+  std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons;
+
+  void Add(const Rejected& row, bool dead_letter) {
+    const Misfit& culprit = Culprit(row.misfits);
+    payloads.push_back(row.payload);
+    sqlstates.push_back(culprit.sqlstate);
+    errors.emplace_back(base::CutUtf8(culprit.message, kMaxErrorBytes));
+    kinds.emplace_back(drift::Name(culprit.kind));
+    fields.push_back(culprit.field);
+    all_fields.push_back(ArrayLiteral(FieldsOf(row.misfits)));
+    reasons.push_back(dead_letter ? DeadLetterReason(row.misfits) : "");
+  }
+};
+
 class Keeper {
  public:
-  Keeper(const Target& target, Oid submitter) : enrollment_(target.enrollment()) {
-    Set(0, pg::ObjectId(target.shape().relid));
-    Set(1, pg::Text(std::string_view(target.shape().QualifiedName())));
-    Set(3, pg::ObjectId(submitter));
-    Set(4, pg::Name(pg::RoleName(submitter)));
-    Set(10, {JSONBOID, SessionContext(enrollment_), false});
-  }
+  Keeper(const Target& target, Oid submitter)
+      : common_{pg::ObjectId(target.shape().relid), pg::Text(pg::QualifiedName(target.shape().relid)),
+                pg::ObjectId(submitter), pg::Name(pg::RoleName(submitter)),
+                {JSONBOID, SessionContext(target.enrollment()), false}} {}
 
-  void Keep(const Rejected& row, bool dead_letter) {
-    const Misfit& culprit = Culprit(row.misfits);
-    Set(2, pg::Text(row.payload));
-    Set(5, pg::Text(std::string_view(culprit.sqlstate)));
-    Set(6, pg::Text(base::CutUtf8(culprit.message, kMaxErrorBytes)));
-    Set(7, pg::Text(drift::Name(culprit.kind)));
-    Set(8, culprit.field.empty() ? pg::NullText() : pg::Text(std::string_view(culprit.field)));
-    Set(9, pg::TextArray(FieldsOf(row.misfits)));
-    if (dead_letter) {
-      Set(11, pg::Text(std::string_view(DeadLetterReason(row.misfits))));
+  void Keep(const Columns& rows, bool dead_letter) {
+    const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates), pg::TextArray(rows.errors),
+                             pg::TextArray(rows.kinds),    pg::TextArray(rows.fields),    pg::TextArray(rows.all_fields),
+                             pg::TextArray(rows.reasons)};
+    Datum values[12];
+    int count = 0;
+    for (const pg::Param& param : common_) {
+      values[count++] = param.value;
+    }
+    for (const pg::Param& param : own) {
+      values[count++] = param.value;
     }
     const SavedPlan& plan = PlanFor(dead_letter);
-    const int result = pg::Call([&] { return SPI_execute_plan(plan.get(), values_, nulls_, false, 0); });
+    const int result = pg::Call([&] { return SPI_execute_plan(plan.get(), values, nullptr, false, 0); });
     if (result < 0) {
       throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
     }
   }
 
  private:
-  void Set(int i, const pg::Param& param) {
-    values_[i] = param.value;
-    nulls_[i] = param.null ? 'n' : ' ';
-  }
-
-  const Enrollment& enrollment_;
-  Datum values_[12] = {};
-  char nulls_[12] = {};
+  pg::Param common_[5];
 };
 
 }  // namespace
@@ -161,14 +199,22 @@ Kept Keep(const Target& target, const std::vector<Rejected>& rows) {
   pg::AsBookkeeper bookkeeper;
   pg::Spi spi;
   Keeper keeper(target, submitter);
-  pg::Context per_row("pg_mend kept row");
-  for (const Rejected& row : rows) {
+  pg::Context per_chunk("pg_mend kept rows");
+  for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
     pg::CheckInterrupts();
-    per_row.Reset();
-    pg::Switch here(per_row.get());
-    const bool dead_letter = IsDeadLetter(row.misfits);
-    keeper.Keep(row, dead_letter);
-    ++(dead_letter ? kept.dead_lettered : kept.queued);
+    per_chunk.Reset();
+    pg::Switch here(per_chunk.get());
+    Columns columns[2];
+    for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
+      const bool dead_letter = IsDeadLetter(rows[i].misfits);
+      columns[dead_letter ? 1 : 0].Add(rows[i], dead_letter);
+      ++(dead_letter ? kept.dead_lettered : kept.queued);
+    }
+    for (bool dead_letter : {false, true}) {
+      if (!columns[dead_letter ? 1 : 0].payloads.empty()) {
+        keeper.Keep(columns[dead_letter ? 1 : 0], dead_letter);
+      }
+    }
   }
   return kept;
 }

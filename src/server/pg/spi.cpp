@@ -51,6 +51,10 @@ Param Int8Array(const std::vector<int64_t>& values) {
 }
 
 Param TextArray(const std::vector<std::string>& values) {
+  return TextArray(std::vector<std::string_view>(values.begin(), values.end()));
+}
+
+Param TextArray(const std::vector<std::string_view>& values) {
   Datum datum = 0;
   Call([&] {
     auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (values.size() + 1)));

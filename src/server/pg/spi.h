@@ -27,6 +27,7 @@ Param Bool(bool value);
 Param ObjectId(Oid value);  // type oid; cast in SQL: $1::regclass
 Param Name(std::string_view value);  // type name
 Param Int8Array(const std::vector<int64_t>& values);
+Param TextArray(const std::vector<std::string_view>& values);
 Param TextArray(const std::vector<std::string>& values);
 Param NullText();
 
