@@ -110,7 +110,8 @@ std::optional<std::string> AlterUnderLock(const ingest::Target& target, const st
 }
 
 Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const Dispositions& dispositions) {
+                  const std::string& planned_shape, const Dispositions& dispositions, bool* altered) {
+  *altered = false;
   Application application;
   pg::WorkTransaction transaction;
   std::optional<HoldTimeout> hold;
@@ -130,6 +131,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
       return application;
     }
   }
+  *altered = true;
   RecordFields(*target, record);
   RecordApplied(*target, record);
   std::vector<QueuedRow> rows = LockSample(sample, target->enrollment().target_name);

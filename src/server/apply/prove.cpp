@@ -69,6 +69,11 @@ class Prover {
       }
     }
     proof_.sample = best != nullptr ? best->rows : suspect_;
+    for (const auto& [submitter, coverage] : coverage_) {
+      if (&coverage != best) {
+        proof_.others.push_back(coverage.rows);
+      }
+    }
     return std::move(proof_);
   }
 

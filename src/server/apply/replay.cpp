@@ -37,7 +37,7 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<Q
       positions.push_back(i);
     }
   }
-  std::vector<std::optional<drift::Misfit>> results = ingest::Store(target, &fitting, false);
+  std::vector<std::optional<drift::Misfit>> results = ingest::Store(target, &fitting, true);
   for (size_t i = 0; i < results.size(); ++i) {
     if (results[i]) {
       outcomes[positions[i]].misfits.push_back(*results[i]);
@@ -61,7 +61,7 @@ void Rest(const QueuedRow& row) {
 // A new transaction number makes the next fold see the row as new.
 void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
   pg::KeepBooks(
-      "UPDATE mend.queue SET attempts = attempts + 1, not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
+      "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
       "sqlstate = $4, error = $5 WHERE id = $1",
       {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
        pg::Text(misfit.message)});
@@ -70,7 +70,7 @@ void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
 void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::optional<int64_t> patch_id,
                  ReplayCounts* counts) {
   const QueuedRow& row = *outcome.row;
-  Fate fate = dispositions.For(outcome.misfits, row.attempts);
+  Fate fate = dispositions.For(outcome.misfits, row);
   switch (fate.to) {
     case Fate::To::DeadLetter:
       MoveToDeadLetters(row, outcome.misfits.front(), fate.reason, patch_id);
@@ -147,7 +147,8 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
   try {
     return ReplayOnce(target, ids, dispositions, patch_id);
   } catch (const pg::Error& error) {
-    if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE)) {
+    if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+                                  !ingest::IsRowsOwnInReplay(error))) {
       throw;
     }
     failure = error;

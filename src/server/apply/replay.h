@@ -28,8 +28,8 @@ class Dispositions {
  public:
   void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason);
   const Fate* Find(const std::string& field, drift::Kind kind) const;
-  // The fate of a row with these misfits (at least one). `attempts` counts earlier tries.
-  Fate For(const std::vector<drift::Misfit>& misfits, int attempts) const;
+  // The fate of a row with these misfits (at least one).
+  Fate For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row) const;
 
  private:
   std::map<std::pair<std::string, drift::Kind>, Fate> fates_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 
 #include "core/heal/breaker.h"
 #include "core/plan/fingerprint.h"
@@ -112,6 +113,18 @@ std::optional<apply::PatchRecord> Without(const ingest::Target& target, const ap
   return rest;
 }
 
+void TrimNeeds(const std::vector<bool>& without, std::vector<apply::SampleRow>* sample) {
+  for (apply::SampleRow& row : *sample) {
+    std::vector<bool> needs;
+    for (size_t i = 0; i < row.needs.size(); ++i) {
+      if (!without[i]) {
+        needs.push_back(row.needs[i]);
+      }
+    }
+    row.needs = needs;
+  }
+}
+
 // The same in a transaction of its own, with the proof made to match.
 std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
                                        const std::vector<bool>& without, apply::Proof* proof) {
@@ -121,49 +134,86 @@ std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchReco
   pg::WorkTransaction transaction;
   std::optional<apply::PatchRecord> rest = Without(*ingest::FindTarget(round->target), record, without);
   transaction.Commit();
-  for (apply::SampleRow& row : proof->sample) {
-    std::vector<bool> needs;
-    for (size_t i = 0; i < row.needs.size(); ++i) {
-      if (!without[i]) {
-        needs.push_back(row.needs[i]);
-      }
-    }
-    row.needs = needs;
+  TrimNeeds(without, &proof->sample);
+  for (std::vector<apply::SampleRow>& other : proof->others) {
+    TrimNeeds(without, &other);
   }
   return rest;
 }
 
-void MarkSample(Oid target, const apply::Proof& proof) {
-  std::vector<int64_t> ids;
-  for (const apply::SampleRow& row : proof.sample) {
-    ids.push_back(row.id);
+// What to replay under the lock, in the order of trying: one row, or one submitter, that cannot be stored (a
+// deferred constraint, a lost privilege) must not fail the patch for all others.
+class Samples {
+ public:
+  explicit Samples(const apply::Proof& proof) : waiting_{proof.sample} {
+    waiting_.insert(waiting_.end(), proof.others.begin(), proof.others.end());
   }
-  apply::MarkInFlight(target, ids);
-}
+  // False when there is none left, or enough were tried.
+  bool Next() {
+    if (tried_ == kMaxTried || waiting_.empty()) {
+      return false;
+    }
+    ++tried_;
+    current_ = std::move(waiting_.front());
+    waiting_.pop_front();
+    return true;
+  }
+  const std::vector<apply::SampleRow>& current() const { return current_; }
+  std::vector<int64_t> ids() const {
+    std::vector<int64_t> ids;
+    for (const apply::SampleRow& row : current_) {
+      ids.push_back(row.id);
+    }
+    return ids;
+  }
+  // The current one is tried again by halves, after the others.
+  void Split() {
+    if (current_.size() > 1) {
+      auto middle = current_.begin() + static_cast<std::ptrdiff_t>(current_.size() / 2);
+      waiting_.emplace_back(current_.begin(), middle);
+      waiting_.emplace_back(middle, current_.end());
+    }
+  }
+
+ private:
+  static constexpr int kMaxTried = 8;
+  std::deque<std::vector<apply::SampleRow>> waiting_;
+  std::vector<apply::SampleRow> current_;
+  int tried_ = 0;
+};
 
 // Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
 std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
                                            const apply::Proof& proof, const std::string& shape,
                                            const drift::DriftSet& covered) {
   std::optional<pg::Error> failure;
-  TimestampTz start = GetCurrentTimestamp();
-  MarkSample(round->target, proof);
-  try {
-    return apply::Apply(round->target, record, proof.sample, shape, round->dispositions);
-  } catch (const pg::Error& error) {
-    failure = error;
+  for (Samples samples(proof); samples.Next(); samples.Split()) {
+    bool altered = false;
+    TimestampTz start = GetCurrentTimestamp();
+    apply::MarkInFlight(round->target, samples.ids());
+    try {
+      return apply::Apply(round->target, record, samples.current(), shape, round->dispositions, &altered);
+    } catch (const pg::Error& error) {
+      failure = error;
+    }
+    apply::DiscardSession();
+    bool too_long = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), pg::max_lock_hold_ms);
+    if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
+      BackOff(round, record, covered);
+      return std::nullopt;
+    }
+    if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED && too_long) {
+      AskAfterTimeout(round, record, covered);
+      return std::nullopt;
+    }
+    if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") || failure->IsClass("58")) {
+      throw *failure;
+    }
+    if (!altered) {
+      break;
+    }
   }
-  bool too_long = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), pg::max_lock_hold_ms);
-  if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
-    BackOff(round, record, covered);
-  } else if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED && too_long) {
-    AskAfterTimeout(round, record, covered);
-  } else if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") ||
-             failure->IsClass("58")) {
-    throw *failure;
-  } else {
-    Fail(round, record, covered, failure->what());
-  }
+  Fail(round, record, covered, failure->what());
   return std::nullopt;
 }
 
