@@ -290,14 +290,20 @@ COMMENT ON TABLE mend.control IS 'Whether healing is switched on in this databas
 COMMENT ON COLUMN mend.control.only_row IS 'Always true: there is one row';
 COMMENT ON COLUMN mend.control.stopped IS 'Set by mend.stop(), cleared by mend.start()';
 
-SELECT pg_catalog.pg_extension_config_dump('mend.enrollments', '');
-SELECT pg_catalog.pg_extension_config_dump('mend.fields', '');
+-- The OID of a dropped table is dumped as a number, and is somebody else's after the restore. What keys on it, or would
+-- be acted on by it, stays behind; payloads never do.
+SELECT pg_catalog.pg_extension_config_dump('mend.enrollments',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)');
+SELECT pg_catalog.pg_extension_config_dump('mend.fields',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)');
 SELECT pg_catalog.pg_extension_config_dump('mend.queue', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.queue_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.dead_letters', '');
-SELECT pg_catalog.pg_extension_config_dump('mend.drifts', '');
+SELECT pg_catalog.pg_extension_config_dump('mend.drifts',
+    $$WHERE state IN ('healed', 'dead_lettered') OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)$$);
 SELECT pg_catalog.pg_extension_config_dump('mend.drifts_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('mend.patches', '');
+SELECT pg_catalog.pg_extension_config_dump('mend.patches',
+    $$WHERE state NOT IN ('proposed', 'approved') OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)$$);
 SELECT pg_catalog.pg_extension_config_dump('mend.patches_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.events', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.events_id_seq', '');

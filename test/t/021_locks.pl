@@ -137,17 +137,17 @@ query("CALL mend.wait_idle('late')");
 is(query('SELECT count(*), max(extra) FROM late'), '4|2', 'and its own when it commits');
 
 # The same when the first round that sees the late row fails.
-query('ALTER TABLE late RENAME COLUMN extra TO surplus');
 $early->query_safe('BEGIN; ' . enqueue('late'));
 query(q{SELECT healing_insert('late', '{"id": 6, "word": "w"}')});
 query("CALL mend.wait_idle('late')");
 query(q{
 	CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of luck'; END $$;
-	CREATE TRIGGER fail BEFORE INSERT ON mend.patches FOR EACH ROW EXECUTE FUNCTION fail()});
+	CREATE TRIGGER fail BEFORE UPDATE ON mend.progress FOR EACH ROW
+		WHEN (NEW.in_flight <> '{}') EXECUTE FUNCTION fail()});
 $early->query_safe('COMMIT');
 query("CALL mend.wait_idle('late')");
 is(query("SELECT last_error FROM mend.status WHERE target = 'late'::regclass"), 'P0001: out of luck', 'a round that fails is booked');
-query('DROP TRIGGER fail ON mend.patches');
+query('DROP TRIGGER fail ON mend.progress');
 query("SELECT mend.reset_breaker('late')");
 query("CALL mend.wait_idle('late')");
 is(query("SELECT (SELECT count(*) FROM late) + (SELECT count(*) FROM mend.dead_letters WHERE target = 'late'::regclass), "
