@@ -138,7 +138,7 @@ is(query('SELECT count(*), max(extra) FROM late'), '4|2', 'and its own when it c
 
 # The same when the first round that sees the late row fails.
 $early->query_safe('BEGIN; ' . enqueue('late'));
-query(q{SELECT healing_insert('late', '{"id": 6, "word": "w"}')});
+query(q{SELECT healing_load('late', string_agg('{"id": 6, "word": "w"}', E'\n')) FROM generate_series(1, 100)});
 query("CALL mend.wait_idle('late')");
 query(q{
 	CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of luck'; END $$;
@@ -151,7 +151,7 @@ query('DROP TRIGGER fail ON mend.progress');
 query("SELECT mend.reset_breaker('late')");
 query("CALL mend.wait_idle('late')");
 is(query("SELECT (SELECT count(*) FROM late) + (SELECT count(*) FROM mend.dead_letters WHERE target = 'late'::regclass), "
-	  . "(SELECT count(*) FROM mend.queue WHERE target = 'late'::regclass)"), '6|0',
+	  . "(SELECT count(*) FROM mend.queue WHERE target = 'late'::regclass)"), '105|0',
 	'a late row is found again after a round that failed');
 
 # Two-phase commit.

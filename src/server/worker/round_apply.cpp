@@ -213,7 +213,10 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
       break;
     }
   }
-  Fail(round, record, covered, failure->what());
+  // The context names the function that failed it: an event trigger's, say.
+  const std::string context = failure->fields().context.value_or("");
+  Fail(round, record, covered,
+       failure->what() + (context.empty() ? "" : " (" + context.substr(0, context.find('\n')) + ")"));
   return std::nullopt;
 }
 
