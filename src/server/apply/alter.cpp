@@ -8,7 +8,7 @@
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/settings.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 
 namespace mend::apply {
 namespace {
@@ -110,9 +110,10 @@ std::optional<std::string> AlterUnderLock(const ingest::Target& target, const st
 }
 
 Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const Dispositions& dispositions) {
+                  const std::string& planned_shape, const Dispositions& dispositions, bool* altered) {
+  *altered = false;
   Application application;
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   std::optional<HoldTimeout> hold;
   if (!record.ddl.empty()) {
     LockForAlter(target_oid);
@@ -130,6 +131,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
       return application;
     }
   }
+  *altered = true;
   RecordFields(*target, record);
   RecordApplied(*target, record);
   std::vector<QueuedRow> rows = LockSample(sample, target->enrollment().target_name);

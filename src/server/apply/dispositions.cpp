@@ -22,12 +22,12 @@ const Fate* Dispositions::Find(const std::string& field, drift::Kind kind) const
   return found == fates_.end() ? nullptr : &found->second;
 }
 
-Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, int attempts) const {
+Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row) const {
   std::optional<Fate> wait, back_off;
   for (const drift::Misfit& misfit : misfits) {
     if (MayArriveLate(misfit)) {
-      if (attempts + 1 >= heal::kForeignKeyAttempts) {
-        return {Fate::To::DeadLetter, "the row it refers to has not arrived after " + std::to_string(attempts + 1) +
+      if (row.attempts + 1 >= heal::kForeignKeyAttempts) {
+        return {Fate::To::DeadLetter, "the row it refers to has not arrived after " + std::to_string(row.attempts + 1) +
                                           " tries: " + misfit.message};
       }
       back_off = Fate{Fate::To::BackOff, "the row it refers to may arrive late"};
@@ -48,7 +48,8 @@ Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, int attempts) 
   if (back_off) {
     return *back_off;
   }
-  if (attempts + 1 >= kRefolds) {
+  // Tries for something that might arrive late were no profiles.
+  if (!row.backed_off && row.attempts + 1 >= kRefolds) {
     return {Fate::To::DeadLetter, "it was profiled " + std::to_string(kRefolds) +
                                       " times and still does not fit: " + misfits.front().message};
   }

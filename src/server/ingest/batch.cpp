@@ -116,7 +116,7 @@ void Batch::Flush() {
 }
 
 void Batch::Store() {
-  std::vector<std::optional<drift::Misfit>> results = ingest::Store(*target_, &rows_, true);
+  std::vector<std::optional<drift::Misfit>> results = ingest::Store(*target_, &rows_, false);
   size_t next = 0;
   for (Item& item : items_) {
     if (!item.has_row) {

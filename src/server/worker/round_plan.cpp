@@ -11,7 +11,7 @@
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -91,8 +91,8 @@ void PlanStep::OpenBreaker(const drift::DriftSet& drifts, const std::string& rea
     round_.Decide(drift, apply::Fate::To::Wait, reason);
   }
   round_.Show("breaker", reason);
-  if (pause_ms && (!round_.pause_ms || *pause_ms < *round_.pause_ms)) {
-    round_.pause_ms = pause_ms;
+  if (pause_ms) {
+    round_.PauseFor(*pause_ms);
   }
 }
 
@@ -158,9 +158,7 @@ void PlanStep::CoolColumns() {
     cooling_[rows.text(i, 0)] = reason;
     policy_.held_columns.emplace_back(rows.text(i, 0), reason);
     int64_t pause = std::max<int64_t>(rows.int8(i, 1), 1000);
-    if (!round_.pause_ms || pause < *round_.pause_ms) {
-      round_.pause_ms = pause;
-    }
+    round_.PauseFor(pause);
   }
 }
 
@@ -303,7 +301,7 @@ void PlanAndApply(RoundState* round) {
   apply::PatchRecord record;
   apply::Proof proof;
   {
-    pg::Transaction transaction;
+    pg::WorkTransaction transaction;
     PlanStep step(round);
     std::optional<Planned> planned = step.Run();
     std::string why = planned ? step.WhyReview(*planned) : "";
