@@ -26,14 +26,14 @@ bool RoundState::Decided(const drift::Drift& drift) const {
 
 void RoundState::Decide(const drift::Drift& drift, apply::Fate::To to, const std::string& why,
                         std::optional<int64_t> patch) {
-  dispositions.Set(drift.field, drift.kind, to, why);
+  dispositions.Set(drift.field, drift.kind, to, why, patch);
   settlements.push_back(
       {drift.field, drift.kind, to == apply::Fate::To::DeadLetter ? "dead_lettered" : "waiting", why, patch});
 }
 
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
   dispositions.Set(drift.field, drift.kind, apply::Fate::To::DeadLetter,
-                   "it still does not fit after patch " + std::to_string(patch));
+                   "it still does not fit after patch " + std::to_string(patch), patch);
   settlements.push_back({drift.field, drift.kind, "healed", "", patch});
 }
 
@@ -82,7 +82,7 @@ void RunRound(Oid target) {
   ApplyApproved(&round);
   PlanAndApply(&round);
   ReplayWaiting(&round);
-  EndRound(round);
+  EndRound(&round);
 }
 
 }  // namespace mend::worker
