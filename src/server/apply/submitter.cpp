@@ -6,7 +6,11 @@
 
 namespace mend::apply {
 
-std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& target_name) {
+bool MayInsert(Oid role, Oid target) {
+  return pg::Call([&] { return pg_class_aclcheck(target, role, ACL_INSERT) == ACLCHECK_OK; });
+}
+
+std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const std::string& target_name) {
   if (row.target_name != target_name) {
     return "it was offered for " + row.target_name + ", and that table is now " + target_name;
   }
@@ -16,6 +20,11 @@ std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& t
   }
   if (name != row.submitted_by) {
     return "the role that offered it was " + row.submitted_by + ", and its OID now belongs to " + name;
+  }
+  if (!MayInsert(row.submitter, target) && !pg::Call([&] {
+        return pg_attribute_aclcheck_all(target, row.submitter, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK;
+      })) {
+    return "the role that offered it, " + name + ", may not insert into the table any more";
   }
   return std::nullopt;
 }

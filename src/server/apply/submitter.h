@@ -10,8 +10,12 @@
 namespace mend::apply {
 
 // Why a row may not be replayed at all, or nullopt: its role or table no longer answers to both its
-// OID and its recorded name (a restore may have given either to somebody else).
-std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& target_name);
+// OID and its recorded name (a restore may have given either to somebody else), or the role may not
+// insert into the table any more.
+std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const std::string& target_name);
+
+// Whether a role may insert into all columns of a table (true), or at best into some.
+bool MayInsert(Oid role, Oid target);
 
 // The settings that INSERT depends on, as they were when the row was offered, until the end of the
 // scope. Set with the current user's own rights: become the submitter first.
