@@ -178,9 +178,9 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   RecordFields(*target, record);
   RecordApplied(*target, record);
   std::vector<QueuedRow> rows = LockSample(sample, target_oid, target->enrollment().target_name);
-  std::optional<pg::AsUser> identity;
+  std::optional<Identity> identity;
   if (!rows.empty()) {
-    identity.emplace(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE);
+    identity.emplace(rows.front().submitter);
     SetLocalContext(rows.front().context);
     application.refuted = ReplaySample(target_oid, record, sample, rows, dispositions, &application.counts);
     if (std::count(application.refuted.begin(), application.refuted.end(), true) > 0) {

@@ -1,6 +1,7 @@
 #include "server/apply/replay.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/heal/breaker.h"
 #include "server/apply/patches.h"
@@ -131,7 +132,7 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
     transaction.Commit();
     return counts;
   }
-  pg::AsUser identity(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE);
+  Identity identity(rows.front().submitter);
   SetLocalContext(rows.front().context);
   counts = ReplayHere(*target, rows, dispositions, patch_id);
   transaction.Commit();
@@ -246,14 +247,14 @@ ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispos
 
 std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows) {
   std::vector<std::vector<QueuedRow>> runs;
-  std::map<std::pair<Oid, std::string>, size_t> open;
+  std::map<std::tuple<Oid, std::string, std::string, std::string>, size_t> open;
   for (QueuedRow& row : rows) {
     if (row.crashes > 0) {
       runs.emplace_back();
       runs.back().push_back(std::move(row));
       continue;
     }
-    auto [found, added] = open.try_emplace({row.submitter, row.context}, runs.size());
+    auto [found, added] = open.try_emplace({row.submitter, row.submitted_by, row.target_name, row.context}, runs.size());
     if (added) {
       runs.emplace_back();
     }

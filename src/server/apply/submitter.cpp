@@ -29,6 +29,19 @@ std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const st
   return std::nullopt;
 }
 
+Identity::Identity(Oid submitter) {
+  pg::Call([&] {
+    SetSessionAuthorization(submitter, superuser_arg(submitter));
+    SetUserIdAndSecContext(submitter, SECURITY_LOCAL_USERID_CHANGE);
+  });
+}
+
+Identity::~Identity() {
+  // The worker was authenticated as this superuser: going back cannot be refused.
+  SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+  SetSessionAuthorization(BOOTSTRAP_SUPERUSERID, true);
+}
+
 namespace {
 
 void SetAll(const std::string& json, GucAction action) {
