@@ -154,6 +154,7 @@ CREATE TABLE mend.drifts (
     patch_id    bigint
 );
 CREATE UNIQUE INDEX drifts_unsettled ON mend.drifts (target, field, kind) WHERE state IN ('open', 'waiting');
+CREATE INDEX drifts_buried ON mend.drifts (target, field, kind) WHERE state = 'dead_lettered';
 COMMENT ON TABLE mend.drifts IS 'One field of one table not fitting: its kind and the profile of its values';
 COMMENT ON COLUMN mend.drifts.id IS 'Identity of the drift';
 COMMENT ON COLUMN mend.drifts.target IS 'The landing table';

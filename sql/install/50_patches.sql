@@ -46,6 +46,9 @@ BEGIN
         RAISE EXCEPTION 'patch % is %, not proposed', patch_id, patch.state
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Only a proposed patch can be approved or rejected.';
+    ELSIF NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = patch.target) THEN
+        RAISE EXCEPTION 'table % of patch % is not enrolled', patch.target_name, patch_id
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Enroll it again: mend.enroll().';
     END IF;
     UPDATE mend.patches p
     SET state = new_state, reason = new_reason, decided_by = session_user, decided_at = clock_timestamp()

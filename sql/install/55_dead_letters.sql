@@ -22,11 +22,21 @@ DECLARE
     chosen bigint[];
     tables regclass[];
     moved bigint;
+    roused bigint;
 BEGIN
     SELECT coalesce(array_agg(d.id), '{}'), coalesce(array_agg(DISTINCT d.target), '{}') INTO chosen, tables
     FROM mend.dead_letters d JOIN mend.enrollments e ON e.target = d.target
     WHERE (retry.target IS NULL OR d.target = retry.target) AND (retry.ids IS NULL OR d.id = ANY (retry.ids));
     moved := mend.requeue(chosen);
+    IF retry.ids IS NULL THEN
+        -- Nor are rows that wait for a time of their own to wait any longer.
+        WITH woken AS (
+            UPDATE mend.queue q SET not_before = NULL FROM mend.enrollments e
+            WHERE e.target = q.target AND (retry.target IS NULL OR q.target = retry.target) AND q.not_before IS NOT NULL
+            RETURNING q.target
+        )
+        SELECT count(mend.request_round(r.target)) INTO roused FROM (SELECT DISTINCT u.target FROM woken u) r;
+    END IF;
     IF moved > 0 THEN
         PERFORM mend.request_round(t) FROM unnest(tables) t;
         INSERT INTO mend.events (kind, target_name, detail)
@@ -37,7 +47,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mend.retry(regclass, bigint[]) IS
-    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all';
+    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all. Without ids, queued rows that back off (a missing partition, a foreign key) are tried again at once';
 REVOKE ALL ON FUNCTION mend.retry(regclass, bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[]) TO mend_admin;
 

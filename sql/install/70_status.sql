@@ -25,8 +25,9 @@ FROM mend.enrollments e
                     WHEN w.pid IS NOT NULL THEN 'healing'
                     WHEN k.due AND mend.worker_refused_at() IS NOT NULL THEN 'waiting'
                     WHEN k.due THEN 'due'
-                    WHEN p.state = 'healing' THEN 'idle'
-                    ELSE coalesce(p.state, 'idle')
+                    WHEN coalesce(p.state, 'idle') NOT IN ('idle', 'healing') THEN p.state
+                    WHEN o.patch IS NOT NULL THEN 'review'
+                    ELSE 'idle'
                 END AS state,
                 CASE
                     WHEN NOT mend.at_home(e.system_identifier, e.database_oid)
@@ -35,6 +36,8 @@ FROM mend.enrollments e
                     WHEN e.mode = 'paused' THEN 'the enrolment is paused: mend.configure(mode => ''auto'') resumes'
                     WHEN k.due AND w.pid IS NULL AND mend.worker_refused_at() IS NOT NULL
                         THEN 'no free background worker: raise max_worker_processes'
+                    WHEN p.reason IS NULL AND o.patch IS NOT NULL
+                        THEN format('patch %s waits for mend.approve(%1$s)', o.patch)
                     ELSE p.reason
                 END AS reason
          FROM (SELECT coalesce((SELECT due FROM mend.work WHERE work.target = e.target), false) AS due) k

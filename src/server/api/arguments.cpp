@@ -40,6 +40,14 @@ std::optional<std::string> TextArgument(FunctionCallInfo call, int index) {
   return std::string(value);
 }
 
+std::optional<std::string> JsonbArgument(FunctionCallInfo call, int index) {
+  if (call->args[index].isnull) {
+    return std::nullopt;
+  }
+  char* text = pg::Call([&] { return DatumGetCString(OidFunctionCall1(F_JSONB_OUT, call->args[index].value)); });
+  return std::string(text);
+}
+
 std::optional<std::string> NameArgument(FunctionCallInfo call, int index) {
   if (call->args[index].isnull) {
     return std::nullopt;

@@ -10,6 +10,7 @@
 namespace mend::api {
 
 std::optional<std::string> TextArgument(FunctionCallInfo call, int index);
+std::optional<std::string> JsonbArgument(FunctionCallInfo call, int index);
 std::optional<std::string> NameArgument(FunctionCallInfo call, int index);
 std::optional<std::string> EnumArgument(FunctionCallInfo call, int index);  // its label
 std::optional<bool> BoolArgument(FunctionCallInfo call, int index);

@@ -143,7 +143,13 @@ Datum Unenroll(FunctionCallInfo call) {
       "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
       " fields AS (DELETE FROM mend.fields WHERE target = $1),"
       " progress AS (DELETE FROM mend.progress WHERE target = $1),"
-      " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')) "
+      " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')),"
+      " patches AS (UPDATE mend.patches SET state = 'rejected', reason = 'the table was unenrolled',"
+      "             decided_by = session_user, decided_at = pg_catalog.clock_timestamp()"
+      "             WHERE target = $1 AND state IN ('proposed', 'approved') RETURNING id, target_name, reason),"
+      " rejections AS (INSERT INTO mend.events (kind, target_name, patch_id, detail)"
+      "                SELECT 'patch_rejected', target_name, id, pg_catalog.jsonb_build_object('reason', reason)"
+      "                FROM patches ORDER BY id) "
       "INSERT INTO mend.events (kind, target_name) SELECT 'unenrolled', target_name FROM gone",
       {pg::ObjectId(target)});
   return 0;

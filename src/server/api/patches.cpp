@@ -143,7 +143,7 @@ Datum Propose(FunctionCallInfo call) {
   Oid relid = TargetArgument(call, 0);
   apply::NewPatch record;
   record.proposed_ddl = Required(TextArgument(call, 1), "the DDL");
-  std::string field_map = TextArgument(call, 2).value_or("{}");
+  std::string field_map = JsonbArgument(call, 2).value_or("{}");
   record.rationale = TextArgument(call, 3).value_or("");
   record.planner = IsAdmin() ? "person" : "agent";
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);

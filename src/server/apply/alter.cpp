@@ -5,6 +5,8 @@
 #include "core/plan/fingerprint.h"
 #include "server/apply/submitter.h"
 #include "server/guard/healer.h"
+#include "server/ingest/enqueue.h"
+#include "server/ingest/store.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/settings.h"
@@ -43,6 +45,11 @@ void RecordFields(const ingest::Target& target, const PatchRecord& record) {
 
 void RecordApplied(const ingest::Target& target, const PatchRecord& record) {
   SetPatchState(record.id, "applied", "");
+  // Of a table that has changed, what the worker itself proposed is planned anew.
+  pg::KeepBooks(
+      "UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || $2 WHERE target = $1 "
+      "AND state = 'proposed' AND proposed_by = 'pg_mend'",
+      {pg::ObjectId(target.shape().relid), pg::Int8(record.id)});
   pg::KeepBooks("UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
                 "WHERE target = $1",
                 {pg::ObjectId(target.shape().relid)});
@@ -52,12 +59,48 @@ void RecordApplied(const ingest::Target& target, const PatchRecord& record) {
   observe::Record("patch_applied", target.enrollment().target_name, record.id, detail, observe::kWorker);
 }
 
-// Replays the sample rows one by one and says which actions none of their rows could show.
+// Has deferred constraints judge the rows now: at commit it would be too late to leave a row out.
+void CheckDeferred() {
+  pg::Call([] {
+    ConstraintsSetStmt* all = makeNode(ConstraintsSetStmt);
+    AfterTriggerSetState(all);
+  });
+}
+
+// Stores the sample, at best all at once. A row that only fails later (a deferred constraint, a missing right) stays
+// as it is, for the replay that follows.
+ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedRow>& rows,
+                         const Dispositions& dispositions, int64_t patch_id) {
+  ReplayCounts counts;
+  auto replay = [&](const std::vector<QueuedRow>& some) {
+    ReplayCounts these;
+    std::optional<pg::Error> error = pg::Attempt([&] {
+      these = ReplayHere(target, some, dispositions, patch_id);
+      CheckDeferred();
+    });
+    if (!error) {
+      counts.Add(these);
+    } else if (ingest::MustRaise(*error) && error->sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE) {
+      throw *error;
+    } else if (counts.refusal.empty()) {
+      counts.refusal = ingest::DeadLetterReason({{drift::Kind::Constraint, "", "", error->sqlstate(), "", 0}});
+    }
+    return !error;
+  };
+  if (!replay(rows)) {
+    for (const QueuedRow& row : rows) {
+      replay({row});
+    }
+  }
+  return counts;
+}
+
+// Replays the sample and says which actions none of their rows could show.
 std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::vector<SampleRow>& sample,
                                const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
                                ReplayCounts* counts) {
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
-  *counts = ReplayHere(*target, rows, dispositions, record.id);
+  *counts = StoreSample(*target, rows, dispositions, record.id);
   std::vector<bool> tried(record.patch.actions.size()), shown(record.patch.actions.size());
   for (const SampleRow& row : sample) {
     bool locked = std::any_of(rows.begin(), rows.end(), [&](const QueuedRow& queued) { return queued.id == row.id; });
@@ -75,7 +118,7 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::
 }
 
 // All sample rows are of one submitter; of its contexts, the first row's is tried under the lock.
-std::vector<QueuedRow> LockSample(const std::vector<SampleRow>& sample, const std::string& target_name) {
+std::vector<QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target, const std::string& target_name) {
   std::vector<int64_t> ids;
   for (const SampleRow& row : sample) {
     ids.push_back(row.id);
@@ -83,7 +126,7 @@ std::vector<QueuedRow> LockSample(const std::vector<SampleRow>& sample, const st
   std::vector<QueuedRow> rows = LockRows(ids);
   rows.erase(std::remove_if(rows.begin(), rows.end(),
                             [&](const QueuedRow& row) {
-                              return row.context != rows.front().context || WhyForeign(row, target_name).has_value();
+                              return row.context != rows.front().context || WhyForeign(row, target, target_name).has_value();
                             }),
              rows.end());
   return rows;
@@ -134,10 +177,10 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   *altered = true;
   RecordFields(*target, record);
   RecordApplied(*target, record);
-  std::vector<QueuedRow> rows = LockSample(sample, target->enrollment().target_name);
-  std::optional<pg::AsUser> identity;
+  std::vector<QueuedRow> rows = LockSample(sample, target_oid, target->enrollment().target_name);
+  std::optional<Identity> identity;
   if (!rows.empty()) {
-    identity.emplace(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE);
+    identity.emplace(rows.front().submitter);
     SetLocalContext(rows.front().context);
     application.refuted = ReplaySample(target_oid, record, sample, rows, dispositions, &application.counts);
     if (std::count(application.refuted.begin(), application.refuted.end(), true) > 0) {

@@ -13,8 +13,9 @@ bool MayArriveLate(const drift::Misfit& misfit) {
 
 }  // namespace
 
-void Dispositions::Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason) {
-  fates_[{field, kind}] = Fate{to, std::move(reason)};
+void Dispositions::Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason,
+                       std::optional<int64_t> patch) {
+  fates_[{field, kind}] = Fate{to, std::move(reason), 0, patch};
 }
 
 const Fate* Dispositions::Find(const std::string& field, drift::Kind kind) const {
@@ -22,24 +23,32 @@ const Fate* Dispositions::Find(const std::string& field, drift::Kind kind) const
   return found == fates_.end() ? nullptr : &found->second;
 }
 
-Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row) const {
+Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
+                       std::optional<int64_t> patch) const {
+  const int attempts = row.attempts;
   std::optional<Fate> wait, back_off;
-  for (const drift::Misfit& misfit : misfits) {
+  for (size_t i = 0; i < misfits.size(); ++i) {
+    const drift::Misfit& misfit = misfits[i];
     if (MayArriveLate(misfit)) {
-      if (row.attempts + 1 >= heal::kForeignKeyAttempts) {
-        return {Fate::To::DeadLetter, "the row it refers to has not arrived after " + std::to_string(row.attempts + 1) +
-                                          " tries: " + misfit.message};
+      if (attempts + 1 >= heal::kForeignKeyAttempts) {
+        return {Fate::To::DeadLetter,
+                "the row it refers to has not arrived after " + std::to_string(attempts + 1) +
+                    " tries: " + misfit.message,
+                i, patch};
       }
-      back_off = Fate{Fate::To::BackOff, "the row it refers to may arrive late"};
+      back_off = Fate{Fate::To::BackOff, "the row it refers to may arrive late", i, patch};
     } else if (misfit.kind == drift::Kind::NoPartition) {
-      back_off = Fate{Fate::To::BackOff, "no partition takes it: a person must add one"};
+      back_off = Fate{Fate::To::BackOff, "no partition takes it: a person must add one", i, patch};
     } else if (drift::IsFinal(misfit.kind)) {
-      return {Fate::To::DeadLetter, ingest::DeadLetterReason(misfits)};
+      return {Fate::To::DeadLetter, ingest::DeadLetterReason(misfits), i, patch};
     } else if (const Fate* fate = Find(misfit.field, misfit.kind)) {
-      if (fate->to == Fate::To::DeadLetter) {
-        return *fate;
+      if (fate->to == Fate::To::BackOff && attempts + 1 >= heal::kForeignKeyAttempts) {
+        return {Fate::To::DeadLetter, fate->reason + " (tried " + std::to_string(attempts + 1) + " times)", i, fate->patch};
       }
-      wait = *fate;
+      if (fate->to == Fate::To::DeadLetter) {
+        return {fate->to, fate->reason, i, fate->patch};
+      }
+      wait = Fate{fate->to, fate->reason, i, fate->patch};
     }
   }
   if (wait) {
@@ -49,11 +58,12 @@ Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRo
     return *back_off;
   }
   // Tries for something that might arrive late were no profiles.
-  if (!row.backed_off && row.attempts + 1 >= kRefolds) {
-    return {Fate::To::DeadLetter, "it was profiled " + std::to_string(kRefolds) +
-                                      " times and still does not fit: " + misfits.front().message};
+  if (!row.backed_off && attempts + 1 >= kRefolds) {
+    return {Fate::To::DeadLetter,
+            "it was profiled " + std::to_string(kRefolds) + " times and still does not fit: " + misfits.front().message,
+            0, patch};
   }
-  return {Fate::To::Refold, "its misfit is new"};
+  return {Fate::To::Refold, "its misfit is new", 0, patch};
 }
 
 }  // namespace mend::apply

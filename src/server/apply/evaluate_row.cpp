@@ -14,7 +14,7 @@ void RowContext::Enter(const std::string& context) {
 const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& target, const QueuedRow& row) {
   misfits_.clear();
   converted_.Clear();
-  if (std::optional<std::string> foreign = WhyForeign(row, target.enrollment().target_name)) {
+  if (std::optional<std::string> foreign = WhyForeign(row, target.shape().relid, target.enrollment().target_name)) {
     misfits_.push_back({drift::Kind::Constraint, "", "", "42704", *foreign, 0});
     return misfits_;
   }

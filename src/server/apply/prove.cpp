@@ -16,6 +16,7 @@ constexpr size_t kSubmitters = 16;
 struct Coverage {
   std::vector<SampleRow> rows;
   std::vector<bool> actions;
+  bool may_insert = false;  // into every column, also a new one
 };
 
 // The column that a field's values go to under the patch; empty when to none.
@@ -64,7 +65,8 @@ class Prover {
   Proof Finish() {
     const Coverage* best = nullptr;
     for (const auto& [submitter, coverage] : coverage_) {
-      if (best == nullptr || Covered(coverage) > Covered(*best)) {
+      if (best == nullptr ||
+          std::pair(coverage.may_insert, Covered(coverage)) > std::pair(best->may_insert, Covered(*best))) {
         best = &coverage;
       }
     }
@@ -112,7 +114,11 @@ class Prover {
     if (coverage_.size() >= kSubmitters && coverage_.count(row.submitter) == 0) {
       return;
     }
-    Coverage& coverage = coverage_[row.submitter];
+    auto [found, added] = coverage_.try_emplace(row.submitter);
+    Coverage& coverage = found->second;
+    if (added) {
+      coverage.may_insert = MayInsert(row.submitter, target_.shape().relid);
+    }
     coverage.actions.resize(needed.size());
     bool news = false;
     for (size_t i = 0; i < needed.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "server/apply/replay.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/heal/breaker.h"
 #include "server/apply/patches.h"
@@ -46,11 +47,12 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<Q
   return outcomes;
 }
 
-void BackOff(const QueuedRow& row) {
+void BackOff(const QueuedRow& row, const drift::Misfit& misfit) {
   pg::KeepBooks(
-      "UPDATE mend.queue SET attempts = attempts + 1, "
+      "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate = $5, error = $6, "
       "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
-      {pg::Int8(row.id), pg::Int8(heal::BackoffMs(row.attempts + 1))});
+      {pg::Int8(row.id), pg::Int8(heal::BackoffMs(row.attempts + 1)), pg::Text(drift::Name(misfit.kind)),
+       pg::Text(misfit.field), pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
 }
 
 // Waits for something else now: its time must not make the table due for ever.
@@ -70,11 +72,16 @@ void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
 void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::optional<int64_t> patch_id,
                  ReplayCounts* counts) {
   const QueuedRow& row = *outcome.row;
-  Fate fate = dispositions.For(outcome.misfits, row);
+  Fate fate = dispositions.For(outcome.misfits, row, patch_id);
+  const drift::Misfit& culprit = outcome.misfits[fate.culprit];
   switch (fate.to) {
     case Fate::To::DeadLetter:
-      MoveToDeadLetters(row, outcome.misfits.front(), fate.reason, patch_id);
+      MoveToDeadLetters(row, culprit, fate.reason, fate.patch);
       ++counts->dead;
+      counts->failed += fate.patch ? 1 : 0;
+      if (counts->refusal.empty() && drift::IsFinal(culprit.kind)) {
+        counts->refusal = fate.reason;
+      }
       return;
     case Fate::To::Wait:
       if (row.backed_off) {
@@ -82,14 +89,21 @@ void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::
       }
       break;
     case Fate::To::BackOff:
-      BackOff(row);
+      BackOff(row, culprit);
+      ++counts->backing_off;
+      if (counts->refusal.empty()) {
+        counts->refusal = fate.reason;
+      }
       break;
     case Fate::To::Refold:
-      Refold(row, outcome.misfits.front());
+      Refold(row, culprit);
       counts->refold = true;
       break;
   }
   ++counts->waiting;
+  for (const drift::Misfit& misfit : outcome.misfits) {
+    counts->waits_for.emplace(misfit.field, misfit.kind);
+  }
 }
 
 std::vector<int64_t> Ids(const std::vector<QueuedRow>& rows) {
@@ -110,7 +124,7 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
     return counts;
   }
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(target_oid);
-  if (std::optional<std::string> foreign = WhyForeign(rows.front(), target->enrollment().target_name)) {
+  if (std::optional<std::string> foreign = WhyForeign(rows.front(), target_oid, target->enrollment().target_name)) {
     for (const QueuedRow& row : rows) {
       MoveToDeadLetters(row, {row.kind, row.field, "", row.sqlstate, row.error, 0}, *foreign, patch_id);
       ++counts.dead;
@@ -118,7 +132,7 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
     transaction.Commit();
     return counts;
   }
-  pg::AsUser identity(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE);
+  Identity identity(rows.front().submitter);
   SetLocalContext(rows.front().context);
   counts = ReplayHere(*target, rows, dispositions, patch_id);
   transaction.Commit();
@@ -132,10 +146,16 @@ ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dis
   ReplayCounts counts;
   drift::Misfit misfit{drift::Kind::Constraint, "", "", error.sqlstate(), error.what(), 0};
   for (const QueuedRow& row : LockRows({id})) {
-    KeepOutcome({&row, {misfit}}, dispositions, patch_id, &counts);
+    if (ingest::MustRaise(error)) {
+      MoveToDeadLetters(row, misfit, "the role that offered it lacks a right: " + misfit.message, patch_id);
+      ++counts.dead;
+      counts.failed += patch_id ? 1 : 0;
+    } else {
+      KeepOutcome({&row, {misfit}}, dispositions, patch_id, &counts);
+    }
   }
-  if (patch_id && counts.dead > 0) {
-    CountRows(*patch_id, 0, counts.dead);
+  if (patch_id && counts.failed > 0) {
+    CountRows(*patch_id, 0, counts.failed);
   }
   transaction.Commit();
   return counts;
@@ -167,9 +187,15 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
 void ReplayCounts::Add(const ReplayCounts& other) {
   stored += other.stored;
   dead += other.dead;
+  failed += other.failed;
   waiting += other.waiting;
+  backing_off += other.backing_off;
   refold = refold || other.refold;
   stored_ids.insert(stored_ids.end(), other.stored_ids.begin(), other.stored_ids.end());
+  waits_for.insert(other.waits_for.begin(), other.waits_for.end());
+  if (refusal.empty()) {
+    refusal = other.refusal;
+  }
 }
 
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
@@ -198,8 +224,8 @@ ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRo
   if (counts.stored > 0) {
     pg::KeepBooks("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(counts.stored_ids)});
   }
-  if (patch_id && counts.stored + counts.dead > 0) {
-    CountRows(*patch_id, counts.stored, counts.dead);
+  if (patch_id && counts.stored + counts.failed > 0) {
+    CountRows(*patch_id, counts.stored, counts.failed);
   }
   return counts;
 }
@@ -221,14 +247,14 @@ ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispos
 
 std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows) {
   std::vector<std::vector<QueuedRow>> runs;
-  std::map<std::pair<Oid, std::string>, size_t> open;
+  std::map<std::tuple<Oid, std::string, std::string, std::string>, size_t> open;
   for (QueuedRow& row : rows) {
     if (row.crashes > 0) {
       runs.emplace_back();
       runs.back().push_back(std::move(row));
       continue;
     }
-    auto [found, added] = open.try_emplace({row.submitter, row.context}, runs.size());
+    auto [found, added] = open.try_emplace({row.submitter, row.submitted_by, row.target_name, row.context}, runs.size());
     if (added) {
       runs.emplace_back();
     }

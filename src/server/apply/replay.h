@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,15 +22,18 @@ struct Fate {
     Refold,      // stays, to be profiled anew: its misfit was not known to this round
   } to = To::Refold;
   std::string reason;
+  size_t culprit = 0;             // index of the misfit that decided it
+  std::optional<int64_t> patch;   // the patch that should have made the row fit
 };
 
 // What a round has decided for each drift; from it, the fate of each row that fails.
 class Dispositions {
  public:
-  void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason);
+  void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason,
+           std::optional<int64_t> patch = std::nullopt);
   const Fate* Find(const std::string& field, drift::Kind kind) const;
-  // The fate of a row with these misfits (at least one).
-  Fate For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row) const;
+  // The fate of a row with these misfits (at least one). `patch` is what was applied in this round, if anything.
+  Fate For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row, std::optional<int64_t> patch) const;
 
  private:
   std::map<std::pair<std::string, drift::Kind>, Fate> fates_;
@@ -38,9 +42,13 @@ class Dispositions {
 struct ReplayCounts {
   int64_t stored = 0;
   int64_t dead = 0;
+  int64_t failed = 0;  // of the dead: rows that a patch should have made fit
   int64_t waiting = 0;
+  int64_t backing_off = 0;  // of the waiting
   bool refold = false;
   std::vector<int64_t> stored_ids;
+  std::set<std::pair<std::string, drift::Kind>> waits_for;  // the misfits of the rows that wait
+  std::string refusal;  // why the table refused a row, in plain words; the first of them
   void Add(const ReplayCounts& other);
 };
 

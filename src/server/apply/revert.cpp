@@ -74,13 +74,24 @@ void KeepValues(int64_t id, const ingest::Target& target, const std::vector<Appl
   pg::KeepBooks(("GRANT SELECT ON " + undo + " TO mend_admin").c_str());
 }
 
+void CheckNoNulls(int64_t id, const ingest::Target& target, const AppliedAction& action) {
+  std::string sql = "SELECT FROM " + target.shape().QualifiedName() + " WHERE " + pg::QuoteIdentifier(action.column) +
+                    " IS NULL LIMIT 1";
+  if (!pg::KeepBooks(sql.c_str()).empty()) {
+    Refuse(id, "column \"" + action.column + "\" holds nulls", "Give those rows a value first.");
+  }
+}
+
 // Only built-in casts run here, as superuser: row security must not hide a row from this question.
 void CheckNarrowing(int64_t id, const ingest::Target& target, const AppliedAction& action) {
   std::string column = pg::QuoteIdentifier(action.column);
   std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column + "::" + action.from +
-                    ")::text IS DISTINCT FROM " + column + "::text LIMIT 1";
+                    ")::" + action.type + " IS DISTINCT FROM " + column + " LIMIT 1";
   bool changes = false;
   std::optional<pg::Error> failure = pg::Attempt([&] { changes = !pg::KeepBooks(sql.c_str()).empty(); });
+  if (failure && !failure->IsClass("22")) {
+    throw *failure;
+  }
   if (changes || failure) {
     Refuse(id, "column \"" + action.column + "\" holds values that do not fit its former type " + action.from,
            "Change those values first.");
@@ -113,6 +124,8 @@ void Revert(int64_t patch_id) {
     for (const AppliedAction& action : actions) {
       if (action.kind == "widen_type") {
         CheckNarrowing(patch_id, *target, action);
+      } else if (action.kind == "drop_not_null") {
+        CheckNoNulls(patch_id, *target, action);
       }
     }
     if (!inverse.empty()) {

@@ -6,7 +6,11 @@
 
 namespace mend::apply {
 
-std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& target_name) {
+bool MayInsert(Oid role, Oid target) {
+  return pg::Call([&] { return pg_class_aclcheck(target, role, ACL_INSERT) == ACLCHECK_OK; });
+}
+
+std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const std::string& target_name) {
   if (row.target_name != target_name) {
     return "it was offered for " + row.target_name + ", and that table is now " + target_name;
   }
@@ -17,7 +21,25 @@ std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& t
   if (name != row.submitted_by) {
     return "the role that offered it was " + row.submitted_by + ", and its OID now belongs to " + name;
   }
+  if (!MayInsert(row.submitter, target) && !pg::Call([&] {
+        return pg_attribute_aclcheck_all(target, row.submitter, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK;
+      })) {
+    return "the role that offered it, " + name + ", may not insert into the table any more";
+  }
   return std::nullopt;
+}
+
+Identity::Identity(Oid submitter) {
+  pg::Call([&] {
+    SetSessionAuthorization(submitter, superuser_arg(submitter));
+    SetUserIdAndSecContext(submitter, SECURITY_LOCAL_USERID_CHANGE);
+  });
+}
+
+Identity::~Identity() {
+  // The worker was authenticated as this superuser: going back cannot be refused.
+  SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
+  SetSessionAuthorization(BOOTSTRAP_SUPERUSERID, true);
 }
 
 namespace {
@@ -32,7 +54,7 @@ void SetAll(const std::string& json, GucAction action) {
     std::string name(key.text());
     std::string value(settings.ValueOf(key).text());
     pg::Call([&] {
-      set_config_option(name.c_str(), value.c_str(), superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+      set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION,
                         action, true, 0, false);
     });
   }

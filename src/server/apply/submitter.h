@@ -10,8 +10,23 @@
 namespace mend::apply {
 
 // Why a row may not be replayed at all, or nullopt: its role or table no longer answers to both its
-// OID and its recorded name (a restore may have given either to somebody else).
-std::optional<std::string> WhyForeign(const QueuedRow& row, const std::string& target_name);
+// OID and its recorded name (a restore may have given either to somebody else), or the role may not
+// insert into the table any more.
+std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const std::string& target_name);
+
+// Whether a role may insert into all columns of a table (true), or at best into some.
+bool MayInsert(Oid role, Oid target);
+
+// Becomes the role that offered a row until the end of the scope, for rules that ask session_user as for
+// those that ask current_user. For a worker outside of any other change of user; outlives the commit, since
+// deferred triggers run user code then. What runs inside can neither SET nor RESET its role.
+class Identity {
+ public:
+  explicit Identity(Oid submitter);
+  ~Identity();
+  Identity(const Identity&) = delete;
+  Identity& operator=(const Identity&) = delete;
+};
 
 // The settings that INSERT depends on, as they were when the row was offered, until the end of the
 // scope. Set with the current user's own rights: become the submitter first.

@@ -27,14 +27,14 @@ bool RoundState::Decided(const drift::Drift& drift) const {
 
 void RoundState::Decide(const drift::Drift& drift, apply::Fate::To to, const std::string& why,
                         std::optional<int64_t> patch) {
-  dispositions.Set(drift.field, drift.kind, to, why);
+  dispositions.Set(drift.field, drift.kind, to, why, patch);
   settlements.push_back(
       {drift.field, drift.kind, to == apply::Fate::To::DeadLetter ? "dead_lettered" : "waiting", why, patch});
 }
 
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
   dispositions.Set(drift.field, drift.kind, apply::Fate::To::DeadLetter,
-                   "it still does not fit after patch " + std::to_string(patch));
+                   "it still does not fit after patch " + std::to_string(patch), patch);
   settlements.push_back({drift.field, drift.kind, "healed", "", patch});
 }
 
@@ -50,7 +50,6 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
 void ReplayWaiting(RoundState* round) {
   apply::Window window = round->replay_all ? apply::Window() : round->window;
   apply::QueueReader reader(round->target, window, round->replay_all ? round->low_id : 0);
-  bool all_gone = round->replay_all;
   for (;;) {
     std::vector<apply::QueuedRow> rows;
     {
@@ -61,16 +60,11 @@ void ReplayWaiting(RoundState* round) {
     if (rows.empty()) {
       break;
     }
-    int64_t last = rows.back().id;
     for (const std::vector<apply::QueuedRow>& run : apply::ByIdentity(std::move(rows))) {
       MayGoOn(round->target);
       apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
-      all_gone = all_gone && counts.waiting == 0;
       counts.stored_ids.clear();
       round->counts.Add(counts);
-    }
-    if (all_gone) {
-      round->low_id = last;
     }
   }
   round->again = round->again || round->counts.refold;
@@ -103,7 +97,7 @@ void RunRound(Oid target) {
     ApplyApproved(&round);
     PlanAndApply(&round);
     ReplayWaiting(&round);
-    EndRound(round);
+    EndRound(&round);
     return;
   } catch (const LetGo&) {
   }

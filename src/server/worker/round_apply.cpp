@@ -37,15 +37,14 @@ void DecideAll(RoundState* round, const drift::DriftSet& drifts, apply::Fate::To
 }
 
 void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
-          const std::string& reason) {
+          const std::string& reason, apply::Fate::To to = apply::Fate::To::DeadLetter) {
   pg::WorkTransaction transaction;
   apply::SetPatchState(record.id, "failed", reason);
   std::string detail = "{\"reason\": ";
   json::AppendQuoted(&detail, reason);
   observe::Record("patch_failed", round->target_name, record.id, detail + "}", observe::kWorker);
   transaction.Commit();
-  DecideAll(round, covered, apply::Fate::To::DeadLetter,
-            "patch " + std::to_string(record.id) + " failed: " + reason, record.id);
+  DecideAll(round, covered, to, "patch " + std::to_string(record.id) + " failed: " + reason, record.id);
 }
 
 // The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
@@ -307,7 +306,11 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
   apply::Proof rest_proof = proof;
   std::optional<apply::PatchRecord> rest = Trim(round, record, application->refuted, &rest_proof);
   if (!rest) {
-    Fail(round, record, covered, "no row could be stored with it: the table refuses them for another reason");
+    const apply::ReplayCounts& counts = application->counts;
+    Fail(round, record, covered,
+         "no row could be stored with it: " +
+             (counts.refusal.empty() ? "the table refuses them for another reason" : counts.refusal),
+         counts.backing_off > 0 ? apply::Fate::To::BackOff : apply::Fate::To::DeadLetter);
     return false;
   }
   return ApplyRecord(round, std::move(*rest), rest_proof);

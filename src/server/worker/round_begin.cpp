@@ -84,6 +84,9 @@ int64_t Fold(RoundState* round, const ingest::Target& target) {
 
 bool BeginRound(RoundState* round) {
   pg::WorkTransaction transaction;
+  // A worker is woken by a commit that other sessions see already, a moment before its invalidation messages are sent:
+  // nothing cached may be trusted.
+  pg::Call([] { InvalidateSystemCaches(); });
   pg::Rows enrolled = pg::KeepBooks(
       "SELECT target_name FROM mend.enrollments WHERE target = $1 AND mode <> 'paused'", {pg::ObjectId(round->target)});
   if (enrolled.empty()) {

@@ -1,10 +1,22 @@
 #include "server/apply/drifts.h"
+#include "server/observe/events.h"
 #include "server/pg/spi.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
 namespace {
+
+// Drift that no waiting row shows any more, known once all rows were tried.
+std::vector<int64_t> WithoutRows(const RoundState& round, const apply::DriftBook& book) {
+  std::vector<int64_t> ids;
+  for (const drift::Drift& drift : book.drifts()) {
+    if (round.replay_all && round.counts.waits_for.count({drift.field, drift.kind}) == 0) {
+      ids.push_back(drift.id);
+    }
+  }
+  return ids;
+}
 
 void SettleAll(const RoundState& round) {
   apply::DriftBook book(round.target);
@@ -17,25 +29,56 @@ void SettleAll(const RoundState& round) {
   }
   // Drift of which no row is left has been settled with its rows.
   pg::KeepBooks(
-      "UPDATE mend.drifts SET state = 'healed', reason = 'its rows fit by now' WHERE target = $1 "
-      "AND state IN ('open', 'waiting') AND NOT EXISTS (SELECT FROM mend.queue WHERE target = $1)",
-      {pg::ObjectId(round.target)});
+      "UPDATE mend.drifts SET (state, reason) = (SELECT CASE WHEN d.buried THEN 'dead_lettered' ELSE 'healed' END, "
+      "CASE WHEN d.buried THEN 'its rows did not fit for another reason' ELSE 'its rows fit by now' END FROM "
+      "(SELECT EXISTS (SELECT FROM mend.dead_letters WHERE target = $1 AND drifts.field = ANY (fields)) AS buried) d) "
+      "WHERE target = $1 AND state IN ('open', 'waiting') AND (id = ANY ($2) OR NOT EXISTS (SELECT FROM mend.queue "
+      "WHERE target = $1))",
+      {pg::ObjectId(round.target), pg::Int8Array(WithoutRows(round, book))});
+}
+
+// Rows that wait for a time of their own, in this round or since an earlier one.
+std::string WhyBackingOff(Oid target) {
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT bool_or(kind = 'no_partition'), bool_or(kind <> 'no_partition') FROM mend.queue "
+      "WHERE target = $1 AND not_before IS NOT NULL",
+      {pg::ObjectId(target)});
+  if (rows.boolean(0, 0)) {
+    return "no partition takes some rows: a person must add one";
+  }
+  return rows.boolean(0, 1) ? "some rows wait for the row they refer to" : "";
+}
+
+void RecordRows(const RoundState& round) {
+  auto record = [&](const char* kind, int64_t rows) {
+    if (rows > 0) {
+      observe::Record(kind, round.target_name, round.patch_id, "{\"rows\": " + std::to_string(rows) + "}",
+                      observe::kWorker);
+    }
+  };
+  record("replayed", round.counts.stored);
+  record("dead_lettered", round.counts.dead);
 }
 
 }  // namespace
 
-void EndRound(const RoundState& round) {
+void EndRound(RoundState* ending) {
   pg::WorkTransaction transaction;
+  if (std::string why = WhyBackingOff(ending->target); !why.empty()) {
+    ending->Show("waiting", why);
+  }
+  const RoundState& round = *ending;
   SettleAll(round);
+  RecordRows(round);
   pg::KeepBooks(
-      "UPDATE mend.progress SET done = $2, requested = requested + $3, state = CASE WHEN $4 = 'idle' AND w.rows_wait THEN 'waiting' ELSE $4 END, "
-      "reason = CASE WHEN $4 = 'idle' AND w.rows_wait THEN 'rows that may fit later are tried again by themselves' "
-      "ELSE nullif($5, '') END, "
-      "low_id = $6, in_flight = NULL, last_error = NULL, not_before = (SELECT min(due) FROM (VALUES "
+      "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = nullif($5, ''), "
+      "low_id = coalesce((SELECT min(q.id) - 1 FROM mend.queue q WHERE q.target = $1 AND q.id > $6), $6), "
+      "in_flight = NULL, last_error = NULL, "
+      // Never due at once: what a round could not settle must not keep the worker spinning.
+      "not_before = (SELECT CASE WHEN min(due) IS NOT NULL THEN greatest(min(due), clock_timestamp() + interval '1 s') "
+      "END FROM (VALUES "
       "(clock_timestamp() + $7 * interval '1 millisecond'), "
-      "((SELECT min(q.not_before) FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT NULL))) AS v (due)) "
-      "FROM (SELECT EXISTS (SELECT FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT NULL)) w (rows_wait) "
-      "WHERE target = $1",
+      "((SELECT min(q.not_before) FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT NULL))) AS v (due)) WHERE target = $1",
       {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0), pg::Text(round.state),
        pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms)});
   transaction.Commit();

@@ -53,7 +53,11 @@ class PlanStep {
   std::shared_ptr<const ingest::Target> target_;
   plan::Shape shape_;
   plan::Policy policy_;
-  std::map<std::string, std::string> cooling_;  // columns that must wait, with the reason
+  struct Cooling {
+    std::string reason;
+    int64_t pause_ms;
+  };
+  std::map<std::string, Cooling> cooling_;  // columns that must wait
 };
 
 // Drift that is open and not decided in this round already. What only waits (for a foreign key's
@@ -133,13 +137,19 @@ void PlanStep::HoldColumns() {
     }
   }
   pg::Rows held = pg::KeepBooks(
-      "SELECT DISTINCT ON (1) a ->> 'column', 'patch ' || p.id || ' was ' || p.state || "
-      "coalesce(' by ' || p.decided_by, '') || coalesce(': ' || p.reason, '') "
+      "SELECT a ->> 'column', 'patch ' || p.id || ' was ' || p.state || coalesce(' by ' || p.decided_by, '') || "
+      "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM (SELECT DISTINCT ON (a ->> 'column') p.*, a "
       "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
-      "AND p.state IN ('rejected', 'reverted') AND a ->> 'kind' <> 'add_column' ORDER BY 1, p.id DESC",
+      "AND p.state IN ('rejected', 'reverted', 'applied') AND p.reason IS DISTINCT FROM 'the table was unenrolled' "
+      "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
       {pg::ObjectId(round_.target)});
   for (size_t i = 0; i < held.size(); ++i) {
-    policy_.held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
+    bool adds = held.boolean(i, 2), applied = held.boolean(i, 3), there = shape_.Find(held.text(i, 0)) != nullptr;
+    if (applied && adds && !there) {
+      policy_.held_columns.emplace_back(held.text(i, 0), "a person has dropped or renamed it");
+    } else if (!applied && !(adds && there)) {  // what was not to be added, and is there, a person has added
+      policy_.held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
+    }
   }
 }
 
@@ -155,10 +165,8 @@ void PlanStep::CoolColumns() {
       {pg::ObjectId(round_.target), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
   for (size_t i = 0; i < rows.size(); ++i) {
     std::string reason = "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
-    cooling_[rows.text(i, 0)] = reason;
+    cooling_[rows.text(i, 0)] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
     policy_.held_columns.emplace_back(rows.text(i, 0), reason);
-    int64_t pause = std::max<int64_t>(rows.int8(i, 1), 1000);
-    round_.PauseFor(pause);
   }
 }
 
@@ -184,8 +192,9 @@ void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& 
     const drift::Drift& drift = drifts[unplanned.drift];
     auto cooling = cooling_.find(drift.column);
     if (cooling != cooling_.end()) {
-      round_.Decide(drift, apply::Fate::To::Wait, cooling->second);
-      round_.Show("waiting", cooling->second);
+      round_.Decide(drift, apply::Fate::To::Wait, cooling->second.reason);
+      round_.Show("waiting", cooling->second.reason);
+      round_.pause_ms = std::min(round_.pause_ms.value_or(INT64_MAX), cooling->second.pause_ms);
       continue;
     }
     auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {

@@ -59,7 +59,7 @@ void PlanAndApply(RoundState* round);
 // Step 4. Waiting rows are put into the table.
 void ReplayWaiting(RoundState* round);
 // Step 5. Drift and progress are settled.
-void EndRound(const RoundState& round);
+void EndRound(RoundState* round);
 
 // Applies one recorded patch and settles the drift it covers; true when it was applied. Redoes it
 // without the actions that the rows refute.

@@ -1,0 +1,140 @@
+-- New fields: the type follows from all the evidence, the name from the field.
+SET client_min_messages = warning;
+CREATE SCHEMA heal_new_field_test;
+GRANT USAGE ON SCHEMA heal_new_field_test TO mend_healer;
+SET search_path = heal_new_field_test, public;
+CREATE VIEW shape AS
+    SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, a.atthasdef
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = 'heal_new_field_test'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY c.relname, a.attnum;
+CREATE VIEW patches AS
+    SELECT target::regclass::text AS target, planner, state, reason, ddl, inverse_ddl, field_map, rows_healed, rows_failed
+    FROM mend.patches WHERE target_name LIKE 'heal_new_field_test.%' ORDER BY id;
+CREATE VIEW dead AS
+    SELECT target::regclass::text AS target, payload, kind, field, reason
+    FROM mend.dead_letters WHERE target_name LIKE 'heal_new_field_test.%' ORDER BY id;
+
+-- Types by evidence: one batch, one patch.
+CREATE TABLE t (id int);
+SELECT mend.enroll('t');
+SELECT healing_load('t', $$
+{"id": 1, "b": true, "i": 1, "big": 9223372036854775807, "n": 1, "huge": 1, "ts": "2024-01-02T03:04:05Z", "mixed_ts": "2024-01-02T03:04:05Z", "naive": "2024-01-02T03:04:05", "day": "2024-01-02", "uid": "7f1d6a0e-1b2c-4d3e-8f90-a1b2c3d4e5f6", "obj": {"a": 1}, "arr": [1, 2], "mixed": 1, "boolnum": true, "s": "x", "nul": null, "empty": [], "ip": "10.0.0.1", "numstr": "12"}
+{"id": 2, "b": false, "i": -5, "big": -9223372036854775808, "n": 1.5, "huge": 9223372036854775808, "ts": "2024-01-02 03:04:05+02:00", "mixed_ts": "2024-01-02T03:04:05", "naive": "2024-01-02 03:04:05", "day": "2024-02-02", "uid": "7f1d6a0e-1b2c-4d3e-8f90-a1b2c3d4e5f7", "obj": {"b": [2]}, "arr": ["x"], "mixed": {"a": 1}, "boolnum": 7, "s": "y", "nul": null, "empty": [], "ip": "::1", "numstr": "13"}
+{"id": 3, "i": 5.0, "n": 1e3, "obj": null, "arr": []}
+$$);
+CALL mend.wait_idle('t');
+SELECT attname, type, attnotnull, atthasdef FROM shape WHERE relname = 't';
+\x
+SET TimeZone = 'UTC';
+SET DateStyle = ISO;
+SELECT * FROM t ORDER BY id;
+SELECT * FROM patches;
+\x
+RESET TimeZone;
+RESET DateStyle;
+SELECT * FROM dead;
+SELECT count(*) AS queued FROM mend.queue;
+SELECT field, column_name, held FROM mend.fields WHERE target = 't'::regclass ORDER BY field;
+SELECT field, column_name, kind, row_count, state, reason FROM mend.drifts WHERE target = 't'::regclass ORDER BY field;
+SELECT mode, queued, dead_letters, state, reason, last_heal IS NOT NULL AS healed, open_patch, last_error FROM mend.status WHERE target = 't'::regclass;
+SELECT kind, actor = 'pg_mend' AS by_worker, patch_id IS NOT NULL AS of_patch FROM mend.events WHERE target_name = 'heal_new_field_test.t' ORDER BY id;
+SELECT mend.unenroll('t');
+
+-- Names: snake_case, collisions, case variants, system columns, length, anything in quotes.
+CREATE TABLE names (id int);
+SELECT mend.enroll('names');
+SELECT healing_insert('names', jsonb_build_object('id', 1,
+    'userName', 1, 'HTTPServer', 2, 'a b', 3, 'ctid', 4, 'xmin', 5, 'TableOID', 6, 'select', 7, '1st', 8, 'a"b', 9,
+    'x; DROP TABLE names; --', 10, 'größe', 11, repeat('long_', 20) || 'one', 12, repeat('long_', 20) || 'two', 13,
+    repeat('ä', 40), 14, 'order', 15, 'dotted.name', 16, '$ref', 17, '@type', 18));
+SELECT healing_insert('names', '{"id": 2, "": 1, "__": 2, "-": 3}');
+CALL mend.wait_idle('names');
+SELECT attname, type, octet_length(attname) AS bytes FROM shape WHERE relname = 'names';
+SELECT field, column_name FROM mend.fields WHERE target = 'names'::regclass ORDER BY field COLLATE "C";
+SELECT state, rows_healed, rows_failed FROM patches WHERE target = 'names';
+SELECT * FROM dead;
+SELECT count(*) FROM names;
+
+-- Two fields that normalise to one name: each gets its own column; a row with both is no longer ambiguous.
+CREATE TABLE twins (id int);
+SELECT mend.enroll('twins');
+SELECT healing_insert('twins', '{"id": 1, "fooBar": 1}'), healing_insert('twins', '{"id": 2, "foo_bar": 2}'),
+       healing_insert('twins', '{"id": 3, "foo-bar": "x", "fooBar": 3}'), healing_insert('twins', '{"id": 4, "foo-bar": 1, "foo_bar": 5, "fooBar": 4}');
+CALL mend.wait_idle('twins');
+SELECT attname, type FROM shape WHERE relname = 'twins';
+SELECT to_jsonb(twins) FROM twins ORDER BY id;
+SELECT field, column_name FROM mend.fields WHERE target = 'twins'::regclass ORDER BY field COLLATE "C";
+SELECT * FROM dead WHERE target = 'twins';
+
+-- A field like an existing column goes there, without a patch; a second batch uses the mapping.
+CREATE TABLE again (id int, "userName" text);
+SELECT mend.enroll('again');
+SELECT healing_insert('again', '{"id": 1, "user_name": "a"}'), healing_insert('again', '{"id": 2, "itemCount": 1}');
+CALL mend.wait_idle('again');
+SELECT healing_insert('again', '{"id": 3, "USER_NAME": "b", "itemCount": 2}'), healing_insert('again', '{"id": 4, "item_count": 3}'),
+       healing_insert('again', '{"id": 5, "itemCount": 4, "item_count": 5}');
+CALL mend.wait_idle('again');
+SELECT * FROM again ORDER BY id;
+SELECT * FROM patches WHERE target = 'again';
+SELECT * FROM dead WHERE target = 'again';
+
+-- No column that no row needed: a row with a new field and a misfit that nothing heals.
+CREATE TABLE unneeded (id int NOT NULL, b boolean);
+SELECT mend.enroll('unneeded');
+SELECT healing_insert('unneeded', '{"id": 1, "extra": 1, "b": "maybe"}'), healing_insert('unneeded', '{"other": 1}');
+CALL mend.wait_idle('unneeded');
+SELECT attname FROM shape WHERE relname = 'unneeded';
+SELECT * FROM patches WHERE target = 'unneeded';
+SELECT * FROM dead WHERE target = 'unneeded';
+SELECT field, kind, row_count, state, reason FROM mend.drifts WHERE target = 'unneeded'::regclass ORDER BY field;
+SELECT healing_insert('unneeded', '{"id": 2, "extra": true}');
+CALL mend.wait_idle('unneeded');
+SELECT attname, type FROM shape WHERE relname = 'unneeded';
+SELECT field, kind, row_count, state, reason FROM mend.drifts WHERE target = 'unneeded'::regclass ORDER BY field;
+
+-- What rules may not do: no add_column; no map_field where a mapping would be needed; a table that is full.
+CREATE TABLE strict (id int);
+SELECT mend.enroll('strict', allow => '{widen_type}');
+SELECT healing_insert('strict', '{"id": 1, "plain": 1}');
+CALL mend.wait_idle('strict');
+SELECT mend.configure('strict', allow => '{add_column}');
+SELECT healing_insert('strict', '{"id": 2, "userName": 1}'), healing_insert('strict', '{"id": 3, "ctid": 1}');
+CALL mend.wait_idle('strict');
+SELECT to_jsonb(strict) FROM strict ORDER BY id;
+SELECT * FROM dead WHERE target = 'strict';
+-- What is allowed by now is healed on request.
+SELECT mend.configure('strict', allow => '{add_column,map_field}');
+SELECT mend.retry('strict');
+CALL mend.wait_idle('strict');
+SELECT to_jsonb(strict) FROM strict ORDER BY id;
+SELECT * FROM dead WHERE target = 'strict';
+SELECT field, column_name FROM mend.fields WHERE target = 'strict'::regclass ORDER BY field;
+
+-- Columns of partitions and inheritance children follow; other columns, defaults and keys stay.
+CREATE TABLE parted (id int, region text DEFAULT 'eu') PARTITION BY LIST (region);
+CREATE TABLE parted_eu PARTITION OF parted FOR VALUES IN ('eu');
+CREATE TABLE parted_us PARTITION OF parted FOR VALUES IN ('us');
+CREATE TABLE parent (id int);
+CREATE TABLE child (more text) INHERITS (parent);
+SELECT mend.enroll('parted'), mend.enroll('parent');
+SELECT healing_load('parted', '[{"id": 1, "amount": 1.5}, {"id": 2, "region": "us", "amount": 2}]'), healing_insert('parent', '{"id": 1, "amount": 2}');
+CALL mend.wait_idle();
+SELECT * FROM shape WHERE relname ~ '^(part|parent|child)';
+SELECT tableoid::regclass, * FROM parted ORDER BY id;
+SELECT tableoid::regclass, * FROM parent;
+
+-- The 64 rows of the first transaction and the others: all land once.
+CREATE TABLE many (id int);
+SELECT mend.enroll('many');
+SELECT healing_load('many', (SELECT jsonb_agg(jsonb_build_object('id', g, 'f' || g % 3, g, 'rare', CASE WHEN g = 299 THEN 'x' END)) FROM generate_series(1, 300) g));
+CALL mend.wait_idle('many');
+SELECT count(*), count(DISTINCT id), count(f0), count(f1), count(f2), count(rare) FROM many;
+SELECT state, rows_healed, rows_failed FROM patches WHERE target = 'many';
+
+-- Leave nothing behind.
+SELECT target_name, mend.unenroll(target) FROM mend.enrollments ORDER BY target_name;
+RESET search_path;
+DELETE FROM mend.dead_letters; DELETE FROM mend.drifts; DELETE FROM mend.patches; DELETE FROM mend.events;
+SELECT (SELECT count(*) FROM mend.queue) AS queued, (SELECT count(*) FROM mend.fields) AS fields, (SELECT count(*) FROM mend.progress) AS progress;
+DROP SCHEMA heal_new_field_test CASCADE;
