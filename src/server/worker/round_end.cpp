@@ -50,14 +50,14 @@ std::string WhyBackingOff(Oid target) {
 }
 
 void RecordRows(const RoundState& round) {
-  auto record = [&](const char* kind, int64_t rows) {
+  auto record = [&](const char* kind, int64_t rows, std::optional<int64_t> patch) {
     if (rows > 0) {
-      observe::Record(kind, round.target_name, round.patch_id, "{\"rows\": " + std::to_string(rows) + "}",
+      observe::Record(kind, round.target_name, patch, "{\"rows\": " + std::to_string(rows) + "}",
                       observe::kWorker);
     }
   };
-  record("replayed", round.counts.stored);
-  record("dead_lettered", round.counts.dead);
+  record("replayed", round.counts.stored, round.patch_id);
+  record("dead_lettered", round.counts.dead, std::nullopt);
 }
 
 }  // namespace
