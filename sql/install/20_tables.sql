@@ -69,6 +69,7 @@ CREATE TABLE mend.queue (
     fields       text[] NOT NULL DEFAULT '{}',
     context      jsonb NOT NULL DEFAULT '{}',
     attempts     int NOT NULL DEFAULT 0,
+    crashes      int NOT NULL DEFAULT 0,
     not_before   timestamptz,
     patch_id     bigint,
     xid          xid8 NOT NULL DEFAULT pg_current_xact_id()
@@ -91,6 +92,7 @@ COMMENT ON COLUMN mend.queue.field IS 'The first field that did not fit; null wh
 COMMENT ON COLUMN mend.queue.fields IS 'Every field that did not fit';
 COMMENT ON COLUMN mend.queue.context IS 'The session settings that INSERT depends on';
 COMMENT ON COLUMN mend.queue.attempts IS 'How often the payload was tried again';
+COMMENT ON COLUMN mend.queue.crashes IS 'How often the worker went down while it replayed the payload';
 COMMENT ON COLUMN mend.queue.not_before IS 'When it is next tried, if it waits for a back-off';
 COMMENT ON COLUMN mend.queue.patch_id IS 'The patch after which it was last tried; a second failure makes a dead letter';
 COMMENT ON COLUMN mend.queue.xid IS 'The transaction that queued it: sequence order is not commit order';
@@ -152,6 +154,7 @@ CREATE TABLE mend.drifts (
     patch_id    bigint
 );
 CREATE UNIQUE INDEX drifts_unsettled ON mend.drifts (target, field, kind) WHERE state IN ('open', 'waiting');
+CREATE INDEX drifts_buried ON mend.drifts (target, field, kind) WHERE state = 'dead_lettered';
 COMMENT ON TABLE mend.drifts IS 'One field of one table not fitting: its kind and the profile of its values';
 COMMENT ON COLUMN mend.drifts.id IS 'Identity of the drift';
 COMMENT ON COLUMN mend.drifts.target IS 'The landing table';
@@ -256,7 +259,6 @@ CREATE TABLE mend.progress (
     breaker_reset timestamptz,
     low_id     bigint NOT NULL DEFAULT 0,
     in_flight  bigint[],
-    boot_id    bigint,
     lock_tries int NOT NULL DEFAULT 0,
     lock_until timestamptz,
     last_heal  timestamptz,
@@ -274,7 +276,6 @@ COMMENT ON COLUMN mend.progress.breaker_until IS 'Until when the breaker keeps t
 COMMENT ON COLUMN mend.progress.breaker_reset IS 'When mend.reset_breaker() was last called: patches before it do not count';
 COMMENT ON COLUMN mend.progress.low_id IS 'No queued row of the table has a lower id: looking does not scan the dead';
 COMMENT ON COLUMN mend.progress.in_flight IS 'Ids of the rows that are being replayed: what a crash leaves here is tried alone';
-COMMENT ON COLUMN mend.progress.boot_id IS 'Which life of the server wrote in_flight';
 COMMENT ON COLUMN mend.progress.lock_tries IS 'How often in a row the lock on the table was not to be had';
 COMMENT ON COLUMN mend.progress.lock_until IS 'Until when the lock is not tried for again';
 COMMENT ON COLUMN mend.progress.last_heal IS 'When a patch was last applied';
@@ -290,14 +291,20 @@ COMMENT ON TABLE mend.control IS 'Whether healing is switched on in this databas
 COMMENT ON COLUMN mend.control.only_row IS 'Always true: there is one row';
 COMMENT ON COLUMN mend.control.stopped IS 'Set by mend.stop(), cleared by mend.start()';
 
-SELECT pg_catalog.pg_extension_config_dump('mend.enrollments', '');
-SELECT pg_catalog.pg_extension_config_dump('mend.fields', '');
+-- The OID of a dropped table is dumped as a number, and is somebody else's after the restore. What keys on it, or would
+-- be acted on by it, stays behind; payloads never do.
+SELECT pg_catalog.pg_extension_config_dump('mend.enrollments',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)');
+SELECT pg_catalog.pg_extension_config_dump('mend.fields',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)');
 SELECT pg_catalog.pg_extension_config_dump('mend.queue', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.queue_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.dead_letters', '');
-SELECT pg_catalog.pg_extension_config_dump('mend.drifts', '');
+SELECT pg_catalog.pg_extension_config_dump('mend.drifts',
+    $$WHERE state IN ('healed', 'dead_lettered') OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)$$);
 SELECT pg_catalog.pg_extension_config_dump('mend.drifts_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('mend.patches', '');
+SELECT pg_catalog.pg_extension_config_dump('mend.patches',
+    $$WHERE state NOT IN ('proposed', 'approved') OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)$$);
 SELECT pg_catalog.pg_extension_config_dump('mend.patches_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.events', '');
 SELECT pg_catalog.pg_extension_config_dump('mend.events_id_seq', '');

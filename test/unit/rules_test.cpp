@@ -97,7 +97,16 @@ TEST_F(RulesTest, CollidingFieldsGetDistinctColumns) {
   for (const Action& action : plan.patch.actions) names.insert(action.column);
   EXPECT_EQ(names.size(), 4u);
   EXPECT_EQ(names.count("user_name"), 0u);  // "UserName" would be found under it
-  EXPECT_EQ(plan.patch.field_map.size(), 3u);  // a field that bears the name itself comes first
+  EXPECT_EQ(plan.patch.field_map.size(), 3u);  // "total_price" has its own name
+}
+
+TEST_F(RulesTest, AFieldCalledLikeItsColumnClaimsTheName) {
+  const Plan plan = Propose({MakeDrift(Kind::NewField, "unitPrice", "", {"1"}),
+                             MakeDrift(Kind::NewField, "unit_price", "", {"2"})});
+  ASSERT_EQ(plan.patch.actions.size(), 2u);
+  EXPECT_EQ(plan.patch.actions[0].column, "unit_price");
+  ASSERT_EQ(plan.patch.field_map.size(), 1u);
+  EXPECT_EQ(plan.patch.field_map[0].field, "unitPrice");
 }
 
 TEST_F(RulesTest, DriftOfOneColumnIsOneAction) {

@@ -56,7 +56,12 @@ class Proposal {
       : shape_(shape), drift_(drift), policy_(policy) {}
 
   Plan Make() {
-    for (size_t i = 0; i < drift_.size(); ++i) Take(i);
+    // A field that is called like its column claims the name first: its key finds that column anyway.
+    for (bool claims : {true, false}) {
+      for (size_t i = 0; i < drift_.size(); ++i) {
+        if ((Normalise(drift_[i].field) == drift_[i].field) == claims) Take(i);
+      }
+    }
     for (const Group& group : groups_) PlanColumn(group);
     std::sort(plan_.unplanned.begin(), plan_.unplanned.end(),
               [](const Unplanned& a, const Unplanned& b) { return a.drift < b.drift; });
@@ -108,7 +113,7 @@ class Proposal {
       return Leave(i, field + " needs a column, and " + reason);
     }
     const std::string name =
-        ColumnNameFor(drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
+        ColumnNameFor(drift.field, [this](const std::string& taken) { return IsTaken(taken); });
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, Named("column", name) + " is left alone: " + *reason);
     }
@@ -140,11 +145,8 @@ class Proposal {
     return {};
   }
 
-  // A name that an existing or a planned column has, or would be found under, or that another new field bears.
-  bool IsTaken(const std::string& name, const std::string& field) const {
-    for (const Drift& other : drift_) {
-      if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;
-    }
+  // A name that an existing or a planned column has, or would be found under.
+  bool IsTaken(const std::string& name) const {
     for (const Column& column : shape_.columns) {
       if (column.name == name || Normalise(column.name) == name) return true;
     }

@@ -59,7 +59,7 @@ bool IsCustomName(const std::string& name) {
 // Settings that a user may set, but that belong to the session or the transaction of whoever
 // replays, not to the row.
 bool BelongsToSession(const std::string& name) {
-  return name.rfind("transaction_", 0) == 0 || name.rfind("mend.", 0) == 0 || name == "client_encoding" ||
+  return name.rfind("transaction_", 0) == 0 || name.rfind("mend.", 0) == 0 || name == "client_encoding" || name == "exit_on_error" ||
          (name.size() > 8 && name.compare(name.size() - 8, 8, "_timeout") == 0);
 }
 

@@ -24,9 +24,9 @@ struct Application {
 // Applies one patch outside of any transaction: lock (mend.lock_timeout), check the shape, lend the
 // table, ALTER, give it back, record, replay the sample as its submitter, commit. The lock is held at
 // most mend.max_lock_hold. Throws 55P03 when the lock is not to be had, 57014 when held too long, and
-// whatever the ALTER raises.
+// whatever the ALTER or the commit raises; `altered` then says whether the ALTER itself went well.
 Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const Dispositions& dispositions);
+                  const std::string& planned_shape, const Dispositions& dispositions, bool* altered);
 
 // Runs a patch's DDL under the lock that the caller holds, as the healer, when the healer is fit.
 // Returns why it is not, else nullopt. For Apply, dry runs and reverts.

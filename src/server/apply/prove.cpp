@@ -70,8 +70,11 @@ class Prover {
         best = &coverage;
       }
     }
-    if (best != nullptr) {
-      proof_.sample = best->rows;
+    proof_.sample = best != nullptr ? best->rows : suspect_;
+    for (const auto& [submitter, coverage] : coverage_) {
+      if (&coverage != best) {
+        proof_.others.push_back(coverage.rows);
+      }
     }
     return std::move(proof_);
   }
@@ -99,8 +102,15 @@ class Prover {
     }
   }
 
-  // Keeps the row when its submitter has room, or when it shows an action not yet shown.
+  // Keeps the row when its submitter has room, or when it shows an action not yet shown. A row with
+  // which the worker went down is tried alone, and only when there is no other.
   void Sample(const QueuedRow& row, const std::vector<bool>& needed) {
+    if (row.crashes > 0) {
+      if (suspect_.empty()) {
+        suspect_.push_back({row.id, needed});
+      }
+      return;
+    }
     if (coverage_.size() >= kSubmitters && coverage_.count(row.submitter) == 0) {
       return;
     }
@@ -129,6 +139,7 @@ class Prover {
   RowEvaluator evaluator_{&context_};
   RowEvaluator patched_evaluator_{&context_};
   std::map<Oid, Coverage> coverage_;
+  std::vector<SampleRow> suspect_;
   Proof proof_;
 };
 

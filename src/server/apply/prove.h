@@ -24,6 +24,8 @@ struct Proof {
   // Rows to replay under the lock: of one submitter, at most 64, covering as many actions as rows of
   // one submitter can.
   std::vector<SampleRow> sample;
+  // Rows of other submitters, for when none of those can be stored.
+  std::vector<std::vector<SampleRow>> others;
   bool Helps() const;
 };
 

@@ -12,7 +12,7 @@ constexpr size_t kBatchBytes = 16 * 1024 * 1024;
 
 #define MEND_QUEUE_COLUMNS                                                                       \
   "id, xid::text AS xid_text, target_name, payload, submitter, submitted_by, context::text, kind, field, "   \
-  "sqlstate, error, attempts"
+  "sqlstate, error, attempts, crashes, not_before IS NOT NULL"
 
 std::vector<QueuedRow> ToRows(const pg::Rows& rows) {
   std::vector<QueuedRow> result(rows.size());
@@ -30,11 +30,15 @@ std::vector<QueuedRow> ToRows(const pg::Rows& rows) {
     row.sqlstate = rows.text(i, 9);
     row.error = rows.text(i, 10);
     row.attempts = static_cast<int>(rows.int8(i, 11));
+    row.crashes = static_cast<int>(rows.int8(i, 12));
+    row.backed_off = rows.boolean(i, 13);
   }
   return result;
 }
 
 }  // namespace
+
+void (*QueueReader::before_batch)() = nullptr;
 
 QueueReader::QueueReader(Oid target, Window window, int64_t low_id)
     : target_(target), window_(std::move(window)), last_id_(low_id) {}
@@ -46,6 +50,9 @@ QueueReader QueueReader::OfDeadLetters(Oid target) {
 }
 
 std::vector<QueuedRow> QueueReader::Next() {
+  if (before_batch != nullptr) {
+    before_batch();
+  }
   size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
   std::vector<QueuedRow> rows = Fetch(static_cast<long>(std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size))));
   if (!rows.empty()) {
@@ -66,7 +73,7 @@ std::vector<QueuedRow> QueueReader::Fetch(long limit) {
   pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
   if (dead_letters_) {
     return ToRows(pg::KeepBooks(
-        "SELECT id, '0', target_name, payload, submitter, submitted_by, context::text, kind, field, sqlstate, error, 0 "
+        "SELECT id, '0', target_name, payload, submitter, submitted_by, context::text, kind, field, sqlstate, error, 0, 0, false "
         "FROM mend.dead_letters WHERE target = $1 AND id > $2 AND kind IN ('new_field', 'type_conflict', "
         "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY id LIMIT $3",
         {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));

@@ -23,6 +23,8 @@ struct QueuedRow {
   std::string sqlstate;
   std::string error;
   int attempts = 0;
+  bool backed_off = false;  // has a time before which it is not tried
+  int crashes = 0;  // how often the worker went down with it
 };
 
 // Which rows: all that are due, or those that one snapshot sees and an earlier one did not (by
@@ -36,6 +38,9 @@ struct Window {
 // the caller's transaction: batches may be read in transactions of their own.
 class QueueReader {
  public:
+  // Called before every batch, unless null: where a worker's long work can be called off, by throwing.
+  static void (*before_batch)();
+
   QueueReader(Oid target, Window window, int64_t low_id = 0);
   // The dead letters of a table whose kind DDL can heal, in order of id.
   static QueueReader OfDeadLetters(Oid target);

@@ -7,7 +7,7 @@
 #include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/store.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 
 namespace mend::apply {
 namespace {
@@ -37,7 +37,7 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<Q
       positions.push_back(i);
     }
   }
-  std::vector<std::optional<drift::Misfit>> results = ingest::Store(target, &fitting, false);
+  std::vector<std::optional<drift::Misfit>> results = ingest::Store(target, &fitting, true);
   for (size_t i = 0; i < results.size(); ++i) {
     if (results[i]) {
       outcomes[positions[i]].misfits.push_back(*results[i]);
@@ -54,10 +54,15 @@ void BackOff(const QueuedRow& row, const drift::Misfit& misfit) {
        pg::Text(misfit.field), pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
 }
 
+// Waits for something else now: its time must not make the table due for ever.
+void Rest(const QueuedRow& row) {
+  pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE id = $1", {pg::Int8(row.id)});
+}
+
 // A new transaction number makes the next fold see the row as new.
 void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
   pg::KeepBooks(
-      "UPDATE mend.queue SET attempts = attempts + 1, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
+      "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
       "sqlstate = $4, error = $5 WHERE id = $1",
       {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
        pg::Text(misfit.message)});
@@ -66,7 +71,7 @@ void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
 void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::optional<int64_t> patch_id,
                  ReplayCounts* counts) {
   const QueuedRow& row = *outcome.row;
-  Fate fate = dispositions.For(outcome.misfits, row.attempts, patch_id);
+  Fate fate = dispositions.For(outcome.misfits, row, patch_id);
   const drift::Misfit& culprit = outcome.misfits[fate.culprit];
   switch (fate.to) {
     case Fate::To::DeadLetter:
@@ -78,6 +83,9 @@ void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::
       }
       return;
     case Fate::To::Wait:
+      if (row.backed_off) {
+        Rest(row);
+      }
       break;
     case Fate::To::BackOff:
       BackOff(row, culprit);
@@ -106,17 +114,9 @@ std::vector<int64_t> Ids(const std::vector<QueuedRow>& rows) {
   return ids;
 }
 
-// Committed before a row is touched: a row that crashes the server is found here afterwards.
-void MarkInFlight(Oid target, const std::vector<QueuedRow>& rows, int64_t boot_id) {
-  pg::Transaction transaction;
-  pg::KeepBooks("UPDATE mend.progress SET in_flight = $2, boot_id = $3 WHERE target = $1",
-                {pg::ObjectId(target), pg::Int8Array(Ids(rows)), pg::Int8(boot_id)});
-  transaction.Commit();
-}
-
 ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const Dispositions& dispositions,
                         std::optional<int64_t> patch_id) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   std::vector<QueuedRow> rows = LockRows(ids);
   ReplayCounts counts;
   if (rows.empty()) {
@@ -141,7 +141,7 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
 // The row itself is to blame: its own trigger, deferred constraint or missing privilege.
 ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dispositions& dispositions,
                    std::optional<int64_t> patch_id) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   ReplayCounts counts;
   drift::Misfit misfit{drift::Kind::Constraint, "", "", error.sqlstate(), error.what(), 0};
   for (const QueuedRow& row : LockRows({id})) {
@@ -166,7 +166,8 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
   try {
     return ReplayOnce(target, ids, dispositions, patch_id);
   } catch (const pg::Error& error) {
-    if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE)) {
+    if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+                                  !ingest::IsRowsOwnInReplay(error))) {
       throw;
     }
     failure = error;
@@ -228,9 +229,16 @@ ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRo
   return counts;
 }
 
+void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
+  pg::WorkTransaction transaction;
+  pg::KeepBooks("UPDATE mend.progress SET in_flight = $2 WHERE target = $1",
+                {pg::ObjectId(target), pg::Int8Array(ids)});
+  transaction.Commit();
+}
+
 ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
-                    std::optional<int64_t> patch_id, int64_t boot_id) {
-  MarkInFlight(target, rows, boot_id);
+                    std::optional<int64_t> patch_id) {
+  MarkInFlight(target, Ids(rows));
   ReplayCounts counts = ReplayByHalving(target, Ids(rows), dispositions, patch_id);
   DiscardSession();
   return counts;
@@ -240,7 +248,7 @@ std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows) {
   std::vector<std::vector<QueuedRow>> runs;
   std::map<std::pair<Oid, std::string>, size_t> open;
   for (QueuedRow& row : rows) {
-    if (row.attempts > 0) {
+    if (row.crashes > 0) {
       runs.emplace_back();
       runs.back().push_back(std::move(row));
       continue;

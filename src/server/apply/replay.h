@@ -32,9 +32,8 @@ class Dispositions {
   void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason,
            std::optional<int64_t> patch = std::nullopt);
   const Fate* Find(const std::string& field, drift::Kind kind) const;
-  // The fate of a row with these misfits (at least one). `attempts` counts earlier tries; `patch` is what was applied
-  // in this round, if anything.
-  Fate For(const std::vector<drift::Misfit>& misfits, int attempts, std::optional<int64_t> patch) const;
+  // The fate of a row with these misfits (at least one). `patch` is what was applied in this round, if anything.
+  Fate For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row, std::optional<int64_t> patch) const;
 
  private:
   std::map<std::pair<std::string, drift::Kind>, Fate> fates_;
@@ -62,17 +61,20 @@ ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRo
 
 // Replays rows in a transaction of their own (outside of any), with a crash marker committed first
 // and the session discarded after. An error at commit (a deferred constraint) or for lack of privilege
-// is traced to its rows by halving. Throws errors that say nothing about the rows. `boot_id` tells this
-// life of the server from others.
+// is traced to its rows by halving. Throws errors that say nothing about the rows.
 ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
-                    std::optional<int64_t> patch_id, int64_t boot_id);
+                    std::optional<int64_t> patch_id);
+
+// Commits a mark that says which rows are about to be touched: when the worker dies with them, or the
+// server, the next round finds it. Outside of any transaction.
+void MarkInFlight(Oid target, const std::vector<int64_t>& ids);
 
 // Moves one row to the dead letters in the current transaction.
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id);
 
-// Splits rows, kept in order, into runs of one submitter and one context; rows that were in flight at
-// a crash stand alone.
+// Splits rows, kept in order, into runs of one submitter and one context; rows with which the
+// worker went down before stand alone.
 std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows);
 
 }  // namespace mend::apply

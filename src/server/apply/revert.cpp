@@ -86,9 +86,12 @@ void CheckNoNulls(int64_t id, const ingest::Target& target, const AppliedAction&
 void CheckNarrowing(int64_t id, const ingest::Target& target, const AppliedAction& action) {
   std::string column = pg::QuoteIdentifier(action.column);
   std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column + "::" + action.from +
-                    ")::text IS DISTINCT FROM " + column + "::text LIMIT 1";
+                    ")::" + action.type + " IS DISTINCT FROM " + column + " LIMIT 1";
   bool changes = false;
   std::optional<pg::Error> failure = pg::Attempt([&] { changes = !pg::KeepBooks(sql.c_str()).empty(); });
+  if (failure && !failure->IsClass("22")) {
+    throw *failure;
+  }
   if (changes || failure) {
     Refuse(id, "column \"" + action.column + "\" holds values that do not fit its former type " + action.from,
            "Change those values first.");

@@ -41,7 +41,7 @@ void SetAll(const std::string& json, GucAction action) {
     std::string name(key.text());
     std::string value(settings.ValueOf(key).text());
     pg::Call([&] {
-      set_config_option(name.c_str(), value.c_str(), superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+      set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION,
                         action, true, 0, false);
     });
   }

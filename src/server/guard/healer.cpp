@@ -1,5 +1,6 @@
 #include "server/guard/healer.h"
 
+#include "server/guard/sandbox.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 
@@ -172,14 +173,17 @@ void AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
                     std::nullopt, *why);
   }
   const std::vector<LentRelation> family = Family(relid);
+  std::vector<Oid> relids;
   for (const LentRelation& member : family) {
     ChangeOwner(member.relid, healer);
+    relids.push_back(member.relid);
   }
   pg::Call([] { CommandCounterIncrement(); });
   {
     pg::PinnedSearchPath path;
     pg::AsUser user(healer, SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
     pg::Spi spi;
+    Sandbox sandbox(relids);
     spi.Execute(ddl.c_str());
   }
   pg::Call([] { CommandCounterIncrement(); });

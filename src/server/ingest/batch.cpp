@@ -50,9 +50,16 @@ void Batch::Add(const json::Document& document, std::string_view payload) {
 void Batch::AddJsonb(JsonbContainer* payload) {
   Item item;
   item.container = payload;
+  bool parsed = false;
   {
     pg::Switch here(memory_.get());
-    TapeFromContainer(payload, &document_);
+    parsed = TapeFromContainer(payload, &document_);
+  }
+  if (!parsed) {
+    drift::Misfit& misfit = item.misfits.emplace_back();
+    misfit.sqlstate = "54000";
+    misfit.message = "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels";
+    return Push(std::move(item));
   }
   item.payload_bytes = document_.tokens().size() * sizeof(json::Token);
   Take(document_, std::move(item));
@@ -109,7 +116,7 @@ void Batch::Flush() {
 }
 
 void Batch::Store() {
-  std::vector<std::optional<drift::Misfit>> results = ingest::Store(*target_, &rows_, true);
+  std::vector<std::optional<drift::Misfit>> results = ingest::Store(*target_, &rows_, false);
   size_t next = 0;
   for (Item& item : items_) {
     if (!item.has_row) {

@@ -67,6 +67,9 @@ class JsonbWriter {
       if (depth_ > 0) {
         open_[depth_ - 1].at_key = true;
       }
+      if (depth_ > json::kMaxDepth) {
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("JSON is nested too deep")));
+      }
       open_[depth_++] = {token.next, token.size, object, true};
       pushJsonbValue(&state_, object ? WJB_BEGIN_OBJECT : WJB_BEGIN_ARRAY, nullptr);
       return true;
@@ -168,8 +171,9 @@ bool Converter::ToJsonb(json::Value value, Datum* out) {
   return built;
 }
 
-void TapeFromContainer(JsonbContainer* container, json::Document* document) {
+bool TapeFromContainer(JsonbContainer* container, json::Document* document) {
   document->Reset();
+  uint32_t depth = 0;
   JsonbIterator* iterator = pg::Call([&] { return JsonbIteratorInit(container); });
   JsonbValue value;
   for (;;) {
@@ -182,13 +186,21 @@ void TapeFromContainer(JsonbContainer* container, json::Document* document) {
       return next;
     });
     switch (token) {
-      case WJB_DONE: return;
-      case WJB_BEGIN_OBJECT: document->Open(json::Kind::Object); break;
+      case WJB_DONE: return true;
+      case WJB_BEGIN_OBJECT:
+        if (++depth > json::kMaxDepth) return false;
+        document->Open(json::Kind::Object);
+        break;
       case WJB_BEGIN_ARRAY:
+        if (++depth > json::kMaxDepth) return false;
         if (!value.val.array.rawScalar) document->Open(json::Kind::Array);
         break;
-      case WJB_END_OBJECT: document->Close(); break;
+      case WJB_END_OBJECT:
+        --depth;
+        document->Close();
+        break;
       case WJB_END_ARRAY:
+        --depth;
         if (!JsonContainerIsScalar(container)) document->Close();
         break;
       case WJB_KEY:
@@ -205,7 +217,5 @@ void TapeFromContainer(JsonbContainer* container, json::Document* document) {
     }
   }
 }
-
-void TapeFromJsonb(Jsonb* value, json::Document* document) { TapeFromContainer(&value->root, document); }
 
 }  // namespace mend::ingest

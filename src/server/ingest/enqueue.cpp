@@ -99,7 +99,7 @@ std::string ArrayLiteral(const std::vector<std::string>& elements) {
   return text + '}';
 }
 
-// Saved for the session; every name in them is qualified, so they need no search_path.
+// Saved for the session. Planned and run as the bookkeeper only, under its search_path.
 const SavedPlan& PlanFor(bool dead_letter) {
   static const SavedPlan* plans[2] = {nullptr, nullptr};
   const SavedPlan*& plan = plans[dead_letter ? 1 : 0];
@@ -110,11 +110,11 @@ const SavedPlan& PlanFor(bool dead_letter) {
         "INSERT INTO " + table +
             " (target, target_name, submitter, submitted_by, context, payload, sqlstate, error, kind, field, fields" +
             reason +
-            ") SELECT $1::pg_catalog.regclass, $2, $3, $4, $5, r.payload, r.sqlstate, r.error, r.kind, "
-            "NULLIF(r.field, ''), r.fields::pg_catalog.text[]" +
+            ") SELECT $1::regclass, $2, $3, $4, $5, r.payload, r.sqlstate, r.error, r.kind, "
+            "NULLIF(r.field, ''), r.fields::text[]" +
             (dead_letter ? ", r.reason" : "") +
-            " FROM ROWS FROM (pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), "
-            "pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12)) "
+            " FROM ROWS FROM (unnest($6), unnest($7), unnest($8), "
+            "unnest($9), unnest($10), unnest($11), unnest($12)) "
             "AS r (payload, sqlstate, error, kind, field, fields, reason)",
         {OIDOID, TEXTOID, OIDOID, NAMEOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
          TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});

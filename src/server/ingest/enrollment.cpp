@@ -31,7 +31,6 @@ class LatestSnapshot {
 // What is read here is cached beyond the transaction, so an old snapshot of the caller will not do.
 pg::Rows ReadBooks(const char* sql, Oid target) {
   pg::AsBookkeeper bookkeeper;
-  pg::PinnedSearchPath path;
   LatestSnapshot snapshot;
   pg::Spi spi;
   return spi.Query(sql, {pg::ObjectId(target)}, 0, true);

@@ -8,6 +8,9 @@
 namespace mend::ingest {
 namespace {
 
+// A key longer than this names no column, and would not fit the indexes of the books.
+constexpr uint32_t kMaxKeyBytes = 1024;
+
 using drift::Kind;
 using drift::Misfit;
 
@@ -83,7 +86,17 @@ class Evaluation {
     }
     const bool nothing = value.kind() == json::Kind::Null ||
                          (value.kind() == json::Kind::Array && value.token().size == 0);
-    if (!nothing) {
+    if (nothing) {
+      return;
+    }
+    if (key.token().size > kMaxKeyBytes) {
+      Add(Kind::Malformed, "", -1, "54000", "a key of the payload is longer than " + std::to_string(kMaxKeyBytes) + " bytes",
+          value.index());
+    } else if (target_.shape().max_attnum + ++new_fields_ > MaxHeapAttributeNumber) {
+      if (target_.shape().max_attnum + new_fields_ == MaxHeapAttributeNumber + 1) {
+        Add(Kind::Malformed, "", -1, "54011", "the payload brings more fields than a table can have columns", value.index());
+      }
+    } else {
       Add(Kind::NewField, key.text(), -1, "42703",
           "column " + Quote(key) + " of relation \"" + target_.shape().name + "\" does not exist", value.index());
     }
@@ -150,6 +163,7 @@ class Evaluation {
   size_t count_;
   Slot* slots_;
   std::unordered_set<std::string_view> unknown_;
+  int new_fields_ = 0;
   std::vector<Computed> computed_;
 };
 

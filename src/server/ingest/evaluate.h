@@ -24,7 +24,6 @@ struct Row {
 void Evaluate(const Target& target, const json::Document& payload, Row* row, std::vector<drift::Misfit>* misfits);
 
 // A jsonb value as a tape. Strings and numbers point into memory of CurrentMemoryContext.
-void TapeFromJsonb(Jsonb* value, json::Document* document);
-void TapeFromContainer(JsonbContainer* container, json::Document* document);
+bool TapeFromContainer(JsonbContainer* container, json::Document* document);
 
 }  // namespace mend::ingest

@@ -59,7 +59,11 @@ bool MustRaise(const pg::Error& error) {
   return error.MustPropagate() || error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
-std::vector<std::optional<Misfit>> Store(const Target& target, std::vector<Row>* rows, bool raise_conflicts) {
+bool IsRowsOwnInReplay(const pg::Error& error) {
+  return error.sqlerrcode() == ERRCODE_INTERNAL_ERROR || error.IsClass("08") || error.IsClass("25");
+}
+
+std::vector<std::optional<Misfit>> Store(const Target& target, std::vector<Row>* rows, bool replay) {
   std::vector<std::optional<Misfit>> results(rows->size());
   if (rows->empty()) {
     return results;
@@ -91,8 +95,10 @@ std::vector<std::optional<Misfit>> Store(const Target& target, std::vector<Row>*
       end = rows->size();
       continue;
     }
-    if (MustRaise(*error) || (raise_conflicts && target.enrollment().on_conflict == OnConflict::Raise &&
-                              error->sqlerrcode() == ERRCODE_UNIQUE_VIOLATION)) {
+    const bool raise = replay ? !IsRowsOwnInReplay(*error)
+                              : target.enrollment().on_conflict == OnConflict::Raise &&
+                                    error->sqlerrcode() == ERRCODE_UNIQUE_VIOLATION;
+    if (replay ? raise && MustRaise(*error) : raise || MustRaise(*error)) {
       throw *error;
     }
     results[at] = MisfitOf(target, *error);

@@ -13,10 +13,14 @@ namespace mend::ingest {
 // row i was stored (or ignored by on_conflict), else why not. A failing batch is bisected: good rows
 // are stored whatever their neighbours do; each row's effects are all or nothing. Errors that say
 // nothing about the row (serialization, deadlock, cancel, resources, lack of privilege) are thrown.
-// `raise_conflicts`: honour on_conflict = raise by throwing 23505 (ingest); false in replay.
-std::vector<std::optional<drift::Misfit>> Store(const Target& target, std::vector<Row>* rows, bool raise_conflicts);
+// `replay`: false honours on_conflict = raise by throwing 23505; true takes IsRowsOwnInReplay as misfits.
+std::vector<std::optional<drift::Misfit>> Store(const Target& target, std::vector<Row>* rows, bool replay);
 
 // Whether the rows' errors say nothing about the row, so that the caller must be told.
 bool MustRaise(const pg::Error& error);
+
+// Of these, errors that are one row's own when it is replayed: an internal error of its trigger, for one. There
+// is no caller to be told, and the rows behind it must not wait for ever.
+bool IsRowsOwnInReplay(const pg::Error& error);
 
 }  // namespace mend::ingest

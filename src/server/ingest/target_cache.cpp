@@ -22,9 +22,12 @@ Targets& Cache() {
   return cache;
 }
 
+// mend.enrollments as it was when a target was last loaded: when it goes, so does every enrolment.
+Oid enrollments = InvalidOid;
+
 // Runs inside PostgreSQL's invalidation: marks only, so that nothing is freed and nothing can fail.
 void OnRelcacheChange(Datum, Oid relid) {
-  if (OidIsValid(relid)) {
+  if (OidIsValid(relid) && relid != enrollments) {
     const auto found = Cache().find(relid);
     if (found != Cache().end()) {
       found->second.fresh = false;
@@ -45,6 +48,7 @@ void ListenOnce() {
 }
 
 std::shared_ptr<const Target> Load(Oid relid) {
+  enrollments = pg::Call([] { return get_relname_relid("enrollments", get_namespace_oid("mend", true)); });
   std::optional<plan::Shape> shape = pg::LoadShape(relid);
   if (!shape) {
     throw pg::Error(ERRCODE_UNDEFINED_TABLE, "relation with OID " + std::to_string(relid) + " does not exist");

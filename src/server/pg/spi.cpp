@@ -132,7 +132,6 @@ uint64_t Spi::Execute(const char* sql, const std::vector<Param>& params) { retur
 
 Rows KeepBooks(const char* sql, const std::vector<Param>& params) {
   AsBookkeeper bookkeeper;
-  PinnedSearchPath path;
   Spi spi;
   return spi.Query(sql, params);
 }

@@ -23,17 +23,22 @@ class AsUser {
   int flags_ = 0;
 };
 
-// Keeps pg_mend's own books, whoever called: the tables in schema mend are not open to callers.
-// Run nothing but our own SQL with schema-qualified names inside.
-class AsBookkeeper : public AsUser {
- public:
-  AsBookkeeper() : AsUser(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE) {}
-};
-
-// Pins search_path (and nothing else) until the end of the scope.
+// Until the end of the scope, names mean what they mean in pg_catalog, whatever the caller has set.
 class PinnedSearchPath : public SettingsScope {
  public:
-  explicit PinnedSearchPath(const char* path = "pg_catalog, pg_temp") : SettingsScope({{"search_path", path}}) {}
+  PinnedSearchPath() : SettingsScope({{"search_path", "pg_catalog, pg_temp"}, {"quote_all_identifiers", "off"}}) {}
+};
+
+// Keeps pg_mend's own books, whoever called: the tables in schema mend are not open to callers. A superuser
+// with the caller's search_path would run the caller's operators, so the two come together only. Run nothing
+// but our own SQL inside.
+class AsBookkeeper {
+ public:
+  AsBookkeeper() = default;
+
+ private:
+  PinnedSearchPath path_;
+  AsUser user_{BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE};
 };
 
 }  // namespace mend::pg

@@ -8,29 +8,56 @@ namespace {
 
 int64_t SystemIdentifier() { return static_cast<int64_t>(GetSystemIdentifier()); }
 
-// The queue's transaction numbers mean nothing in another cluster: its rows become rows of today.
+// A restore gives numbers to somebody else: of tables that were dropped before the dump, of roles, of
+// transactions. Names hold, as they do for everything else that a dump restores.
+void AdoptPayloads(Oid target, bool other_cluster) {
+  pg::KeepBooks("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE target = $1", {pg::ObjectId(target)});
+  pg::KeepBooks("DELETE FROM mend.progress WHERE target = $1", {pg::ObjectId(target)});
+  for (const char* table : {"queue", "dead_letters"}) {
+    std::string books = std::string("mend.") + table;
+    pg::KeepBooks(("UPDATE " + books + " b SET target = 0 FROM mend.enrollments e WHERE b.target = $1 "
+                   "AND e.target = b.target AND e.target_name <> b.target_name").c_str(),
+                  {pg::ObjectId(target)});
+    if (other_cluster) {
+      pg::KeepBooks(("UPDATE " + books + " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
+                     "AND r.rolname = b.submitted_by AND r.oid <> b.submitter").c_str(),
+                    {pg::ObjectId(target)});
+    }
+  }
+}
+
 void AdoptEnrollments() {
   pg::Rows adopted = pg::KeepBooks(
-      "UPDATE mend.enrollments SET system_identifier = $1, database_oid = $2 "
-      "WHERE (system_identifier, database_oid) IS DISTINCT FROM ($1, $2) AND to_regclass(target_name) = target "
-      "RETURNING target::oid, target_name",
+      "WITH before AS (SELECT target, system_identifier <> $1 AS other_cluster FROM mend.enrollments "
+      "WHERE (system_identifier, database_oid) IS DISTINCT FROM ($1, $2) FOR UPDATE) "
+      "UPDATE mend.enrollments e SET system_identifier = $1, database_oid = $2 FROM before b "
+      "WHERE e.target = b.target RETURNING e.target::oid, e.target_name, b.other_cluster, "
+      "to_regclass(e.target_name) IS NOT DISTINCT FROM e.target",
       {pg::Int8(SystemIdentifier()), pg::ObjectId(MyDatabaseId)});
   for (size_t i = 0; i < adopted.size(); ++i) {
-    pg::KeepBooks("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE target = $1::regclass",
-                  {pg::ObjectId(adopted.oid(i, 0))});
-    pg::KeepBooks("DELETE FROM mend.progress WHERE target = $1::regclass", {pg::ObjectId(adopted.oid(i, 0))});
+    AdoptPayloads(adopted.oid(i, 0), adopted.boolean(i, 2));
     pg::KeepBooks("INSERT INTO mend.events (kind, target_name) VALUES ('adopted', $1)",
                   {pg::Text(std::string_view(adopted.text(i, 1)))});
+    if (!adopted.boolean(i, 3)) {
+      const char* name = adopted.text(i, 1).c_str();
+      pg::Call([&] {
+        ereport(WARNING, (errmsg("the name \"%s\" is another table's by now, or nobody's", name),
+                          errdetail("What was offered for it becomes dead letters."),
+                          errhint("Unenroll it, and enroll the table anew.")));
+      });
+    }
   }
-  pg::Rows strangers = pg::KeepBooks(
-      "SELECT target_name FROM mend.enrollments WHERE NOT mend.at_home(system_identifier, database_oid) ORDER BY 1");
-  for (size_t i = 0; i < strangers.size(); ++i) {
-    const char* name = strangers.text(i, 0).c_str();
-    pg::Call([&] {
-      ereport(WARNING, (errmsg("enrolment of \"%s\" is not taken over: the name is another table's or nobody's", name),
-                        errhint("Unenroll it, and enroll the table anew.")));
-    });
-  }
+}
+
+// Only a restore leaves rows in the queue for a table that nobody has enrolled.
+void BuryStrangers() {
+  pg::KeepBooks(
+      "WITH gone AS (DELETE FROM mend.queue q WHERE NOT EXISTS "
+      "(SELECT FROM mend.enrollments e WHERE e.target = q.target) RETURNING *) "
+      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
+      "sqlstate, error, kind, field, fields, context, reason) "
+      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, error, kind, field, "
+      "fields, context, 'table ' || target_name || ' is not here, or not enrolled' FROM gone");
 }
 
 }  // namespace
@@ -42,6 +69,7 @@ bool AtHome(int64_t system_identifier, Oid database) {
 void Start() {
   pg::KeepBooks("UPDATE mend.control SET stopped = false WHERE stopped");
   AdoptEnrollments();
+  BuryStrangers();
   pg::KeepBooks(
       "INSERT INTO mend.progress AS p (target) SELECT target FROM mend.enrollments "
       "WHERE mend.at_home(system_identifier, database_oid) ORDER BY target "

@@ -2,10 +2,11 @@
 #include <algorithm>
 #include <map>
 
+#include "server/apply/submitter.h"
 #include "server/pg/latch.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/presence.h"
 #include "server/worker/round.h"
 #include "server/worker/slots.h"
@@ -123,7 +124,7 @@ class Worker {
   bool Look(Outlook* outlook) {
     Report(STATE_RUNNING, "pg_mend: looking for work");
     pg::Transaction transaction;
-    bool stay = LockExtension();
+    bool stay = pg::LockExtension();
     if (stay) {
       succeeded_by_another_ = !settings_.Refresh() || succeeded_by_another_;
       *outlook = LookForWork();
@@ -169,9 +170,11 @@ class Worker {
   std::optional<pg::Error> BookError(const DueTable& table, const pg::Error& error) {
     int failures = ++failures_[table.target];
     return Guarded([&] {
+      // What user code has left behind: an advisory lock, for one, outlives the roll back.
+      apply::DiscardSession();
       pg::Transaction transaction;
       // A round that failed because the extension was dropped is no failure.
-      if (LockExtension()) {
+      if (pg::LockExtension()) {
         Log("pg_mend: heal round of " + table.name + " failed", error);
         BookFailure(table.target, error, BackOffMs(failures, kLongestTableBackOffMs));
       }
@@ -183,7 +186,7 @@ class Worker {
     failures_.erase(table.target);
     return Guarded([&] {
       pg::Transaction transaction;
-      if (LockExtension()) {
+      if (pg::LockExtension()) {
         BookRecovery(table.target);
       }
       transaction.Commit();

@@ -1,13 +1,28 @@
 #include "server/worker/presence.h"
 
+#include <optional>
 #include <string_view>
 
 #include "server/pg/spi.h"
+#include "server/pg/work_transaction.h"
 
 namespace mend::worker {
 namespace {
 
 constexpr const char* kExtension = "pg_mend";
+constexpr int kBetweenLooksMs = 200;
+
+// Whether somebody waits for the database to be free of sessions. Not kept locked, else that would wait
+// for the end of our transaction.
+bool DatabaseWanted() {
+  LOCKTAG database;
+  SET_LOCKTAG_OBJECT(database, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
+  if (LockAcquire(&database, RowExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL) {
+    return true;
+  }
+  LockRelease(&database, RowExclusiveLock, false);
+  return false;
+}
 
 struct Pinned {
   const char* name;
@@ -54,30 +69,36 @@ bool StillSet(std::string_view before, std::string_view after) {
 
 }  // namespace
 
-bool LockExtension() {
-  return pg::Call([] {
-    Oid extension = get_extension_oid(kExtension, true);
-    if (!OidIsValid(extension)) {
-      return false;
-    }
-    LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-    // It may have been dropped while we waited for the lock.
-    return get_extension_oid(kExtension, true) == extension;
-  });
-}
-
-bool MayHeal() { return LockExtension() && !pg::KeepBooks("SELECT stopped FROM mend.control").boolean(0, 0); }
-
 bool MayStay() {
   return pg::Call([] {
     StartTransactionCommand();
-    LOCKTAG database;
-    SET_LOCKTAG_OBJECT(database, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
-    bool stay = LockAcquire(&database, RowExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL &&
-                OidIsValid(get_extension_oid(kExtension, true));
+    bool stay = !DatabaseWanted() && OidIsValid(get_extension_oid(kExtension, true));
     CommitTransactionCommand();
     return stay;
   });
+}
+
+void MayGoOn(Oid target) {
+  static TimestampTz looked_at = 0;
+  TimestampTz now = GetCurrentTimestamp();
+  if (!TimestampDifferenceExceeds(looked_at, now, kBetweenLooksMs)) {
+    return;
+  }
+  looked_at = now;
+  std::optional<pg::WorkTransaction> transaction;
+  if (!IsTransactionState()) {
+    transaction.emplace();
+  }
+  if (pg::Call([] { return DatabaseWanted(); }) ||
+      pg::KeepBooks("SELECT FROM mend.enrollments e, mend.control c WHERE e.target = $1 AND e.mode <> 'paused' "
+                    "AND NOT c.stopped",
+                    {pg::ObjectId(target)})
+          .empty()) {
+    throw LetGo();
+  }
+  if (transaction) {
+    transaction->Commit();
+  }
 }
 
 void PinSettings() {

@@ -7,16 +7,17 @@
 
 namespace mend::worker {
 
-// Locks the extension against being dropped until the end of the transaction; false when it is not
-// installed (any more). First thing in every transaction of a worker.
-bool LockExtension();
-
-// As LockExtension, and nobody has called mend.stop().
-bool MayHeal();
-
 // For a worker that naps: whether the extension is there and nobody waits for the database to be free
 // of sessions (DROP DATABASE, CREATE DATABASE from it as template). One short transaction.
 bool MayStay();
+
+// Thrown in the middle of a round when the worker is to let go of the table: healing was switched off,
+// the table was paused or unenrolled, or the database is wanted for itself. What was committed stays.
+struct LetGo {};
+
+// Between two batches of a round of `target`, inside a transaction or not: throws LetGo when the worker
+// must let go. Looks a few times a second, however often it is called.
+void MayGoOn(Oid target);
 
 // Settings that no database or role may impose on a worker; survive RESET ALL. Once, when connected.
 void PinSettings();

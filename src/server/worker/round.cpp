@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
-#include "server/pg/transaction.h"
+#include "server/apply/submitter.h"
+#include "server/pg/work_transaction.h"
+#include "server/worker/presence.h"
 #include "server/worker/round_state.h"
-#include "server/worker/slots.h"
 
 namespace mend::worker {
 namespace {
@@ -37,6 +38,8 @@ void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
   settlements.push_back({drift.field, drift.kind, "healed", "", patch});
 }
 
+void RoundState::PauseFor(int64_t ms) { pause_ms = std::min(pause_ms.value_or(ms), ms); }
+
 void RoundState::Show(const char* new_state, const std::string& new_reason) {
   if (Rank(new_state) > Rank(state)) {
     state = new_state;
@@ -51,7 +54,7 @@ void ReplayWaiting(RoundState* round) {
   for (;;) {
     std::vector<apply::QueuedRow> rows;
     {
-      pg::Transaction transaction;
+      pg::WorkTransaction transaction;
       rows = reader.Next();
       transaction.Commit();
     }
@@ -60,8 +63,8 @@ void ReplayWaiting(RoundState* round) {
     }
     int64_t last = rows.back().id;
     for (const std::vector<apply::QueuedRow>& run : apply::ByIdentity(std::move(rows))) {
-      apply::ReplayCounts counts =
-          apply::Replay(round->target, run, round->dispositions, round->patch_id, BootId());
+      MayGoOn(round->target);
+      apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
       all_gone = all_gone && counts.waiting == 0;
       counts.stored_ids.clear();
       round->counts.Add(counts);
@@ -73,16 +76,38 @@ void ReplayWaiting(RoundState* round) {
   round->again = round->again || round->counts.refold;
 }
 
+namespace {
+
+Oid healing = InvalidOid;
+
+// No row is in flight any more: what a dead worker leaves behind would be held against its rows.
+void Abandon(Oid target) {
+  apply::DiscardSession();
+  pg::WorkTransaction transaction;
+  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
+                {pg::ObjectId(target)});
+  transaction.Commit();
+}
+
+}  // namespace
+
 void RunRound(Oid target) {
   RoundState round;
   round.target = target;
-  if (!BeginRound(&round)) {
+  healing = target;
+  apply::QueueReader::before_batch = [] { MayGoOn(healing); };
+  try {
+    if (!BeginRound(&round)) {
+      return;
+    }
+    ApplyApproved(&round);
+    PlanAndApply(&round);
+    ReplayWaiting(&round);
+    EndRound(&round);
     return;
+  } catch (const LetGo&) {
   }
-  ApplyApproved(&round);
-  PlanAndApply(&round);
-  ReplayWaiting(&round);
-  EndRound(&round);
+  Abandon(target);
 }
 
 }  // namespace mend::worker

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 
 #include "core/heal/breaker.h"
 #include "core/plan/fingerprint.h"
@@ -9,7 +10,7 @@
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -37,7 +38,7 @@ void DecideAll(RoundState* round, const drift::DriftSet& drifts, apply::Fate::To
 
 void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
           const std::string& reason, apply::Fate::To to = apply::Fate::To::DeadLetter) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   apply::SetPatchState(record.id, "failed", reason);
   std::string detail = "{\"reason\": ";
   json::AppendQuoted(&detail, reason);
@@ -48,7 +49,7 @@ void Fail(RoundState* round, const apply::PatchRecord& record, const drift::Drif
 
 // The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
 void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   pg::Rows tries = pg::KeepBooks(
       "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
       {pg::ObjectId(round->target)});
@@ -61,14 +62,14 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
                        std::to_string(tries.int8(0, 0)) + " times";
   DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
   round->Show("waiting", reason);
-  round->pause_ms = pause;
+  round->PauseFor(pause);
 }
 
 // The lock was held too long: a person must decide.
 void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
   std::string reason = "it held the lock longer than mend.max_lock_hold (" + std::to_string(pg::max_lock_hold_ms) +
                        " ms) and was rolled back: raise the limit and approve it again";
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   apply::SetPatchState(record.id, "proposed", reason);
   transaction.Commit();
   DecideAll(round, covered, apply::Fate::To::Wait,
@@ -111,16 +112,8 @@ std::optional<apply::PatchRecord> Without(const ingest::Target& target, const ap
   return rest;
 }
 
-// The same in a transaction of its own, with the proof made to match.
-std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
-                                       const std::vector<bool>& without, apply::Proof* proof) {
-  if (std::find(without.begin(), without.end(), true) == without.end()) {
-    return record;
-  }
-  pg::Transaction transaction;
-  std::optional<apply::PatchRecord> rest = Without(*ingest::FindTarget(round->target), record, without);
-  transaction.Commit();
-  for (apply::SampleRow& row : proof->sample) {
+void TrimNeeds(const std::vector<bool>& without, std::vector<apply::SampleRow>* sample) {
+  for (apply::SampleRow& row : *sample) {
     std::vector<bool> needs;
     for (size_t i = 0; i < row.needs.size(); ++i) {
       if (!without[i]) {
@@ -129,38 +122,118 @@ std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchReco
     }
     row.needs = needs;
   }
+}
+
+// The same in a transaction of its own, with the proof made to match.
+std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
+                                       const std::vector<bool>& without, apply::Proof* proof) {
+  if (std::find(without.begin(), without.end(), true) == without.end()) {
+    return record;
+  }
+  pg::WorkTransaction transaction;
+  std::optional<apply::PatchRecord> rest = Without(*ingest::FindTarget(round->target), record, without);
+  transaction.Commit();
+  TrimNeeds(without, &proof->sample);
+  for (std::vector<apply::SampleRow>& other : proof->others) {
+    TrimNeeds(without, &other);
+  }
   return rest;
 }
+
+// What to replay under the lock, in the order of trying: one row, or one submitter, that cannot be stored (a
+// deferred constraint, a lost privilege) must not fail the patch for all others.
+class Samples {
+ public:
+  explicit Samples(const apply::Proof& proof) : waiting_{proof.sample} {
+    waiting_.insert(waiting_.end(), proof.others.begin(), proof.others.end());
+  }
+  // False when there is none left, or enough were tried.
+  bool Next() {
+    if (tried_ == kMaxTried || waiting_.empty()) {
+      return false;
+    }
+    ++tried_;
+    current_ = std::move(waiting_.front());
+    waiting_.pop_front();
+    return true;
+  }
+  const std::vector<apply::SampleRow>& current() const { return current_; }
+  std::vector<int64_t> ids() const {
+    std::vector<int64_t> ids;
+    for (const apply::SampleRow& row : current_) {
+      ids.push_back(row.id);
+    }
+    return ids;
+  }
+  // The current one is tried again by halves, after the others.
+  void Split() {
+    if (current_.size() > 1) {
+      auto middle = current_.begin() + static_cast<std::ptrdiff_t>(current_.size() / 2);
+      waiting_.emplace_back(current_.begin(), middle);
+      waiting_.emplace_back(middle, current_.end());
+    }
+  }
+
+ private:
+  static constexpr int kMaxTried = 8;
+  std::deque<std::vector<apply::SampleRow>> waiting_;
+  std::vector<apply::SampleRow> current_;
+  int tried_ = 0;
+};
 
 // Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
 std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
                                            const apply::Proof& proof, const std::string& shape,
                                            const drift::DriftSet& covered) {
   std::optional<pg::Error> failure;
-  TimestampTz start = GetCurrentTimestamp();
-  try {
-    return apply::Apply(round->target, record, proof.sample, shape, round->dispositions);
-  } catch (const pg::Error& error) {
-    failure = error;
+  for (Samples samples(proof); samples.Next(); samples.Split()) {
+    bool altered = false;
+    TimestampTz start = GetCurrentTimestamp();
+    apply::MarkInFlight(round->target, samples.ids());
+    try {
+      return apply::Apply(round->target, record, samples.current(), shape, round->dispositions, &altered);
+    } catch (const pg::Error& error) {
+      failure = error;
+    }
+    apply::DiscardSession();
+    bool too_long = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), pg::max_lock_hold_ms);
+    if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
+      BackOff(round, record, covered);
+      return std::nullopt;
+    }
+    if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED && too_long) {
+      AskAfterTimeout(round, record, covered);
+      return std::nullopt;
+    }
+    if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") || failure->IsClass("58")) {
+      throw *failure;
+    }
+    if (!altered) {
+      break;
+    }
   }
-  bool too_long = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), pg::max_lock_hold_ms);
-  if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
-    BackOff(round, record, covered);
-  } else if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED && too_long) {
-    AskAfterTimeout(round, record, covered);
-  } else if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") ||
-             failure->IsClass("58")) {
-    throw *failure;
-  } else {
-    Fail(round, record, covered, failure->what());
-  }
+  // The context names the function that failed it: an event trigger's, say.
+  const std::string context = failure->fields().context.value_or("");
+  Fail(round, record, covered,
+       failure->what() + (context.empty() ? "" : " (" + context.substr(0, context.find('\n')) + ")"));
   return std::nullopt;
 }
 
-bool MayLockNow(Oid target) {
-  return pg::KeepBooks("SELECT FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
-                       {pg::ObjectId(target)})
-      .empty();
+// Whether the patch must wait until the lock on the table is tried for again; decides what it covers if so.
+bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  pg::Rows wait = pg::KeepBooks(
+      "SELECT ceil(extract(epoch FROM lock_until - clock_timestamp()) * 1000)::bigint, lock_tries "
+      "FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
+      {pg::ObjectId(round->target)});
+  if (record.ddl.empty() || wait.empty()) {
+    return false;
+  }
+  std::string reason =
+      "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " + wait.text(0, 1) + " times";
+  DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
+  round->Show("waiting", reason);
+  round->PauseFor(wait.int8(0, 0));
+  return true;
 }
 
 // Drift whose rows were dead letters until a person approved this patch.
@@ -172,7 +245,7 @@ void MarkBuriedHealed(const RoundState& round, const apply::PatchRecord& record)
   for (const plan::Action& action : record.patch.actions) {
     columns.push_back(action.column);
   }
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   pg::KeepBooks(
       "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
       "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
@@ -196,15 +269,11 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
   drift::DriftSet covered;
   std::string shape;
   {
-    pg::Transaction transaction;
+    pg::WorkTransaction transaction;
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
     covered = CoveredBy(*round, *target, record.patch);
     shape = plan::ShapeFingerprint(target->shape());
-    if (!record.ddl.empty() && !MayLockNow(round->target)) {
-      std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table";
-      DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
-      round->Show("waiting", reason);
-      round->pause_ms = 1000;
+    if (WaitsForLock(round, record, covered)) {
       return false;
     }
     transaction.Commit();
@@ -250,7 +319,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
 void ApplyApproved(RoundState* round) {
   std::vector<apply::PatchRecord> records;
   {
-    pg::Transaction transaction;
+    pg::WorkTransaction transaction;
     records = apply::LoadPatches(*ingest::FindTarget(round->target), "approved");
     transaction.Commit();
   }
@@ -258,11 +327,15 @@ void ApplyApproved(RoundState* round) {
     apply::Proof proof;
     drift::DriftSet covered;
     {
-      pg::Transaction transaction;
+      pg::WorkTransaction transaction;
       std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
+      covered = CoveredBy(*round, *target, record.patch);
+      // A proof reads the whole queue: not for every row that arrives in the meantime.
+      if (WaitsForLock(round, record, covered)) {
+        continue;
+      }
       Requeue(*target, record);
       proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
-      covered = CoveredBy(*round, *target, record.patch);
       transaction.Commit();
     }
     if (!proof.Helps()) {

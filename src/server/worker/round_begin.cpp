@@ -4,37 +4,31 @@
 #include "server/pg/catalog.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
-#include "server/worker/slots.h"
 
 namespace mend::worker {
 namespace {
 
-// What a crash left in flight: rows that were alone when the server died twice are quarantined, the
-// others are counted and tried alone from now on.
+// The worker that had these rows in flight died, with the server or alone: the rows are counted and
+// tried alone from now on, and one that was alone already is quarantined.
 void RecoverInFlight(RoundState* round, const pg::Rows& progress) {
   if (progress.IsNull(0, 2)) {
     return;
   }
   round->replay_all = true;
-  if (progress.int8(0, 3) != BootId()) {
-    pg::Rows hit = pg::KeepBooks(
-        "UPDATE mend.queue SET attempts = attempts + 1 WHERE id = ANY ((SELECT in_flight FROM mend.progress "
-        "WHERE target = $1)::bigint[]) RETURNING id, attempts",
-        {pg::ObjectId(round->target)});
-    for (size_t i = 0; i < hit.size(); ++i) {
-      if (hit.size() > 1 || hit.int8(i, 1) < heal::kCrashAttempts) {
-        continue;
-      }
-      for (const apply::QueuedRow& row : apply::LockRows({hit.int8(i, 0)})) {
-        apply::MoveToDeadLetters(row, {row.kind, row.field, "", row.sqlstate, row.error, 0},
-                                 "quarantined: the server went down twice while this payload was replayed",
-                                 std::nullopt);
-      }
-      observe::Record("quarantined", round->target_name, std::nullopt,
-                      "{\"id\": " + std::to_string(hit.int8(i, 0)) + "}", observe::kWorker);
+  pg::Rows hit = pg::KeepBooks(
+      "UPDATE mend.queue SET crashes = crashes + 1 WHERE id = ANY ((SELECT in_flight FROM mend.progress "
+      "WHERE target = $1)::bigint[]) RETURNING id, crashes",
+      {pg::ObjectId(round->target)});
+  if (hit.size() == 1 && hit.int8(0, 1) >= heal::kCrashAttempts) {
+    for (const apply::QueuedRow& row : apply::LockRows({hit.int8(0, 0)})) {
+      apply::MoveToDeadLetters(row, {row.kind, row.field, "", row.sqlstate, row.error, 0},
+                               "quarantined: the worker or the server went down twice while this payload was replayed",
+                               std::nullopt);
     }
+    observe::Record("quarantined", round->target_name, std::nullopt,
+                    "{\"id\": " + hit.text(0, 0) + "}", observe::kWorker);
   }
   pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(round->target)});
 }
@@ -94,7 +88,7 @@ int64_t Fold(RoundState* round, const ingest::Target& target) {
 }  // namespace
 
 bool BeginRound(RoundState* round) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   // A worker is woken by a commit that other sessions see already, a moment before its invalidation messages are sent:
   // nothing cached may be trusted.
   pg::Call([] { InvalidateSystemCaches(); });
@@ -107,14 +101,14 @@ bool BeginRound(RoundState* round) {
   pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING",
                 {pg::ObjectId(round->target)});
   pg::Rows progress = pg::KeepBooks(
-      "SELECT requested, folded::text, in_flight, boot_id, low_id, requested > done OR not_before <= now(), "
+      "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), "
       "pg_current_snapshot()::text FROM mend.progress WHERE target = $1 FOR UPDATE",
       {pg::ObjectId(round->target)});
   round->requested = progress.int8(0, 0);
-  round->low_id = progress.int8(0, 4);
+  round->low_id = progress.int8(0, 3);
   round->window.after = progress.maybe(0, 1);
-  round->window.upto = progress.text(0, 6);
-  round->replay_all = progress.boolean(0, 5) || !round->window.after;
+  round->window.upto = progress.text(0, 5);
+  round->replay_all = progress.boolean(0, 4) || !round->window.after;
   std::string now_named = pg::QualifiedName(round->target);
   if (now_named != round->target_name) {
     std::string reason = now_named.empty() ? "table " + round->target_name + " no longer exists"
@@ -136,9 +130,9 @@ bool BeginRound(RoundState* round) {
   bool news = Fold(round, *ingest::FindTarget(round->target)) > 0;
   round->requested += news ? 1 : 0;
   pg::KeepBooks(
-      "UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, state = 'healing', reason = NULL "
+      "UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, low_id = $4, state = 'healing', reason = NULL "
       "WHERE target = $1",
-      {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested)});
+      {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested), pg::Int8(round->low_id)});
   transaction.Commit();
   return true;
 }

@@ -1,7 +1,7 @@
 #include "server/apply/drifts.h"
 #include "server/observe/events.h"
 #include "server/pg/spi.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -63,7 +63,7 @@ void RecordRows(const RoundState& round) {
 }  // namespace
 
 void EndRound(RoundState* ending) {
-  pg::Transaction transaction;
+  pg::WorkTransaction transaction;
   if (std::string why = WhyBackingOff(ending->target); !why.empty()) {
     ending->Show("waiting", why);
   }

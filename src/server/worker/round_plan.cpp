@@ -11,7 +11,7 @@
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
-#include "server/pg/transaction.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -95,8 +95,8 @@ void PlanStep::OpenBreaker(const drift::DriftSet& drifts, const std::string& rea
     round_.Decide(drift, apply::Fate::To::Wait, reason);
   }
   round_.Show("breaker", reason);
-  if (pause_ms && (!round_.pause_ms || *pause_ms < *round_.pause_ms)) {
-    round_.pause_ms = pause_ms;
+  if (pause_ms) {
+    round_.PauseFor(*pause_ms);
   }
 }
 
@@ -195,7 +195,7 @@ void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& 
     if (cooling != cooling_.end() && unplanned.reason.find(cooling->second.reason) != std::string::npos) {
       round_.Decide(drift, apply::Fate::To::Wait, cooling->second.reason);
       round_.Show("waiting", cooling->second.reason);
-      round_.pause_ms = std::min(round_.pause_ms.value_or(INT64_MAX), cooling->second.pause_ms);
+      round_.PauseFor(cooling->second.pause_ms);
       continue;
     }
     auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
@@ -312,7 +312,7 @@ void PlanAndApply(RoundState* round) {
   apply::PatchRecord record;
   apply::Proof proof;
   {
-    pg::Transaction transaction;
+    pg::WorkTransaction transaction;
     PlanStep step(round);
     std::optional<Planned> planned = step.Run();
     std::string why = planned ? step.WhyReview(*planned) : "";

@@ -44,6 +44,8 @@ struct RoundState {
   void Decide(const drift::Drift& drift, apply::Fate::To to, const std::string& reason,
               std::optional<int64_t> patch = std::nullopt);
   void Healed(const drift::Drift& drift, int64_t patch);
+  // Due again in `ms` at the latest.
+  void PauseFor(int64_t ms);
   // The more telling state wins: breaker over review over waiting over idle.
   void Show(const char* new_state, const std::string& new_reason);
 };

@@ -23,7 +23,6 @@ struct Slot {
 
 struct Table {
   slock_t lock;
-  int64_t boot_id;
   uint64_t leases_taken[kCounters];  // by hash: a collision makes a waiter look once more
   Slot slots[kSlots];
 };
@@ -99,26 +98,16 @@ void AttachSlots() {
     return;
   }
   pg::Call([] {
-    int64_t boot_id;
-    if (!pg_strong_random(&boot_id, sizeof(boot_id))) {
-      boot_id = GetCurrentTimestamp();
-    }
     bool found;
     LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
     auto* made = static_cast<Table*>(ShmemInitStruct("pg_mend workers", sizeof(Table), &found));
     if (!found) {
       memset(made, 0, sizeof(Table));
       SpinLockInit(&made->lock);
-      made->boot_id = boot_id;
     }
     LWLockRelease(AddinShmemInitLock);
     table = made;
   });
-}
-
-int64_t BootId() {
-  AttachSlots();
-  return table->boot_id;
 }
 
 bool Summon(Oid database, Oid target, int limit) {

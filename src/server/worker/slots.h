@@ -23,9 +23,6 @@ namespace mend::worker {
 // "attached" needs it to have been called in this process, and then neither throws nor raises.
 void AttachSlots();
 
-// Tells lives of the server apart: a random number that changes when shared memory is made anew.
-int64_t BootId();
-
 // ---- For those who need a worker (attached).
 
 // Marks a worker of `database` as wanted and wakes it: the one that heals `target` (InvalidOid: not

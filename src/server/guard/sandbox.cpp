@@ -1,0 +1,221 @@
+#include "server/guard/sandbox.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace mend::guard {
+namespace {
+
+// The open sandbox. The hooks below are called by PostgreSQL and raise its errors: they own nothing.
+const std::vector<Oid>* open_family = nullptr;
+int statements = 0;      // utility statements begun in it
+int event_triggers = 0;  // functions of event triggers that are running
+
+object_access_hook_type next_object_access = nullptr;
+ProcessUtility_hook_type next_utility = nullptr;
+ExecutorStart_hook_type next_executor_start = nullptr;
+needs_fmgr_hook_type next_needs_fmgr = nullptr;
+fmgr_hook_type next_fmgr = nullptr;
+
+bool Watching() { return open_family != nullptr && event_triggers == 0; }
+
+[[noreturn]] void Refuse(const char* what) {
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("pg_mend: the sandbox refuses %s", what),
+                  errdetail("While a patch is applied, nothing but its table may be touched.")));
+}
+
+[[noreturn]] void RefuseObject(Oid catalog, Oid object, const char* what) {
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("pg_mend: the sandbox refuses %s", what),
+                  errdetail("The object is %u of %s.", object, get_rel_name(catalog))));
+}
+
+bool InFamily(Oid relid) { return std::find(open_family->begin(), open_family->end(), relid) != open_family->end(); }
+
+// One row of a catalog by OID, as of this very command: what a hook is told of is not visible yet.
+// `read` gets the tuple; false when there is none.
+template <class Form, class Read>
+bool ReadRow(Oid catalog, Oid index, AttrNumber column, Oid object, Read read) {
+  Relation relation = table_open(catalog, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object));
+  SysScanDesc scan = systable_beginscan(relation, index, true, SnapshotSelf, 1, &key);
+  HeapTuple tuple = systable_getnext(scan);
+  if (HeapTupleIsValid(tuple)) {
+    read(reinterpret_cast<Form>(GETSTRUCT(tuple)));
+  }
+  bool found = HeapTupleIsValid(tuple);
+  systable_endscan(scan);
+  table_close(relation, AccessShareLock);
+  return found;
+}
+
+Oid TableOfIndex(Oid index) {
+  Oid table = InvalidOid;
+  ReadRow<Form_pg_index>(IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid, index,
+                         [&](Form_pg_index row) { table = row->indrelid; });
+  return table;
+}
+
+// The number behind a prefix, as in pg_toast_16385; InvalidOid when the name is none of these.
+Oid OwnerByName(const char* name, const char* prefix) {
+  size_t length = strlen(prefix);
+  return strncmp(name, prefix, length) == 0 ? static_cast<Oid>(strtoul(name + length, nullptr, 10)) : InvalidOid;
+}
+
+// A table of the family, or what PostgreSQL makes beside one: its TOAST table, the transient copy that
+// a rewrite fills, their indexes.
+bool IsOurRelation(Oid relid, int depth = 0) {
+  if (InFamily(relid)) {
+    return true;
+  }
+  if (depth > 2) {
+    return false;
+  }
+  char kind = '\0';
+  Oid name_space = InvalidOid;
+  NameData name;
+  bool found = ReadRow<Form_pg_class>(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, relid,
+                                      [&](Form_pg_class row) {
+                                        kind = row->relkind;
+                                        name_space = row->relnamespace;
+                                        name = row->relname;
+                                      });
+  if (!found) {
+    return false;
+  }
+  switch (kind) {
+    case RELKIND_INDEX:
+    case RELKIND_PARTITIONED_INDEX: return IsOurRelation(TableOfIndex(relid), depth + 1);
+    case RELKIND_TOASTVALUE:
+      return name_space == PG_TOAST_NAMESPACE && IsOurRelation(OwnerByName(NameStr(name), "pg_toast_"), depth + 1);
+    case RELKIND_RELATION: {
+      Oid original = OwnerByName(NameStr(name), "pg_temp_");
+      return original != InvalidOid && InFamily(original);
+    }
+    default: return false;
+  }
+}
+
+bool IsOurs(Oid catalog, Oid object) {
+  Oid table = InvalidOid;
+  switch (catalog) {
+    case RelationRelationId: return IsOurRelation(object);
+    case AttrDefaultRelationId:
+      if (InFamily(object)) {
+        return true;  // of a new default, PostgreSQL names table and column
+      }
+      ReadRow<Form_pg_attrdef>(AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid, object,
+                               [&](Form_pg_attrdef row) { table = row->adrelid; });
+      break;
+    case ConstraintRelationId:
+      ReadRow<Form_pg_constraint>(ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid, object,
+                                  [&](Form_pg_constraint row) { table = row->conrelid; });
+      break;
+    case TypeRelationId:
+      // The row types of a rewrite's transient copy, whose own row is not there yet.
+      ReadRow<Form_pg_type>(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, object, [&](Form_pg_type row) {
+        const char* name = NameStr(row->typname);
+        table = OwnerByName(name[0] == '_' ? name + 1 : name, "pg_temp_");
+      });
+      break;
+    default: return false;
+  }
+  return table != InvalidOid && IsOurRelation(table);
+}
+
+void OnObjectAccess(ObjectAccessType access, Oid catalog, Oid object, int sub_object, void* argument) {
+  if (Watching()) {
+    switch (access) {
+      case OAT_POST_CREATE:
+      case OAT_POST_ALTER:
+      case OAT_DROP:
+        if (!IsOurs(catalog, object)) {
+          RefuseObject(catalog, object,
+                       access == OAT_POST_CREATE  ? "to create an object beside the table"
+                       : access == OAT_POST_ALTER ? "to alter another object"
+                                                  : "to drop another object");
+        }
+        break;
+      case OAT_TRUNCATE: Refuse("TRUNCATE");
+      default: break;  // looking up names and calling functions change nothing by themselves
+    }
+  }
+  if (next_object_access != nullptr) {
+    next_object_access(access, catalog, object, sub_object, argument);
+  }
+}
+
+// The one ALTER TABLE of a family member, and no other statement after or under it.
+void CheckUtility(const PlannedStmt* planned) {
+  const Node* statement = planned->utilityStmt;
+  if (!IsA(statement, AlterTableStmt) || ++statements > 1) {
+    Refuse("any statement but one ALTER TABLE");
+  }
+  auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
+  if (!InFamily(RangeVarGetRelid(alter->relation, NoLock, true))) {
+    Refuse("to alter another table");
+  }
+}
+
+void OnUtility(PlannedStmt* planned, const char* query, bool read_only_tree, ProcessUtilityContext context,
+               ParamListInfo params, QueryEnvironment* environment, DestReceiver* receiver, QueryCompletion* completion) {
+  if (Watching()) {
+    CheckUtility(planned);
+  }
+  (next_utility != nullptr ? next_utility : standard_ProcessUtility)(planned, query, read_only_tree, context, params,
+                                                                     environment, receiver, completion);
+}
+
+void OnExecutorStart(QueryDesc* query, int flags) {
+  if (Watching()) {
+    Refuse("to run a query");
+  }
+  (next_executor_start != nullptr ? next_executor_start : standard_ExecutorStart)(query, flags);
+}
+
+bool IsEventTrigger(Oid function) { return get_func_rettype(function) == EVENT_TRIGGEROID; }
+
+bool NeedsFmgrHook(Oid function) {
+  return (open_family != nullptr && IsEventTrigger(function)) ||
+         (next_needs_fmgr != nullptr && next_needs_fmgr(function));
+}
+
+void OnFunction(FmgrHookEventType event, FmgrInfo* function, Datum* argument) {
+  if (open_family != nullptr && IsEventTrigger(function->fn_oid)) {
+    event_triggers += event == FHET_START ? 1 : -1;
+  }
+  if (next_fmgr != nullptr) {
+    next_fmgr(event, function, argument);
+  }
+}
+
+void SetHooks() {
+  static bool set = false;
+  if (set) {
+    return;
+  }
+  set = true;
+  next_object_access = std::exchange(object_access_hook, OnObjectAccess);
+  next_utility = std::exchange(ProcessUtility_hook, OnUtility);
+  next_executor_start = std::exchange(ExecutorStart_hook, OnExecutorStart);
+  next_needs_fmgr = std::exchange(needs_fmgr_hook, NeedsFmgrHook);
+  next_fmgr = std::exchange(fmgr_hook, OnFunction);
+}
+
+}  // namespace
+
+Sandbox::Sandbox(const std::vector<Oid>& family) {
+  if (open_family != nullptr) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "pg_mend: a sandbox is open already");
+  }
+  SetHooks();
+  statements = 0;
+  event_triggers = 0;
+  open_family = &family;
+}
+
+Sandbox::~Sandbox() { open_family = nullptr; }
+
+}  // namespace mend::guard

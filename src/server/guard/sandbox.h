@@ -1,0 +1,26 @@
+// Wall 4: while the ALTER TABLE runs, nothing but the enrolled table may be touched.
+#pragma once
+
+#include <vector>
+
+#include "server/pg/call.h"
+
+namespace mend::guard {
+
+// From its beginning to its end, in this process: utility statements other than the one ALTER TABLE,
+// statements that read or write tables, and access to objects other than the family (the table, its
+// partitions and children, their columns, defaults, constraints, TOAST tables and indexes) raise 42501.
+// Functions of event triggers are let run: superusers made them, and they run as the healer.
+//
+// The hooks are set when first needed (never at load: Citus refuses to load after them), call the hooks
+// that were there before, and do nothing while no sandbox is open. One sandbox at a time.
+class Sandbox {
+ public:
+  // `family` must outlive the sandbox.
+  explicit Sandbox(const std::vector<Oid>& family);
+  ~Sandbox();
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+};
+
+}  // namespace mend::guard
