@@ -7,9 +7,9 @@ CREATE VIEW status AS
     SELECT target::text, mode, queued, dead_letters AS dead, state, regexp_replace(reason, '\d{2,}|(patch |approve\()\d+', '\1N', 'g') AS reason, worker_pid IS NULL AS no_worker, open_patch IS NOT NULL AS open
     FROM mend.status ORDER BY 1;
 CREATE VIEW log AS
-    SELECT kind, target_name, actor, patch_id IS NOT NULL AS patch, detail FROM mend.events WHERE kind NOT IN ('enrolled', 'unenrolled') ORDER BY id;
+    SELECT kind, target_name, actor, patch_id IS NOT NULL AS patch, detail FROM mend.events WHERE target_name LIKE 'heal_books_test.%' AND kind NOT IN ('enrolled', 'unenrolled') ORDER BY id;
 CREATE VIEW dead AS
-    SELECT target::regclass::text AS target, payload, kind, field, fields, reason, patch_id IS NOT NULL AS patch FROM mend.dead_letters ORDER BY id;
+    SELECT target::regclass::text AS target, payload, kind, field, fields, reason, patch_id IS NOT NULL AS patch FROM mend.dead_letters WHERE target_name LIKE 'heal_books_test.%' ORDER BY id;
 CREATE FUNCTION state_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE statement;
@@ -82,7 +82,7 @@ SELECT healing_insert('wide', '{"id": 2, "c": 1}');
 CALL mend.wait_idle('wide');
 SELECT * FROM status WHERE target = 'wide';
 SELECT mend.start();
-CALL mend.wait_idle('wide');
+CALL mend.wait_idle();
 SELECT * FROM status;
 SELECT kind, target_name, actor, patch, regexp_replace(detail::text, '\d{2,}', 'N') AS detail FROM log WHERE target_name ~ 'breaker|wide';
 

@@ -25,10 +25,11 @@ CREATE TABLE t (id int PRIMARY KEY, small smallint, i int NOT NULL DEFAULT 7, bi
 INSERT INTO t VALUES (0, 1, 2, 3, 4, 5.25, 'abc', 'xy', 1.5, '{1,2}', '{a,b}', 6);
 SELECT mend.enroll('t');
 SELECT healing_load('t', $$
-{"id": 1, "small": 70000, "i": 3000000000, "big": 9223372036854775808, "frac": 1.5, "n": 12345.678, "v": "four", "c": "xyz", "f": 16777217, "ints": [1, 3000000000], "names": ["long"]}
+{"id": 1, "small": 70000, "i": 3000000000, "big": 9223372036854775808, "frac": 1.5, "n": 12345.678, "v": "four", "f": 16777217, "ints": [1, 3000000000], "names": ["long"]}
 {"id": 2, "small": 3000000000, "i": 1, "n": 1.125, "v": "x", "f": 0.1, "ints": [2]}
 {"id": 3, "w": 5000000000}
 {"id": 4, "w": 0.5}
+{"id": 5, "c": "xyz", "w": 1}
 $$);
 CALL mend.wait_idle('t');
 SELECT attname, type, required, "default" FROM shape WHERE relname = 't';

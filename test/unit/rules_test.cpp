@@ -104,7 +104,7 @@ TEST_F(RulesTest, AFieldCalledLikeItsColumnClaimsTheName) {
   const Plan plan = Propose({MakeDrift(Kind::NewField, "unitPrice", "", {"1"}),
                              MakeDrift(Kind::NewField, "unit_price", "", {"2"})});
   ASSERT_EQ(plan.patch.actions.size(), 2u);
-  EXPECT_EQ(plan.patch.actions[0].column, "unit_price");
+  EXPECT_EQ(plan.patch.actions[1].column, "unit_price");
   ASSERT_EQ(plan.patch.field_map.size(), 1u);
   EXPECT_EQ(plan.patch.field_map[0].field, "unitPrice");
 }

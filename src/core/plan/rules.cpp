@@ -56,12 +56,7 @@ class Proposal {
       : shape_(shape), drift_(drift), policy_(policy) {}
 
   Plan Make() {
-    // A field that is called like its column claims the name first: its key finds that column anyway.
-    for (bool claims : {true, false}) {
-      for (size_t i = 0; i < drift_.size(); ++i) {
-        if ((Normalise(drift_[i].field) == drift_[i].field) == claims) Take(i);
-      }
-    }
+    for (size_t i = 0; i < drift_.size(); ++i) Take(i);
     for (const Group& group : groups_) PlanColumn(group);
     std::sort(plan_.unplanned.begin(), plan_.unplanned.end(),
               [](const Unplanned& a, const Unplanned& b) { return a.drift < b.drift; });

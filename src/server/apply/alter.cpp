@@ -5,7 +5,6 @@
 #include "core/plan/fingerprint.h"
 #include "server/apply/submitter.h"
 #include "server/guard/healer.h"
-#include "server/ingest/enqueue.h"
 #include "server/ingest/store.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
@@ -67,11 +66,12 @@ void CheckDeferred() {
   });
 }
 
-// Stores the sample, at best all at once. A row that only fails later (a deferred constraint, a missing right) stays
-// as it is, for the replay that follows.
+// Stores the sample, at best all at once. A row that only fails later (a deferred constraint) stays as it is, for the
+// replay that follows. Throws when none could be stored for such a reason.
 ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedRow>& rows,
                          const Dispositions& dispositions, int64_t patch_id) {
   ReplayCounts counts;
+  std::optional<pg::Error> late;
   auto replay = [&](const std::vector<QueuedRow>& some) {
     ReplayCounts these;
     std::optional<pg::Error> error = pg::Attempt([&] {
@@ -80,10 +80,10 @@ ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedR
     });
     if (!error) {
       counts.Add(these);
-    } else if (ingest::MustRaise(*error) && error->sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE) {
+    } else if (ingest::MustRaise(*error)) {
       throw *error;
-    } else if (counts.refusal.empty()) {
-      counts.refusal = ingest::DeadLetterReason({{drift::Kind::Constraint, "", "", error->sqlstate(), "", 0}});
+    } else {
+      late = error;
     }
     return !error;
   };
@@ -91,6 +91,9 @@ ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedR
     for (const QueuedRow& row : rows) {
       replay({row});
     }
+  }
+  if (late && counts.stored == 0) {
+    throw *late;
   }
   return counts;
 }

@@ -25,14 +25,13 @@ const Fate* Dispositions::Find(const std::string& field, drift::Kind kind) const
 
 Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
                        std::optional<int64_t> patch) const {
-  const int attempts = row.attempts;
   std::optional<Fate> wait, back_off;
   for (size_t i = 0; i < misfits.size(); ++i) {
     const drift::Misfit& misfit = misfits[i];
     if (MayArriveLate(misfit)) {
-      if (attempts + 1 >= heal::kForeignKeyAttempts) {
+      if (row.attempts + 1 >= heal::kForeignKeyAttempts) {
         return {Fate::To::DeadLetter,
-                "the row it refers to has not arrived after " + std::to_string(attempts + 1) +
+                "the row it refers to has not arrived after " + std::to_string(row.attempts + 1) +
                     " tries: " + misfit.message,
                 i, patch};
       }
@@ -42,8 +41,8 @@ Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRo
     } else if (drift::IsFinal(misfit.kind)) {
       return {Fate::To::DeadLetter, ingest::DeadLetterReason(misfits), i, patch};
     } else if (const Fate* fate = Find(misfit.field, misfit.kind)) {
-      if (fate->to == Fate::To::BackOff && attempts + 1 >= heal::kForeignKeyAttempts) {
-        return {Fate::To::DeadLetter, fate->reason + " (tried " + std::to_string(attempts + 1) + " times)", i, fate->patch};
+      if (fate->to == Fate::To::BackOff && row.attempts + 1 >= heal::kForeignKeyAttempts) {
+        return {Fate::To::DeadLetter, fate->reason + " (tried " + std::to_string(row.attempts + 1) + " times)", i, fate->patch};
       }
       if (fate->to == Fate::To::DeadLetter) {
         return {fate->to, fate->reason, i, fate->patch};
@@ -58,7 +57,7 @@ Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRo
     return *back_off;
   }
   // Tries for something that might arrive late were no profiles.
-  if (!row.backed_off && attempts + 1 >= kRefolds) {
+  if (!row.backed_off && row.attempts + 1 >= kRefolds) {
     return {Fate::To::DeadLetter,
             "it was profiled " + std::to_string(kRefolds) + " times and still does not fit: " + misfits.front().message,
             0, patch};

@@ -142,6 +142,8 @@ void Revert(int64_t patch_id) {
       "SELECT mend.hold_fields(p, format('patch %s was reverted by %s', p.id, session_user)) FROM mend.patches p "
       "WHERE p.id = $1",
       {pg::Int8(patch_id)});
+  // What waited for the reverted column is judged again.
+  pg::KeepBooks("SELECT mend.request_round($1)", {pg::ObjectId(relid)});
   observe::Record("patch_reverted", pg::QualifiedName(relid), patch_id);
 }
 

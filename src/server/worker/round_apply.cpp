@@ -346,6 +346,8 @@ void ApplyApproved(RoundState* round) {
     useless.flip();
     if (std::optional<apply::PatchRecord> rest = Trim(round, record, useless, &proof)) {
       ApplyRecord(round, std::move(*rest), proof);
+    } else {
+      Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
     }
   }
 }

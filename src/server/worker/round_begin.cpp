@@ -35,13 +35,18 @@ void RecoverInFlight(RoundState* round, const pg::Rows& progress) {
 
 // The table is gone, or its OID belongs to another one: its rows are for a person.
 void BuryAll(RoundState* round, const std::string& reason) {
-  pg::KeepBooks(
+  pg::Rows buried = pg::KeepBooks(
       "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
       "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
       "sqlstate, error, kind, field, fields, context, reason, patch_id) "
       "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, error, kind, field, "
       "fields, context, $2, patch_id FROM gone",
       {pg::ObjectId(round->target), pg::Text(reason)});
+  if (buried.processed() > 0) {
+    std::string detail = "{\"rows\": " + std::to_string(buried.processed()) + ", \"reason\": ";
+    json::AppendQuoted(&detail, reason);
+    observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}", observe::kWorker);
+  }
   pg::KeepBooks(
       "UPDATE mend.drifts SET state = 'dead_lettered', reason = $2 WHERE target = $1 AND state IN ('open', 'waiting')",
       {pg::ObjectId(round->target), pg::Text(reason)});

@@ -50,14 +50,14 @@ std::string WhyBackingOff(Oid target) {
 }
 
 void RecordRows(const RoundState& round) {
-  auto record = [&](const char* kind, int64_t rows) {
+  auto record = [&](const char* kind, int64_t rows, std::optional<int64_t> patch) {
     if (rows > 0) {
-      observe::Record(kind, round.target_name, round.patch_id, "{\"rows\": " + std::to_string(rows) + "}",
+      observe::Record(kind, round.target_name, patch, "{\"rows\": " + std::to_string(rows) + "}",
                       observe::kWorker);
     }
   };
-  record("replayed", round.counts.stored);
-  record("dead_lettered", round.counts.dead);
+  record("replayed", round.counts.stored, round.patch_id);
+  record("dead_lettered", round.counts.dead, std::nullopt);
 }
 
 }  // namespace
@@ -78,7 +78,8 @@ void EndRound(RoundState* ending) {
       "not_before = (SELECT CASE WHEN min(due) IS NOT NULL THEN greatest(min(due), clock_timestamp() + interval '1 s') "
       "END FROM (VALUES "
       "(clock_timestamp() + $7 * interval '1 millisecond'), "
-      "((SELECT min(q.not_before) FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT NULL))) AS v (due)) WHERE target = $1",
+      "((SELECT min(q.not_before) FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT NULL))) AS v (due)) "
+      "WHERE target = $1",
       {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0), pg::Text(round.state),
        pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms)});
   transaction.Commit();

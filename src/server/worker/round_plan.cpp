@@ -191,10 +191,11 @@ void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& 
   for (const plan::Unplanned& unplanned : plan.unplanned) {
     const drift::Drift& drift = drifts[unplanned.drift];
     auto cooling = cooling_.find(drift.column);
-    if (cooling != cooling_.end()) {
+    // Only what the cool-down alone holds back waits for its end.
+    if (cooling != cooling_.end() && unplanned.reason.find(cooling->second.reason) != std::string::npos) {
       round_.Decide(drift, apply::Fate::To::Wait, cooling->second.reason);
       round_.Show("waiting", cooling->second.reason);
-      round_.pause_ms = std::min(round_.pause_ms.value_or(INT64_MAX), cooling->second.pause_ms);
+      round_.PauseFor(cooling->second.pause_ms);
       continue;
     }
     auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
@@ -206,8 +207,9 @@ void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& 
       round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")");
       continue;
     }
+    bool held = Held(drift) || unplanned.reason.find(" is left alone: ") != std::string::npos;
     round_.Decide(drift, apply::Fate::To::DeadLetter,
-                  unplanned.reason + (Held(drift) ? "" : "; no other planner is configured"));
+                  unplanned.reason + (held ? "" : "; no other planner is configured"));
   }
 }
 
