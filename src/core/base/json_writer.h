@@ -36,8 +36,8 @@ class Writer {
   void Separate();
 
   std::string text_;
-  std::string closers_;   // what closes the containers that are open, innermost last
-  bool comma_ = false;    // whether the next value or key stands behind another
+  std::string closers_;  // what closes the containers that are open, innermost last
+  bool comma_ = false;   // whether the next value or key stands behind another
 };
 
 }  // namespace mend::json

@@ -60,7 +60,8 @@ std::string_view Trim(std::string_view text) {
 }
 
 void AddHeader(std::string_view line, Headers* headers) {
-  // A status line begins another response: what an interim one (100 Continue, a proxy's) said is void.
+  // A status line begins another response: what an interim one (100 Continue, a proxy's) said is
+  // void.
   if (line.substr(0, 5) == "HTTP/") return headers->clear();
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;

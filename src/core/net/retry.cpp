@@ -107,12 +107,11 @@ std::optional<int64_t> ParseHttpDate(std::string_view text) {
   if (comma != 3) return std::nullopt;
   text.remove_prefix(5);
   int day, month, year, hour, minute, second;
-  const bool read = TakeDigits(&text, 2, &day) && TakeText(&text, " ") &&
-                    TakeMonth(&text, &month) && TakeText(&text, " ") &&
-                    TakeDigits(&text, 4, &year) && TakeText(&text, " ") &&
-                    TakeDigits(&text, 2, &hour) && TakeText(&text, ":") &&
-                    TakeDigits(&text, 2, &minute) && TakeText(&text, ":") &&
-                    TakeDigits(&text, 2, &second) && text == " GMT";
+  const bool read =
+      TakeDigits(&text, 2, &day) && TakeText(&text, " ") && TakeMonth(&text, &month) &&
+      TakeText(&text, " ") && TakeDigits(&text, 4, &year) && TakeText(&text, " ") &&
+      TakeDigits(&text, 2, &hour) && TakeText(&text, ":") && TakeDigits(&text, 2, &minute) &&
+      TakeText(&text, ":") && TakeDigits(&text, 2, &second) && text == " GMT";
   if (!read || day < 1 || day > 31 || year < 1970 || hour > 23 || minute > 59 || second > 60) {
     return std::nullopt;
   }

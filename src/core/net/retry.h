@@ -19,8 +19,8 @@ struct RetryPolicy {
 
 struct RetryDecision {
   bool retry = false;
-  int64_t wait_ms = 0;                  // when retry
-  std::optional<int64_t> asked_ms;      // what the server asked for, retried or not
+  int64_t wait_ms = 0;              // when retry
+  std::optional<int64_t> asked_ms;  // what the server asked for, retried or not
 };
 
 // `error_code` is error.details.error_code of the body, empty without. `retries` counts those done;

@@ -7,8 +7,8 @@ namespace {
 
 // In the order of Phase.
 constexpr std::string_view kPhases[] = {
-    "resolving the name",  "connecting",           "agreeing on TLS",
-    "sending the request", "waiting for an answer", "receiving the answer",
+    "resolving the name",    "connecting",           "agreeing on TLS", "sending the request",
+    "waiting for an answer", "receiving the answer",
 };
 static_assert(std::size(kPhases) == static_cast<size_t>(Phase::Receive) + 1);
 

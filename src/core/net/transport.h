@@ -12,8 +12,8 @@
 
 namespace mend::net {
 
-// Called at least every 200 ms while a request or a pause is under way; false cancels it. May throw:
-// nothing is left behind.
+// Called at least every 200 ms while a request or a pause is under way; false cancels it. May
+// throw: nothing is left behind.
 using Pulse = std::function<bool()>;
 inline constexpr int kPulseMs = 200;
 

@@ -13,7 +13,8 @@ base::Error Invalid(std::string message) { return {"22023", std::move(message), 
 // Exactly these members, each once; the message says what is wrong, empty when nothing is.
 std::string WhyNotExactly(json::Value object, std::string_view what,
                           std::initializer_list<std::string_view> names) {
-  if (!object || object.kind() != json::Kind::Object) return std::string(what) + " must be an object";
+  if (!object || object.kind() != json::Kind::Object)
+    return std::string(what) + " must be an object";
   size_t members = 0;
   for (json::Value key = object.First(); key; key = object.After(key)) ++members;
   for (std::string_view name : names) {
@@ -49,8 +50,8 @@ std::string TakeMapping(json::Value entry, PatchInput* patch) {
   if (patch->field_map.size() >= kMaxMappings) {
     return "field_map has more than " + std::to_string(kMaxMappings) + " entries";
   }
-  patch->field_map.emplace_back(
-      *field, null ? std::nullopt : std::optional<std::string>(column.text()));
+  patch->field_map.emplace_back(*field,
+                                null ? std::nullopt : std::optional<std::string>(column.text()));
   return {};
 }
 

@@ -4,7 +4,8 @@ namespace mend::tools {
 namespace {
 
 constexpr Tool kTools[kToolCount] = {
-    {kProposePatch, "Propose a patch",
+    {kProposePatch,
+     "Propose a patch",
      "Propose one patch that makes all waiting rows of the landing table insertable. It is checked "
      "against the policy and proved on the waiting rows before anything runs; when it is refused, "
      "the result says why. A patch is at most one ALTER TABLE and any number of field mappings.",
@@ -21,7 +22,8 @@ constexpr Tool kTools[kToolCount] = {
      R"(database administrator."}},)"
      R"("required":["ddl","field_map","rationale"],"additionalProperties":false})",
      {false, false, true, false}},
-    {kGiveUp, "Give up",
+    {kGiveUp,
+     "Give up",
      "Say that no allowed patch can make these rows insertable without losing or inventing data. "
      "The rows are then kept for a person, who reads the reason.",
      R"({"type":"object","properties":{"reason":{"type":"string","description":"What stands in the )"
