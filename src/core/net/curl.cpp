@@ -121,17 +121,20 @@ std::variant<Url, Failure> ReadUrl(const std::string& text, bool* loopback) {
   return url;
 }
 
-Phase PhaseOf(CURL* easy, size_t body_size) {
+// Judged by what has happened, as far as libcurl tells while a transfer is under way.
+Phase PhaseOf(CURL* easy, const Sink& sink, size_t body_size) {
   const auto reached = [easy](CURLINFO info) {
     curl_off_t value = 0;
     return curl_easy_getinfo(easy, info, &value) == CURLE_OK ? value : 0;
   };
-  if (reached(CURLINFO_STARTTRANSFER_TIME_T) > 0) return Phase::Receive;
+  if (sink.header_bytes > 0) return Phase::Receive;
   if (reached(CURLINFO_PRETRANSFER_TIME_T) > 0) {
     const bool sent = static_cast<size_t>(reached(CURLINFO_SIZE_UPLOAD_T)) >= body_size;
     return sent ? Phase::Wait : Phase::Send;
   }
-  if (reached(CURLINFO_CONNECT_TIME_T) > 0) return Phase::Tls;
+  long port = 0;  // ours, of a connection that stands
+  curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &port);
+  if (port > 0 || reached(CURLINFO_CONNECT_TIME_T) > 0) return Phase::Tls;
   return reached(CURLINFO_NAMELOOKUP_TIME_T) > 0 ? Phase::Connect : Phase::Resolve;
 }
 
@@ -150,8 +153,7 @@ Failure Describe(CURLcode code, const Sink& sink, const char* detail, Phase phas
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_USE_SSL_FAILED: return Fail(FailureKind::Tls, why, Phase::Tls);
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return Fail(FailureKind::BadUrl, why);
+    case CURLE_URL_MALFORMAT: return Fail(FailureKind::BadUrl, why);
     default: return Fail(FailureKind::Network, why, phase);
   }
 }
@@ -274,7 +276,7 @@ Outcome CurlTransport::Send(const Request& request, const Pulse& pulse) {
 
   Transfer transfer(multi.get(), easy.get());
   const std::optional<CURLcode> code = transfer.Run(pulse);
-  const Phase phase = PhaseOf(easy.get(), request.body.size());
+  const Phase phase = PhaseOf(easy.get(), sink, request.body.size());
   if (!code) return Fail(FailureKind::Cancelled, "cancelled", phase);
   if (*code != CURLE_OK) return Describe(*code, sink, detail, phase);
   long status = 0;

@@ -23,7 +23,7 @@ sub refused {
     my (%by_id, %refused);
     for my $block (map { ref $_->{content} ? @{ $_->{content} } : () } @{ $body->{messages} }) {
         $by_id{ $block->{id} } = $block->{input}{ddl} if $block->{type} eq 'tool_use';
-        $refused{ $by_id{ $block->{tool_use_id} } || '' } = 1 if $block->{type} eq 'tool_result' && $block->{is_error};
+        $refused{ $by_id{ $block->{tool_use_id} } || '' } = 1 if $block->{type} eq 'tool_result' && $block->{is_error} && $block->{content} =~ /^Refused/;
     }
     return \%refused;
 }
