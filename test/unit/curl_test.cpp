@@ -150,6 +150,29 @@ TEST_F(CurlTest, TimesOutInTheHandshake) {
   EXPECT_EQ(failure.phase, Phase::Tls);
 }
 
+TEST_F(CurlTest, TimesOutConnecting) {
+  // A listener whose queue is full drops what comes: nobody accepts.
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 0), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  std::vector<int> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.push_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    connect(waiting.back(), reinterpret_cast<sockaddr*>(&address), size);
+  }
+  request_.connect_timeout_ms = 400;
+  const Failure failure = Fail("http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  EXPECT_EQ(failure.kind, FailureKind::TimedOut);
+  EXPECT_EQ(failure.phase, Phase::Connect);
+  for (int fd : waiting) close(fd);
+  close(listener);
+}
+
 TEST_F(CurlTest, TimesOutSending) {
   RawServer* self = nullptr;
   RawServer server([&self](int) {
