@@ -308,17 +308,28 @@ TEST_F(ConversationTest, TheCacheIsUsedWhereAsked) {
   EXPECT_EQ(calls_[1].usage.cache_read_tokens, calls_[0].usage.cache_write_5m_tokens);
 }
 
-// The bound: under a tenth of a cent with the default model.
+// The bound: under a tenth of a cent with the default model. The stand-in counts a token
+// for three bytes.
 TEST_F(ConversationTest, AHealCostsUnderATenthOfACent) {
   constexpr Price kHaiku = {{100, 500, 125, 200, 10}, 100'000, {500, 2500, 625, 1000, 50}};
-  orders_.AddRename();
-  Play({});
-  ASSERT_EQ(calls_.size(), 1u);
-  const int64_t cost = CostOf(calls_[0].usage, kHaiku);
-  RecordProperty("request_bytes", static_cast<int>(calls_[0].request_bytes));
-  printf("request %zu bytes, %ld tokens in, %ld out, %s dollars\n", calls_[0].request_bytes,
-         calls_[0].usage.Prompt(), calls_[0].usage.output_tokens, Dollars(cost).c_str());
-  EXPECT_LT(cost, 1'000'000);
+  orders_.policy.allow.insert(ActionKind::DropNotNull);
+  const std::pair<const char*, void (Orders::*)()> cases[] = {
+      {"amount with a unit", &Orders::AddAmount},
+      {"renamed field", &Orders::AddRename},
+      {"missing field", &Orders::AddMissing}};
+  for (const auto& [what, add] : cases) {
+    orders_.drift.clear();
+    (orders_.*add)();
+    calls_.clear();
+    EXPECT_EQ(Play({}).end, End::Accepted) << what;
+    ASSERT_EQ(calls_.size(), 1u);
+    const Usage& usage = calls_[0].usage;
+    const int64_t cost = CostOf(usage, kHaiku);
+    printf("%s: %zu bytes, %d tokens in, %d out, %s dollars\n", what, calls_[0].request_bytes,
+           static_cast<int>(usage.Prompt()), static_cast<int>(usage.output_tokens),
+           Dollars(cost).c_str());
+    EXPECT_LT(cost, 1'000'000);
+  }
 }
 
 }  // namespace

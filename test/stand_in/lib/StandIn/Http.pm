@@ -70,7 +70,8 @@ sub send_reply {
         setsockopt($client, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0));
         return;
     }
-    return sleep 60 if $manner eq 'silence';
+    # Until the client goes.
+    return IO::Select->new($client)->can_read(60) if $manner eq 'silence';
     my %headers = (%{ $reply->{headers} }, connection => 'close');
     $headers{'content-length'} = length $reply->{body} unless $manner eq 'endless';
     my $head = "HTTP/1.1 $reply->{status} Said\r\n" . join('', map { "$_: $headers{$_}\r\n" } sort keys %headers) . "\r\n";
