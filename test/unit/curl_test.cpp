@@ -266,6 +266,33 @@ TEST_F(CurlTest, TlsIsNotFakedByAnyone) {
   EXPECT_TRUE(failure.kind == FailureKind::Tls || failure.kind == FailureKind::Network);
 }
 
+TEST_F(CurlTest, ACertificateNobodySignedIsNotTrusted) {
+  char name[] = "/tmp/mend_tls.XXXXXX";
+  const std::string directory = mkdtemp(name);
+  const std::string make =
+      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+      "-addext subjectAltName=IP:127.0.0.1 -keyout " +
+      directory + "/k -out " + directory + "/c >/dev/null 2>&1";
+  FILE* server = nullptr;
+  int port = 0;
+  if (system(make.c_str()) == 0) {
+    const std::string run =
+        "exec timeout 20 openssl s_server -www -naccept 1 -accept 127.0.0.1:0 -key " + directory +
+        "/k -cert " + directory + "/c 2>/dev/null";
+    server = popen(run.c_str(), "r");
+    char line[200];
+    while (port == 0 && fgets(line, sizeof(line), server) != nullptr) {
+      sscanf(line, "ACCEPT 127.0.0.1:%d", &port);
+    }
+  }
+  const Failure failure = port != 0 ? Fail("https://127.0.0.1:" + std::to_string(port)) : Failure{};
+  if (server != nullptr) pclose(server);
+  for (const char* file : {"/k", "/c"}) unlink((directory + file).c_str());
+  rmdir(directory.c_str());
+  if (port == 0) GTEST_SKIP() << "openssl runs no server here";
+  EXPECT_EQ(failure.kind, FailureKind::Tls) << failure.message;
+}
+
 TEST_F(CurlTest, TheStandInChecksTheKey) {
   test::StandIn stand_in({});
   request_.headers = {{"x-api-key", "wrong"}, {"content-type", "application/json"}};
