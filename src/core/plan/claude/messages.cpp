@@ -1,0 +1,116 @@
+#include "core/plan/claude/messages.h"
+
+#include "core/base/json.h"
+#include "core/base/json_writer.h"
+#include "core/tools/registry.h"
+
+namespace mend::plan::claude {
+namespace {
+
+using json::Writer;
+
+bool StartsWith(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+void WriteSystem(const Ask& ask, Writer* out) {
+  if (!ask.cache) {
+    out->String("system", ask.system);
+    return;
+  }
+  out->Key("system").Array().Object().String("type", "text").String("text", ask.system);
+  out->Key("cache_control").Object().String("type", "ephemeral").Close();
+  out->Close().Close();
+}
+
+void WriteTools(Writer* out) {
+  out->Key("tools").Array();
+  for (size_t i = 0; i < tools::kToolCount; ++i) {
+    const tools::Tool& tool = tools::ToolAt(i);
+    out->Object().String("name", tool.name).String("description", tool.description);
+    out->Bool("strict", true).Raw("input_schema", tool.input_schema).Close();
+  }
+  out->Close();
+  // Current models refuse a forced choice; the system prompt asks for a call, and we check.
+  out->Key("tool_choice").Object().String("type", "auto");
+  out->Bool("disable_parallel_tool_use", true).Close();
+}
+
+}  // namespace
+
+bool TakesEffort(std::string_view model) {
+  return !StartsWith(model, "claude-haiku-4-5") && !StartsWith(model, "claude-sonnet-4-5") &&
+         !StartsWith(model, "claude-3");
+}
+
+void Turns::Add(std::string_view role, std::string_view content) {
+  if (!text_.empty()) text_ += ',';
+  Writer out;
+  out.Object().String("role", role).Raw("content", content).Close();
+  text_ += out.text();
+}
+
+void Turns::AddUserText(std::string_view text) {
+  std::string quoted;
+  json::AppendQuoted(&quoted, text);
+  Add("user", quoted);
+}
+
+void Turns::AddAssistant(std::string_view content) { Add("assistant", content); }
+
+void Turns::AddToolResults(const std::vector<ToolResult>& results) {
+  Writer out;
+  out.Array();
+  for (const ToolResult& result : results) {
+    out.Object().String("type", "tool_result").String("tool_use_id", result.id);
+    out.String("content", result.text);
+    if (result.is_error) out.Bool("is_error", true);
+    out.Close();
+  }
+  out.Close();
+  Add("user", out.text());
+}
+
+std::string RequestBody(const Ask& ask, const Turns& turns, int64_t max_tokens) {
+  Writer out;
+  out.Object().String("model", ask.model).Number("max_tokens", max_tokens);
+  WriteSystem(ask, &out);
+  WriteTools(&out);
+  if (!ask.effort.empty() && TakesEffort(ask.model)) {
+    out.Key("output_config").Object().String("effort", ask.effort).Close();
+  }
+  out.Raw("messages", turns.Json()).Close();
+  return out.Take();
+}
+
+net::Request MakeRequest(std::string_view base, const Credential& credential, std::string body) {
+  if (!base.empty() && base.back() == '/') base.remove_suffix(1);
+  net::Request request;
+  request.url = std::string(base) + "/v1/messages";
+  if (credential.kind == Credential::Kind::ApiKey) {
+    request.headers.emplace_back("x-api-key", credential.secret);
+  } else {
+    request.headers.emplace_back("authorization", "Bearer " + credential.secret);
+  }
+  request.headers.emplace_back("anthropic-version", kVersion);
+  request.headers.emplace_back("content-type", "application/json");
+  request.headers.emplace_back("accept", "application/json");
+  request.headers.emplace_back("user-agent", "pg_mend");
+  request.body = std::move(body);
+  return request;
+}
+
+Usage& Usage::operator+=(const Usage& other) {
+  input_tokens += other.input_tokens;
+  output_tokens += other.output_tokens;
+  cache_write_5m_tokens += other.cache_write_5m_tokens;
+  cache_write_1h_tokens += other.cache_write_1h_tokens;
+  cache_read_tokens += other.cache_read_tokens;
+  return *this;
+}
+
+int64_t Usage::Prompt() const {
+  return input_tokens + cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens;
+}
+
+}  // namespace mend::plan::claude

@@ -1,0 +1,97 @@
+#include "core/tools/input.h"
+
+#include <initializer_list>
+
+#include "core/base/json_member.h"
+#include "core/base/utf8.h"
+
+namespace mend::tools {
+namespace {
+
+base::Error Invalid(std::string message) { return {"22023", std::move(message), ""}; }
+
+// Exactly these members, each once; the message says what is wrong, empty when nothing is.
+std::string WhyNotExactly(json::Value object, std::string_view what,
+                          std::initializer_list<std::string_view> names) {
+  if (!object || object.kind() != json::Kind::Object)
+    return std::string(what) + " must be an object";
+  size_t members = 0;
+  for (json::Value key = object.First(); key; key = object.After(key)) ++members;
+  for (std::string_view name : names) {
+    if (!json::Member(object, name)) return std::string(what) + " lacks " + std::string(name);
+  }
+  if (members != names.size()) return std::string(what) + " has a member that the schema does not";
+  return {};
+}
+
+std::string Readable(std::string_view text) {
+  std::string out(base::CutUtf8(text, kMaxRationaleBytes));
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return out;
+}
+
+// Adds one mapping; says what is wrong with it, if anything.
+std::string TakeMapping(json::Value entry, PatchInput* patch) {
+  if (std::string why = WhyNotExactly(entry, "an entry of field_map", {"field", "column"});
+      !why.empty()) {
+    return why;
+  }
+  const auto field = json::StringMember(entry, "field");
+  const json::Value column = json::Member(entry, "column");
+  const bool null = column.kind() == json::Kind::Null;
+  if (!field || (!null && column.kind() != json::Kind::String)) {
+    return "in field_map, field must be a string, and column a string or null";
+  }
+  for (const auto& [known, unused] : patch->field_map) {
+    if (known == *field) return "field_map names a field twice";
+  }
+  if (patch->field_map.size() >= kMaxMappings) {
+    return "field_map has more than " + std::to_string(kMaxMappings) + " entries";
+  }
+  patch->field_map.emplace_back(*field,
+                                null ? std::nullopt : std::optional<std::string>(column.text()));
+  return {};
+}
+
+}  // namespace
+
+base::Result<PatchInput> ReadPatchInput(json::Value input) {
+  if (std::string why = WhyNotExactly(input, "the input", {"ddl", "field_map", "rationale"});
+      !why.empty()) {
+    return Invalid(std::move(why));
+  }
+  const auto ddl = json::StringMember(input, "ddl");
+  const auto rationale = json::StringMember(input, "rationale");
+  const json::Value field_map = json::ArrayMember(input, "field_map");
+  if (!ddl || !rationale || !field_map) {
+    return Invalid("ddl and rationale must be strings, and field_map an array");
+  }
+  if (ddl->size() > kMaxDdlBytes) {
+    return Invalid("ddl is longer than " + std::to_string(kMaxDdlBytes) + " bytes");
+  }
+  PatchInput patch;
+  patch.ddl = *ddl;
+  patch.rationale = Readable(*rationale);
+  for (json::Value entry = field_map.First(); entry; entry = field_map.After(entry)) {
+    if (std::string why = TakeMapping(entry, &patch); !why.empty()) return Invalid(std::move(why));
+  }
+  const bool no_ddl = patch.ddl.find_first_not_of(" \t\r\n") == std::string::npos;
+  if (no_ddl) patch.ddl.clear();
+  if (no_ddl && patch.field_map.empty()) {
+    return Invalid("ddl and field_map are both empty: that patches nothing");
+  }
+  return patch;
+}
+
+base::Result<std::string> ReadGiveUpInput(json::Value input) {
+  if (std::string why = WhyNotExactly(input, "the input", {"reason"}); !why.empty()) {
+    return Invalid(std::move(why));
+  }
+  const auto reason = json::StringMember(input, "reason");
+  if (!reason) return Invalid("reason must be a string");
+  return Readable(*reason);
+}
+
+}  // namespace mend::tools

@@ -1,0 +1,29 @@
+// What a tool was called with, checked: whoever calls may send anything.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/base/result.h"
+
+namespace mend::tools {
+
+inline constexpr size_t kMaxDdlBytes = 32 << 10;
+inline constexpr size_t kMaxMappings = 1000;
+inline constexpr size_t kMaxRationaleBytes = 4000;
+
+struct PatchInput {
+  std::string ddl;
+  std::vector<std::pair<std::string, std::optional<std::string>>> field_map;
+  std::string rationale;  // cut at kMaxRationaleBytes, control characters made blanks
+};
+
+// The error says what to mend. Unknown members, a field mapped twice, sizes past the limits and a
+// patch of nothing are refused.
+base::Result<PatchInput> ReadPatchInput(json::Value input);
+base::Result<std::string> ReadGiveUpInput(json::Value input);
+
+}  // namespace mend::tools
