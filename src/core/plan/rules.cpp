@@ -108,7 +108,7 @@ class Proposal {
       return Leave(i, field + " needs a column, and " + reason);
     }
     const std::string name =
-        ColumnNameFor(drift.field, [this](const std::string& taken) { return IsTaken(taken); });
+        ColumnNameFor(drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, Named("column", name) + " is left alone: " + *reason);
     }
@@ -140,8 +140,12 @@ class Proposal {
     return {};
   }
 
-  // A name that an existing or a planned column has, or would be found under.
-  bool IsTaken(const std::string& name) const {
+  // A name that an existing or a planned column has, or would be found under, or that another new field bears: the key
+  // of that one finds such a column anyway.
+  bool IsTaken(const std::string& name, const std::string& field) const {
+    for (const Drift& other : drift_) {
+      if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;
+    }
     for (const Column& column : shape_.columns) {
       if (column.name == name || Normalise(column.name) == name) return true;
     }

@@ -141,10 +141,10 @@ struct Columns {
 
 class Keeper {
  public:
-  Keeper(const Target& target, Oid submitter)
+  Keeper(const Target& target, Oid submitter, Datum context)
       : common_{pg::ObjectId(target.shape().relid), pg::Text(pg::QualifiedName(target.shape().relid)),
                 pg::ObjectId(submitter), pg::Name(pg::RoleName(submitter)),
-                {JSONBOID, SessionContext(target.enrollment()), false}} {}
+                {JSONBOID, context, false}} {}
 
   void Keep(const Columns& rows, bool dead_letter) {
     const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates), pg::TextArray(rows.errors),
@@ -196,9 +196,10 @@ Kept Keep(const Target& target, const std::vector<Rejected>& rows) {
     return kept;
   }
   const Oid submitter = GetUserId();
+  const Datum context = SessionContext(target.enrollment());  // the caller's own, before we pin any
   pg::AsBookkeeper bookkeeper;
   pg::Spi spi;
-  Keeper keeper(target, submitter);
+  Keeper keeper(target, submitter, context);
   pg::Context per_chunk("pg_mend kept rows");
   for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
     pg::CheckInterrupts();
