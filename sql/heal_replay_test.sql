@@ -22,7 +22,7 @@ CREATE FUNCTION note_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.trigger_user := current_user;
     NEW.tenant := current_setting('app.tenant_id', true);
-    NEW.zone := current_setting('TimeZone') || ' ' || current_setting('DateStyle');
+    NEW.zone := format('%s %s %s', current_setting('TimeZone'), current_setting('DateStyle'), current_setting('search_path'));
     RETURN NEW;
 END
 $$;

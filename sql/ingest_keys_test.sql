@@ -95,9 +95,12 @@ SELECT healing_insert('defaults', '{}'), healing_insert('defaults', '{"unknown":
 SELECT a, b FROM defaults;
 
 -- Many keys, a long key, and the settings that are carried.
+SELECT healing_insert('t', (SELECT json_object_agg('k' || i, i)::text FROM generate_series(1, 1000) i));
+SELECT healing_insert('t', json_build_object('id', 50, repeat('k', 1000), 1));
+SELECT kind, length(field), cardinality(fields) FROM mend.queue WHERE target = 't'::regclass ORDER BY id DESC LIMIT 2;
 SELECT healing_insert('t', (SELECT json_object_agg('k' || i, i)::text FROM generate_series(1, 20000) i));
 SELECT healing_insert('t', json_build_object('id', 50, repeat('k', 5000), 1));
-SELECT kind, length(field), cardinality(fields) FROM mend.queue WHERE target = 't'::regclass ORDER BY id DESC LIMIT 2;
+SELECT kind, sqlstate, field, cardinality(fields), error FROM mend.dead_letters WHERE target = 't'::regclass ORDER BY id DESC LIMIT 2;
 SELECT mend.configure('t', carry => '{app.tenant, app.unset, work_mem}');
 SET app.tenant = 'acme "1"';
 SET work_mem = '5MB';
