@@ -123,8 +123,8 @@ SELECT * FROM status WHERE target = 'cool';
 SELECT field, kind, row_count, state, reason FROM mend.drifts WHERE target = 'cool'::regclass ORDER BY id;
 SELECT mend.unenroll('cool');
 -- Adding a column does not count.
-SELECT healing_insert('cool', '{"id": 5, "fresh": 1.5}');
 ALTER DATABASE :"DBNAME" SET mend.column_cooldown = 0;
+SELECT healing_insert('cool', '{"id": 5, "fresh": 1.5}');
 SELECT mend.configure('cool', share => 'values');
 CALL mend.wait_idle('cool');
 SELECT * FROM cool ORDER BY id;
