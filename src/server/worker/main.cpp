@@ -126,8 +126,9 @@ class Worker {
     pg::Transaction transaction;
     bool stay = pg::LockExtension();
     if (stay) {
-      succeeded_by_another_ = !settings_.Refresh() || succeeded_by_another_;
       *outlook = LookForWork();
+      // After it: whoever changes a setting and then asks for a round gets that round with that setting.
+      succeeded_by_another_ = !settings_.Refresh() || succeeded_by_another_;
       stay = !succeeded_by_another_ && !outlook->stopped && pg::max_workers > 0;
     }
     transaction.Commit();

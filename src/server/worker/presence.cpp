@@ -118,6 +118,7 @@ bool DatabaseSettings::Refresh() {
     return true;
   }
   pg::Call([] {
+    InvalidateCatalogSnapshot();  // it may be older than what we have just read
     Relation settings = table_open(DbRoleSettingRelationId, AccessShareLock);
     ApplySetting(nullptr, MyDatabaseId, InvalidOid, settings, PGC_S_DATABASE);
     table_close(settings, AccessShareLock);
