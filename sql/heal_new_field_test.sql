@@ -47,8 +47,8 @@ SELECT mend.enroll('names');
 SELECT healing_insert('names', jsonb_build_object('id', 1,
     'userName', 1, 'HTTPServer', 2, 'a b', 3, 'ctid', 4, 'xmin', 5, 'TableOID', 6, 'select', 7, '1st', 8, 'a"b', 9,
     'x; DROP TABLE names; --', 10, 'größe', 11, repeat('long_', 20) || 'one', 12, repeat('long_', 20) || 'two', 13,
-    repeat('ä', 40), 14, 'order', 15, 'dotted.name', 16, '$ref', 17, '@type', 18));
-SELECT healing_insert('names', '{"id": 2, "": 1, "__": 2, "-": 3}');
+    repeat('ä', 40), 14, 'order', 15, 'dotted.name', 16, '$ref', 17, '@type', 18)),
+    healing_insert('names', '{"id": 2, "": 1, "__": 2, "-": 3}');
 CALL mend.wait_idle('names');
 SELECT attname, type, octet_length(attname) AS bytes FROM shape WHERE relname = 'names';
 SELECT field, column_name FROM mend.fields WHERE target = 'names'::regclass ORDER BY field COLLATE "C";
