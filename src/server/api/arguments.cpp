@@ -93,11 +93,4 @@ Oid TargetArgument(FunctionCallInfo call, int index) {
   return *target;
 }
 
-void ThrowNotEnrolled(Oid target) {
-  char* name = pg::Call([&] { return get_rel_name(target); });
-  const std::string shown = name != nullptr ? "table \"" + std::string(name) + "\"" : "OID " + std::to_string(target);
-  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, shown + " is not enrolled",
-                  "SELECT mend.enroll('...') makes a table a landing table.");
-}
-
 }  // namespace mend::api

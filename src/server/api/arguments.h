@@ -24,7 +24,4 @@ std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call,
 // A table given as regclass. Throws 22004 on NULL.
 Oid TargetArgument(FunctionCallInfo call, int index);
 
-// Throws 55000: the table is no landing table.
-[[noreturn]] void ThrowNotEnrolled(Oid target);
-
 }  // namespace mend::api

@@ -6,8 +6,8 @@
 #include "server/api/arguments.h"
 #include "server/api/terms.h"
 #include "server/guard/landing_table.h"
+#include "server/ingest/enrollment.h"
 #include "server/pg/spi.h"
-#include "server/worker/wake.h"
 
 namespace mend::api {
 namespace {
@@ -15,14 +15,6 @@ namespace {
 // Asks for a heal round of the table at commit.
 void RequestRound(Oid target) {
   pg::KeepBooks("SELECT mend.request_round($1)", {pg::ObjectId(target)});
-}
-
-void RequireEnrolled(Oid target) {
-  const pg::Rows rows =
-      pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)});
-  if (rows.empty()) {
-    ThrowNotEnrolled(target);
-  }
 }
 
 // The parameters that enroll and configure share: $1 target, $2 .. $10 the terms.
@@ -90,7 +82,7 @@ Datum Enroll(FunctionCallInfo call) {
 Datum Configure(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
-  RequireEnrolled(target);
+  ingest::RequireEnrolled(target);
   guard::RequireLandingTable(target);
   guard::RequireOwner(target);
   const Terms terms = ReadTerms(call);
@@ -126,7 +118,7 @@ Datum Configure(FunctionCallInfo call) {
 Datum Unenroll(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
-  RequireEnrolled(target);
+  ingest::RequireEnrolled(target);
   if (pg::Call([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)); })) {
     guard::RequireOwner(target);
     // Waits for the payloads that are on their way, so that none is queued behind our back.
@@ -185,7 +177,7 @@ Datum MapField(FunctionCallInfo call) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "field must not be null");
   }
   guard::RequireAdmin();
-  RequireEnrolled(target);
+  ingest::RequireEnrolled(target);
   if (column) {
     RequireSettableColumn(target, *column);
   }
@@ -210,7 +202,7 @@ Datum AcceptLoss(FunctionCallInfo call) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "column_name must not be null");
   }
   guard::RequireAdmin();
-  RequireEnrolled(target);
+  ingest::RequireEnrolled(target);
   RequireSettableColumn(target, *column);
   const pg::Rows added = pg::KeepBooks(
       "WITH changed AS ("

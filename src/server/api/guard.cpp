@@ -35,7 +35,7 @@ Datum CheckDdl(FunctionCallInfo call) {
   const std::optional<ingest::Enrollment> enrollment = ingest::LoadEnrollment(target);
   std::optional<plan::Shape> shape = pg::LoadShape(target);
   if (!enrollment || !shape) {
-    ThrowNotEnrolled(target);
+    ingest::ThrowNotEnrolled(target);
   }
   guard::ExplainTypeLocks(&*shape);
   return VerdictRow(call, guard::Check(*shape, enrollment->allow, *ddl));

@@ -10,6 +10,7 @@
 #include "server/apply/prove.h"
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
+#include "server/guard/landing_table.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
@@ -25,11 +26,6 @@ T Required(const std::optional<T>& value, const char* what) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(what) + " must not be null");
   }
   return *value;
-}
-
-bool IsAdmin() {
-  Oid admin = pg::RoleByName("mend_admin");
-  return pg::Call([&] { return has_privs_of_role(GetUserId(), admin); });
 }
 
 struct Trial {
@@ -110,7 +106,7 @@ Datum DryRun(FunctionCallInfo call) {
   Oid relid = TargetArgument(call, 0);
   std::string ddl = Required(TextArgument(call, 1), "the DDL");
   bool live = BoolArgument(call, 2).value_or(false);
-  if (live && !IsAdmin()) {
+  if (live && !guard::IsAdmin()) {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for a live dry run",
                     "Only members of mend_admin may take the lock; call it with live => false.");
   }
@@ -145,7 +141,7 @@ Datum Propose(FunctionCallInfo call) {
   record.proposed_ddl = Required(TextArgument(call, 1), "the DDL");
   std::string field_map = JsonbArgument(call, 2).value_or("{}");
   record.rationale = TextArgument(call, 3).value_or("");
-  record.planner = IsAdmin() ? "person" : "agent";
+  record.planner = guard::IsAdmin() ? "person" : "agent";
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
   base::Result<plan::Patch> patch = apply::ReadPatch(*target, record.proposed_ddl, field_map);
   std::string refusal = patch ? "" : patch.error().message;

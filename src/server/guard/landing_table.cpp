@@ -98,12 +98,15 @@ void RequireLandingTable(Oid relid) {
   }
 }
 
-void RequireAdmin() {
-  const bool admin = pg::Call([] {
+bool IsAdmin() {
+  return pg::Call([] {
     const Oid role = get_role_oid("mend_admin", true);
     return superuser() || (OidIsValid(role) && has_privs_of_role(GetUserId(), role));
   });
-  if (!admin) {
+}
+
+void RequireAdmin() {
+  if (!IsAdmin()) {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied: this needs membership in role mend_admin",
                     "GRANT mend_admin TO the role that manages landing tables.");
   }

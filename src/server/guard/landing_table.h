@@ -9,7 +9,8 @@ namespace mend::guard {
 // index, foreign or temporary table, partition, typed table, catalog, or table of pg_mend's own.
 void RequireLandingTable(Oid relid);
 
-// Throws 42501 unless the current user is in mend_admin (superusers are).
+// Whether the current user is in mend_admin (superusers are); RequireAdmin throws 42501 unless.
+bool IsAdmin();
 void RequireAdmin();
 
 // Throws 42501 unless the current user owns the relation (superusers and members of its owner do).

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "core/base/json.h"
+#include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 
@@ -104,6 +105,23 @@ std::vector<FieldRecord> LoadFields(Oid target) {
     fields.push_back({rows.text(i, 0), rows.maybe(i, 1), rows.text(i, 2)});
   }
   return fields;
+}
+
+void ThrowNotEnrolled(Oid target) {
+  const std::string name = pg::QualifiedName(target);
+  std::string literal;
+  for (char c : name) {
+    literal.append(c == '\'' ? 2 : 1, c);
+  }
+  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                  (name.empty() ? "the table with OID " + std::to_string(target) : "table " + name) + " is not enrolled",
+                  name.empty() ? "See mend.enrollments." : "Enroll it first: SELECT mend.enroll('" + literal + "');");
+}
+
+void RequireEnrolled(Oid target) {
+  if (pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)}).empty()) {
+    ThrowNotEnrolled(target);
+  }
 }
 
 }  // namespace mend::ingest

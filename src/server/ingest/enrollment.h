@@ -40,4 +40,8 @@ struct FieldRecord {
 std::optional<Enrollment> LoadEnrollment(Oid target);
 std::vector<FieldRecord> LoadFields(Oid target);
 
+// 55000, with the call that would enrol the table as the hint.
+[[noreturn]] void ThrowNotEnrolled(Oid target);
+void RequireEnrolled(Oid target);
+
 }  // namespace mend::ingest

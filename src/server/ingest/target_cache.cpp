@@ -55,13 +55,7 @@ std::shared_ptr<const Target> Load(Oid relid) {
   }
   std::optional<Enrollment> enrollment = LoadEnrollment(relid);
   if (!enrollment) {
-    const std::string name = shape->QualifiedName();
-    std::string literal;
-    for (char c : name) {
-      literal.append(c == '\'' ? 2 : 1, c);
-    }
-    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "table " + name + " is not enrolled",
-                    "Enroll it first: SELECT mend.enroll('" + literal + "');");
+    ThrowNotEnrolled(relid);
   }
   return std::make_shared<const Target>(std::move(*shape), std::move(*enrollment), LoadFields(relid));
 }

@@ -1,5 +1,6 @@
 #include "server/worker/control.h"
 
+#include "server/ingest/enrollment.h"
 #include "server/pg/spi.h"
 #include "server/worker/wake.h"
 
@@ -84,16 +85,8 @@ void Stop() {
   TellAtCommit();
 }
 
-void RequireEnrolled(Oid target) {
-  if (pg::KeepBooks("SELECT target FROM mend.enrollments WHERE target = $1::regclass", {pg::ObjectId(target)}).empty()) {
-    pg::Rows name = pg::KeepBooks("SELECT $1::regclass::text", {pg::ObjectId(target)});
-    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "table " + name.text(0, 0) + " is not enrolled",
-                    "SELECT mend.enroll('" + name.text(0, 0) + "');");
-  }
-}
-
 void ResetBreaker(Oid target) {
-  RequireEnrolled(target);
+  ingest::RequireEnrolled(target);
   pg::KeepBooks(
       "INSERT INTO mend.progress AS p (target, breaker_reset) VALUES ($1::regclass, clock_timestamp()) "
       "ON CONFLICT (target) DO UPDATE SET requested = p.requested + 1, breaker_until = NULL, "

@@ -15,9 +15,6 @@ void Stop();
 // Closes the breaker of `target` and asks for a round. Throws 55000 when it is not enrolled.
 void ResetBreaker(Oid target);
 
-// Throws 55000 unless `target` is enrolled.
-void RequireEnrolled(Oid target);
-
 // Whether an enrolment that carries these was made, or adopted by Start, in this very database.
 bool AtHome(int64_t system_identifier, Oid database);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/heal/breaker.h"
 #include "server/apply/submitter.h"
 #include "server/pg/latch.h"
 #include "server/pg/memory.h"
@@ -21,19 +22,9 @@ constexpr int64_t kLookForPreparedMs = 5 * 1000;
 constexpr int64_t kCheckPresenceMs = 1000;
 // While other workers heal the tables that are due, every commit wakes us in vain: not more often than this.
 constexpr long kBetweenVainLooksMs = 20;
-constexpr int64_t kLongestTableBackOffMs = 5 * 60 * 1000;
 constexpr int64_t kLongestBackOffMs = 30 * 1000;
 
 int64_t NowMs() { return GetCurrentTimestamp() / 1000; }
-
-// After the n-th failure in a row: 1 s, 2 s, 4 s ...
-int64_t BackOffMs(int failures, int64_t longest) {
-  int64_t delay = 1000;
-  for (int i = 1; i < failures && delay < longest; ++i) {
-    delay *= 2;
-  }
-  return std::min(delay, longest);
-}
 
 void ReloadSettings() {
   pg::Call([] {
@@ -92,7 +83,7 @@ class Worker {
       failed_turns_ = error ? failed_turns_ + 1 : 0;
       if (error) {
         Log("pg_mend worker", *error);
-        Guarded([&] { stay = ExitIn() > 0 ? Nap(BackOffMs(failed_turns_, kLongestBackOffMs), false) : !Leave(0); });
+        Guarded([&] { stay = ExitIn() > 0 ? Nap(std::min(heal::BackoffMs(failed_turns_), kLongestBackOffMs), false) : !Leave(0); });
       }
     }
     if (succeeded_by_another_) {
@@ -177,7 +168,7 @@ class Worker {
       // A round that failed because the extension was dropped is no failure.
       if (pg::LockExtension()) {
         Log("pg_mend: heal round of " + table.name + " failed", error);
-        BookFailure(table.target, error, BackOffMs(failures, kLongestTableBackOffMs));
+        BookFailure(table.target, error, heal::BackoffMs(failures));
       }
       transaction.Commit();
     });

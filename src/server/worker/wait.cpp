@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "server/guard/landing_table.h"
 #include "server/pg/latch.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
@@ -37,7 +38,7 @@ std::string WhatIsLeft(Oid target) {
   if (RefusedAt(MyDatabaseId) != 0) {
     left += " No room for another background worker: see max_worker_processes.";
   }
-  bool admin = pg::Call([] { return has_privs_of_role(GetUserId(), get_role_oid("mend_admin", true)); });
+  bool admin = guard::IsAdmin();
   if (!admin) {
     return left;
   }
