@@ -3,7 +3,8 @@ EXTENSION = pg_mend
 EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_mend.control)
 
 MODULE_big = pg_mend
-SOURCES = $(sort $(filter-out src/core/mcp/% src/core/net/%,$(wildcard src/core/*/*.cpp)) $(wildcard src/server/*/*.cpp))
+# All of the core but what only the bridge (mend-mcp) needs.
+SOURCES = $(sort $(filter-out src/core/mcp/%,$(wildcard src/core/*/*.cpp src/core/*/*/*.cpp)) $(wildcard src/server/*/*.cpp))
 OBJS = $(SOURCES:.cpp=.o)
 
 INSTALL_SQL = sql/pg_mend--$(EXTVERSION).sql
@@ -30,7 +31,7 @@ ifneq ($(filter 14 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif
 PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
-SHLIB_LINK += -lstdc++ -Wl,--version-script=src/exports.map
+SHLIB_LINK += -lcurl -lstdc++ -Wl,--version-script=src/exports.map
 EXTRA_CLEAN = $(INSTALL_SQL) $(SOURCES:.cpp=.d)
 
 # Bitcode would need clang and gains nothing here.
@@ -38,7 +39,7 @@ override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(shlib): src/exports.map
+$(shlib): src/exports.map Makefile
 
 $(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@
