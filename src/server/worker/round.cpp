@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "server/apply/submitter.h"
+#include "server/observe/freshness.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/presence.h"
 #include "server/worker/round_state.h"
+#include "server/worker/slots.h"
 
 namespace mend::worker {
 namespace {
@@ -47,6 +49,23 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
   }
 }
 
+namespace {
+
+// For whoever watches a long replay: mend.status and pg_stat_activity.
+void ShowReplayed(const RoundState& round, const apply::ReplayCounts& batch) {
+  if (batch.stored > 0) {
+    observe::NoteOffered(round.target, true);
+  }
+  const apply::ReplayCounts& counts = round.counts;
+  const int64_t tried = counts.stored + counts.dead + counts.waiting;
+  ShowTried(tried);
+  const std::string what = "pg_mend: replaying " + round.target_name + ", " + std::to_string(tried) + " rows tried, " +
+                           std::to_string(counts.stored) + " stored";
+  pg::Call([&] { pgstat_report_activity(STATE_RUNNING, what.c_str()); });
+}
+
+}  // namespace
+
 void ReplayWaiting(RoundState* round) {
   apply::Window window = round->replay_all ? apply::Window() : round->window;
   apply::QueueReader reader(round->target, window, round->replay_all ? round->low_id : 0);
@@ -65,6 +84,7 @@ void ReplayWaiting(RoundState* round) {
       apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
       counts.stored_ids.clear();
       round->counts.Add(counts);
+      ShowReplayed(*round, counts);
     }
   }
   round->again = round->again || round->counts.refold;
