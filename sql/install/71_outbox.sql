@@ -9,13 +9,13 @@ CREATE TABLE mend.outbox (
     target_name text,
     patch_id    bigint,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'dead')),
+    state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sent', 'dead')),
     tries       int NOT NULL DEFAULT 0,
     next_try    timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_error  text
 );
 CREATE INDEX outbox_pending ON mend.outbox (channel, id) WHERE state = 'pending';
-COMMENT ON TABLE mend.outbox IS 'What the worker has still to tell: NOTIFY, webhook and OpenLineage messages; gone when sent';
+COMMENT ON TABLE mend.outbox IS 'What the worker has still to tell: NOTIFY, webhook and OpenLineage messages; gone when sent, but for the START of a run that has not ended';
 COMMENT ON COLUMN mend.outbox.id IS 'Identity of the message; messages of a channel are sent in this order';
 COMMENT ON COLUMN mend.outbox.channel IS 'notify, webhook or lineage';
 COMMENT ON COLUMN mend.outbox.kind IS 'The kind of the event; of a lineage message START, COMPLETE or FAIL';
@@ -24,7 +24,130 @@ COMMENT ON COLUMN mend.outbox.event_id IS 'The event it tells of';
 COMMENT ON COLUMN mend.outbox.target_name IS 'The landing table, if one is concerned';
 COMMENT ON COLUMN mend.outbox.patch_id IS 'The patch, if one is concerned';
 COMMENT ON COLUMN mend.outbox.created_at IS 'When there was something to tell';
-COMMENT ON COLUMN mend.outbox.state IS 'pending, or dead: given up after too many tries';
+COMMENT ON COLUMN mend.outbox.state IS 'pending; sent; dead: given up after too many tries';
 COMMENT ON COLUMN mend.outbox.tries IS 'How often it was tried';
 COMMENT ON COLUMN mend.outbox.next_try IS 'When it is tried next';
 COMMENT ON COLUMN mend.outbox.last_error IS 'Why the last try failed';
+
+-- What a webhook is told of, and how urgent it is; null: people's own acts and what a message of another event says.
+CREATE FUNCTION mend.severity_of(kind text, patch_id bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE
+    WHEN kind IN ('breaker_opened', 'quarantined', 'round_failed') THEN 'critical'
+    WHEN kind IN ('patch_proposed', 'patch_refused', 'patch_failed', 'dead_lettered') THEN 'warning'
+    WHEN kind = 'patch_applied' THEN
+        CASE WHEN EXISTS (SELECT FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a
+                          WHERE p.id = severity_of.patch_id AND a ->> 'kind' <> 'add_column') THEN 'notice' ELSE 'info' END
+    WHEN kind IN ('enrolled', 'configured', 'unenrolled', 'field_mapped', 'loss_accepted', 'retried', 'discarded', 'adopted',
+                  'breaker_reset', 'patch_approved', 'replayed', 'message_lost') THEN NULL
+    ELSE 'notice'
+END;
+COMMENT ON FUNCTION mend.severity_of(text, bigint) IS
+    'Internal: info (a column was added), notice, warning (a person should look) or critical (healing of a table has stopped); null: not for a webhook';
+REVOKE ALL ON FUNCTION mend.severity_of(text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION mend.is_severe(severity text, at_least text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN array_position(ARRAY['info', 'notice', 'warning', 'critical'], severity) >= array_position(ARRAY['info', 'notice', 'warning', 'critical'], at_least);
+COMMENT ON FUNCTION mend.is_severe(text, text) IS 'Internal: whether a severity is at least another';
+REVOKE ALL ON FUNCTION mend.is_severe(text, text) FROM PUBLIC;
+
+-- As the owner: whoever may add an event may not touch this table.
+CREATE FUNCTION mend.note_news() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    webhook boolean := coalesce(current_setting('mend.webhook_url', true), '') <> '';
+    lineage boolean := coalesce(current_setting('mend.lineage_url', true), '') <> '';
+    at_least text := coalesce(nullif(current_setting('mend.webhook_severity', true), ''), 'info');
+BEGIN
+    -- An event that is older than its transaction came with a restore.
+    INSERT INTO mend.outbox (channel, kind, severity, event_id, target_name, patch_id)
+    SELECT c.channel, n.kind, coalesce(s.severity, 'info'), n.id, n.target_name, n.patch_id
+    FROM new_events n CROSS JOIN LATERAL mend.severity_of(n.kind, n.patch_id) s (severity) CROSS JOIN (VALUES ('notify'), ('webhook')) c (channel)
+    WHERE n.at >= transaction_timestamp() AND (c.channel = 'notify' OR webhook AND mend.is_severe(s.severity, at_least))
+    ORDER BY n.id;
+    IF lineage THEN
+        PERFORM mend.note_run(n.patch_id, CASE n.kind WHEN 'patch_applied' THEN 'COMPLETE' ELSE 'FAIL' END)
+        FROM new_events n WHERE n.kind IN ('patch_applied', 'patch_failed') AND n.at >= transaction_timestamp();
+    END IF;
+    IF EXISTS (SELECT FROM new_events n WHERE n.actor <> 'pg_mend' AND n.at >= transaction_timestamp()) THEN
+        PERFORM mend.wake();
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION mend.note_news() IS 'Internal: leaves word for the worker to tell of new events';
+REVOKE ALL ON FUNCTION mend.note_news() FROM PUBLIC;
+CREATE TRIGGER note_news AFTER INSERT ON mend.events REFERENCING NEW TABLE AS new_events
+    FOR EACH STATEMENT EXECUTE FUNCTION mend.note_news();
+COMMENT ON TRIGGER note_news ON mend.events IS 'The worker tells the world of it';
+
+-- A run is one heal: START, then COMPLETE or FAIL, once each, in this order.
+CREATE FUNCTION mend.note_run(patch_id bigint, transition text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    step text;
+BEGIN
+    FOREACH step IN ARRAY CASE transition WHEN 'START' THEN ARRAY['START'] ELSE ARRAY['START', transition] END LOOP
+        INSERT INTO mend.outbox (channel, kind, target_name, patch_id)
+        SELECT 'lineage', step, p.target_name, p.id FROM mend.patches p
+        WHERE p.id = note_run.patch_id AND coalesce(current_setting('mend.lineage_url', true), '') <> ''
+          AND NOT EXISTS (SELECT FROM mend.outbox o WHERE o.channel = 'lineage' AND o.patch_id = p.id AND o.kind = step);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION mend.note_run(bigint, text) IS 'Internal: leaves word for the worker to tell of a run: START, COMPLETE or FAIL';
+REVOKE ALL ON FUNCTION mend.note_run(bigint, text) FROM PUBLIC;
+
+-- NOTIFY takes a lock of the whole cluster at commit, and fails when its queue is full: it has a transaction of its own.
+CREATE FUNCTION mend.send_notifications() RETURNS bigint
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH taken AS (
+        DELETE FROM mend.outbox o WHERE o.id IN (SELECT n.id FROM mend.outbox n WHERE n.channel = 'notify' AND n.state = 'pending'
+                                                 ORDER BY n.id LIMIT 1000 FOR UPDATE SKIP LOCKED)
+        RETURNING o.*
+    ), told AS (
+        SELECT pg_notify('mend', jsonb_build_object('kind', t.kind, 'table', t.target_name, 'patch', t.patch_id)::text)
+        FROM (SELECT * FROM taken ORDER BY id) t
+    )
+    SELECT count(*) FROM told;
+END;
+COMMENT ON FUNCTION mend.send_notifications() IS 'Internal: tells listeners on channel mend of up to a thousand events';
+REVOKE ALL ON FUNCTION mend.send_notifications() FROM PUBLIC;
+
+CREATE FUNCTION mend.message_sent(id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    news mend.outbox;
+BEGIN
+    UPDATE mend.outbox o SET state = 'sent', last_error = NULL WHERE o.id = message_sent.id RETURNING * INTO news;
+    -- A START is remembered until its run has ended, so that there is one.
+    DELETE FROM mend.outbox o
+    WHERE news.kind <> 'START'
+      AND (o.id = news.id
+           OR news.channel = 'lineage' AND o.channel = 'lineage' AND o.patch_id = news.patch_id AND o.state = 'sent');
+END
+$$;
+COMMENT ON FUNCTION mend.message_sent(bigint) IS 'Internal: a message has arrived';
+REVOKE ALL ON FUNCTION mend.message_sent(bigint) FROM PUBLIC;
+
+CREATE FUNCTION mend.message_not_sent(id bigint, error text, wait_ms bigint, give_up boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    news mend.outbox;
+BEGIN
+    UPDATE mend.outbox o
+    SET last_error = error, next_try = clock_timestamp() + wait_ms * interval '1 millisecond',
+        state = CASE WHEN give_up THEN 'dead' ELSE 'pending' END
+    WHERE o.id = message_not_sent.id RETURNING * INTO news;
+    IF give_up THEN
+        INSERT INTO mend.events (kind, target_name, patch_id, actor, detail)
+        VALUES ('message_lost', news.target_name, news.patch_id, 'pg_mend',
+                jsonb_build_object('channel', news.channel, 'message', news.kind, 'tries', news.tries, 'error', error));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mend.message_not_sent(bigint, text, bigint, boolean) IS
+    'Internal: a message has not arrived: it is tried again later, or given up';
+REVOKE ALL ON FUNCTION mend.message_not_sent(bigint, text, bigint, boolean) FROM PUBLIC;
