@@ -110,11 +110,11 @@ for my $kind (@kinds)
 		SELECT * FROM mend.check_ddl('lair.$kind', '$ddl');
 		SELECT * FROM mend.dry_run('lair.$kind', '$ddl');
 		SELECT mend.propose('lair.$kind', '$ddl', '{"other": "n"}', 'because');
-		DO $$ DECLARE v text; BEGIN
+		DO \$\$ DECLARE v text; BEGIN
 			FOR v IN SELECT format('mend.%I', relname) FROM pg_class WHERE relnamespace = 'mend'::regnamespace AND has_table_privilege(oid, 'SELECT') LOOP
 				EXECUTE 'SELECT count(*) FROM (SELECT t::text FROM ' || v || ' t) rows_as_text';
 			END LOOP;
-		END $$});
+		END \$\$});
 	as_user('boss', qq{
 		SELECT * FROM mend.dry_run('lair.$kind', '$ddl', live => true);
 		SELECT mend.approve(max(id)) FROM mend.patches});

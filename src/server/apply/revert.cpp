@@ -58,22 +58,48 @@ class AsOwner {
   pg::AsUser user_;
 };
 
-Oid OwnerOf(Oid relid) {
+struct Owned {
+  Oid owner = InvalidOid;
+  bool forced_policies = false;  // row security binds the owner too
+};
+
+Owned OwnerOf(Oid relid) {
   return pg::Call([&] {
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
     if (!HeapTupleIsValid(tuple)) {
       ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relid)));
     }
-    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    auto* form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+    const Owned owned = {form->relowner, form->relforcerowsecurity};
     ReleaseSysCache(tuple);
-    return owner;
+    return owned;
   });
 }
+
+// Policies that bind the owner as well are loosened while we look: the lock that we hold keeps others from seeing it.
+class LoosePolicies {
+ public:
+  explicit LoosePolicies(Oid relid) : forced_(OwnerOf(relid).forced_policies), table_(pg::QualifiedName(relid)) {
+    if (forced_) {
+      pg::KeepBooks(("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY").c_str());
+    }
+  }
+  // An error on the way there rolls everything back.
+  void Restore() {
+    if (forced_) {
+      pg::KeepBooks(("ALTER TABLE ONLY " + table_ + " FORCE ROW LEVEL SECURITY").c_str());
+    }
+  }
+
+ private:
+  bool forced_;
+  std::string table_;
+};
 
 // Rows affected or found, or the error that concerns the values.
 base::Result<uint64_t> RunAsOwner(int64_t id, Oid relid, const std::string& sql) {
   uint64_t rows = 0;
-  const Oid owner = OwnerOf(relid);
+  const Oid owner = OwnerOf(relid).owner;
   const std::optional<pg::Error> failure = pg::Attempt([&] {
     AsOwner as_owner(owner);
     pg::Spi spi;
@@ -87,7 +113,7 @@ base::Result<uint64_t> RunAsOwner(int64_t id, Oid relid, const std::string& sql)
   }
   if (failure->sqlerrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE) {
     Refuse(id, "the table's owner cannot read all of it: " + std::string(failure->what()),
-           "Give the owner SELECT, and NO FORCE ROW LEVEL SECURITY.");
+           "Give the owner SELECT on it.");
   }
   throw *failure;
 }
@@ -129,7 +155,7 @@ void KeepValues(int64_t id, const ingest::Target& target, const std::vector<Appl
   const std::string undo = "mend.undo_" + std::to_string(id);
   const std::string query = "SELECT tableoid::regclass AS undo_table, ctid AS undo_row" + key.text(0, 0) + columns +
                             " FROM " + pg::QualifiedName(relid) + " WHERE " + filled;
-  const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid)));
+  const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid).owner));
   pg::KeepBooks(("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA").c_str());
   pg::KeepBooks(("GRANT INSERT ON " + undo + " TO " + owner).c_str());
   RunAsOwner(id, relid, "INSERT INTO " + undo + " " + query);
@@ -157,6 +183,23 @@ void CheckNarrowing(int64_t id, const ingest::Target& target, const AppliedActio
   }
 }
 
+// Keeps what would be lost, or refuses. Under the lock.
+void TakeStock(int64_t id, const ingest::Target& target, const std::vector<AppliedAction>& actions) {
+  for (const AppliedAction& action : actions) {
+    CheckUnchanged(id, target, action);
+  }
+  LoosePolicies policies(target.shape().relid);
+  KeepValues(id, target, actions);
+  for (const AppliedAction& action : actions) {
+    if (action.kind == "widen_type") {
+      CheckNarrowing(id, target, action);
+    } else if (action.kind == "drop_not_null") {
+      CheckNoNulls(id, target, action);
+    }
+  }
+  policies.Restore();
+}
+
 }  // namespace
 
 void Revert(int64_t patch_id) {
@@ -179,17 +222,7 @@ void Revert(int64_t patch_id) {
     }
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
-    for (const AppliedAction& action : actions) {
-      CheckUnchanged(patch_id, *target, action);
-    }
-    KeepValues(patch_id, *target, actions);
-    for (const AppliedAction& action : actions) {
-      if (action.kind == "widen_type") {
-        CheckNarrowing(patch_id, *target, action);
-      } else if (action.kind == "drop_not_null") {
-        CheckNoNulls(patch_id, *target, action);
-      }
-    }
+    TakeStock(patch_id, *target, actions);
     if (!inverse.empty()) {
       if (std::optional<std::string> unfit = AlterUnderLock(*target, inverse)) {
         Refuse(patch_id, *unfit, "Mend the healer role first.");
