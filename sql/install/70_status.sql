@@ -3,12 +3,16 @@ CREATE FUNCTION mend.in_lines(sentence text, width int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN rtrim(regexp_replace(sentence, '(.{1,' || greatest(width, 8) || '})( +|$)', E'\\1\n', 'g'), E'\n');
 COMMENT ON FUNCTION mend.in_lines(text, int) IS 'A sentence broken at blanks into lines of at most width characters, where its words allow';
+REVOKE ALL ON FUNCTION mend.in_lines(text, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.in_lines(text, int) TO mend_admin, mend_agent, pg_monitor;
 
 -- An error of PostgreSQL may quote a value of a payload: those who may not see payloads see its SQLSTATE.
 CREATE FUNCTION mend.error_for_me(error text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN pg_has_role('mend_admin', 'USAGE') THEN error ELSE 'SQLSTATE ' || split_part(error, ':', 1) END;
 COMMENT ON FUNCTION mend.error_for_me(text) IS 'Internal: an error as "SQLSTATE: message" for members of mend_admin, its SQLSTATE for others';
+REVOKE ALL ON FUNCTION mend.error_for_me(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.error_for_me(text) TO mend_admin, mend_agent, pg_monitor;
 
 CREATE FUNCTION mend.last_seen(target regclass, OUT offered timestamptz, OUT stored timestamptz)
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mend_last_seen';

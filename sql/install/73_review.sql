@@ -5,6 +5,8 @@ CREATE FUNCTION mend.one_line(words text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN btrim(regexp_replace(words, '[[:cntrl:][:space:]\u2028\u2029]+', ' ', 'g'));
 COMMENT ON FUNCTION mend.one_line(text) IS 'A text on one line: line ends and control characters become blanks';
+REVOKE ALL ON FUNCTION mend.one_line(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.one_line(text) TO mend_admin, mend_agent;
 
 -- What the profile of a drift says, for a person. Never a value: the profile has none.
 CREATE FUNCTION mend.describe_profile(profile jsonb) RETURNS text
@@ -22,6 +24,8 @@ RETURN concat_ws(', ',
     CASE WHEN (profile ->> 'max_scale')::bigint > 0
          THEN format('up to %s digits after it', profile ->> 'max_scale') END);
 COMMENT ON FUNCTION mend.describe_profile(jsonb) IS 'The profile of a drift in words: JSON types, formats, lengths and digits, never a value';
+REVOKE ALL ON FUNCTION mend.describe_profile(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.describe_profile(jsonb) TO mend_admin, mend_agent;
 
 -- What stands on a table or on one of its columns. Functions whose body is a text are found by the names in it.
 CREATE FUNCTION mend.dependents(target regclass, columns name[], OUT column_name name, OUT dependent text)

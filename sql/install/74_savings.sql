@@ -36,6 +36,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(current_setting('mend.minutes_per_incident', true), ''), '30')::numeric;
 COMMENT ON FUNCTION mend.minutes_per_incident() IS
     'The setting mend.minutes_per_incident: what an incident costs an engineer, by assumption';
+REVOKE ALL ON FUNCTION mend.minutes_per_incident() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.minutes_per_incident() TO mend_admin, mend_agent, pg_monitor;
 
 CREATE VIEW mend.savings AS
 WITH days AS (

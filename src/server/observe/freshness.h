@@ -7,8 +7,8 @@
 
 namespace mend::observe {
 
-// The current transaction has offered rows to `target`; `stored`: at least one is in the table. Counts
-// when it commits (or is prepared). Never raises: without room in shared memory nothing is noted.
+// The current transaction (there must be one) has offered rows to `target`; `stored`: at least one is in the table. Counts
+// when it commits (or is prepared). Without room in shared memory nothing is noted.
 void NoteOffered(Oid target, bool stored);
 
 struct LastSeen {

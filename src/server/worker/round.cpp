@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "server/apply/submitter.h"
-#include "server/observe/freshness.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/presence.h"
 #include "server/worker/round_state.h"
@@ -52,10 +51,7 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
 namespace {
 
 // For whoever watches a long replay: mend.status and pg_stat_activity.
-void ShowReplayed(const RoundState& round, const apply::ReplayCounts& batch) {
-  if (batch.stored > 0) {
-    observe::NoteOffered(round.target, true);
-  }
+void ShowReplayed(const RoundState& round) {
   const apply::ReplayCounts& counts = round.counts;
   const int64_t tried = counts.stored + counts.dead + counts.waiting;
   ShowTried(tried);
@@ -84,7 +80,7 @@ void ReplayWaiting(RoundState* round) {
       apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
       counts.stored_ids.clear();
       round->counts.Add(counts);
-      ShowReplayed(*round, counts);
+      ShowReplayed(*round);
     }
   }
   round->again = round->again || round->counts.refold;
