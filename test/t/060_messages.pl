@@ -132,8 +132,9 @@ pass('without a URL what waited is forgotten');
 # OpenLineage.
 set("mend.lineage_url = '$lineage'");
 query(q{SELECT healing_insert('orders', '{"id": 11, "f": 1}')});
-query(q{SELECT mend.propose('reviewed', 'ALTER TABLE reviewed ADD COLUMN useless int')});
-query(q{SELECT mend.approve(max(id)) FROM mend.patches});
+query('CALL mend.wait_idle()');
+my $useless = query(q{SELECT mend.propose('reviewed', 'ALTER TABLE reviewed ADD COLUMN useless int')});
+query("SELECT mend.approve($useless)");
 told();
 $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM mend.outbox WHERE state = 'pending')") or die 'no lineage';
 my @runs = bodies('/lineage');
