@@ -34,7 +34,7 @@ BEGIN
     IF record_tool_call.tool IS NULL OR record_tool_call.tool !~ '^[a-z_]{1,40}$'
        OR record_tool_call.sqlstate !~ '^[0-9A-Z]{5}$' THEN
         RAISE EXCEPTION 'a tool call has a tool''s name, and a SQLSTATE or null'
-            USING ERRCODE = 'invalid_parameter_value';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'mend-mcp calls this by itself, for every call of a tool.';
     END IF;
     INSERT INTO mend.tool_calls VALUES (session_user, moment, 0) ON CONFLICT DO NOTHING;
     SELECT * INTO past FROM mend.tool_calls c WHERE c.actor = session_user FOR UPDATE;
