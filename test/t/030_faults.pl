@@ -120,7 +120,8 @@ my %faults = (
 	widen_the_column => { do => sub { my ($t) = @_; person("ALTER TABLE public.$t ALTER COLUMN amount TYPE numeric;") } },
 	add_check => { do => sub { my ($t) = @_; person("ALTER TABLE public.$t ADD CHECK (uid <> '7') NOT VALID;") }, dead => qr/a CHECK constraint refuses the row/ },
 	revoke => { do => sub { my ($t) = @_; person("REVOKE INSERT ON public.$t FROM app;") }, dead => qr/role that offered it/ },
-	map(("error_$_" => { error => $_ }), qw(53100 55P03 40001 40P01 57014 XX000)));
+	map(("error_$_" => { error => $_ }), qw(53100 55P03 40001 40P01 57014)),
+	error_XX000 => { error => 'XX000', dead => qr/^patch \d+ failed: test point/ });
 my @faults = sort keys %faults;
 @faults = grep { exists $faults{$_} } split /,/, $ENV{MEND_FAULTS} if $ENV{MEND_FAULTS};
 
