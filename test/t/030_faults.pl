@@ -1,5 +1,6 @@
 # Every fault at every step of a heal round: the books balance, nothing is stored twice, and the round goes on, or
-# stands still and says why. Needs a build with TEST_POINTS=1. MEND_POINTS and MEND_FAULTS (comma lists) choose.
+# stands still and says why. Needs a build with TEST_POINTS=1. Half of the pairs, chosen by MEND_SEED; all with MEND_ALL=1;
+# MEND_POINTS and MEND_FAULTS (comma lists) choose.
 use strict;
 use warnings;
 use FindBin;
@@ -65,19 +66,20 @@ sub offer
 	return;
 }
 
-# What is where of a table's rows: stored, queued, dead, taken away by a person, and how many different ones.
+# What is where of a table's rows: in words (stored, queued, dead, taken away by a person), how many, how many different.
 sub books
 {
 	my ($table, $database) = @_;
-	my $stored = query("SELECT to_regclass('public.$table') IS NOT NULL", $database) eq 't' ? "SELECT 'stored', uid FROM public.$table UNION ALL" : '';
-	return query(qq{
-		WITH parts (part, uid) AS ($stored
-			SELECT 'queued', payload::jsonb ->> 'uid' FROM mend.queue WHERE target_name LIKE 'public.$table%' UNION ALL
-			SELECT 'dead', payload::jsonb ->> 'uid' FROM mend.dead_letters WHERE target_name LIKE 'public.$table%'
-			UNION ALL SELECT 'taken', uid FROM public.taken WHERE target = '$table')
-		SELECT count(*) FILTER (WHERE part = 'stored'), count(*) FILTER (WHERE part = 'queued'),
-			count(*) FILTER (WHERE part = 'dead'), count(*) FILTER (WHERE part = 'taken'), count(*), count(DISTINCT uid)
+	my $names = query("SELECT string_agg(oid::regclass::text, ',') FROM pg_class WHERE relkind = 'r' AND relname IN ('$table', '${table}_renamed')", $database);
+	my $parts = join ' UNION ALL ', (map { "SELECT 'stored', uid FROM $_" } split /,/, $names),
+		(map { "SELECT '$_->[0]', payload::jsonb ->> 'uid' FROM mend.$_->[1] WHERE target_name LIKE 'public.$table%'" } [ 'queued', 'queue' ], [ 'dead', 'dead_letters' ]),
+		$database ? () : "SELECT 'taken', uid FROM public.taken WHERE target = '$table'";
+	my ($words, $all, $different) = split /\|/, query(qq{
+		WITH parts (part, uid) AS ($parts)
+		SELECT format('stored %s, queued %s, dead %s, taken %s', count(*) FILTER (WHERE part = 'stored'), count(*) FILTER (WHERE part = 'queued'),
+			count(*) FILTER (WHERE part = 'dead'), count(*) FILTER (WHERE part = 'taken')), count(*), count(DISTINCT uid)
 		FROM parts}, $database);
+	return ($words, $all, $different);
 }
 
 sub settled { my ($table) = @_; return query("SELECT count(*) FROM mend.queue WHERE target_name = 'public.$table'") eq '0' }
@@ -112,7 +114,7 @@ my %faults = (
 	drop_table => { do => sub { my ($t) = @_; person("BEGIN; LOCK TABLE public.$t; INSERT INTO taken SELECT '$t', uid FROM public.$t; DROP TABLE public.$t; COMMIT;") },
 		dead => qr/^table public\.\w+ no longer exists/ },
 	rename_table => { do => sub { my ($t) = @_; person("ALTER TABLE public.$t RENAME TO ${t}_renamed;") },
-		moved => '_renamed', dead => qr/^table public\.\w+ is now called public\.\w+_renamed/ },
+		dead => qr/^table public\.\w+ is now called public\.\w+_renamed/ },
 	drop_column => { do => sub { my ($t) = @_; person("ALTER TABLE public.$t DROP COLUMN spare;") } },
 	drop_drifting_column => { do => sub { my ($t) = @_; person("ALTER TABLE public.$t DROP COLUMN amount;") }, dead => qr/\w/ },
 	rename_column => { do => sub { my ($t) = @_; person("ALTER TABLE public.$t RENAME COLUMN amount TO total;") }, dead => qr/\w/ },
@@ -125,43 +127,80 @@ my %faults = (
 my @faults = sort keys %faults;
 @faults = grep { exists $faults{$_} } split /,/, $ENV{MEND_FAULTS} if $ENV{MEND_FAULTS};
 
+my $all = $ENV{MEND_ALL} || $ENV{MEND_POINTS} || $ENV{MEND_FAULTS};
+my $seed = $ENV{MEND_SEED} // int(rand(1_000_000));
+note("MEND_SEED=$seed");
+my @cases;
+for my $i (0 .. $#points)
+{
+	push @cases, map { [ $points[$i], $faults[$_] ] } grep { $all || ($i + $_ + $seed) % 2 } 0 .. $#faults;
+}
+
 my $at;
 sub release { release_point($node, $at); return }
 
-for my $point (@points)
+for (@cases)
 {
+	my ($point, $fault) = @$_;
+	my ($what, $table) = ($faults{$fault}, lc "${point}_$fault");
+	my $case = "$fault at $point";
 	$at = $point;
-	for my $fault (@faults)
+	set_point($node, $point, $what->{error} ? "error $what->{error}" : 'wait');
+	offer($table);
+	if ($what->{error})
 	{
-		my ($what, $table) = ($faults{$fault}, lc "${point}_$fault");
+		poll(sub { !-e point_file($node, $point) }) or die "$case: the point was not reached";
+	}
+	else
+	{
+		$pid = at_point($node, $point) or die "$case: the point was not reached";
+		$what->{do}->($table, $point);
+		release();
+		person_is_done();
+	}
+	my $settled = settle($table);
+	my ($parts, $all_rows, $different) = books($table);
+	my $reasons = query("SELECT DISTINCT reason FROM mend.dead_letters WHERE target_name LIKE 'public.$table%'");
+	my $unclear = grep { !$what->{dead} || $_ !~ $what->{dead} } split /\n/, $reasons;
+	my $open = query("SELECT count(*) FROM mend.patches WHERE target_name LIKE 'public.$table%' AND state NOT IN ('applied', 'failed')");
+	ok($settled && $all_rows == $rows && $different == $rows && !$unclear && $open == 0, $case)
+	  or diag("$parts: $all_rows of $rows, different $different; open patches $open; reasons: $reasons");
+	clear_points($node);
+}
+
+# The extension and the database go away in the middle.
+for my $point ($all ? @points : grep { ($seed + ord) % 3 == 0 } @points)
+{
+	for my $fault ('DROP EXTENSION pg_mend', 'DROP DATABASE scratch', 'DROP DATABASE scratch WITH (FORCE)')
+	{
 		my $case = "$fault at $point";
-		set_point($node, $point, $what->{error} ? "error $what->{error}" : 'wait');
-		offer($table);
-		if ($what->{error})
+		$at = $point;
+		query('CREATE DATABASE scratch');
+		query('CREATE EXTENSION pg_mend', 'scratch');
+		set_point($node, $point, 'wait');
+		offer('orders', 'scratch');
+		at_point($node, $point) or die "$case: the point was not reached";
+		my $database = $fault =~ /EXTENSION/ ? 'scratch' : 'postgres';
+		my $session = $node->background_psql($database, on_error_stop => 0);
+		$session->query_until(qr/begun/, "SET application_name = person;\n\\echo begun\n$fault;\n");
+		poll(sub { query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'person' AND (state = 'idle' OR wait_event_type = 'Lock' OR query_start < clock_timestamp() - interval '150 ms')") });
+		release();
+		$session->query('SELECT 1');
+		$session->quit;
+		wait_no_worker($node, 'scratch') or diag('a worker stayed');
+		if ($fault =~ /DATABASE/)
 		{
-			poll(sub { !-e point_file($node, $point) }) or die "$case: the point was not reached";
+			is(query("SELECT count(*) FROM pg_database WHERE datname = 'scratch'"), '0', $case);
 		}
 		else
 		{
-			$pid = at_point($node, $point) or die "$case: the point was not reached";
-			$what->{do}->($table, $point);
-			release();
-			person_is_done();
+			is(query('SELECT count(*) - count(DISTINCT uid), (SELECT count(*) FROM pg_extension WHERE extname = $$pg_mend$$) FROM orders', 'scratch'), '0|0', $case);
+			query('DROP TABLE orders; CREATE EXTENSION pg_mend', 'scratch');
+			offer('orders', 'scratch');
+			query('CALL mend.wait_idle()', 'scratch');
+			is((books('orders', 'scratch'))[0], "stored $rows, queued 0, dead 0, taken 0", "$case: created again it heals");
+			query('DROP DATABASE scratch');
 		}
-		my $settled = settle($table);
-		my ($stored, $queued, $dead, $taken, $all, $different) = split /\|/, books("$table" . ($what->{moved} && query("SELECT to_regclass('public.$table$what->{moved}') IS NOT NULL") eq 't' ? '' : ''));
-		if ($what->{moved})
-		{
-			my $there = query("SELECT count(*), count(DISTINCT uid) FROM public.$table$what->{moved}");
-			my ($n, $d) = split /\|/, $there;
-			($stored, $all, $different) = ($n, $all + $n, $different + $d);
-		}
-		my $ok = $settled && $all == $rows && $different == $rows && ($what->{dead} || $dead == 0);
-		my $reasons = query("SELECT DISTINCT reason FROM mend.dead_letters WHERE target_name LIKE 'public.$table%'");
-		$ok &&= !grep { $_ !~ $what->{dead} } split /\n/, $reasons if $what->{dead};
-		my $open = query("SELECT count(*) FROM mend.patches WHERE target_name LIKE 'public.$table%' AND state NOT IN ('applied', 'failed')");
-		ok($ok && $open eq '0', $case)
-		  or diag("stored $stored, queued $queued, dead $dead, taken $taken of $rows, different $different; open patches $open; reasons: $reasons");
 		clear_points($node);
 	}
 }
