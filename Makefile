@@ -27,6 +27,10 @@ PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-reg
 ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
+# Named wait and failure points, for tests: src/server/pg/test_point.h says which objects must be built again.
+ifdef TEST_POINTS
+PG_CPPFLAGS += -DMEND_TEST_POINTS
+endif
 ifneq ($(filter 14 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif
