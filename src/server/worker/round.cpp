@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/apply/submitter.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/presence.h"
 #include "server/worker/round_state.h"
@@ -48,20 +49,6 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
   }
 }
 
-namespace {
-
-// For whoever watches a long replay: mend.status and pg_stat_activity.
-void ShowReplayed(const RoundState& round) {
-  const apply::ReplayCounts& counts = round.counts;
-  const int64_t tried = counts.stored + counts.dead + counts.waiting;
-  ShowTried(tried);
-  const std::string what = "pg_mend: replaying " + round.target_name + ", " + std::to_string(tried) + " rows tried, " +
-                           std::to_string(counts.stored) + " stored";
-  pg::Call([&] { pgstat_report_activity(STATE_RUNNING, what.c_str()); });
-}
-
-}  // namespace
-
 void ReplayWaiting(RoundState* round) {
   apply::Window window = round->replay_all ? apply::Window() : round->window;
   apply::QueueReader reader(round->target, window, round->replay_all ? round->low_id : 0);
@@ -80,8 +67,10 @@ void ReplayWaiting(RoundState* round) {
       apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
       counts.stored_ids.clear();
       round->counts.Add(counts);
-      ShowReplayed(*round);
+      ShowTried(round->counts.stored + round->counts.dead + round->counts.waiting);
+      pg::TestPoint("between_batches");
     }
+    ShowProgress("replayed " + std::to_string(round->counts.stored) + " rows of " + round->target_name);
   }
   round->again = round->again || round->counts.refold;
 }
@@ -111,9 +100,11 @@ void RunRound(Oid target) {
       return;
     }
     ApplyApproved(&round);
+    ShowProgress("planning for " + round.target_name);
     PlanAndApply(&round);
     ReplayWaiting(&round);
     EndRound(&round);
+    pg::TestPoint("ended");
     return;
   } catch (const LetGo&) {
   }
