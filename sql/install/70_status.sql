@@ -1,3 +1,31 @@
+-- Counting ten million rows takes seconds, and status and metrics are looked at often. The tables are no argument: what
+-- is planned here is planned as the owner.
+CREATE FUNCTION mend.about(target regclass, dead boolean) RETURNS bigint
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    counted bigint;
+    plan json;
+BEGIN
+    IF dead THEN
+        SELECT count(*) INTO counted FROM (SELECT FROM mend.dead_letters d WHERE d.target = about.target
+                                           ORDER BY d.target, d.id LIMIT 100000) s;
+    ELSE
+        SELECT count(*) INTO counted FROM (SELECT FROM mend.queue q WHERE q.target = about.target
+                                           ORDER BY q.target, q.id LIMIT 100000) s;
+    END IF;
+    IF counted = 100000 THEN
+        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s WHERE target = %s::oid',
+                       CASE WHEN dead THEN 'mend.dead_letters' ELSE 'mend.queue' END, target::oid) INTO plan;
+        counted := greatest(counted, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::numeric::bigint);
+    END IF;
+    RETURN counted;
+END
+$$;
+COMMENT ON FUNCTION mend.about(regclass, boolean) IS
+    'Internal: how many payloads of a table are queued, or dead letters: exact up to a hundred thousand, above that the planner''s estimate';
+REVOKE ALL ON FUNCTION mend.about(regclass, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.about(regclass, boolean) TO mend_admin, mend_agent, pg_monitor;
+
 -- For people: psql does not break long lines, so what it shows in a column must come broken.
 CREATE FUNCTION mend.in_lines(sentence text, width int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -45,7 +73,7 @@ SELECT e.target,
        e.mode,
        q.queued,
        date_trunc('second', q.oldest) AS oldest,
-       (SELECT count(*) FROM mend.dead_letters d WHERE d.target = e.target) AS dead_letters,
+       mend.about(e.target, true) AS dead_letters,
        s.state,
        CASE WHEN current_setting('application_name') = 'psql'
             THEN mend.in_lines(s.reason, 34 - max(length(e.target::text)) OVER ())
@@ -54,8 +82,9 @@ SELECT e.target,
 FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      LEFT JOIN mend.workers() w ON w.target = e.target
-     CROSS JOIN LATERAL (SELECT count(*) AS queued, min(submitted_at) AS oldest
-                         FROM mend.queue WHERE queue.target = e.target) q
+     CROSS JOIN LATERAL (SELECT mend.about(e.target, false) AS queued,
+                                (SELECT f.submitted_at FROM mend.queue f WHERE f.target = e.target
+                                 ORDER BY f.target, f.id LIMIT 1) AS oldest) q
      CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o
      CROSS JOIN LATERAL (SELECT coalesce((SELECT due FROM mend.work WHERE work.target = e.target), false) AS due,
                                 mend.at_home(e.system_identifier, e.database_oid) AS home,
@@ -90,9 +119,9 @@ FROM mend.enrollments e
 COMMENT ON VIEW mend.status IS 'One row a landing table: what waits, and why';
 COMMENT ON COLUMN mend.status.target IS 'The landing table';
 COMMENT ON COLUMN mend.status.mode IS 'auto, review or paused';
-COMMENT ON COLUMN mend.status.queued IS 'Payloads in the queue';
-COMMENT ON COLUMN mend.status.oldest IS 'When the oldest of them was offered';
-COMMENT ON COLUMN mend.status.dead_letters IS 'Payloads that a person must look at';
+COMMENT ON COLUMN mend.status.queued IS 'Payloads in the queue; past 100,000 an estimate';
+COMMENT ON COLUMN mend.status.oldest IS 'When the first of them, in order of id, was offered';
+COMMENT ON COLUMN mend.status.dead_letters IS 'Payloads that a person must look at; past 100,000 an estimate';
 COMMENT ON COLUMN mend.status.state IS 'idle, due, healing, waiting, review, breaker, paused or stopped';
 COMMENT ON COLUMN mend.status.reason IS 'Why, in plain words: with a patch that waits for a decision and the error that ended the last round. In psql broken into lines';
 COMMENT ON COLUMN mend.status.worker_pid IS 'The worker that heals the table now';
@@ -108,8 +137,8 @@ FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      CROSS JOIN LATERAL mend.last_seen(e.target) s
      CROSS JOIN LATERAL (
-         SELECT (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY id LIMIT 1) AS oldest,
-                (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY id DESC LIMIT 1) AS newest) q;
+         SELECT (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY queue.target, id LIMIT 1) AS oldest,
+                (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY queue.target DESC, id DESC LIMIT 1) AS newest) q;
 COMMENT ON VIEW mend.freshness IS 'One row a landing table: how far what is stored is behind what was offered';
 COMMENT ON COLUMN mend.freshness.target IS 'The landing table';
 COMMENT ON COLUMN mend.freshness.last_stored IS 'When a row was last stored through pg_mend; null: not since this server started, or too many other tables are busier';

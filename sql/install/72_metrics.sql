@@ -1,29 +1,4 @@
--- What a monitoring system scrapes. A scrape must stay cheap beside a queue of millions of rows: nothing here counts
--- more than ten thousand rows of a table, and past that the planner's estimate has to do.
-CREATE FUNCTION mend.about(target regclass, dead boolean) RETURNS bigint
-LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    counted bigint;
-    plan json;
-BEGIN
-    IF dead THEN
-        SELECT count(*) INTO counted FROM (SELECT FROM mend.dead_letters d WHERE d.target = about.target LIMIT 10000) s;
-    ELSE
-        SELECT count(*) INTO counted FROM (SELECT FROM mend.queue q WHERE q.target = about.target LIMIT 10000) s;
-    END IF;
-    IF counted < 10000 THEN
-        RETURN counted;
-    END IF;
-    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s WHERE target = %s::oid',
-                   CASE WHEN dead THEN 'mend.dead_letters' ELSE 'mend.queue' END, target::oid) INTO plan;
-    RETURN greatest(counted, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::numeric::bigint);
-END
-$$;
-COMMENT ON FUNCTION mend.about(regclass, boolean) IS
-    'Internal: about how many payloads of a table are queued, or dead letters: exact up to ten thousand, above that the planner''s estimate';
-REVOKE ALL ON FUNCTION mend.about(regclass, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.about(regclass, boolean) TO mend_admin, mend_agent, pg_monitor;
-
+-- What a monitoring system scrapes: cheap beside a queue of millions of rows.
 CREATE VIEW mend.metrics AS
 WITH t AS NOT MATERIALIZED (
     SELECT e.target, e.target_name, jsonb_build_object('table', e.target_name) AS labels FROM mend.enrollments e
@@ -43,15 +18,15 @@ SELECT 'mend_table_info', t.labels || jsonb_build_object('mode', e.mode), 1, 'Th
 FROM t JOIN mend.enrollments e USING (target)
 UNION ALL
 SELECT 'mend_queue_rows', t.labels, mend.about(t.target, false),
-       'Payloads in the queue: exact up to ten thousand, an estimate above', 'gauge' FROM t
+       'Payloads in the queue: exact up to a hundred thousand, an estimate above', 'gauge' FROM t
 UNION ALL
 SELECT 'mend_queue_oldest_seconds', t.labels,
        coalesce(greatest(extract(epoch FROM now() - (SELECT q.submitted_at FROM mend.queue q WHERE q.target = t.target
-                                                     ORDER BY q.id LIMIT 1)), 0), 0),
+                                                     ORDER BY q.target, q.id LIMIT 1)), 0), 0),
        'How long the first payload in the queue has waited; 0 when none waits', 'gauge' FROM t
 UNION ALL
 SELECT 'mend_dead_letters', t.labels, mend.about(t.target, true),
-       'Payloads that a person must look at: exact up to ten thousand, an estimate above', 'gauge' FROM t
+       'Payloads that a person must look at: exact up to a hundred thousand, an estimate above', 'gauge' FROM t
 UNION ALL
 SELECT 'mend_waiting', t.labels, (coalesce(r.state, 'idle') = 'waiting')::int,
        'Whether the worker waits with this table: a cooldown, a lock, a back-off, rows that only a person can help', 'gauge'
