@@ -27,6 +27,13 @@ PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-reg
 ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
+ifdef SANITIZE
+# Not: what RapidJSON does with null pointers, and what gcc cannot tell of objects that PostgreSQL made.
+SANITIZERS = -fsanitize=address,undefined
+PG_CXXFLAGS += $(SANITIZERS) -fno-sanitize=object-size,vptr,pointer-overflow -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
+SHLIB_LINK += $(SANITIZERS)
+endif
 ifneq ($(filter 14 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif
