@@ -21,6 +21,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.decide(bigint,text,text)', '{}'),
     ('function', 'mend.discard(bigint[],text)', '{admin}'),
     ('function', 'mend.dry_run(regclass,text,boolean)', '{admin,agent}'),
+    ('function', 'mend.dry_run_patch(bigint)', '{admin,agent}'),
     ('function', 'mend.enroll(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean)', '{admin}'),
     ('function', 'mend.event_digest(text,bigint,timestamp with time zone,mend.events)', '{}'),
     ('function', 'mend.hold_fields(mend.patches,text)', '{}'),
@@ -28,8 +29,9 @@ INSERT INTO expected VALUES
     ('function', 'mend.map_field(regclass,text,name)', '{admin}'),
     ('function', 'mend.note_unsealed()', '{}'),
     ('function', 'mend.propose(regclass,text,jsonb,text)', '{admin,agent}'),
+    ('function', 'mend.record_tool_call(text,text,bigint,text,bigint)', '{admin,agent}'),
     ('function', 'mend.reject(bigint,text)', '{admin}'),
-    ('function', 'mend.request_round(regclass)', '{}'),
+    ('function', 'mend.request_round(regclass,text)', '{}'),
     ('function', 'mend.requeue(bigint[])', '{}'),
     ('function', 'mend.reset_breaker(regclass)', '{admin}'),
     ('function', 'mend.retry(regclass,bigint[])', '{admin}'),
@@ -46,6 +48,7 @@ INSERT INTO expected VALUES
     -- who may read; columns: who may read some columns only
     ('table', 'mend.control', '{admin}'),
     ('table', 'mend.dead_letters', '{admin}'),
+    ('columns', 'mend.dead_letters', '{agent}'),
     ('table', 'mend.drifts', '{admin,agent}'),
     ('table', 'mend.enrollments', '{admin,agent}'),
     ('table', 'mend.event_seals', '{admin}'),
@@ -54,7 +57,9 @@ INSERT INTO expected VALUES
     ('table', 'mend.fields', '{admin,agent}'),
     ('table', 'mend.patches', '{admin,agent}'),
     ('table', 'mend.progress', '{admin}'),
+    ('table', 'mend.requests', '{admin}'),
     ('table', 'mend.queue', '{admin}'),
+    ('table', 'mend.tool_calls', '{admin}'),
     ('table', 'mend.unsealed_events', '{admin}'),
     ('view', 'mend.status', '{admin,agent,monitor}'),
     ('view', 'mend.work', '{admin}'),
@@ -62,6 +67,7 @@ INSERT INTO expected VALUES
     ('sequence', 'mend.events_id_seq', '{}'),
     ('sequence', 'mend.patches_id_seq', '{}'),
     ('sequence', 'mend.queue_id_seq', '{}'),
+    ('sequence', 'mend.requests_id_seq', '{}'),
     -- who may set it
     ('setting', 'mend.batch_size', '{}'),
     ('setting', 'mend.column_cooldown', '{}'),
@@ -148,7 +154,7 @@ SELECT p.kind, p.object, 'read' AS what,
                (SELECT string_agg(CASE WHEN f.proisstrict THEN '''0''::' ELSE 'NULL::' END || format_type(t, NULL), ', ' ORDER BY n) FROM unnest(f.proargtypes) WITH ORDINALITY a (t, n)))
            WHEN 'setting' THEN format('SET LOCAL %s TO DEFAULT', p.object)
            WHEN 'sequence' THEN format('SELECT nextval(%L)', p.object)
-           ELSE format('SELECT %s FROM %s LIMIT 1', CASE WHEN p.object = 'mend.events' THEN 'id' ELSE '*' END, p.object)
+           ELSE format('SELECT %s FROM %s LIMIT 1', CASE WHEN p.object IN ('mend.events', 'mend.dead_letters') THEN 'id' ELSE '*' END, p.object)
        END AS statement
 FROM present p LEFT JOIN pg_proc f ON p.kind = 'function' AND f.oid = p.oid
 UNION ALL

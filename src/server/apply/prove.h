@@ -17,6 +17,7 @@ struct SampleRow {
 };
 
 struct Proof {
+  std::string shape;   // fingerprint of the table's shape that it holds for
   int64_t tried = 0;   // rows that do not fit the table as it is
   int64_t healed = 0;  // of these, rows that fit the patched shape
   std::vector<bool> action_helps;   // by index into patch.actions

@@ -1,6 +1,7 @@
 #include "server/apply/drifts.h"
 #include "server/observe/events.h"
 #include "server/pg/spi.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
@@ -82,6 +83,7 @@ void EndRound(RoundState* ending) {
       "WHERE target = $1",
       {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0), pg::Text(round.state),
        pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms)});
+  pg::TestPoint("ending");
   transaction.Commit();
 }
 

@@ -11,6 +11,7 @@
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
@@ -286,7 +287,8 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
   int64_t id = 0;
   if (!same.empty()) {
     id = same.int8(0, 0);
-    pg::KeepBooks("UPDATE mend.patches SET evidence = $2::jsonb WHERE id = $1",
+    pg::KeepBooks("UPDATE mend.patches SET evidence = $2::jsonb WHERE id IN "
+                  "(SELECT id FROM mend.patches WHERE id = $1 FOR UPDATE SKIP LOCKED)",
                   {pg::Int8(id), pg::Text(planned.record.evidence)});
   } else {
     apply::NewPatch record = planned.record;
@@ -295,7 +297,8 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
     id = apply::InsertPatch(*target_, record);
     pg::KeepBooks(
         "UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || $2 WHERE target = $1 "
-        "AND state = 'proposed' AND planner = 'rules' AND id <> $2",
+        "AND id IN (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
+        "AND id <> $2 FOR UPDATE SKIP LOCKED)",
         {pg::ObjectId(round_.target), pg::Int8(id)});
     observe::Record("patch_proposed", round_.target_name, id, "{}", observe::kWorker);
   }
@@ -323,6 +326,7 @@ void PlanAndApply(RoundState* round) {
       transaction.Commit();
       return;
     }
+    pg::TestPoint("planned");
     planned->record.state = "approved";
     record.id = apply::InsertPatch(*ingest::FindTarget(round->target), planned->record);
     record.planner = planned->record.planner;
@@ -332,6 +336,7 @@ void PlanAndApply(RoundState* round) {
     proof = planned->proof;
     transaction.Commit();
   }
+  pg::TestPoint("recorded");
   ApplyRecord(round, std::move(record), proof);
 }
 

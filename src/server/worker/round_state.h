@@ -30,6 +30,7 @@ struct RoundState {
   bool replay_all = false;
   bool again = false;     // another round is wanted at once
   int64_t low_id = 0;
+  int64_t folded = 0;     // rows that were new to this round
   apply::Dispositions dispositions;
   std::vector<Settlement> settlements;
   std::optional<int64_t> patch_id;  // the last patch that was applied in this round
