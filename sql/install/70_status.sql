@@ -1,30 +1,35 @@
 -- Counting ten million rows takes seconds, and a status is looked at often: exact up to a hundred thousand rows a table,
--- past that PostgreSQL's own estimate.
-CREATE FUNCTION mend.estimated_rows(counted bigint, of_table regclass, target regclass) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- past that PostgreSQL's own estimate. A function, for its cost: counted in line, PostgreSQL would compile the view first.
+CREATE FUNCTION mend.rows_of(books text, target regclass) RETURNS bigint
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    most CONSTANT bigint := 100000;
+    counted bigint;
     plan json;
 BEGIN
-    IF counted > 100000 THEN
-        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s WHERE target = %s', of_table, target::oid) INTO plan;
+    IF books NOT IN ('queue', 'dead_letters') THEN
+        RAISE EXCEPTION 'pg_mend keeps no such books: %', books USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM mend.%I WHERE target = %s ORDER BY target, id LIMIT %s) bounded',
+                   books, target::oid, most + 1) INTO counted;
+    IF counted > most THEN
+        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM mend.%I WHERE target = %s', books, target::oid) INTO plan;
         counted := greatest(counted, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint);
     END IF;
     RETURN counted;
 END
 $$;
-COMMENT ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) IS
-    'Internal: rows of the queue or the dead letters for a target, when more than a hundred thousand were counted';
-REVOKE ALL ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) TO mend_admin, mend_agent, pg_monitor;
+COMMENT ON FUNCTION mend.rows_of(text, regclass) IS
+    'Internal: rows of mend.queue or mend.dead_letters for a target; past a hundred thousand an estimate';
+REVOKE ALL ON FUNCTION mend.rows_of(text, regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.rows_of(text, regclass) TO mend_admin, mend_agent, pg_monitor;
 
 CREATE VIEW mend.status AS
 SELECT e.target,
        e.mode,
        q.queued,
        q.oldest,
-       mend.estimated_rows((SELECT count(*) FROM (SELECT FROM mend.dead_letters d WHERE d.target = e.target
-                                                  ORDER BY d.target, d.id LIMIT 100001) bounded),
-                           'mend.dead_letters', e.target) AS dead_letters,
+       mend.rows_of('dead_letters', e.target) AS dead_letters,
        s.state,
        s.reason,
        w.pid AS worker_pid,
@@ -34,10 +39,7 @@ SELECT e.target,
 FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      LEFT JOIN mend.workers() w ON w.target = e.target
-     CROSS JOIN LATERAL (SELECT mend.estimated_rows((SELECT count(*)
-                                                     FROM (SELECT FROM mend.queue c WHERE c.target = e.target
-                                                           ORDER BY c.target, c.id LIMIT 100001) bounded),
-                                                    'mend.queue', e.target) AS queued,
+     CROSS JOIN LATERAL (SELECT mend.rows_of('queue', e.target) AS queued,
                                 (SELECT f.submitted_at FROM mend.queue f WHERE f.target = e.target
                                  ORDER BY f.target, f.id LIMIT 1) AS oldest) q
      CROSS JOIN LATERAL (SELECT min(id) AS patch FROM mend.patches
