@@ -44,9 +44,9 @@ INSERT INTO expected VALUES
     ('function', 'mend.wait_idle(regclass,interval)', '{anyone}'),
     ('function', 'mend.wake()', '{}'),
     ('function', 'mend.worker_refused_at()', '{admin,agent,monitor}'),
+    ('function', 'mend.rows_of(text,regclass)', '{admin,agent,monitor}'),
     ('function', 'mend.workers()', '{admin,agent,monitor}'),
     -- reports and messages
-    ('function', 'mend.about(regclass,boolean)', '{admin,agent,monitor}'),
     ('function', 'mend.claim(timestamp with time zone)', '{admin,agent,monitor}'),
     ('function', 'mend.dependents(regclass,name[])', '{admin,agent}'),
     ('function', 'mend.describe_profile(jsonb)', '{admin,agent}'),

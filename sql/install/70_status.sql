@@ -1,30 +1,28 @@
--- Counting ten million rows takes seconds, and status and metrics are looked at often. The tables are no argument: what
--- is planned here is planned as the owner.
-CREATE FUNCTION mend.about(target regclass, dead boolean) RETURNS bigint
+-- Counting ten million rows takes seconds, and a status is looked at often: exact up to a hundred thousand rows a table,
+-- past that PostgreSQL's own estimate. A function, for its cost: counted in line, PostgreSQL would compile the view first.
+CREATE FUNCTION mend.rows_of(books text, target regclass) RETURNS bigint
 LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    most CONSTANT bigint := 100000;
     counted bigint;
     plan json;
 BEGIN
-    IF dead THEN
-        SELECT count(*) INTO counted FROM (SELECT FROM mend.dead_letters d WHERE d.target = about.target
-                                           ORDER BY d.target, d.id LIMIT 100000) s;
-    ELSE
-        SELECT count(*) INTO counted FROM (SELECT FROM mend.queue q WHERE q.target = about.target
-                                           ORDER BY q.target, q.id LIMIT 100000) s;
+    IF books NOT IN ('queue', 'dead_letters') THEN
+        RAISE EXCEPTION 'pg_mend keeps no such books: %', books USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF counted = 100000 THEN
-        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s WHERE target = %s::oid',
-                       CASE WHEN dead THEN 'mend.dead_letters' ELSE 'mend.queue' END, target::oid) INTO plan;
-        counted := greatest(counted, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::numeric::bigint);
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM mend.%I WHERE target = %s ORDER BY target, id LIMIT %s) bounded',
+                   books, target::oid, most + 1) INTO counted;
+    IF counted > most THEN
+        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM mend.%I WHERE target = %s', books, target::oid) INTO plan;
+        counted := greatest(counted, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint);
     END IF;
     RETURN counted;
 END
 $$;
-COMMENT ON FUNCTION mend.about(regclass, boolean) IS
-    'Internal: how many payloads of a table are queued, or dead letters: exact up to a hundred thousand, above that the planner''s estimate';
-REVOKE ALL ON FUNCTION mend.about(regclass, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.about(regclass, boolean) TO mend_admin, mend_agent, pg_monitor;
+COMMENT ON FUNCTION mend.rows_of(text, regclass) IS
+    'Internal: rows of mend.queue or mend.dead_letters for a target; past a hundred thousand an estimate';
+REVOKE ALL ON FUNCTION mend.rows_of(text, regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.rows_of(text, regclass) TO mend_admin, mend_agent, pg_monitor;
 
 -- For people: psql does not break long lines, so what it shows in a column must come broken.
 CREATE FUNCTION mend.in_lines(sentence text, width int) RETURNS text
@@ -73,7 +71,7 @@ SELECT e.target,
        e.mode,
        q.queued,
        date_trunc('second', q.oldest) AS oldest,
-       mend.about(e.target, true) AS dead_letters,
+       mend.rows_of('dead_letters', e.target) AS dead_letters,
        s.state,
        CASE WHEN current_setting('application_name') = 'psql'
             THEN mend.in_lines(s.reason, 34 - max(length(e.target::text)) OVER ())
@@ -82,7 +80,7 @@ SELECT e.target,
 FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      LEFT JOIN mend.workers() w ON w.target = e.target
-     CROSS JOIN LATERAL (SELECT mend.about(e.target, false) AS queued,
+     CROSS JOIN LATERAL (SELECT mend.rows_of('queue', e.target) AS queued,
                                 (SELECT f.submitted_at FROM mend.queue f WHERE f.target = e.target
                                  ORDER BY f.target, f.id LIMIT 1) AS oldest) q
      CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o

@@ -17,7 +17,7 @@ UNION ALL
 SELECT 'mend_table_info', t.labels || jsonb_build_object('mode', e.mode), 1, 'The landing tables, by mode', 'gauge'
 FROM t JOIN mend.enrollments e USING (target)
 UNION ALL
-SELECT 'mend_queue_rows', t.labels, mend.about(t.target, false),
+SELECT 'mend_queue_rows', t.labels, mend.rows_of('queue', t.target),
        'Payloads in the queue: exact up to a hundred thousand, an estimate above', 'gauge' FROM t
 UNION ALL
 SELECT 'mend_queue_oldest_seconds', t.labels,
@@ -25,7 +25,7 @@ SELECT 'mend_queue_oldest_seconds', t.labels,
                                                      ORDER BY q.target, q.id LIMIT 1)), 0), 0),
        'How long the first payload in the queue has waited; 0 when none waits', 'gauge' FROM t
 UNION ALL
-SELECT 'mend_dead_letters', t.labels, mend.about(t.target, true),
+SELECT 'mend_dead_letters', t.labels, mend.rows_of('dead_letters', t.target),
        'Payloads that a person must look at: exact up to a hundred thousand, an estimate above', 'gauge' FROM t
 UNION ALL
 SELECT 'mend_waiting', t.labels, (coalesce(r.state, 'idle') = 'waiting')::int,

@@ -120,7 +120,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                          FROM pg_attribute a WHERE a.attrelid = p.target AND a.attnum > 0 AND NOT a.attisdropped), '[]'))),
                 'pgMend_deadLetters',
                 mend.facet('https://pgxn.org/dist/pg_mend/contrib/openlineage/DeadLettersDatasetFacet.json#/$defs/DeadLettersDatasetFacet',
-                    jsonb_build_object('deadLetters', mend.about(p.target, true), 'queued', mend.about(p.target, false),
+                    jsonb_build_object('deadLetters', mend.rows_of('dead_letters', p.target), 'queued', mend.rows_of('queue', p.target),
                                        'healed', p.rows_healed, 'failed', p.rows_failed))))))
     FROM mend.patches p WHERE p.id = news.patch_id
 $$;
