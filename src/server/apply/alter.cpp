@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/plan/fingerprint.h"
+#include "server/apply/origin.h"
 #include "server/apply/submitter.h"
 #include "server/guard/healer.h"
 #include "server/ingest/store.h"
@@ -217,6 +218,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   pg::TestPoint("altered");
   RecordFields(*target, record);
   RecordApplied(*target, record);
+  NoteOrigins(target_oid, record.id);
   pg::TestPoint("booked");
   std::vector<QueuedRow> rows = LockSample(sample, target_oid, target->enrollment().target_name);
   std::optional<Identity> identity;

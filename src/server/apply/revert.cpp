@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "server/apply/alter.h"
+#include "server/apply/origin.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
@@ -233,6 +234,7 @@ void Revert(int64_t patch_id) {
       "UPDATE mend.patches SET state = 'reverted', decided_by = session_user, decided_at = clock_timestamp() "
       "WHERE id = $1",
       {pg::Int8(patch_id)});
+  NoteOrigins(relid, patch_id);
   pg::KeepBooks(
       "SELECT mend.hold_fields(p, format('patch %s was reverted by %s', p.id, session_user)) FROM mend.patches p "
       "WHERE p.id = $1",
