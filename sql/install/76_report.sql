@@ -13,7 +13,7 @@ RETURN '<section><h2>' || mend.html(title) || '</h2>' || coalesce(
     '<table><thead><tr>' || (SELECT string_agg('<th scope="col">' || mend.html(l) || '</th>', '' ORDER BY n) FROM unnest(labels) WITH ORDINALITY u (l, n))
     || '</tr></thead><tbody>' || (
         SELECT string_agg('<tr>' || (
-            SELECT string_agg('<td data-label="' || mend.html(labels[n]) || '">' ||
+            SELECT string_agg('<td data-label="' || mend.html(labels[n]) || CASE WHEN length(cell) <= 22 THEN '" class="s">' ELSE '">' END ||
                               CASE WHEN labels[n] = 'DDL' THEN '<code>' || mend.html(cell) || '</code>' ELSE '<span>' || mend.html(cell) || '</span>' END || '</td>', '' ORDER BY n)
             FROM jsonb_array_elements_text(r.row) WITH ORDINALITY c (cell, n)) || '</tr>', E'\n' ORDER BY r.n)
         FROM jsonb_array_elements(rows) WITH ORDINALITY r (row, n)) || '</tbody></table>',
@@ -69,6 +69,7 @@ svg { display: block; width: 100%; height: 6rem; background: var(--card); border
 rect.k1 { fill: var(--k1); } rect.k2 { fill: var(--k2); } rect.k3 { fill: var(--k3); }
 .k { display: inline-block; width: .75em; height: .75em; margin: 0 .3em 0 .6em; } .k.k1 { background: var(--k1); } .k.k2 { background: var(--k2); } .k.k3 { background: var(--k3); }
 .ends { display: flex; justify-content: space-between; }
+@media (min-width: 1000px) { td.s { white-space: nowrap; } }
 @media (max-width: 640px) { body { padding: .75rem; } thead { display: none; } tr { display: block; padding: .4rem 0; border-bottom: 2px solid var(--line); }
   td { display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); gap: .5rem; border: 0; padding: .15rem .6rem; } td::before { content: attr(data-label); color: var(--soft); } }
 $css$;
