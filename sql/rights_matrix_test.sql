@@ -44,6 +44,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.wait_idle(regclass,interval)', '{anyone}'),
     ('function', 'mend.wake()', '{}'),
     ('function', 'mend.worker_refused_at()', '{admin,agent,monitor}'),
+    ('function', 'mend.estimated_rows(bigint,regclass,regclass)', '{admin,agent,monitor}'),
     ('function', 'mend.workers()', '{admin,agent,monitor}'),
     -- who may read; columns: who may read some columns only
     ('table', 'mend.control', '{admin}'),
