@@ -75,7 +75,7 @@ CREATE VIEW facts AS
     UNION ALL
     SELECT 'column', a.attrelid::regclass || '.' || a.attname,
            jsonb_build_object('acl', a.attacl, 'not_null', a.attnotnull, 'identity', a.attidentity, 'generated', a.attgenerated, 'stats', a.attstattarget,
-               'storage', a.attstorage, 'inherited', a.attinhcount, 'local', a.attislocal, 'number', a.attnum, 'comment', col_description(a.attrelid, a.attnum),
+               'storage', a.attstorage, 'inherited', a.attinhcount, 'local', a.attislocal, 'number', a.attnum, 'comment', CASE WHEN col_description(a.attrelid, a.attnum) NOT LIKE 'pg\_mend: %' THEN col_description(a.attrelid, a.attnum) END,
                'default', pg_get_expr(d.adbin, d.adrelid))
     FROM family f JOIN pg_attribute a ON a.attrelid = f.oid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attnum > 0

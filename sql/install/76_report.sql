@@ -78,7 +78,7 @@ REVOKE ALL ON FUNCTION mend.html_style() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.html_style() TO mend_admin;
 
 CREATE FUNCTION mend.report_html(since timestamptz) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     most CONSTANT int := 1000;  -- rows of a table; the newest
     tiles jsonb;
