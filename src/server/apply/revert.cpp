@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "server/apply/alter.h"
+#include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
@@ -45,57 +46,158 @@ std::vector<AppliedAction> ReadActions(const std::string& text) {
                   hint);
 }
 
+// Reads the table as its owner. To plan a query is to run what its owner wrote: constant parts of index expressions,
+// casts, partition keys. It must be the owner's own rights that they run with.
+class AsOwner {
+ public:
+  explicit AsOwner(Oid owner) : user_(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION) {}
+
+ private:
+  // A row that a policy hides would be lost: such a query fails.
+  pg::SettingsScope all_rows_{{"row_security", "off"}};
+  pg::AsUser user_;
+};
+
+struct Owned {
+  Oid owner = InvalidOid;
+  bool forced_policies = false;  // row security binds the owner too
+};
+
+Owned OwnerOf(Oid relid) {
+  return pg::Call([&] {
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+    if (!HeapTupleIsValid(tuple)) {
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relid)));
+    }
+    auto* form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+    const Owned owned = {form->relowner, form->relforcerowsecurity};
+    ReleaseSysCache(tuple);
+    return owned;
+  });
+}
+
+// Policies that bind the owner as well are loosened while we look: the lock that we hold keeps others from seeing it.
+class LoosePolicies {
+ public:
+  explicit LoosePolicies(Oid relid) : forced_(OwnerOf(relid).forced_policies), table_(pg::QualifiedName(relid)) {
+    if (forced_) {
+      pg::KeepBooks(("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY").c_str());
+    }
+  }
+  // An error on the way there rolls everything back.
+  void Restore() {
+    if (forced_) {
+      pg::KeepBooks(("ALTER TABLE ONLY " + table_ + " FORCE ROW LEVEL SECURITY").c_str());
+    }
+  }
+
+ private:
+  bool forced_;
+  std::string table_;
+};
+
+// Rows affected or found, or the error that concerns the values.
+base::Result<uint64_t> RunAsOwner(int64_t id, Oid relid, const std::string& sql) {
+  uint64_t rows = 0;
+  const Oid owner = OwnerOf(relid).owner;
+  const std::optional<pg::Error> failure = pg::Attempt([&] {
+    AsOwner as_owner(owner);
+    pg::Spi spi;
+    rows = spi.Execute(sql.c_str());
+  });
+  if (!failure) {
+    return rows;
+  }
+  if (failure->IsClass("22")) {
+    return base::Error{failure->sqlstate(), failure->what(), ""};
+  }
+  if (failure->sqlerrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE) {
+    Refuse(id, "the table's owner cannot read all of it: " + std::string(failure->what()),
+           "Give the owner SELECT on it.");
+  }
+  throw *failure;
+}
+
+// What a patch made may have been changed by hand, or by a later patch.
+void CheckUnchanged(int64_t id, const ingest::Target& target, const AppliedAction& action) {
+  const plan::Column* column = target.shape().Find(action.column);
+  if (column == nullptr) {
+    Refuse(id, "column \"" + action.column + "\" is gone already", "Drop what is left of it by hand.");
+  }
+  if (!action.type.empty() && guard::RenderType(column->type) != action.type) {
+    Refuse(id, "column \"" + action.column + "\" is " + column->type_text + " by now, and was made " + action.type,
+           "Revert the later patch first, or change the column by hand.");
+  }
+}
+
 // The columns that go, with what identifies their rows.
 void KeepValues(int64_t id, const ingest::Target& target, const std::vector<AppliedAction>& actions) {
   std::string columns, filled;
+  std::vector<std::string> going;
   for (const AppliedAction& action : actions) {
     if (action.kind != "add_column") {
       continue;
     }
-    if (target.shape().Find(action.column) == nullptr) {
-      Refuse(id, "column \"" + action.column + "\" is gone already", "Drop what is left of it by hand.");
-    }
     std::string quoted = pg::QuoteIdentifier(action.column);
     columns += ", " + quoted;
     filled += (filled.empty() ? "" : " OR ") + quoted + " IS NOT NULL";
+    going.push_back(action.column);
   }
   if (columns.empty()) {
     return;
   }
+  const Oid relid = target.shape().relid;
   pg::Rows key = pg::KeepBooks(
       "SELECT coalesce(string_agg(', ' || quote_ident(a.attname), '' ORDER BY a.attnum), '') FROM pg_index i "
       "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
-      "WHERE i.indrelid = $1 AND i.indisprimary",
-      {pg::ObjectId(target.shape().relid)});
-  std::string undo = "mend.undo_" + std::to_string(id);
-  pg::KeepBooks(("CREATE TABLE " + undo + " AS SELECT tableoid::regclass AS undo_table, ctid AS undo_row" +
-                 key.text(0, 0) + columns + " FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " + filled)
-                    .c_str());
+      "WHERE i.indrelid = $1 AND i.indisprimary AND a.attname <> ALL ($2)",
+      {pg::ObjectId(relid), pg::TextArray(going)});
+  const std::string undo = "mend.undo_" + std::to_string(id);
+  const std::string query = "SELECT tableoid::regclass AS undo_table, ctid AS undo_row" + key.text(0, 0) + columns +
+                            " FROM " + pg::QualifiedName(relid) + " WHERE " + filled;
+  const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid).owner));
+  pg::KeepBooks(("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA").c_str());
+  pg::KeepBooks(("GRANT INSERT ON " + undo + " TO " + owner).c_str());
+  RunAsOwner(id, relid, "INSERT INTO " + undo + " " + query);
+  pg::KeepBooks(("REVOKE INSERT ON " + undo + " FROM " + owner).c_str());
   pg::KeepBooks(("GRANT SELECT ON " + undo + " TO mend_admin").c_str());
 }
 
 void CheckNoNulls(int64_t id, const ingest::Target& target, const AppliedAction& action) {
-  std::string sql = "SELECT FROM " + target.shape().QualifiedName() + " WHERE " + pg::QuoteIdentifier(action.column) +
-                    " IS NULL LIMIT 1";
-  if (!pg::KeepBooks(sql.c_str()).empty()) {
+  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " +
+                    pg::QuoteIdentifier(action.column) + " IS NULL LIMIT 1";
+  base::Result<uint64_t> nulls = RunAsOwner(id, target.shape().relid, sql);
+  if (!nulls || *nulls > 0) {
     Refuse(id, "column \"" + action.column + "\" holds nulls", "Give those rows a value first.");
   }
 }
 
-// Only built-in casts run here, as superuser: row security must not hide a row from this question.
 void CheckNarrowing(int64_t id, const ingest::Target& target, const AppliedAction& action) {
   std::string column = pg::QuoteIdentifier(action.column);
   std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column + "::" + action.from +
                     ")::" + action.type + " IS DISTINCT FROM " + column + " LIMIT 1";
-  bool changes = false;
-  std::optional<pg::Error> failure = pg::Attempt([&] { changes = !pg::KeepBooks(sql.c_str()).empty(); });
-  if (failure && !failure->IsClass("22")) {
-    throw *failure;
-  }
-  if (changes || failure) {
+  base::Result<uint64_t> changed = RunAsOwner(id, target.shape().relid, sql);
+  if (!changed || *changed > 0) {
     Refuse(id, "column \"" + action.column + "\" holds values that do not fit its former type " + action.from,
            "Change those values first.");
   }
+}
+
+// Keeps what would be lost, or refuses. Under the lock.
+void TakeStock(int64_t id, const ingest::Target& target, const std::vector<AppliedAction>& actions) {
+  for (const AppliedAction& action : actions) {
+    CheckUnchanged(id, target, action);
+  }
+  LoosePolicies policies(target.shape().relid);
+  KeepValues(id, target, actions);
+  for (const AppliedAction& action : actions) {
+    if (action.kind == "widen_type") {
+      CheckNarrowing(id, target, action);
+    } else if (action.kind == "drop_not_null") {
+      CheckNoNulls(id, target, action);
+    }
+  }
+  policies.Restore();
 }
 
 }  // namespace
@@ -120,14 +222,7 @@ void Revert(int64_t patch_id) {
     }
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
-    KeepValues(patch_id, *target, actions);
-    for (const AppliedAction& action : actions) {
-      if (action.kind == "widen_type") {
-        CheckNarrowing(patch_id, *target, action);
-      } else if (action.kind == "drop_not_null") {
-        CheckNoNulls(patch_id, *target, action);
-      }
-    }
+    TakeStock(patch_id, *target, actions);
     if (!inverse.empty()) {
       if (std::optional<std::string> unfit = AlterUnderLock(*target, inverse)) {
         Refuse(patch_id, *unfit, "Mend the healer role first.");

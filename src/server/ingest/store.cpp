@@ -1,6 +1,8 @@
 #include "server/ingest/store.h"
 
+#include "server/ingest/direct_store.h"
 #include "server/ingest/insert_plan.h"
+#include "server/ingest/settle.h"
 #include "server/pg/spi.h"
 
 namespace mend::ingest {
@@ -28,6 +30,8 @@ void Insert(const SavedPlan& plan, Row* row) {
   }
 }
 
+}  // namespace
+
 Misfit MisfitOf(const Target& target, const pg::Error& error) {
   Misfit misfit;
   misfit.kind = Kind::Constraint;
@@ -43,8 +47,6 @@ Misfit MisfitOf(const Target& target, const pg::Error& error) {
   }
   return misfit;
 }
-
-}  // namespace
 
 bool MustRaise(const pg::Error& error) {
   for (const char* about_the_system : {"08", "25", "40", "53", "57", "58", "XX"}) {
@@ -63,11 +65,18 @@ bool IsRowsOwnInReplay(const pg::Error& error) {
   return error.sqlerrcode() == ERRCODE_INTERNAL_ERROR || error.IsClass("08") || error.IsClass("25");
 }
 
-std::vector<std::optional<Misfit>> Store(const Target& target, std::vector<Row>* rows, bool replay) {
-  std::vector<std::optional<Misfit>> results(rows->size());
-  if (rows->empty()) {
-    return results;
+bool MustRaise(const Target& target, const pg::Error& error, bool replay) {
+  if (replay) {
+    return MustRaise(error) && !IsRowsOwnInReplay(error);
   }
+  const bool wanted = target.enrollment().on_conflict == OnConflict::Raise && error.sqlerrcode() == ERRCODE_UNIQUE_VIOLATION;
+  return wanted || MustRaise(error);
+}
+
+namespace {
+
+// Through the executor, one statement a row.
+void StoreByRow(const Target& target, std::vector<Row>* rows, bool replay, Results* results) {
   pg::Spi spi;
   std::vector<std::shared_ptr<const SavedPlan>> plans;
   plans.reserve(rows->size());
@@ -75,35 +84,26 @@ std::vector<std::optional<Misfit>> Store(const Target& target, std::vector<Row>*
     const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns;
     plans.push_back(same ? plans.back() : target.plans().Find(target, (*rows)[i].columns));
   }
-  // A failing row takes those before it along: they are stored again without it, and the rest follows.
-  size_t done = 0, end = rows->size();
-  while (done < rows->size()) {
-    size_t at = done;
-    const std::optional<pg::Error> error = pg::Attempt([&] {
-      for (; at < end; ++at) {
-        if (results[at]) {
-          continue;
-        }
-        if (at % 100 == 99) {
-          pg::CheckInterrupts();
-        }
-        Insert(*plans[at], &(*rows)[at]);
+  Settle(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
+    for (size_t i = first; i < end; ++i) {
+      culprit->at = i;
+      if ((*results)[i]) {
+        continue;
       }
-    });
-    if (!error) {
-      done = end;
-      end = rows->size();
-      continue;
+      if (i % 100 == 99) {
+        pg::CheckInterrupts();
+      }
+      Insert(*plans[i], &(*rows)[i]);
     }
-    const bool raise = replay ? !IsRowsOwnInReplay(*error)
-                              : target.enrollment().on_conflict == OnConflict::Raise &&
-                                    error->sqlerrcode() == ERRCODE_UNIQUE_VIOLATION;
-    if (replay ? raise && MustRaise(*error) : raise || MustRaise(*error)) {
-      throw *error;
-    }
-    results[at] = MisfitOf(target, *error);
-    end = at == done ? rows->size() : at + 1;
-    done = at == done ? at + 1 : done;
+  });
+}
+
+}  // namespace
+
+Results Store(const Target& target, std::vector<Row>* rows, bool replay) {
+  Results results(rows->size());
+  if (!rows->empty() && !StoreDirectly(target, rows, replay, &results)) {
+    StoreByRow(target, rows, replay, &results);
   }
   return results;
 }

@@ -14,6 +14,7 @@ namespace mend::ingest {
 
 class TypeMap;    // what conversion knows of the columns' types
 class PlanCache;  // the INSERT statements that Store has planned
+class DirectPlan;  // how to write without the executor
 
 struct Resolution {
   enum class To : uint8_t { Column, Unknown, Ignored, Ambiguous } to = To::Unknown;
@@ -42,6 +43,8 @@ class Target {
 
   TypeMap& types() const { return *types_; }
   PlanCache& plans() const { return *plans_; }
+  // Made when first needed, and again when it is no longer fresh.
+  std::shared_ptr<const DirectPlan>& direct() const { return direct_; }
 
  private:
   Resolution Look(std::string_view key) const;
@@ -59,6 +62,7 @@ class Target {
   mutable std::deque<std::string> seen_keys_;
   std::unique_ptr<TypeMap> types_;
   std::unique_ptr<PlanCache> plans_;
+  mutable std::shared_ptr<const DirectPlan> direct_;
 };
 
 // The enrolled table, cached in this session and dropped when the relation, its enrolment or its

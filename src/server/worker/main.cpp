@@ -4,6 +4,7 @@
 
 #include "core/heal/breaker.h"
 #include "server/apply/submitter.h"
+#include "server/observe/seals.h"
 #include "server/pg/latch.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
@@ -100,6 +101,7 @@ class Worker {
     if (!MayStay() || !Look(&outlook)) {
       return outlook.stopped ? !LeaveStopped() : !Leave(0);
     }
+    Seal();
     if (HealOne(outlook)) {
       active_at_ = NowMs();
       return true;
@@ -124,6 +126,17 @@ class Worker {
     }
     transaction.Commit();
     return stay;
+  }
+
+  // Trouble with the audit trail stops no healing, and is told once.
+  void Seal() {
+    std::optional<pg::Error> error = Guarded([&] { observe::SealEvents(!sealed_before_); });
+    sealed_before_ = true;
+    std::string told = error ? error->what() : "";
+    if (error && told != seal_trouble_) {
+      Log("pg_mend: audit events are not sealed", *error);
+    }
+    seal_trouble_ = told;
   }
 
   // Heals the first due table, in rotation, that no other worker has; false when there is none.
@@ -235,6 +248,8 @@ class Worker {
   Oid last_target_ = InvalidOid;
   int64_t active_at_;
   bool succeeded_by_another_ = false;
+  bool sealed_before_ = false;  // whether all events were looked at once
+  std::string seal_trouble_;    // what the log has been told
 };
 
 }  // namespace
