@@ -277,6 +277,12 @@ std::optional<Answer> Reuse(Question* question, const Remembered& remembered) {
 
 }  // namespace
 
+bool Answer::Concerns(const drift::Drift& one) const {
+  return std::any_of(drift.begin(), drift.end(), [&](const drift::Drift& asked) {
+    return asked.field == one.field && asked.kind == one.kind;
+  });
+}
+
 std::optional<Answer> Consider(Question* question, const Access& access) {
   ReadShare(question);
   question->fingerprint = Fingerprint(*question);

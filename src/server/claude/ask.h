@@ -32,6 +32,8 @@ struct Answer {
   int64_t input_tokens = 0;
   int64_t output_tokens = 0;
   int64_t cost = 0;  // nano-dollars
+
+  bool Concerns(const drift::Drift& one) const;
 };
 
 // What is known without asking: nullopt means that the question is to be put. Fills `question` as far as that takes.
