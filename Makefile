@@ -27,12 +27,21 @@ PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-reg
 ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
+# Named wait and failure points, for tests: src/server/pg/test_point.h says which objects must be built again.
+ifdef TEST_POINTS
+PG_CPPFLAGS += -DMEND_TEST_POINTS
+endif
 ifneq ($(filter 14 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif
 PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
 SHLIB_LINK += -lcurl -lstdc++ -Wl,--version-script=src/exports.map
-EXTRA_CLEAN = $(INSTALL_SQL) $(SOURCES:.cpp=.d)
+
+# The bridge to MCP clients is optional: make bridge, make install-bridge. It needs libpq and libmicrohttpd.
+BRIDGE = mend-mcp
+BRIDGE_SOURCES = $(sort $(wildcard src/core/base/*.cpp src/core/tools/*.cpp src/core/mcp/*.cpp src/bridge/*.cpp))
+
+EXTRA_CLEAN = $(INSTALL_SQL) $(SOURCES:.cpp=.d) $(BRIDGE) $(BRIDGE_SOURCES:.cpp=.o) $(BRIDGE_SOURCES:.cpp=.d)
 
 # Bitcode would need clang and gains nothing here.
 override with_llvm = no
@@ -44,4 +53,20 @@ $(shlib): src/exports.map Makefile
 $(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
 	cat $^ > $@
 
--include $(SOURCES:.cpp=.d)
+$(filter src/bridge/%,$(BRIDGE_SOURCES:.cpp=.o)): CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir) -DMEND_VERSION='"$(EXTVERSION)"'
+
+$(BRIDGE): $(BRIDGE_SOURCES:.cpp=.o)
+	$(CXX) $(CXXFLAGS) $^ $(LDFLAGS) -L$(shell $(PG_CONFIG) --libdir) -lpq -pthread -o $@
+
+bridge: $(BRIDGE)
+
+install-bridge: bridge
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $(BRIDGE) '$(DESTDIR)$(bindir)/$(BRIDGE)'
+
+uninstall-bridge:
+	rm -f '$(DESTDIR)$(bindir)/$(BRIDGE)'
+
+.PHONY: bridge install-bridge uninstall-bridge
+
+-include $(sort $(SOURCES:.cpp=.d) $(BRIDGE_SOURCES:.cpp=.d))

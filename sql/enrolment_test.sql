@@ -38,7 +38,7 @@ SELECT * FROM log;
 -- A null term leaves it as it is.
 SELECT mend.configure('shop.orders');
 SELECT mend.configure('shop.orders', mode => 'auto', share => NULL);
-SELECT count(*) AS rounds_requested FROM mend.progress;
+SELECT count(*) AS rounds_requested FROM mend.requests;
 SELECT mend.configure('shop.orders', mode => 'paused', allow => '{add_column,drop_not_null}', share => 'values',
                       lossless => false, on_conflict => 'update', carry => '{app.tenant_id,TimeZone}',
                       naive_zone => 'europe/berlin', allow_published => true);
@@ -47,7 +47,7 @@ SELECT mend.configure('shop.orders', naive_zone => '', allow => '{}');
 SELECT * FROM terms;
 SELECT * FROM log OFFSET 1;
 \x
-SELECT requested FROM mend.progress WHERE target = 'shop.orders'::regclass;
+SELECT count(*) AS requested FROM mend.requests WHERE target = 'shop.orders'::regclass;
 
 -- Terms that make no sense.
 SELECT mend.configure('shop.orders', allow => '{add_column,add_enum_value}');
@@ -184,7 +184,7 @@ SELECT mend.accept_loss('shop.orders', NULL);
 SELECT mend.accept_loss('theirs', 'a');
 SELECT lossy_columns FROM terms WHERE target_name = 'shop.orders';
 SELECT * FROM log WHERE kind IN ('field_mapped', 'loss_accepted');
-SELECT target, requested FROM mend.progress WHERE target = 'shop.orders'::regclass;
+SELECT target, count(*) AS requested FROM mend.requests WHERE target = 'shop.orders'::regclass GROUP BY target;
 
 -- Unenrolling waits for the queue; dead letters stay.
 INSERT INTO mend.queue (target, target_name, payload, submitter, submitted_by, sqlstate, error, kind)
@@ -203,6 +203,7 @@ SELECT mend.unenroll('shop.orders');
 SELECT (SELECT count(*) FROM mend.enrollments WHERE target = 'shop.orders'::regclass) AS enrollments,
        (SELECT count(*) FROM mend.fields) AS fields,
        (SELECT count(*) FROM mend.progress WHERE target = 'shop.orders'::regclass) AS progress,
+       (SELECT count(*) FROM mend.requests WHERE target = 'shop.orders'::regclass) AS requests,
        (SELECT string_agg(state, ',') FROM mend.drifts) AS drifts,
        (SELECT count(*) FROM mend.dead_letters) AS dead_letters;
 SELECT kind, target_name FROM log WHERE kind = 'unenrolled' ORDER BY target_name;
@@ -226,7 +227,7 @@ SELECT c.relname, has_table_privilege('mend_admin', c.oid, 'SELECT') AS admin_re
 FROM pg_class c
 WHERE c.oid IN ('mend.queue'::regclass, 'mend.dead_letters'::regclass, 'mend.drifts'::regclass, 'mend.patches'::regclass,
                 'mend.fields'::regclass, 'mend.enrollments'::regclass, 'mend.events'::regclass, 'mend.progress'::regclass,
-                'mend.control'::regclass)
+                'mend.control'::regclass, 'mend.requests'::regclass)
 ORDER BY 1;
 SELECT has_column_privilege('mend_agent', 'mend.events', 'kind', 'SELECT') AS agent_reads_kind,
        has_column_privilege('mend_agent', 'mend.events', 'detail', 'SELECT') AS agent_reads_detail;

@@ -22,6 +22,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.discard(bigint[],text)', '{admin}'),
     ('function', 'mend.dry_run(regclass,text,boolean)', '{admin,agent}'),
     ('function', 'mend.edit_price()', '{}'),
+    ('function', 'mend.dry_run_patch(bigint)', '{admin,agent}'),
     ('function', 'mend.enroll(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean)', '{admin}'),
     ('function', 'mend.event_digest(text,bigint,timestamp with time zone,mend.events)', '{}'),
     ('function', 'mend.hold_fields(mend.patches,text)', '{}'),
@@ -30,8 +31,9 @@ INSERT INTO expected VALUES
     ('function', 'mend.note_unsealed()', '{}'),
     ('function', 'mend.preview_prompt(regclass)', '{admin}'),
     ('function', 'mend.propose(regclass,text,jsonb,text)', '{admin,agent}'),
+    ('function', 'mend.record_tool_call(text,text,bigint,text,bigint)', '{admin,agent}'),
     ('function', 'mend.reject(bigint,text)', '{admin}'),
-    ('function', 'mend.request_round(regclass)', '{}'),
+    ('function', 'mend.request_round(regclass,text)', '{}'),
     ('function', 'mend.requeue(bigint[])', '{}'),
     ('function', 'mend.reset_breaker(regclass)', '{admin}'),
     ('function', 'mend.retry(regclass,bigint[])', '{admin}'),
@@ -44,11 +46,13 @@ INSERT INTO expected VALUES
     ('function', 'mend.wait_idle(regclass,interval)', '{anyone}'),
     ('function', 'mend.wake()', '{}'),
     ('function', 'mend.worker_refused_at()', '{admin,agent,monitor}'),
+    ('function', 'mend.estimated_rows(bigint,regclass,regclass)', '{admin,agent,monitor}'),
     ('function', 'mend.workers()', '{admin,agent,monitor}'),
     -- who may read; columns: who may read some columns only
     ('table', 'mend.calls', '{admin}'),
     ('table', 'mend.control', '{admin}'),
     ('table', 'mend.dead_letters', '{admin}'),
+    ('columns', 'mend.dead_letters', '{agent}'),
     ('table', 'mend.drifts', '{admin,agent}'),
     ('table', 'mend.enrollments', '{admin,agent}'),
     ('table', 'mend.event_seals', '{admin}'),
@@ -60,7 +64,9 @@ INSERT INTO expected VALUES
     ('table', 'mend.patches', '{admin,agent}'),
     ('table', 'mend.plans', '{admin}'),
     ('table', 'mend.progress', '{admin}'),
+    ('table', 'mend.requests', '{admin}'),
     ('table', 'mend.queue', '{admin}'),
+    ('table', 'mend.tool_calls', '{admin}'),
     ('table', 'mend.unsealed_events', '{admin}'),
     ('view', 'mend.status', '{admin,agent,monitor}'),
     ('view', 'mend.work', '{admin}'),
@@ -75,6 +81,7 @@ INSERT INTO expected VALUES
     ('sequence', 'mend.events_id_seq', '{}'),
     ('sequence', 'mend.patches_id_seq', '{}'),
     ('sequence', 'mend.queue_id_seq', '{}'),
+    ('sequence', 'mend.requests_id_seq', '{}'),
     -- who may set it
     ('setting', 'mend.api_key_file', '{}'),
     ('setting', 'mend.api_url', '{}'),
@@ -170,7 +177,7 @@ SELECT p.kind, p.object, 'read' AS what,
                (SELECT string_agg(CASE WHEN f.proisstrict THEN '''0''::' ELSE 'NULL::' END || format_type(t, NULL), ', ' ORDER BY n) FROM unnest(f.proargtypes) WITH ORDINALITY a (t, n)))
            WHEN 'setting' THEN format('SET LOCAL %s TO DEFAULT', p.object)
            WHEN 'sequence' THEN format('SELECT nextval(%L)', p.object)
-           ELSE format('SELECT %s FROM %s LIMIT 1', CASE WHEN p.object = 'mend.events' THEN 'id' ELSE '*' END, p.object)
+           ELSE format('SELECT %s FROM %s LIMIT 1', CASE WHEN p.object IN ('mend.events', 'mend.dead_letters') THEN 'id' ELSE '*' END, p.object)
        END AS statement
 FROM present p LEFT JOIN pg_proc f ON p.kind = 'function' AND f.oid = p.oid
 UNION ALL

@@ -4,15 +4,14 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_wake';
 COMMENT ON FUNCTION mend.wake() IS 'Internal: asks for a worker when the transaction commits';
 REVOKE ALL ON FUNCTION mend.wake() FROM PUBLIC;
 
-CREATE FUNCTION mend.request_round(target regclass) RETURNS void
+CREATE FUNCTION mend.request_round(target regclass, kind text DEFAULT 'round') RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO mend.progress AS p (target) VALUES (request_round.target)
-    ON CONFLICT ON CONSTRAINT progress_pkey DO UPDATE SET requested = p.requested + 1;
+    INSERT INTO mend.requests (target, kind) VALUES (request_round.target, request_round.kind);
     SELECT mend.wake();
 END;
-COMMENT ON FUNCTION mend.request_round(regclass) IS 'Internal: has the worker look at all waiting rows of a table';
-REVOKE ALL ON FUNCTION mend.request_round(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION mend.request_round(regclass, text) IS 'Internal: has the worker look at all waiting rows of a table';
+REVOKE ALL ON FUNCTION mend.request_round(regclass, text) FROM PUBLIC;
 
 CREATE FUNCTION mend.dry_run(
     target regclass, ddl text, live boolean DEFAULT false,

@@ -22,7 +22,6 @@ DECLARE
     chosen bigint[];
     tables regclass[];
     moved bigint;
-    roused bigint;
 BEGIN
     SELECT coalesce(array_agg(d.id), '{}'), coalesce(array_agg(DISTINCT d.target), '{}') INTO chosen, tables
     FROM mend.dead_letters d JOIN mend.enrollments e ON e.target = d.target
@@ -30,12 +29,9 @@ BEGIN
     moved := mend.requeue(chosen);
     IF retry.ids IS NULL THEN
         -- Nor are rows that wait for a time of their own to wait any longer.
-        WITH woken AS (
-            UPDATE mend.queue q SET not_before = NULL FROM mend.enrollments e
-            WHERE e.target = q.target AND (retry.target IS NULL OR q.target = retry.target) AND q.not_before IS NOT NULL
-            RETURNING q.target
-        )
-        SELECT count(mend.request_round(r.target)) INTO roused FROM (SELECT DISTINCT u.target FROM woken u) r;
+        PERFORM mend.request_round(e.target, 'retry') FROM mend.enrollments e
+        WHERE (retry.target IS NULL OR e.target = retry.target)
+            AND EXISTS (SELECT FROM mend.queue q WHERE q.target = e.target AND q.not_before IS NOT NULL);
     END IF;
     IF moved > 0 THEN
         PERFORM mend.request_round(t) FROM unnest(tables) t;

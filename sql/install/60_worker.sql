@@ -8,11 +8,12 @@ GRANT EXECUTE ON FUNCTION mend.at_home(bigint, oid) TO mend_admin, mend_agent, p
 
 -- The one definition of work, for the worker and for mend.wait_idle(). A row that fails keeps a table due: what the
 -- worker has seen of the queue is progress.folded, and it looks at newer rows only. After an error nothing is due
--- before not_before; otherwise new rows are, whatever the older ones wait for.
+-- before not_before, short of mend.reset_breaker(); otherwise new rows are, whatever the older ones wait for.
 CREATE VIEW mend.work AS
 SELECT e.target,
        e.target_name,
-       NOT backing_off AND (
+       EXISTS (SELECT FROM mend.requests r WHERE r.target = e.target AND (r.kind = 'reset_breaker' OR NOT backing_off))
+       OR NOT backing_off AND (
            p.requested > p.done
            OR p.not_before IS NOT NULL AND p.not_before <= clock_timestamp()
            OR CASE

@@ -1,9 +1,30 @@
+-- Counting ten million rows takes seconds, and a status is looked at often: exact up to a hundred thousand rows a table,
+-- past that PostgreSQL's own estimate.
+CREATE FUNCTION mend.estimated_rows(counted bigint, of_table regclass, target regclass) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    plan json;
+BEGIN
+    IF counted > 100000 THEN
+        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s WHERE target = %s', of_table, target::oid) INTO plan;
+        counted := greatest(counted, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint);
+    END IF;
+    RETURN counted;
+END
+$$;
+COMMENT ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) IS
+    'Internal: rows of the queue or the dead letters for a target, when more than a hundred thousand were counted';
+REVOKE ALL ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) TO mend_admin, mend_agent, pg_monitor;
+
 CREATE VIEW mend.status AS
 SELECT e.target,
        e.mode,
        q.queued,
        q.oldest,
-       (SELECT count(*) FROM mend.dead_letters d WHERE d.target = e.target) AS dead_letters,
+       mend.estimated_rows((SELECT count(*) FROM (SELECT FROM mend.dead_letters d WHERE d.target = e.target
+                                                  ORDER BY d.target, d.id LIMIT 100001) bounded),
+                           'mend.dead_letters', e.target) AS dead_letters,
        s.state,
        s.reason,
        w.pid AS worker_pid,
@@ -13,8 +34,12 @@ SELECT e.target,
 FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      LEFT JOIN mend.workers() w ON w.target = e.target
-     CROSS JOIN LATERAL (SELECT count(*) AS queued, min(submitted_at) AS oldest
-                         FROM mend.queue WHERE queue.target = e.target) q
+     CROSS JOIN LATERAL (SELECT mend.estimated_rows((SELECT count(*)
+                                                     FROM (SELECT FROM mend.queue c WHERE c.target = e.target
+                                                           ORDER BY c.target, c.id LIMIT 100001) bounded),
+                                                    'mend.queue', e.target) AS queued,
+                                (SELECT f.submitted_at FROM mend.queue f WHERE f.target = e.target
+                                 ORDER BY f.target, f.id LIMIT 1) AS oldest) q
      CROSS JOIN LATERAL (SELECT min(id) AS patch FROM mend.patches
                          WHERE patches.target = e.target AND patches.state = 'proposed') o
      CROSS JOIN LATERAL (
@@ -45,9 +70,9 @@ FROM mend.enrollments e
 COMMENT ON VIEW mend.status IS 'One row a landing table: what waits, and why';
 COMMENT ON COLUMN mend.status.target IS 'The landing table';
 COMMENT ON COLUMN mend.status.mode IS 'auto, review or paused';
-COMMENT ON COLUMN mend.status.queued IS 'Payloads in the queue';
-COMMENT ON COLUMN mend.status.oldest IS 'When the oldest of them was offered';
-COMMENT ON COLUMN mend.status.dead_letters IS 'Payloads that a person must look at';
+COMMENT ON COLUMN mend.status.queued IS 'Payloads in the queue; past 100,000 an estimate';
+COMMENT ON COLUMN mend.status.oldest IS 'When the first of them, in order of id, was offered';
+COMMENT ON COLUMN mend.status.dead_letters IS 'Payloads that a person must look at; past 100,000 an estimate';
 COMMENT ON COLUMN mend.status.state IS 'idle, due, healing, waiting, review, breaker, paused or stopped';
 COMMENT ON COLUMN mend.status.reason IS 'Why, in plain words';
 COMMENT ON COLUMN mend.status.worker_pid IS 'The worker that heals the table now';

@@ -8,7 +8,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(mend_node landing_table enqueue due_tables worker_pids wait_no_worker nothing_crashed);
+use Time::HiRes qw(usleep time);
+
+our @EXPORT = qw(mend_node landing_table enqueue due_tables worker_pids wait_no_worker nothing_crashed poll
+  has_test_points set_point clear_points release_point at_point point_file);
 
 # A running node with the extension in database postgres. PostgreSQL::Test::Cluster reads TEMP_CONFIG, by which the
 # node finds an extension that is not installed under /usr.
@@ -79,5 +82,56 @@ sub nothing_crashed
 	is(scalar(@crashes), $allowed // 0, 'no process crashed') or diag(join "\n", @crashes);
 	return;
 }
+
+# Calls a sub until it is true, for at most a minute; returns what it returned.
+sub poll
+{
+	my ($condition) = @_;
+	my $until = time + 60;
+	my $found;
+	usleep(5_000) until ($found = $condition->()) || time > $until;
+	return $found;
+}
+
+# Whether the library that the node finds has the wait and failure points of src/server/pg/test_point.h.
+sub has_test_points
+{
+	my ($node) = @_;
+	for my $folder (split /:/, $node->safe_psql('postgres', 'SHOW dynamic_library_path'))
+	{
+		return slurp_file("$folder/pg_mend.so") =~ /mend_test_points/ ? 1 : 0 if -e "$folder/pg_mend.so";
+	}
+	return 0;
+}
+
+sub point_file { my ($node, $point) = @_; return $node->data_dir . "/mend_test_points/$point" }
+
+# The next process that comes by the point obeys.
+sub set_point
+{
+	my ($node, $point, $order) = @_;
+	mkdir $node->data_dir . '/mend_test_points';
+	my $file = point_file($node, $point);
+	append_to_file("$file.new", "$order\n");
+	rename "$file.new", $file or die "cannot set $file: $!";
+	return;
+}
+
+# Waits until a process waits at the point; returns its pid.
+sub at_point
+{
+	my ($node, $point, $database) = @_;
+	return poll(sub { $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE query = 'pg_mend: at test point $point' AND state = 'active'") });
+}
+
+sub release_point
+{
+	my ($node, $point) = @_;
+	append_to_file(point_file($node, $point) . '.go', '');
+	return;
+}
+
+sub clear_points { my ($node) = @_; unlink glob $node->data_dir . '/mend_test_points/*'; return }
 
 1;

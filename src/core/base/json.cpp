@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/base/json_fast.h"
 #include "core/base/json_scan.h"
 #include "core/base/number.h"
 #include "core/base/utf8.h"
@@ -160,7 +161,25 @@ class TapeHandler {
   const char* refusal_ = nullptr;
 };
 
+Document::Document() : scratch_(std::make_unique<FastScratch>()) {}
+Document::~Document() = default;
+
 std::optional<Document::Failure> Document::Parse(std::string_view text) {
+  size_t consumed = 0;
+  if (text.size() < std::numeric_limits<uint32_t>::max() - kPadding && ReadFast(text, &tokens_, scratch_.get(), &consumed)) {
+    while (consumed < text.size() && (text[consumed] == ' ' || text[consumed] == '\t' || text[consumed] == '\n' || text[consumed] == '\r')) {
+      ++consumed;
+    }
+    if (consumed == text.size()) {
+      source_ = text;
+      open_.clear();
+      return std::nullopt;
+    }
+  }
+  return ParseSlowly(text);  // which knows what is wrong
+}
+
+std::optional<Document::Failure> Document::ParseSlowly(std::string_view text) {
   Reset();
   if (text.size() >= std::numeric_limits<uint32_t>::max() - kPadding) {
     return Failure{"the text is too long", 0};
@@ -207,6 +226,15 @@ std::optional<Document::Failure> Document::Read(bool* hide_numbers) {
 }
 
 std::optional<Document::Failure> Document::ParsePrefix(std::string_view text, size_t* consumed) {
+  if (text.size() < std::numeric_limits<uint32_t>::max() - kPadding && ReadFast(text, &tokens_, scratch_.get(), consumed)) {
+    // A number or a word goes on up to where ValueEnd() says.
+    const Kind kind = tokens_.front().kind;
+    if (kind == Kind::Array || kind == Kind::Object || kind == Kind::String || *consumed == ValueEnd(text)) {
+      source_ = text.substr(0, *consumed);
+      open_.clear();
+      return std::nullopt;
+    }
+  }
   *consumed = ValueEnd(text);
   return Parse(text.substr(0, *consumed));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct Token {
 };
 
 class Value;
+struct FastScratch;
 
 // Owns the tape and the decoded strings. Reuse one Document for many payloads: Parse() and the
 // builder calls of a new Reset() keep the capacity. Values are valid until the next Reset/Parse.
@@ -35,7 +37,8 @@ class Document {
     size_t offset;        // byte offset in the text given
   };
 
-  Document() = default;
+  Document();
+  ~Document();
   Document(const Document&) = delete;  // tokens point into the buffer
   Document& operator=(const Document&) = delete;
 
@@ -43,6 +46,9 @@ class Document {
   // Refuses: trailing text, NUL characters (\u0000), lone surrogates, depth over kMaxDepth.
   // Iterative: input depth never costs stack. `text` must outlive the Values.
   std::optional<Failure> Parse(std::string_view text);
+
+  // The same by the reader that knows what is wrong with a text; Parse() turns to it where its own is in doubt.
+  std::optional<Failure> ParseSlowly(std::string_view text);
 
   // Parses one value at the start of `text` (after white space) and stops behind it; `consumed`
   // tells where. For walking an array element by element.
@@ -69,6 +75,7 @@ class Document {
   std::vector<uint32_t> open_;  // indexes of the containers not yet closed
   std::string buffer_;          // the in-situ copy that string tokens point into
   std::string_view source_;
+  std::unique_ptr<FastScratch> scratch_;
 };
 
 // A cheap reference to one value on a tape.

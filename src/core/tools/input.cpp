@@ -57,15 +57,18 @@ std::string TakeMapping(json::Value entry, PatchInput* patch) {
 
 }  // namespace
 
-base::Result<PatchInput> ReadPatchInput(json::Value input) {
-  if (std::string why = WhyNotExactly(input, "the input", {"ddl", "field_map", "rationale"});
-      !why.empty()) {
-    return Invalid(std::move(why));
-  }
+base::Result<PatchInput> ReadPatchInput(json::Value input, PatchInputOf whose) {
+  const bool client = whose == PatchInputOf::Client;
+  const bool mapped = !client || json::Member(input, "field_map");
+  std::string why =
+      !client  ? WhyNotExactly(input, "the input", {"ddl", "field_map", "rationale"})
+      : mapped ? WhyNotExactly(input, "the input", {"table", "ddl", "field_map", "rationale"})
+               : WhyNotExactly(input, "the input", {"table", "ddl", "rationale"});
+  if (!why.empty()) return Invalid(std::move(why));
   const auto ddl = json::StringMember(input, "ddl");
   const auto rationale = json::StringMember(input, "rationale");
   const json::Value field_map = json::ArrayMember(input, "field_map");
-  if (!ddl || !rationale || !field_map) {
+  if (!ddl || !rationale || (mapped && !field_map)) {
     return Invalid("ddl and rationale must be strings, and field_map an array");
   }
   if (ddl->size() > kMaxDdlBytes) {
@@ -74,8 +77,10 @@ base::Result<PatchInput> ReadPatchInput(json::Value input) {
   PatchInput patch;
   patch.ddl = *ddl;
   patch.rationale = Readable(*rationale);
-  for (json::Value entry = field_map.First(); entry; entry = field_map.After(entry)) {
-    if (std::string why = TakeMapping(entry, &patch); !why.empty()) return Invalid(std::move(why));
+  for (json::Value entry = field_map ? field_map.First() : json::Value(); entry;
+       entry = field_map.After(entry)) {
+    why = TakeMapping(entry, &patch);
+    if (!why.empty()) return Invalid(std::move(why));
   }
   const bool no_ddl = patch.ddl.find_first_not_of(" \t\r\n") == std::string::npos;
   if (no_ddl) patch.ddl.clear();

@@ -21,9 +21,13 @@ struct PatchInput {
   std::string rationale;  // cut at kMaxRationaleBytes, control characters made blanks
 };
 
+// The planner's conversation is about one table and gives every member; a client names the table,
+// and may leave field_map out.
+enum class PatchInputOf { Planner, Client };
+
 // The error says what to mend. Unknown members, a field mapped twice, sizes past the limits and a
 // patch of nothing are refused.
-base::Result<PatchInput> ReadPatchInput(json::Value input);
+base::Result<PatchInput> ReadPatchInput(json::Value input, PatchInputOf whose = PatchInputOf::Planner);
 base::Result<std::string> ReadGiveUpInput(json::Value input);
 
 }  // namespace mend::tools

@@ -7,6 +7,7 @@
 #include "server/api/terms.h"
 #include "server/guard/landing_table.h"
 #include "server/ingest/enrollment.h"
+#include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 
 namespace mend::api {
@@ -79,6 +80,18 @@ Datum Enroll(FunctionCallInfo call) {
   return 0;
 }
 
+// What was offered for the table under an earlier name follows it to the one it is enrolled with now.
+void AdoptName(Oid target) {
+  for (const char* table : {"queue", "dead_letters", "fields", "drifts"}) {
+    pg::KeepBooks((std::string("UPDATE mend.") + table +
+                   " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
+                   "AND b.target = e.target AND b.target_name <> e.target_name "
+                   "AND mend.at_home(e.system_identifier, e.database_oid)")
+                      .c_str(),
+                  {pg::ObjectId(target)});
+  }
+}
+
 Datum Configure(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
@@ -92,6 +105,9 @@ Datum Configure(FunctionCallInfo call) {
   if (terms.on_conflict == "update") {
     CheckKeyForUpdate(target);
   }
+  std::vector<pg::Param> parameters = Parameters(target, terms);
+  const std::string name = pg::QualifiedName(target);
+  parameters.push_back(pg::Text(name));
   const pg::Rows changed = pg::KeepBooks(
       "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE e.target = $1),"
       " after AS (UPDATE mend.enrollments e SET mode = coalesce($2::mend.mode, mode),"
@@ -100,7 +116,9 @@ Datum Configure(FunctionCallInfo call) {
       "           share = coalesce($5::mend.share, share), lossless = coalesce($6, lossless),"
       "           on_conflict = coalesce($7, on_conflict), carry = coalesce($8, carry),"
       "           naive_zone = nullif(coalesce($9, naive_zone), ''),"
-      "           allow_published = coalesce($10, allow_published)"
+      "           allow_published = coalesce($10, allow_published),"
+      // A renamed table is still the same one, unless the OID came with a restore.
+      "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $11 ELSE target_name END"
       "           WHERE e.target = $1 RETURNING e.target_name, pg_catalog.to_jsonb(e) AS terms),"
       " changes AS (SELECT pg_catalog.jsonb_object_agg(n.key, pg_catalog.jsonb_build_object("
       "                      'from', before.terms -> n.key, 'to', n.value)) AS detail"
@@ -108,8 +126,9 @@ Datum Configure(FunctionCallInfo call) {
       "             WHERE before.terms -> n.key IS DISTINCT FROM n.value) "
       "INSERT INTO mend.events (kind, target_name, detail) "
       "SELECT 'configured', after.target_name, changes.detail FROM after, changes WHERE changes.detail IS NOT NULL",
-      Parameters(target, terms));
+      parameters);
   if (changed.processed() > 0) {
+    AdoptName(target);
     RequestRound(target);
   }
   return 0;
@@ -135,6 +154,7 @@ Datum Unenroll(FunctionCallInfo call) {
       "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
       " fields AS (DELETE FROM mend.fields WHERE target = $1),"
       " progress AS (DELETE FROM mend.progress WHERE target = $1),"
+      " requests AS (DELETE FROM mend.requests WHERE target = $1),"
       " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')),"
       " patches AS (UPDATE mend.patches SET state = 'rejected', reason = 'the table was unenrolled',"
       "             decided_by = session_user, decided_at = pg_catalog.clock_timestamp()"

@@ -1,4 +1,4 @@
-// mend.propose, mend.dry_run, mend.revert, mend.wake.
+// mend.propose, mend.dry_run, mend.dry_run_patch, mend.revert, mend.wake.
 #include <optional>
 #include <string>
 
@@ -90,6 +90,18 @@ Trial TryPatch(const ingest::Target& target, const plan::Patch& patch, bool live
   return trial;
 }
 
+// What does not pass the guard is a trial that failed.
+Trial Try(Oid relid, const std::string& ddl, const std::string& field_map, bool live) {
+  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
+  base::Result<plan::Patch> patch = apply::ReadPatch(*target, ddl, field_map);
+  if (patch) {
+    return TryPatch(*target, *patch, live);
+  }
+  Trial trial;
+  trial.reason = patch.error().message;
+  return trial;
+}
+
 Datum ToRecord(FunctionCallInfo call, const Trial& trial) {
   const char* reason = trial.reason.empty() ? nullptr : trial.reason.c_str();
   return pg::Call([&] {
@@ -110,15 +122,18 @@ Datum DryRun(FunctionCallInfo call) {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for a live dry run",
                     "Only members of mend_admin may take the lock; call it with live => false.");
   }
-  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
-  base::Result<plan::Patch> patch = apply::ReadPatch(*target, ddl, "{}");
-  Trial trial;
-  if (patch) {
-    trial = TryPatch(*target, *patch, live);
-  } else {
-    trial.reason = patch.error().message;
+  return ToRecord(call, Try(relid, ddl, "{}", live));
+}
+
+Datum DryRunPatch(FunctionCallInfo fcinfo) {
+  int64_t id = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT target::oid, coalesce(ddl, proposed_ddl), field_map::text FROM mend.patches WHERE id = $1",
+      {pg::Int8(id)});
+  if (rows.empty()) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(id), "See mend.patches.");
   }
-  return ToRecord(call, trial);
+  return ToRecord(fcinfo, Try(rows.oid(0, 0), rows.text(0, 1), rows.text(0, 2), false));
 }
 
 int64_t RecordProposal(const ingest::Target& target, apply::NewPatch record, const plan::Patch& patch) {
@@ -179,6 +194,7 @@ Datum Wake(FunctionCallInfo) {
 }  // namespace mend::api
 
 MEND_EXPORT(mend_dry_run, mend::api::DryRun)
+MEND_EXPORT(mend_dry_run_patch, mend::api::DryRunPatch)
 MEND_EXPORT(mend_propose, mend::api::Propose)
 MEND_EXPORT(mend_revert, mend::api::Revert)
 MEND_EXPORT(mend_wake, mend::api::Wake)

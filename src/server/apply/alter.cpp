@@ -9,6 +9,7 @@
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/settings.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 
 namespace mend::apply {
@@ -47,7 +48,9 @@ void RecordApplied(const ingest::Target& target, const PatchRecord& record) {
   // Of a table that has changed, what the worker itself proposed is planned anew.
   pg::KeepBooks(
       "UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || $2 WHERE target = $1 "
-      "AND state = 'proposed' AND proposed_by = 'pg_mend'",
+      "AND id IN (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
+      // Not one that somebody is deciding on: we hold the table's lock, and must not wait for people.
+      "FOR UPDATE SKIP LOCKED)",
       {pg::ObjectId(target.shape().relid), pg::Int8(record.id)});
   pg::KeepBooks("UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
                 "WHERE target = $1",
@@ -98,12 +101,39 @@ ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedR
   return counts;
 }
 
-// Replays the sample and says which actions none of their rows could show.
+// Whether nothing of the same submitter waits before a row of the sample: only then may the sample be stored ahead of the
+// replay, which keeps the order of arrival.
+bool IsNextInOrder(Oid target, const std::vector<QueuedRow>& rows) {
+  std::vector<int64_t> ids;
+  for (const QueuedRow& row : rows) {
+    ids.push_back(row.id);
+  }
+  return pg::KeepBooks(
+             "SELECT FROM (SELECT id, submitter FROM mend.queue WHERE target = $1 AND id <= $2 "
+             "AND id >= (SELECT low_id FROM mend.progress WHERE target = $1) ORDER BY id LIMIT 1000) early "
+             "HAVING max(id) = $2 AND bool_and(submitter <> $3 OR id = ANY ($4))",
+             {pg::ObjectId(target), pg::Int8(ids.back()), pg::ObjectId(rows.back().submitter), pg::Int8Array(ids)})
+             .size() == 1;
+}
+
+// Replays the sample and says which actions none of their rows could show. Out of turn it is a trial, and rolled back.
 std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::vector<SampleRow>& sample,
                                const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
                                ReplayCounts* counts) {
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
-  *counts = StoreSample(*target, rows, dispositions, record.id);
+  bool keep = IsNextInOrder(relid, rows);
+  std::optional<pg::Subtransaction> trial;
+  if (!keep) {
+    trial.emplace();
+  }
+  try {
+    *counts = StoreSample(*target, rows, dispositions, record.id);
+  } catch (...) {
+    if (trial) {
+      trial->RollBack();
+    }
+    throw;
+  }
   std::vector<bool> tried(record.patch.actions.size()), shown(record.patch.actions.size());
   for (const SampleRow& row : sample) {
     bool locked = std::any_of(rows.begin(), rows.end(), [&](const QueuedRow& queued) { return queued.id == row.id; });
@@ -116,6 +146,10 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::
   std::vector<bool> refuted(tried.size());
   for (size_t i = 0; i < tried.size(); ++i) {
     refuted[i] = tried[i] && !shown[i];
+  }
+  if (trial) {
+    trial->RollBack();
+    counts->Forget();
   }
   return refuted;
 }
@@ -163,6 +197,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   std::optional<HoldTimeout> hold;
   if (!record.ddl.empty()) {
     LockForAlter(target_oid);
+    pg::TestPoint("locked");
     hold.emplace();
   }
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(target_oid);
@@ -178,8 +213,10 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     }
   }
   *altered = true;
+  pg::TestPoint("altered");
   RecordFields(*target, record);
   RecordApplied(*target, record);
+  pg::TestPoint("booked");
   std::vector<QueuedRow> rows = LockSample(sample, target_oid, target->enrollment().target_name);
   std::optional<Identity> identity;
   if (!rows.empty()) {
@@ -191,7 +228,9 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
       return application;
     }
   }
+  pg::TestPoint("sampled");
   transaction.Commit();
+  pg::TestPoint("applied");
   return application;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/plan/fingerprint.h"
 #include "server/apply/evaluate_row.h"
 #include "server/pg/memory.h"
 
@@ -42,6 +43,7 @@ class Prover {
       : target_(target), patched_(ingest::Patched(target, patch)), patch_(patch) {
     proof_.action_helps.resize(patch.actions.size());
     proof_.mapping_helps.resize(patch.field_map.size());
+    proof_.shape = plan::ShapeFingerprint(target.shape());
   }
 
   void Add(const QueuedRow& row) {

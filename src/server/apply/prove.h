@@ -19,6 +19,7 @@ struct SampleRow {
 };
 
 struct Proof {
+  std::string shape;   // fingerprint of the table's shape that it holds for
   int64_t tried = 0;   // rows that do not fit the table as it is
   int64_t healed = 0;  // of these, rows that fit the patched shape
   // Why the others do not: field and kind, with how many rows; of the first kMaxRemains.

@@ -8,6 +8,7 @@
 #include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/store.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 
 namespace mend::apply {
@@ -115,6 +116,11 @@ std::vector<int64_t> Ids(const std::vector<QueuedRow>& rows) {
   return ids;
 }
 
+bool SameIdentity(const QueuedRow& one, const QueuedRow& other) {
+  return std::tie(one.submitter, one.submitted_by, one.target_name, one.context) ==
+         std::tie(other.submitter, other.submitted_by, other.target_name, other.context);
+}
+
 ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const Dispositions& dispositions,
                         std::optional<int64_t> patch_id) {
   pg::WorkTransaction transaction;
@@ -123,8 +129,15 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
   if (rows.empty()) {
     return counts;
   }
-  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(target_oid);
-  if (std::optional<std::string> foreign = WhyForeign(rows.front(), target_oid, target->enrollment().target_name)) {
+  // As INSERT would; but a table that is dropped or renamed while we wait for it is no fault of the rows.
+  pg::Call([&] { LockRelationOid(target_oid, RowExclusiveLock); });
+  std::shared_ptr<const ingest::Target> target;
+  std::optional<std::string> foreign = WhyAbsent(target_oid, rows.front().target_name);
+  if (!foreign) {
+    target = ingest::FindTarget(target_oid);
+    foreign = WhyForeign(rows.front(), target_oid, target->enrollment().target_name);
+  }
+  if (foreign) {
     for (const QueuedRow& row : rows) {
       MoveToDeadLetters(row, {row.kind, row.field, "", row.sqlstate, row.error, 0}, *foreign, patch_id);
       ++counts.dead;
@@ -135,6 +148,7 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
   Identity identity(rows.front().submitter);
   SetLocalContext(rows.front().context);
   counts = ReplayHere(*target, rows, dispositions, patch_id);
+  pg::TestPoint("replayed");
   transaction.Commit();
   return counts;
 }
@@ -198,6 +212,14 @@ void ReplayCounts::Add(const ReplayCounts& other) {
   }
 }
 
+void ReplayCounts::Forget() {
+  std::string why = std::move(refusal);
+  int64_t backed_off = backing_off;
+  *this = ReplayCounts();
+  refusal = std::move(why);
+  backing_off = backed_off;
+}
+
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id) {
   pg::KeepBooks(
@@ -213,7 +235,9 @@ void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const 
 ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
                         const Dispositions& dispositions, std::optional<int64_t> patch_id) {
   ReplayCounts counts;
-  for (const Outcome& outcome : StoreRows(target, rows)) {
+  std::vector<Outcome> outcomes = StoreRows(target, rows);
+  pg::TestPoint("storing");
+  for (const Outcome& outcome : outcomes) {
     if (outcome.misfits.empty()) {
       counts.stored_ids.push_back(outcome.row->id);
     } else {
@@ -240,6 +264,7 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
 ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
                     std::optional<int64_t> patch_id) {
   MarkInFlight(target, Ids(rows));
+  pg::TestPoint("in_flight");
   ReplayCounts counts = ReplayByHalving(target, Ids(rows), dispositions, patch_id);
   DiscardSession();
   return counts;
@@ -247,18 +272,21 @@ ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispos
 
 std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows) {
   std::vector<std::vector<QueuedRow>> runs;
-  std::map<std::tuple<Oid, std::string, std::string, std::string>, size_t> open;
+  std::map<Oid, size_t> open;  // by submitter: its last run, so that its rows keep their order
   for (QueuedRow& row : rows) {
     if (row.crashes > 0) {
+      open.erase(row.submitter);
       runs.emplace_back();
       runs.back().push_back(std::move(row));
       continue;
     }
-    auto [found, added] = open.try_emplace({row.submitter, row.submitted_by, row.target_name, row.context}, runs.size());
-    if (added) {
+    auto last = open.find(row.submitter);
+    if (last == open.end() || !SameIdentity(runs[last->second].back(), row)) {
+      open[row.submitter] = runs.size();
       runs.emplace_back();
+      last = open.find(row.submitter);
     }
-    runs[found->second].push_back(std::move(row));
+    runs[last->second].push_back(std::move(row));
   }
   return runs;
 }

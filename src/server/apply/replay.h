@@ -50,6 +50,8 @@ struct ReplayCounts {
   std::set<std::pair<std::string, drift::Kind>> waits_for;  // the misfits of the rows that wait
   std::string refusal;  // why the table refused a row, in plain words; the first of them
   void Add(const ReplayCounts& other);
+  // What was counted has been rolled back; why rows were refused is still known.
+  void Forget();
 };
 
 // In the open transaction, as the current user: stores what fits, and writes the books (as the
@@ -73,7 +75,7 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids);
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id);
 
-// Splits rows, kept in order, into runs of one submitter and one context; rows with which the
+// Splits rows into runs of one submitter and one context; the rows of a submitter keep their order. Rows with which the
 // worker went down before stand alone.
 std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows);
 

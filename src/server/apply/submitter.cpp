@@ -10,6 +10,14 @@ bool MayInsert(Oid role, Oid target) {
   return pg::Call([&] { return pg_class_aclcheck(target, role, ACL_INSERT) == ACLCHECK_OK; });
 }
 
+std::optional<std::string> WhyAbsent(Oid target, const std::string& name) {
+  std::string now = pg::QualifiedName(target);
+  if (now == name) {
+    return std::nullopt;
+  }
+  return "table " + name + (now.empty() ? " no longer exists" : " is now called " + now);
+}
+
 std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const std::string& target_name) {
   if (row.target_name != target_name) {
     return "it was offered for " + row.target_name + ", and that table is now " + target_name;

@@ -9,6 +9,9 @@
 
 namespace mend::apply {
 
+// Why the table is not the one that was enrolled as `name`: it is gone, or called otherwise; nullopt when it is.
+std::optional<std::string> WhyAbsent(Oid target, const std::string& name);
+
 // Why a row may not be replayed at all, or nullopt: its role or table no longer answers to both its
 // OID and its recorded name (a restore may have given either to somebody else), or the role may not
 // insert into the table any more.

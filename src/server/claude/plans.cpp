@@ -108,8 +108,10 @@ void Release(const std::string& fingerprint) {
 }
 
 void WakeWaiting(const std::string& fingerprint) {
-  pg::KeepBooks("UPDATE mend.progress SET requested = requested + 1, waits_for = NULL WHERE waits_for = $1",
-                {pg::Text(fingerprint)});
+  pg::KeepBooks(
+      "WITH woken AS (UPDATE mend.progress SET waits_for = NULL WHERE waits_for = $1 RETURNING target) "
+      "INSERT INTO mend.requests (target) SELECT target FROM woken",
+      {pg::Text(fingerprint)});
 }
 
 }  // namespace mend::claude

@@ -28,9 +28,40 @@ std::shared_ptr<const Target> Begin(Oid relid) {
   return FindTarget(relid);
 }
 
+// Rows whose vectors can be used again, by the next batch or the next call.
+constexpr size_t kMaxSpareRows = 1000;
+constexpr size_t kMaxSpareColumns = 64;
+
+std::vector<Row>& SpareRows() {
+  static std::vector<Row>& rows = *new std::vector<Row>();
+  return rows;
+}
+
+Row TakeRow() {
+  std::vector<Row>& spare = SpareRows();
+  if (spare.empty()) {
+    return {};
+  }
+  Row row = std::move(spare.back());
+  spare.pop_back();
+  return row;
+}
+
+void GiveBack(Row row) {
+  if (SpareRows().size() < kMaxSpareRows && row.columns.capacity() <= kMaxSpareColumns) {
+    SpareRows().push_back(std::move(row));
+  }
+}
+
 }  // namespace
 
-Batch::Batch(Oid relid) : target_(Begin(relid)), memory_("pg_mend batch") {}
+Batch::~Batch() {
+  for (Row& row : rows_) {
+    GiveBack(std::move(row));
+  }
+}
+
+Batch::Batch(Oid relid) : target_(Begin(relid)), memory_("pg_mend batch"), evaluator_(*target_) {}
 
 void Batch::AddText(std::string_view payload) {
   if (const std::optional<json::Document::Failure> failure = document_.Parse(payload)) {
@@ -78,17 +109,17 @@ void Batch::AddMalformed(std::string_view payload, const json::Document::Failure
 
 void Batch::Take(const json::Document& document, Item item) {
   pg::CheckInterrupts();
-  Row row;
-  if (!spare_.empty()) {
-    row = std::move(spare_.back());
-    spare_.pop_back();
-  }
+  Row row = TakeRow();
   {
     pg::Switch here(memory_.get());
-    Evaluate(*target_, document, &row, &item.misfits);
+    evaluator_.Evaluate(document.root(), &row, &item.misfits);
   }
   item.has_row = item.misfits.empty();
-  (item.has_row ? rows_ : spare_).push_back(std::move(row));
+  if (item.has_row) {
+    rows_.push_back(std::move(row));
+  } else {
+    GiveBack(std::move(row));
+  }
   Push(std::move(item));
 }
 
@@ -107,11 +138,12 @@ void Batch::Flush() {
   Store();
   Keep();
   for (Row& row : rows_) {
-    spare_.push_back(std::move(row));
+    GiveBack(std::move(row));
   }
   rows_.clear();
   items_.clear();
   bytes_ = 0;
+  evaluator_.ForgetMemory();
   memory_.Reset();
 }
 

@@ -17,6 +17,9 @@ class Batch {
   // Checks the caller's rights and the state of the session as INSERT does, locks the table as
   // INSERT does, and finds its terms.
   explicit Batch(Oid relid);
+  ~Batch();
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
 
   // Parses and takes one payload, which must stay valid until Flush().
   void AddText(std::string_view payload);
@@ -48,9 +51,9 @@ class Batch {
   Counts counts_;
   pg::Context memory_;
   json::Document document_;
+  Evaluator evaluator_;
   std::vector<Item> items_;
   std::vector<Row> rows_;   // of the items that have one, in order
-  std::vector<Row> spare_;  // rows whose vectors can be used again
   size_t bytes_ = 0;
 };
 

@@ -113,13 +113,12 @@ bool Converter::Lossy(const TypeInfo& type, json::Value value, const char* what)
   return Fail(drift::Kind::Lossy, "22000", "type " + type.name + " would change the value " + Quote(value) + ": " + what);
 }
 
-bool Converter::Convert(plan::Type type, json::Value value, bool lossy, Datum* out, bool* null) {
+bool Converter::Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out, bool* null) {
   lossy_ = lossy;
-  return ConvertValue(type, value, out, null);
+  return ConvertAs(type, typmod, value, out, null);
 }
 
-bool Converter::ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
-  const TypeInfo& info = types_.Find(type.oid);
+bool Converter::ConvertAs(const TypeInfo& info, int32_t typmod, json::Value value, Datum* out, bool* null) {
   *null = false;
   if (info.type_class == TypeClass::Domain) {
     return ToDomain(info, value, out, null);
@@ -129,13 +128,28 @@ bool Converter::ConvertValue(plan::Type type, json::Value value, Datum* out, boo
     *null = true;
     return true;
   }
-  if (Strictly(info, type.typmod, value, out, null)) {
+  if (Strictly(info, typmod, value, out, null)) {
     return true;
   }
   // Their parts have had their own try.
   const bool by_parts = (info.type_class == TypeClass::Array && value.kind() == json::Kind::Array) ||
                         (info.type_class == TypeClass::Composite && value.kind() == json::Kind::Object);
-  return lossy_ && !by_parts && ByInput(info, type.typmod, value, out);
+  return lossy_ && !by_parts && ByInput(info, typmod, value, out);
+}
+
+Datum Converter::Bytes(const void* data, size_t size) {
+  void* copy = arena_.Take(size);
+  memcpy(copy, data, size);
+  return PointerGetDatum(copy);
+}
+
+Datum Converter::Text(std::string_view text, size_t blanks) {
+  const size_t size = text.size() + blanks;
+  auto* result = static_cast<struct varlena*>(arena_.Take(size + VARHDRSZ));
+  SET_VARSIZE(result, size + VARHDRSZ);
+  memcpy(VARDATA(result), text.data(), text.size());
+  memset(VARDATA(result) + text.size(), ' ', blanks);
+  return PointerGetDatum(result);
 }
 
 bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null) {

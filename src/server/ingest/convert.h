@@ -10,7 +10,8 @@
 #include "core/drift/kind.h"
 #include "core/plan/shape.h"
 #include "server/ingest/iso8601.h"
-#include "server/pg/call.h"
+#include "server/ingest/jsonb_writer.h"
+#include "server/pg/arena.h"
 
 namespace mend::ingest {
 
@@ -63,11 +64,16 @@ class Converter {
   // Converts into CurrentMemoryContext. With `lossy`, what the lossless rules refuse is left to the
   // type's input function. On false, fault() tells why. JSON null is SQL NULL. Throws
   // pg::Error only for what says nothing about the value (cancel, resources).
-  bool Convert(plan::Type type, json::Value value, bool lossy, Datum* out, bool* null);
+  bool Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out, bool* null);
   const Fault& fault() const { return fault_; }
+  // Before the memory is reset that it has converted into.
+  void ForgetMemory() { arena_.Forget(); }
 
  private:
-  bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null);
+  bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
+    return ConvertAs(types_.Find(type.oid), type.typmod, value, out, null);
+  }
+  bool ConvertAs(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
   bool Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
 
   bool ToInteger(const TypeInfo& type, json::Value value, Datum* out);
@@ -93,6 +99,10 @@ class Converter {
   bool ReadTime(const TypeInfo& type, int32_t typmod, json::Value value, IsoTime* time);
   bool OffsetOf(const TypeInfo& type, json::Value value, const IsoTime& time, int* seconds_west);
   bool BuildJsonb(json::Value value, Jsonb** out);
+  bool JsonbVerdict(Built built, json::Value value);
+  // Fixed bytes and varlenas, without PostgreSQL's own memory calls.
+  Datum Bytes(const void* data, size_t size);
+  Datum Text(std::string_view text, size_t blanks);
   // The elements of a (sub)array, row-major; the JSON arrays must have these sizes.
   struct ArrayShape {
     int dimensions = 0;
@@ -112,6 +122,8 @@ class Converter {
   const std::optional<std::string>& naive_zone_;
   bool lossy_ = false;
   Fault fault_;
+  pg::Arena arena_;
+  JsonbBytes jsonb_;
 };
 
 // A JSON number as numeric, keeping its scale; false when past what numeric can hold. `number` must

@@ -1,6 +1,7 @@
 // JSON values to json and jsonb, and back to a tape.
 #include "server/ingest/convert.h"
 #include "server/ingest/evaluate.h"
+#include "server/ingest/numeric_digits.h"
 #include "server/ingest/store.h"
 
 namespace mend::ingest {
@@ -9,8 +10,6 @@ namespace {
 // Past this, jsonb's own limits are near: let it refuse in a subtransaction.
 constexpr uint32_t kLargeJson = 64 * 1024 * 1024;
 constexpr int kInterruptEvery = 4096;
-
-enum class Built : uint8_t { Done, DuplicateKey, NumberTooLarge };
 
 struct OpenContainer {
   uint32_t end;   // index of the first token behind it
@@ -124,8 +123,12 @@ class JsonbWriter {
 }  // namespace
 
 bool Converter::ToJson(json::Value value, Datum* out) {
-  const std::string text = value.Serialise();
-  *out = pg::Call([&] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+  const json::Token& token = value.token();
+  if (token.end != 0) {
+    *out = Text(value.document()->source().substr(token.begin, token.end - token.begin), 0);
+  } else {
+    *out = Text(value.Serialise(), 0);
+  }
   return true;
 }
 
@@ -141,6 +144,10 @@ bool Converter::BuildJsonb(json::Value value, Jsonb** out) {
     }
     return state;
   });
+  return JsonbVerdict(built, value);
+}
+
+bool Converter::JsonbVerdict(Built built, json::Value value) {
   switch (built) {
     case Built::Done: return true;
     case Built::DuplicateKey:
@@ -151,6 +158,9 @@ bool Converter::BuildJsonb(json::Value value, Jsonb** out) {
 }
 
 bool Converter::ToJsonb(json::Value value, Datum* out) {
+  if (JsonbBytes::Takes(value.document()->tokens(), value.index())) {
+    return JsonbVerdict(jsonb_.Write(value.document()->tokens(), value.index(), &arena_, out), value);
+  }
   Jsonb* jsonb = nullptr;
   const json::Token& token = value.token();
   if (token.end - token.begin <= kLargeJson && token.size <= kLargeJson) {
@@ -171,21 +181,36 @@ bool Converter::ToJsonb(json::Value value, Datum* out) {
   return built;
 }
 
-bool TapeFromContainer(JsonbContainer* container, json::Document* document) {
-  document->Reset();
+namespace {
+
+void AddNumber(Numeric number, json::Document* document) {
+  char text[kMaxNumericText];
+  const size_t size = WriteNumericText(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), text);
+  if (size == 0) {
+    document->Add(json::Kind::Number, DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number))));
+    return;
+  }
+  auto* copy = static_cast<char*>(palloc(size));
+  memcpy(copy, text, size);
+  document->Add(json::Kind::Number, {copy, size});
+}
+
+void AddScalar(const JsonbValue& value, json::Document* document) {
+  switch (value.type) {
+    case jbvNull: return document->Add(json::Kind::Null);
+    case jbvBool: return document->Add(value.val.boolean ? json::Kind::True : json::Kind::False);
+    case jbvNumeric: return AddNumber(value.val.numeric, document);
+    default:
+      return document->Add(json::Kind::String, {value.val.string.val, static_cast<size_t>(value.val.string.len)});
+  }
+}
+
+bool ReadContainer(JsonbContainer* container, json::Document* document) {
   uint32_t depth = 0;
-  JsonbIterator* iterator = pg::Call([&] { return JsonbIteratorInit(container); });
+  JsonbIterator* iterator = JsonbIteratorInit(container);
   JsonbValue value;
   for (;;) {
-    char* number = nullptr;
-    const JsonbIteratorToken token = pg::Call([&] {
-      const JsonbIteratorToken next = JsonbIteratorNext(&iterator, &value, false);
-      if ((next == WJB_ELEM || next == WJB_VALUE) && value.type == jbvNumeric) {
-        number = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
-      }
-      return next;
-    });
-    switch (token) {
+    switch (JsonbIteratorNext(&iterator, &value, false)) {
       case WJB_DONE: return true;
       case WJB_BEGIN_OBJECT:
         if (++depth > json::kMaxDepth) return false;
@@ -203,19 +228,17 @@ bool TapeFromContainer(JsonbContainer* container, json::Document* document) {
         --depth;
         if (!JsonContainerIsScalar(container)) document->Close();
         break;
-      case WJB_KEY:
-        document->Add(json::Kind::String, {value.val.string.val, static_cast<size_t>(value.val.string.len)});
-        break;
-      default:
-        switch (value.type) {
-          case jbvNull: document->Add(json::Kind::Null); break;
-          case jbvBool: document->Add(value.val.boolean ? json::Kind::True : json::Kind::False); break;
-          case jbvNumeric: document->Add(json::Kind::Number, number); break;
-          default:
-            document->Add(json::Kind::String, {value.val.string.val, static_cast<size_t>(value.val.string.len)});
-        }
+      default: AddScalar(value, document);
     }
   }
+}
+
+}  // namespace
+
+bool TapeFromContainer(JsonbContainer* container, json::Document* document) {
+  document->Reset();
+  // The document is touched only between PostgreSQL's functions, and owns its memory whole at every moment.
+  return pg::Call([&] { return ReadContainer(container, document); });
 }
 
 }  // namespace mend::ingest

@@ -51,6 +51,7 @@ bool Converter::FillArray(const TypeInfo& type, int32_t typmod, json::Value valu
     return BadSyntax(type, value);
   }
   int since_interrupt = 0;
+  const TypeInfo& element_type = types_.Find(type.element);
   for (json::Value element = value.First(); element; element = value.After(element)) {
     if (depth + 1 < shape.dimensions) {
       if (!FillArray(type, typmod, element, shape, depth + 1, values, nulls)) {
@@ -61,7 +62,7 @@ bool Converter::FillArray(const TypeInfo& type, int32_t typmod, json::Value valu
     if (++since_interrupt % 1024 == 0) {
       pg::CheckInterrupts();
     }
-    if (!ConvertValue({type.element, typmod}, element, *values, *nulls)) {
+    if (!ConvertAs(element_type, typmod, element, *values, *nulls)) {
       return false;
     }
     ++*values;
@@ -82,8 +83,9 @@ bool Converter::ToArray(const TypeInfo& type, int32_t typmod, json::Value value,
   if (!ShapeOf(type, value, &shape)) {
     return false;
   }
-  auto* values = static_cast<Datum*>(Huge(shape.total * sizeof(Datum)));
-  auto* nulls = static_cast<bool*>(Huge(shape.total));
+  const bool few = shape.total <= 1000;
+  auto* values = static_cast<Datum*>(few ? arena_.Take(shape.total * sizeof(Datum)) : Huge(shape.total * sizeof(Datum)));
+  auto* nulls = static_cast<bool*>(few ? arena_.Take(shape.total) : Huge(shape.total));
   Datum* next_value = values;
   bool* next_null = nulls;
   if (!FillArray(type, typmod, value, shape, 0, &next_value, &next_null)) {

@@ -7,6 +7,7 @@
 #include "core/base/number.h"
 #include "core/plan/typmod.h"
 #include "server/ingest/convert.h"
+#include "server/ingest/numeric_digits.h"
 
 namespace mend::ingest {
 namespace {
@@ -215,6 +216,17 @@ bool Converter::ToNumeric(const TypeInfo& type, int32_t typmod, json::Value valu
   std::string_view number;
   if (!NumberText(type, value, &number)) {
     return false;
+  }
+  NumericDigits digits;
+  const plan::NumericLimits wanted = typmod >= 0 ? plan::DecodeNumeric(typmod) : plan::NumericLimits{-1, -1};
+  if (ReadNumeric(number, wanted.precision, wanted.scale, &digits)) {
+    const size_t size = VARHDRSZ + sizeof digits.header + sizeof(int16_t) * static_cast<size_t>(digits.count);
+    auto* numeric = static_cast<char*>(arena_.Take(size));
+    SET_VARSIZE(numeric, size);
+    memcpy(numeric + VARHDRSZ, &digits.header, sizeof digits.header);
+    memcpy(numeric + VARHDRSZ + sizeof digits.header, digits.digits, sizeof(int16_t) * static_cast<size_t>(digits.count));
+    *out = PointerGetDatum(numeric);
+    return true;
   }
   if (typmod >= 0) {
     const plan::NumericLimits limits = plan::DecodeNumeric(typmod);

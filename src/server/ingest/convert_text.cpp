@@ -6,22 +6,17 @@
 namespace mend::ingest {
 namespace {
 
-Datum TextOf(std::string_view text, size_t blanks) {
-  return pg::Call([&] {
-    const size_t size = text.size() + blanks;
-    auto* result = static_cast<struct varlena*>(palloc(size + VARHDRSZ));
-    SET_VARSIZE(result, size + VARHDRSZ);
-    memcpy(VARDATA(result), text.data(), text.size());
-    memset(VARDATA(result) + text.size(), ' ', blanks);
-    return PointerGetDatum(result);
-  });
-}
+struct HexTable {
+  int8_t of[256] = {};
+  constexpr HexTable() {
+    for (int8_t& value : of) value = -1;
+    for (int c = 0; c < 10; ++c) of['0' + c] = static_cast<int8_t>(c);
+    for (int c = 0; c < 6; ++c) of['a' + c] = of['A' + c] = static_cast<int8_t>(c + 10);
+  }
+};
+constexpr HexTable kHex;
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+int HexDigit(char c) { return kHex.of[static_cast<unsigned char>(c)]; }
 
 // What uuid_in takes: 32 digits, a hyphen after any group of four, braces around it all.
 bool ParseUuid(std::string_view text, unsigned char* bytes) {
@@ -29,8 +24,9 @@ bool ParseUuid(std::string_view text, unsigned char* bytes) {
     text = text.substr(1, text.size() - 2);
   }
   for (int i = 0; i < UUID_LEN; ++i) {
-    if (text.size() < 2 || HexDigit(text[0]) < 0 || HexDigit(text[1]) < 0) return false;
-    bytes[i] = static_cast<unsigned char>(HexDigit(text[0]) << 4 | HexDigit(text[1]));
+    const int high = text.size() < 2 ? -1 : HexDigit(text[0]), low = high < 0 ? -1 : HexDigit(text[1]);
+    if (low < 0) return false;
+    bytes[i] = static_cast<unsigned char>(high << 4 | low);
     text.remove_prefix(2);
     if (i % 2 == 1 && i < UUID_LEN - 1 && !text.empty() && text[0] == '-') {
       text.remove_prefix(1);
@@ -85,7 +81,7 @@ bool Converter::ToText(const TypeInfo& type, int32_t typmod, json::Value value, 
       blanks = padded ? limit - characters : 0;
     }
   }
-  *out = TextOf(text, blanks);
+  *out = Text(text, blanks);
   return true;
 }
 
@@ -94,11 +90,7 @@ bool Converter::ToUuid(const TypeInfo& type, json::Value value, Datum* out) {
   if (value.kind() != json::Kind::String || !ParseUuid(value.text(), bytes)) {
     return BadSyntax(type, value);
   }
-  *out = pg::Call([&] {
-    auto* uuid = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
-    memcpy(uuid->data, bytes, UUID_LEN);
-    return UUIDPGetDatum(uuid);
-  });
+  *out = Bytes(bytes, UUID_LEN);
   return true;
 }
 

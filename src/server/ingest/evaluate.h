@@ -1,6 +1,7 @@
 // One payload against one target: a row of Datums, or every misfit.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "core/base/json.h"
@@ -13,8 +14,27 @@ namespace mend::ingest {
 struct Row {
   std::vector<int> columns;  // indexes into shape.columns, ascending
   std::vector<Datum> values;
-  std::vector<bool> nulls;
+  std::vector<char> nulls;  // not vector<bool>: bits are slow
   void Clear();
+};
+
+// Evaluates many payloads against one target, and remembers what they have in common: the keys that come at each place,
+// the types of the columns.
+class Evaluator {
+ public:
+  explicit Evaluator(const Target& target);
+  ~Evaluator();
+  Evaluator(const Evaluator&) = delete;
+  Evaluator& operator=(const Evaluator&) = delete;
+
+  // As Evaluate() below.
+  void Evaluate(const json::Value& payload, Row* row, std::vector<drift::Misfit>* misfits);
+  // Before the memory context is reset that was current when it evaluated.
+  void ForgetMemory();
+
+ private:
+  class Work;
+  std::unique_ptr<Work> work_;
 };
 
 // Converts without storing. Appends every misfit; with none, `row` is ready to be stored. Datums are

@@ -72,9 +72,8 @@ void Start() {
   AdoptEnrollments();
   BuryStrangers();
   pg::KeepBooks(
-      "INSERT INTO mend.progress AS p (target) SELECT target FROM mend.enrollments "
-      "WHERE mend.at_home(system_identifier, database_oid) ORDER BY target "
-      "ON CONFLICT (target) DO UPDATE SET requested = p.requested + 1");
+      "INSERT INTO mend.requests (target) SELECT target FROM mend.enrollments "
+      "WHERE mend.at_home(system_identifier, database_oid) ORDER BY target");
   pg::KeepBooks("INSERT INTO mend.events (kind) VALUES ('started')");
   RestartAtCommit();
 }
@@ -87,12 +86,9 @@ void Stop() {
 
 void ResetBreaker(Oid target) {
   ingest::RequireEnrolled(target);
-  pg::KeepBooks(
-      "INSERT INTO mend.progress AS p (target, breaker_reset) VALUES ($1::regclass, clock_timestamp()) "
-      "ON CONFLICT (target) DO UPDATE SET requested = p.requested + 1, breaker_until = NULL, "
-      "breaker_reset = excluded.breaker_reset, lock_tries = 0, lock_until = NULL, not_before = NULL, "
-      "state = 'idle', reason = NULL, last_error = NULL",
-      {pg::ObjectId(target)});
+  pg::KeepBooks("DELETE FROM mend.holds WHERE target IN (0, $1)", {pg::ObjectId(target)});
+  pg::KeepBooks("INSERT INTO mend.requests (target, kind) VALUES ($1::regclass, 'reset_breaker')",
+                {pg::ObjectId(target)});
   pg::KeepBooks(
       "INSERT INTO mend.events (kind, target_name) SELECT 'breaker_reset', target_name FROM mend.enrollments "
       "WHERE target = $1::regclass",

@@ -9,6 +9,7 @@
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
 #include "server/pg/work_transaction.h"
+#include "server/worker/farewell.h"
 #include "server/worker/presence.h"
 #include "server/worker/round.h"
 #include "server/worker/slots.h"
@@ -165,10 +166,12 @@ class Worker {
   // A round that failed is booked; returned is what went wrong with the books, if anything.
   std::optional<pg::Error> Heal(const DueTable& table) {
     last_target_ = table.target;
+    HealingNow(table.target);
     std::optional<pg::Error> error = Guarded([&] {
       Report(STATE_RUNNING, "pg_mend: healing " + table.name);
       RunRound(table.target);
     });
+    HealingNow(InvalidOid);
     return error ? BookError(table, *error) : table.failing ? BookSuccess(table) : std::nullopt;
   }
 
@@ -273,6 +276,7 @@ void mend_worker_main(Datum argument) {
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     pg::Export([] {
       worker::PinSettings();
+      worker::PrepareFarewell();
       worker::Worker().Serve();
     });
   }

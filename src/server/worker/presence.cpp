@@ -100,6 +100,11 @@ void MayGoOn(Oid target, int between_looks_ms) {
   }
 }
 
+void ShowProgress(const std::string& what) {
+  std::string activity = "pg_mend: " + what;
+  pg::Call([&] { pgstat_report_activity(STATE_RUNNING, activity.c_str()); });
+}
+
 void PinSettings() {
   pg::Call([] {
     for (const Pinned& setting : kPinned) {

@@ -19,6 +19,9 @@ struct LetGo {};
 // must let go. Looks a few times a second, or as seldom as told, however often it is called.
 void MayGoOn(Oid target, int between_looks_ms = 200);
 
+// Says in pg_stat_activity what the worker is at.
+void ShowProgress(const std::string& what);
+
 // Settings that no database or role may impose on a worker; survive RESET ALL. Once, when connected.
 void PinSettings();
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/apply/submitter.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/presence.h"
 #include "server/worker/round_state.h"
@@ -65,7 +66,9 @@ void ReplayWaiting(RoundState* round) {
       apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
       counts.stored_ids.clear();
       round->counts.Add(counts);
+      pg::TestPoint("between_batches");
     }
+    ShowProgress("replayed " + std::to_string(round->counts.stored) + " rows of " + round->target_name);
   }
   round->again = round->again || round->counts.refold;
 }
@@ -95,9 +98,11 @@ void RunRound(Oid target) {
       return;
     }
     ApplyApproved(&round);
+    ShowProgress("planning for " + round.target_name);
     PlanAndApply(&round);
     ReplayWaiting(&round);
     EndRound(&round);
+    pg::TestPoint("ended");
     return;
   } catch (const LetGo&) {
   }

@@ -2,7 +2,6 @@
 #include <deque>
 
 #include "core/heal/breaker.h"
-#include "core/plan/fingerprint.h"
 #include "server/apply/alter.h"
 #include "server/apply/prove.h"
 #include "server/apply/submitter.h"
@@ -183,15 +182,14 @@ class Samples {
 
 // Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
 std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
-                                           const apply::Proof& proof, const std::string& shape,
-                                           const drift::DriftSet& covered) {
+                                           const apply::Proof& proof, const drift::DriftSet& covered) {
   std::optional<pg::Error> failure;
   for (Samples samples(proof); samples.Next(); samples.Split()) {
     bool altered = false;
     TimestampTz start = GetCurrentTimestamp();
     apply::MarkInFlight(round->target, samples.ids());
     try {
-      return apply::Apply(round->target, record, samples.current(), shape, round->dispositions, &altered);
+      return apply::Apply(round->target, record, samples.current(), proof.shape, round->dispositions, &altered);
     } catch (const pg::Error& error) {
       failure = error;
     }
@@ -267,18 +265,16 @@ void Requeue(const ingest::Target& target, const apply::PatchRecord& record) {
 
 bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof) {
   drift::DriftSet covered;
-  std::string shape;
   {
     pg::WorkTransaction transaction;
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
     covered = CoveredBy(*round, *target, record.patch);
-    shape = plan::ShapeFingerprint(target->shape());
     if (WaitsForLock(round, record, covered)) {
       return false;
     }
     transaction.Commit();
   }
-  std::optional<apply::Application> application = TryApply(round, record, proof, shape, covered);
+  std::optional<apply::Application> application = TryApply(round, record, proof, covered);
   apply::DiscardSession();
   if (!application) {
     return false;

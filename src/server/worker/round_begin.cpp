@@ -4,7 +4,9 @@
 #include "server/pg/catalog.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/worker/presence.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -55,34 +57,76 @@ void BuryAll(RoundState* round, const std::string& reason) {
       {pg::ObjectId(round->target), pg::Text(reason)});
 }
 
-// Folds the rows of the window into the drift; returns how many there were.
-int64_t Fold(RoundState* round, const ingest::Target& target) {
-  apply::DriftBook book(round->target);
+// Folds one batch of rows; false when there are none left.
+bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* book) {
+  pg::Context scratch("pg_mend fold");
+  pg::Switch into(scratch.get());
+  std::vector<apply::QueuedRow> rows = reader->Next();
+  if (rows.empty()) {
+    return false;
+  }
+  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
   apply::RowContext context;
   apply::RowEvaluator evaluator(&context);
-  apply::QueueReader reader(round->target, round->window);
-  pg::Context scratch("pg_mend fold");
-  int64_t folded = 0;
-  for (;;) {
-    scratch.Reset();
-    pg::Switch into(scratch.get());
-    std::vector<apply::QueuedRow> rows = reader.Next();
-    if (rows.empty()) {
-      break;
-    }
-    folded += static_cast<int64_t>(rows.size());
-    for (const apply::QueuedRow& row : rows) {
-      pg::CheckInterrupts();
-      round->low_id = std::min(round->low_id, row.id - 1);
-      for (const drift::Misfit& misfit : evaluator.Evaluate(target, row)) {
-        if (!drift::IsFinal(misfit.kind)) {
-          book.Add(misfit, evaluator.payload());
-        }
+  for (const apply::QueuedRow& row : rows) {
+    pg::CheckInterrupts();
+    round->low_id = std::min(round->low_id, row.id - 1);
+    for (const drift::Misfit& misfit : evaluator.Evaluate(*target, row)) {
+      if (!drift::IsFinal(misfit.kind)) {
+        book->Add(misfit, evaluator.payload());
       }
     }
   }
-  book.Save(round->target_name);
-  return folded;
+  round->folded += static_cast<int64_t>(rows.size());
+  return true;
+}
+
+// Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue must not hold back
+// vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to which it was, or not at all.
+void Fold(RoundState* round) {
+  std::optional<apply::DriftBook> book;
+  apply::QueueReader reader(round->target, round->window);
+  for (bool more = true; more;) {
+    pg::WorkTransaction transaction;
+    if (!book) {
+      book.emplace(round->target);
+    }
+    more = FoldBatch(round, &reader, &*book);
+    transaction.Commit();
+    if (more) {
+      ShowProgress("profiled " + std::to_string(round->folded) + " rows of " + round->target_name);
+    }
+  }
+  pg::WorkTransaction transaction;
+  book->Save(round->target_name);
+  round->requested += round->folded > 0 ? 1 : 0;
+  pg::KeepBooks("UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, low_id = $4 WHERE target = $1",
+                {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested),
+                 pg::Int8(round->low_id)});
+  pg::TestPoint("folding");
+  transaction.Commit();
+}
+
+// Takes up what people have asked for.
+void TakeRequests(Oid target) {
+  pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text",
+                                 {pg::ObjectId(target)});
+  for (size_t i = 0; i < taken.size(); ++i) {
+    if (taken.text(i, 0) == "retry") {
+      pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
+                    {pg::ObjectId(target)});
+    } else if (taken.text(i, 0) == "reset_breaker") {
+      pg::KeepBooks(
+          "UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0, "
+          "breaker_reset = greatest(breaker_reset, $2::timestamptz), lock_tries = 0, lock_until = NULL, "
+          "not_before = NULL, last_error = NULL WHERE target = $1",
+          {pg::ObjectId(target), pg::Text(taken.text(i, 1))});
+    }
+  }
+  if (!taken.empty()) {
+    pg::KeepBooks("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
+                  {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
+  }
 }
 
 }  // namespace
@@ -100,6 +144,7 @@ bool BeginRound(RoundState* round) {
   round->target_name = enrolled.text(0, 0);
   pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING",
                 {pg::ObjectId(round->target)});
+  TakeRequests(round->target);
   pg::Rows progress = pg::KeepBooks(
       "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), "
       "pg_current_snapshot()::text FROM mend.progress WHERE target = $1 FOR UPDATE",
@@ -109,11 +154,12 @@ bool BeginRound(RoundState* round) {
   round->window.after = progress.maybe(0, 1);
   round->window.upto = progress.text(0, 5);
   round->replay_all = progress.boolean(0, 4) || !round->window.after;
-  std::string now_named = pg::QualifiedName(round->target);
-  if (now_named != round->target_name) {
-    std::string reason = now_named.empty() ? "table " + round->target_name + " no longer exists"
-                                           : "table " + round->target_name + " is now called " + now_named;
-    BuryAll(round, reason);
+  if (std::optional<std::string> why = apply::WhyAbsent(round->target, round->target_name)) {
+    BuryAll(round, *why);
+    std::string reason = *why;
+    if (!pg::QualifiedName(round->target).empty()) {
+      reason += ": mend.configure() adopts the name, mend.retry() then puts its dead letters back";
+    }
     pg::KeepBooks(
         "UPDATE mend.progress SET done = requested, folded = $2::pg_snapshot, not_before = NULL, state = 'waiting', "
         "reason = $3 WHERE target = $1",
@@ -127,13 +173,11 @@ bool BeginRound(RoundState* round) {
     pg::KeepBooks("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",
                   {pg::ObjectId(round->target)});
   }
-  bool news = Fold(round, *ingest::FindTarget(round->target)) > 0;
-  round->requested += news ? 1 : 0;
-  pg::KeepBooks(
-      "UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, low_id = $4, state = 'healing', reason = NULL "
-      "WHERE target = $1",
-      {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested), pg::Int8(round->low_id)});
+  pg::KeepBooks("UPDATE mend.progress SET state = 'healing', reason = NULL WHERE target = $1",
+                {pg::ObjectId(round->target)});
   transaction.Commit();
+  Fold(round);
+  pg::TestPoint("folded");
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "server/apply/drifts.h"
 #include "server/observe/events.h"
 #include "server/pg/spi.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
@@ -40,8 +41,8 @@ void SettleAll(const RoundState& round) {
 // Rows that wait for a time of their own, in this round or since an earlier one.
 std::string WhyBackingOff(Oid target) {
   pg::Rows rows = pg::KeepBooks(
-      "SELECT bool_or(kind = 'no_partition'), bool_or(kind <> 'no_partition') FROM mend.queue "
-      "WHERE target = $1 AND not_before IS NOT NULL",
+      "SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind = 'no_partition'), "
+      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind <> 'no_partition')",
       {pg::ObjectId(target)});
   if (rows.boolean(0, 0)) {
     return "no partition takes some rows: a person must add one";
@@ -82,6 +83,7 @@ void EndRound(RoundState* ending) {
       "WHERE target = $1",
       {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0), pg::Text(round.state),
        pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms)});
+  pg::TestPoint("ending");
   transaction.Commit();
 }
 

@@ -11,6 +11,7 @@
 #include "server/pg/http.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/leftovers.h"
 #include "server/worker/presence.h"
@@ -49,8 +50,7 @@ class PlanStep {
 
  private:
   drift::DriftSet ToPlan();
-  bool BreakerOpen(const drift::DriftSet& drifts);
-  void OpenBreaker(const drift::DriftSet& drifts, const std::string& reason, std::optional<int64_t> pause_ms);
+  void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
   void SettleLeftover(const drift::Drift& drift, const Leftover& leftover);
   void LeaveToReview(drift::DriftSet* drifts);
   void BuryOpen(const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts, const std::string& why);
@@ -84,52 +84,6 @@ drift::DriftSet PlanStep::ToPlan() {
     drifts.push_back(drift);
   }
   return drifts;
-}
-
-void PlanStep::OpenBreaker(const drift::DriftSet& drifts, const std::string& reason, std::optional<int64_t> pause_ms) {
-  pg::Rows opened = pg::KeepBooks(
-      "UPDATE mend.progress SET breaker_until = coalesce(clock_timestamp() + $2 * interval '1 millisecond', 'infinity') "
-      "WHERE target = $1 AND breaker_until IS NULL RETURNING target",
-      {pg::ObjectId(round_.target), pg::Int8(pause_ms)});
-  if (!opened.empty()) {
-    std::string detail = "{\"reason\": ";
-    json::AppendQuoted(&detail, reason);
-    observe::Record("breaker_opened", round_.target_name, std::nullopt, detail + "}", observe::kWorker);
-  }
-  for (const drift::Drift& drift : drifts) {
-    round_.Decide(drift, apply::Fate::To::Wait, reason);
-  }
-  round_.Show("breaker", reason);
-  if (pause_ms) {
-    round_.PauseFor(*pause_ms);
-  }
-}
-
-// The caps that stop a flood; counted from the tables, so that a restart forgets nothing.
-bool PlanStep::BreakerOpen(const drift::DriftSet& drifts) {
-  pg::Rows hour = pg::KeepBooks(
-      "SELECT count(*), (extract(epoch FROM min(applied_at) + interval '1 hour' - clock_timestamp()) * 1000)::bigint "
-      "FROM mend.patches WHERE target = $1 AND applied_at > clock_timestamp() - interval '1 hour' "
-      "AND applied_at > coalesce((SELECT breaker_reset FROM mend.progress WHERE target = $1), '-infinity')",
-      {pg::ObjectId(round_.target)});
-  if (pg::patches_per_hour > 0 && hour.int8(0, 0) >= pg::patches_per_hour) {
-    OpenBreaker(drifts,
-                std::to_string(hour.int8(0, 0)) + " patches in an hour (mend.patches_per_hour): the sender may be flooding",
-                std::max<int64_t>(hour.int8(0, 1), 1000));
-    return true;
-  }
-  int64_t wanted = std::count_if(drifts.begin(), drifts.end(),
-                                 [](const drift::Drift& drift) { return drift.kind == drift::Kind::NewField; });
-  if (wanted > 0 && shape_.max_attnum + wanted > pg::max_columns) {
-    OpenBreaker(drifts,
-                std::to_string(wanted) + " new fields would take the table past " + std::to_string(pg::max_columns) +
-                    " columns (mend.max_columns)",
-                std::nullopt);
-    return true;
-  }
-  pg::KeepBooks("UPDATE mend.progress SET breaker_until = NULL WHERE target = $1 AND breaker_until IS NOT NULL",
-                {pg::ObjectId(round_.target)});
-  return false;
 }
 
 // Drift that no rule answers and that Claude is not asked about.
@@ -218,8 +172,9 @@ void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<Leftov
 
 std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional<claude::Answer> answer,
                                      std::optional<claude::Question>* question) {
-  drift::DriftSet drifts = ToPlan();
-  if (drifts.empty() || BreakerOpen(drifts)) {
+  // The breaker is asked once a round: what it holds back is decided then.
+  drift::DriftSet drifts = answer ? ToPlan() : Admitted(&round_, shape_, ToPlan());
+  if (drifts.empty()) {
     return std::nullopt;
   }
   LeaveToReview(&drifts);
@@ -246,14 +201,28 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
   return plan.patch.empty() ? std::nullopt : Prepare(drifts, plan.patch, answer);
 }
 
+// What is of use but has no row in the sample is for the patch after this one: its rows wait as they are.
+void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now) {
+  if (now.actions.size() == useful.actions.size()) {
+    return;
+  }
+  round_.again = true;
+  ingest::Target after_all = ingest::Patched(*target_, useful), after_this = ingest::Patched(*target_, now);
+  for (const drift::Drift& drift : drifts) {
+    if (!round_.Decided(drift) && apply::Covers(useful, after_all, drift.field, drift.column) &&
+        !apply::Covers(now, after_this, drift.field, drift.column)) {
+      round_.Decide(drift, apply::Fate::To::Wait, "the next patch is for it");
+    }
+  }
+}
+
 // Trims the patch to what helps, and makes it ready to be recorded.
 std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,
                                          const std::optional<claude::Answer>& answer) {
   Planned planned;
   planned.proof = apply::Prove(*target_, patch, apply::Evidence::Queue);
   planned.patch = apply::Helpful(patch, planned.proof, target_->enrollment().mode == ingest::Mode::Auto);
-  round_.again = round_.again ||
-                 planned.patch.actions.size() < apply::Helpful(patch, planned.proof, false).actions.size();
+  LeaveForNextPatch(drifts, apply::Helpful(patch, planned.proof, false), planned.patch);
   if (planned.patch.empty()) {
     return std::nullopt;
   }
@@ -316,7 +285,8 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
   int64_t id = 0;
   if (!same.empty()) {
     id = same.int8(0, 0);
-    pg::KeepBooks("UPDATE mend.patches SET evidence = $2::jsonb WHERE id = $1",
+    pg::KeepBooks("UPDATE mend.patches SET evidence = $2::jsonb WHERE id IN "
+                  "(SELECT id FROM mend.patches WHERE id = $1 FOR UPDATE SKIP LOCKED)",
                   {pg::Int8(id), pg::Text(planned.record.evidence)});
   } else {
     apply::NewPatch record = planned.record;
@@ -325,7 +295,8 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
     id = apply::InsertPatch(*target_, record);
     pg::KeepBooks(
         "UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || $2 WHERE target = $1 "
-        "AND state = 'proposed' AND planner = 'rules' AND id <> $2",
+        "AND id IN (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
+        "AND id <> $2 FOR UPDATE SKIP LOCKED)",
         {pg::ObjectId(round_.target), pg::Int8(id)});
     if (planned.answer) {
       claude::BookAnswer(*planned.answer, id);
@@ -358,6 +329,7 @@ bool PlanOnce(RoundState* round, const claude::Access& access, const std::option
     transaction.Commit();
     return false;
   }
+  pg::TestPoint("planned");
   planned->record.state = "approved";
   record->id = apply::InsertPatch(*ingest::FindTarget(round->target), planned->record);
   if (planned->answer) {
@@ -395,6 +367,7 @@ void PlanAndApply(RoundState* round) {
     planned = PlanOnce(round, access, answer, &question, &record, &proof);
   }
   if (planned) {
+    pg::TestPoint("recorded");
     ApplyRecord(round, std::move(record), proof);
   }
 }

@@ -27,8 +27,9 @@ void WriteTools(Writer* out) {
   out->Key("tools").Array();
   for (size_t i = 0; i < tools::kToolCount; ++i) {
     const tools::Tool& tool = tools::ToolAt(i);
-    out->Object().String("name", tool.name).String("description", tool.description);
-    out->Bool("strict", true).Raw("input_schema", tool.input_schema).Close();
+    if (!tools::ForPlanner(tool)) continue;
+    out->Object().String("name", tool.name).String("description", tool.planner.description);
+    out->Bool("strict", true).Raw("input_schema", tool.planner.input_schema).Close();
   }
   out->Close();
   // Current models refuse a forced choice; the system prompt asks for a call, and we check.

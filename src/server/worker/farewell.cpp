@@ -1,0 +1,65 @@
+#include "server/worker/farewell.h"
+
+#include <csignal>
+
+#include "server/pg/spi.h"
+#include "server/pg/transaction.h"
+
+namespace mend::worker {
+namespace {
+
+volatile sig_atomic_t ended_by_postmaster = 0;
+Oid healing = InvalidOid;
+
+void OnTerminate(int signal, siginfo_t* sender, void*) {
+  ended_by_postmaster = sender != nullptr && sender->si_pid == PostmasterPid ? 1 : 0;
+  die(signal);
+}
+
+// Nothing may be waited for here: interrupts are held off while a process exits.
+bool LockExtensionNow() {
+  return pg::Call([] {
+    Oid extension = get_extension_oid("pg_mend", true);
+    if (!OidIsValid(extension)) {
+      return false;
+    }
+    LOCKTAG tag;
+    SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, extension, 0);
+    return LockAcquire(&tag, AccessShareLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+  });
+}
+
+void ForgetInFlight(int, Datum) {
+  if (ended_by_postmaster == 0 || !OidIsValid(healing)) {
+    return;
+  }
+  pg::Export([] {
+    pg::Call([] { AbortOutOfAnyTransaction(); });
+    pg::Transaction transaction;
+    if (LockExtensionNow()) {
+      pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
+                    {pg::ObjectId(healing)});
+    }
+    transaction.Commit();
+  });
+}
+
+}  // namespace
+
+void PrepareFarewell() {
+  pg::Call([] {
+    struct sigaction action;
+    memset(&action, 0, sizeof(action));
+    action.sa_sigaction = OnTerminate;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGTERM, &action, nullptr) != 0) {
+      ereport(ERROR, (errmsg("could not take over SIGTERM: %m")));
+    }
+    before_shmem_exit(ForgetInFlight, 0);
+  });
+}
+
+void HealingNow(Oid target) { healing = target; }
+
+}  // namespace mend::worker

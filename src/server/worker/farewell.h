@@ -1,0 +1,16 @@
+// Leaving in good order when the server is shut down.
+#pragma once
+
+#include "server/pg/call.h"
+
+namespace mend::worker {
+
+// Once, when connected: has SIGTERM noted with its sender. When the postmaster ends the process, no row is held to
+// have brought it down: what was in flight is rolled back and no longer marked. A row whose trigger ends the worker, or a
+// person who does, is not the postmaster.
+void PrepareFarewell();
+
+// The table that is being healed, InvalidOid between rounds.
+void HealingNow(Oid target);
+
+}  // namespace mend::worker
