@@ -65,6 +65,19 @@ std::string WhyOutOfScope(const Question& question, const plan::Patch& patch) {
   return {};
 }
 
+// What holds a column's type may name other tables, and the reason goes to the model: that it is held is enough.
+std::string WithoutHolders(std::string reason, const plan::Shape& shape) {
+  static const std::string kSomething = "something else in the database needs it as it is";
+  for (const plan::Column& column : shape.columns) {
+    const std::string& holder = column.type_locked_by;
+    const size_t at = holder.empty() ? std::string::npos : reason.find(holder);
+    if (at != std::string::npos) {
+      reason.replace(at, holder.size(), kSomething);
+    }
+  }
+  return reason;
+}
+
 std::string WhyTooMany(const Question& question, const plan::Patch& patch) {
   const auto added = std::count_if(patch.actions.begin(), patch.actions.end(),
                                    [](const Action& action) { return action.kind == ActionKind::AddColumn; });
@@ -116,7 +129,7 @@ Judgement Judge(const Question& question, const tools::PatchInput& proposal) {
   }
   base::Result<plan::Patch> patch = ReadProposal(*target, proposal);
   if (!patch) {
-    judgement.reason = patch.error().message;
+    judgement.reason = WithoutHolders(patch.error().message, question.shape);
     return judgement;
   }
   patch->rationale = proposal.rationale;
