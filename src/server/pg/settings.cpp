@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/pg/settings_observe.h"
 #include "server/pg/postgres.h"
 
 namespace mend::pg {
@@ -137,6 +138,7 @@ void DefineSettings() {
                            "US dollars a day (UTC) that requests to the Anthropic API may cost, of all tables of the "
                            "database; where several are enrolled, one table has half of it. 0 asks nothing, -1 is no limit.",
                            nullptr, &daily_budget_usd, 1, -1, 1e9, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineObserveSettings();
   MarkGUCPrefixReserved("mend");
 }
 
