@@ -136,16 +136,15 @@ INSERT INTO expected VALUES
     ('setting', 'mend.max_rewrite_size', '{}'),
     ('setting', 'mend.max_turns', '{}'),
     ('setting', 'mend.max_workers', '{}'),
+    ('setting', 'mend.minutes_per_incident', '{}'),
     ('setting', 'mend.model', '{}'),
     ('setting', 'mend.patches_per_hour', '{}'),
     ('setting', 'mend.planners', '{}'),
-    ('setting', 'mend.request_timeout', '{}');
-    ('setting', 'mend.minutes_per_incident', '{}'),
+    ('setting', 'mend.request_timeout', '{}'),
     ('setting', 'mend.webhook_alert_url', '{}'),
     ('setting', 'mend.webhook_format', '{}'),
     ('setting', 'mend.webhook_severity', '{}'),
-    ('setting', 'mend.webhook_url', '{}'),
-    ('setting', 'mend.planners', '{}');
+    ('setting', 'mend.webhook_url', '{}');
 
 -- One role of each kind. The owner owns a landing table and may otherwise do what anyone may.
 CREATE ROLE regress_anyone; CREATE ROLE regress_owner;
