@@ -47,9 +47,13 @@ class PlanStep {
   std::string WhyReview(const Planned& planned) const;
   // Puts it before a person, unless the same patch waits already.
   void Propose(const Planned& planned, const std::string& why);
+  // Whether the same patch waits for a person already, proved on half of the rows that there are by now or more: a proof
+  // reads the whole queue, and is not repeated for every row that arrives. Decides what it covers if so.
+  bool WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch);
 
  private:
   drift::DriftSet ToPlan();
+  void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
   void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
   void SettleLeftover(const drift::Drift& drift, const Leftover& leftover);
   void LeaveToReview(drift::DriftSet* drifts);
@@ -198,7 +202,10 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
     }
     TakeAnswer(*answer, leftovers, drifts, &plan);
   }
-  return plan.patch.empty() ? std::nullopt : Prepare(drifts, plan.patch, answer);
+  if (plan.patch.empty() || WaitsAlready(drifts, plan.patch)) {
+    return std::nullopt;
+  }
+  return Prepare(drifts, plan.patch, answer);
 }
 
 // What is of use but has no row in the sample is for the patch after this one: its rows wait as they are.
@@ -303,16 +310,47 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
     }
     observe::Record("patch_proposed", round_.target_name, id, "{}", observe::kWorker);
   }
+  AwaitDecision(planned.covered, id, why);
+}
+
+void PlanStep::AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why) {
   std::string name = std::to_string(id);
-  for (const drift::Drift& drift : planned.covered) {
+  for (const drift::Drift& drift : covered) {
     round_.Decide(drift, apply::Fate::To::Wait, "patch " + name + " waits for a decision: " + why, id);
   }
   round_.Show("review", "patch " + name + " waits for mend.approve(" + name + "): " + why);
 }
 
-}  // namespace
-
-namespace {
+bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch) {
+  Planned glance;
+  glance.patch = patch;
+  glance.record.rewrites = apply::RewritesTable(shape_, patch);
+  std::string why = WhyReview(glance);
+  if (why.empty()) {
+    return false;
+  }
+  int64_t rows = 0;
+  for (const drift::Drift& drift : drifts) {
+    rows = std::max(rows, drift.row_count);
+  }
+  pg::Rows same = pg::KeepBooks(
+      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
+      "AND proposed_ddl = $2 AND field_map = $3::jsonb AND (evidence #>> '{proof,rows_tried}')::bigint * 2 >= $4",
+      {pg::ObjectId(round_.target), pg::Text(guard::Render(shape_, patch.actions)),
+       pg::Text(apply::FieldMapToJson(patch.field_map)), pg::Int8(rows)});
+  if (same.empty()) {
+    return false;
+  }
+  ingest::Target patched = ingest::Patched(*target_, patch);
+  drift::DriftSet covered;
+  for (const drift::Drift& drift : drifts) {
+    if (!round_.Decided(drift) && apply::Covers(patch, patched, drift.field, drift.column)) {
+      covered.push_back(drift);
+    }
+  }
+  AwaitDecision(covered, same.int8(0, 0), why);
+  return true;
+}
 
 // One transaction of planning; true when the round has a patch to apply. Without it `question` may hold what must be
 // asked first.
