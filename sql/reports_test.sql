@@ -80,6 +80,8 @@ INSERT INTO mend.drifts (target, target_name, field, kind, row_count, state, pat
     ('t', 'r.t', 'f', 'type_conflict', 4, 'dead_lettered', NULL, '2026-01-01 12:00', '2026-01-01 12:00'),
     ('t', 'r.t', 'g', 'new_field', 3, 'healed', 9005, '2026-01-02 10:00', '2026-01-02 10:00'),
     ('t', 'r.t', 'h', 'new_field', 3, 'open', NULL, '2026-01-02 10:00', '2026-01-02 10:00');
+INSERT INTO mend.calls (at, target_name, model, input_tokens, output_tokens, cache_read_tokens, cost_usd, patch_id) VALUES
+    ('2026-01-01 11:00', 'r.t', 'm', 400, 100, 600, 0.012, 9002), ('2026-01-01 13:00', 'r.t', 'm', 500, 50, 0, 0.005, 9004), ('2026-01-02 13:00', 'r.t', 'm', 7, 3, 0, 0.001, NULL);
 SELECT field, outcome, time_to_heal, round(cost_usd, 4) AS cost FROM mend.incidents ORDER BY field;
 SELECT * FROM mend.savings ORDER BY day;
 SET mend.minutes_per_incident = 60;
@@ -118,7 +120,7 @@ SELECT mend.report_html('infinity') LIKE '<!DOCTYPE html>%</html>' AS empty_one;
 -- Leave nothing behind.
 DELETE FROM mend.queue;
 SELECT mend.unenroll(target) FROM mend.enrollments;
-DELETE FROM mend.dead_letters; DELETE FROM mend.drifts; DELETE FROM mend.patches; DELETE FROM mend.events;
+DELETE FROM mend.dead_letters; DELETE FROM mend.drifts; DELETE FROM mend.patches; DELETE FROM mend.events; DELETE FROM mend.calls;
 RESET search_path;
 DROP SCHEMA reports_test CASCADE;
 DO $$ DECLARE undo regclass; BEGIN

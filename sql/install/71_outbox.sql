@@ -34,7 +34,7 @@ CREATE FUNCTION mend.severity_of(kind text, patch_id bigint) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE
     WHEN kind IN ('breaker_opened', 'quarantined', 'round_failed') THEN 'critical'
-    WHEN kind IN ('patch_proposed', 'patch_refused', 'patch_failed', 'dead_lettered') THEN 'warning'
+    WHEN kind IN ('patch_proposed', 'patch_refused', 'patch_failed', 'dead_lettered', 'claude_held') THEN 'warning'
     WHEN kind = 'patch_applied' THEN
         CASE WHEN EXISTS (SELECT FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a
                           WHERE p.id = severity_of.patch_id AND a ->> 'kind' <> 'add_column') THEN 'notice' ELSE 'info' END

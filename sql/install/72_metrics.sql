@@ -77,14 +77,14 @@ UNION ALL
 SELECT 'mend_rows_failed_total', p.by_planner, sum(p.rows_failed), 'Queued payloads that failed again after a patch and became dead letters', 'counter'
 FROM p GROUP BY 2
 UNION ALL
-SELECT 'mend_model_input_tokens_total', jsonb_build_object('model', p.model), sum(p.input_tokens), 'Tokens sent to the model', 'counter'
-FROM p WHERE p.model IS NOT NULL GROUP BY p.model
+SELECT 'mend_model_input_tokens_total', jsonb_build_object('model', p.model), sum(p.input_tokens + p.cache_write_tokens + p.cache_read_tokens), 'Tokens sent to the model', 'counter'
+FROM mend.calls p GROUP BY p.model
 UNION ALL
 SELECT 'mend_model_output_tokens_total', jsonb_build_object('model', p.model), sum(p.output_tokens), 'Tokens received from the model', 'counter'
-FROM p WHERE p.model IS NOT NULL GROUP BY p.model
+FROM mend.calls p GROUP BY p.model
 UNION ALL
 SELECT 'mend_model_cost_dollars_total', jsonb_build_object('model', p.model), sum(p.cost_usd), 'What the model cost', 'counter'
-FROM p WHERE p.model IS NOT NULL GROUP BY p.model
+FROM mend.calls p GROUP BY p.model
 UNION ALL
 SELECT 'mend_outbox_messages', jsonb_build_object('channel', c.channel), (SELECT count(*) FROM mend.outbox o WHERE o.channel = c.channel AND o.state = 'pending'),
        'Messages that wait to be sent', 'gauge'

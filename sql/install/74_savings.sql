@@ -48,8 +48,13 @@ WITH days AS (
     -- What the guard or a person refused of what a planner proposed; what was merely overtaken by events does not count.
     SELECT coalesce(p.applied_at, p.decided_at, p.created_at)::date, p.target_name, NULL, 0, NULL,
            (p.planner IN ('rules', 'claude') AND (p.state = 'rejected' OR p.state = 'refused' AND p.ddl IS NULL))::int,
-           (p.state = 'reverted')::int, p.rows_healed, p.input_tokens, p.output_tokens, p.cost_usd
+           (p.state = 'reverted')::int, p.rows_healed, 0, 0, 0
     FROM mend.patches p
+    UNION ALL
+    -- What was asked, answered or not, is paid for.
+    SELECT c.at::date, c.target_name, NULL, 0, NULL, 0, 0, 0,
+           c.input_tokens + c.cache_write_tokens + c.cache_read_tokens, c.output_tokens, c.cost_usd
+    FROM mend.calls c
 )
 SELECT day, target_name,
        count(*) FILTER (WHERE outcome = 'rule') AS by_rule,
