@@ -1,5 +1,6 @@
 // healing_insert() and healing_load(): argument checks, and asking for a worker.
 #include "server/ingest/offer.h"
+#include "server/ingest/target.h"
 #include "server/pg/call.h"
 #include "server/worker/wake.h"
 
@@ -28,7 +29,8 @@ Jsonb* JsonbArgument(FunctionCallInfo fcinfo) {
 }
 
 Counts WakeFor(Oid target, const Counts& counts) {
-  if (counts.queued > 0) {
+  // A paused table is left alone; whoever ends the pause wakes the worker.
+  if (counts.queued > 0 && ingest::FindTarget(target)->enrollment().mode != ingest::Mode::Paused) {
     worker::WakeAtCommit(target);
   }
   return counts;

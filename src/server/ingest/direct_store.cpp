@@ -1,6 +1,7 @@
 #include "server/ingest/direct_store.h"
 
 #include "server/ingest/direct_writer.h"
+#include "server/ingest/open_relation.h"
 #include "server/ingest/settle.h"
 
 namespace mend::ingest {
@@ -12,27 +13,6 @@ using drift::Misfit;
 // Past 64 subtransactions every snapshot of every session gets slow. With so many used, unique keys are looked up row by
 // row instead, which needs none.
 constexpr int kSubtransactionsToUse = 32;
-
-// The relation, open for as long as this object lives; an error's roll back closes it. Null when it is gone.
-class OpenRelation {
- public:
-  explicit OpenRelation(Oid relid) : exceptions_(std::uncaught_exceptions()) {
-    relation_ = pg::Call([&] { return try_table_open(relid, RowExclusiveLock); });
-  }
-  ~OpenRelation() {
-    if (relation_ != nullptr && std::uncaught_exceptions() == exceptions_) {
-      table_close(relation_, NoLock);
-    }
-  }
-  OpenRelation(const OpenRelation&) = delete;
-  OpenRelation& operator=(const OpenRelation&) = delete;
-
-  Relation get() const { return relation_; }
-
- private:
-  int exceptions_;
-  Relation relation_;
-};
 
 std::shared_ptr<const DirectPlan> PlanOf(const Target& target, Relation relation) {
   if (!target.direct() || !target.direct()->IsFresh()) {
