@@ -10,3 +10,6 @@ COMMENT ON FUNCTION mend.create_inbox IS
 Whoever may insert into the table may insert into the view. The caller owns the table; DROP VIEW, mend.unenroll() and
 DROP EXTENSION take the view away.
 target: the landing table';
+-- A trigger runs with no right on its function; to make one takes it.
+REVOKE ALL ON FUNCTION mend.take_inbox(), mend.create_inbox(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.take_inbox(), mend.create_inbox(regclass) TO mend_admin;
