@@ -27,6 +27,13 @@ PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-reg
 ifdef WERROR
 PG_CXXFLAGS += -Werror
 endif
+ifdef SANITIZE
+# Not: what RapidJSON does with null pointers, and what gcc cannot tell of objects that PostgreSQL made.
+SANITIZERS = -fsanitize=address,undefined
+PG_CXXFLAGS += $(SANITIZERS) -fno-sanitize=object-size,vptr,pointer-overflow -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
+SHLIB_LINK += $(SANITIZERS)
+endif
 # Named wait and failure points, for tests: src/server/pg/test_point.h says which objects must be built again.
 ifdef TEST_POINTS
 PG_CPPFLAGS += -DMEND_TEST_POINTS

@@ -46,6 +46,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.wait_idle(regclass,interval)', '{anyone}'),
     ('function', 'mend.wake()', '{}'),
     ('function', 'mend.worker_refused_at()', '{admin,agent,monitor}'),
+    ('function', 'mend.rows_of(text,regclass)', '{admin,agent,monitor}'),
     ('function', 'mend.workers()', '{admin,agent,monitor}'),
     -- who may read; columns: who may read some columns only
     ('table', 'mend.control', '{admin}'),

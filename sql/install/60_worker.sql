@@ -64,7 +64,7 @@ REVOKE ALL ON FUNCTION mend.reset_breaker(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.reset_breaker(regclass) TO mend_admin;
 
 CREATE FUNCTION mend.workers(OUT pid int, OUT target regclass, OUT state text) RETURNS SETOF record
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_workers';
+LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'mend_workers';
 COMMENT ON FUNCTION mend.workers() IS
     'The workers of this database: starting (no pid yet), idle, or healing a table';
 REVOKE ALL ON FUNCTION mend.workers() FROM PUBLIC;

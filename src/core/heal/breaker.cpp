@@ -2,12 +2,18 @@
 
 namespace mend::heal {
 
-int64_t BackoffMs(int attempt) {
-  constexpr int64_t kFirst = 1000;
-  constexpr int64_t kLongest = 300000;
-  int64_t wait = kFirst;
-  for (int i = 1; i < attempt && wait < kLongest; ++i) wait *= 2;
-  return wait < kLongest ? wait : kLongest;
+namespace {
+
+int64_t Doubled(int64_t first, int64_t longest, int attempt) {
+  int64_t wait = first;
+  for (int i = 1; i < attempt && wait < longest; ++i) wait *= 2;
+  return wait < longest ? wait : longest;
 }
+
+}  // namespace
+
+int64_t BackoffMs(int attempt) { return Doubled(1000, 300000, attempt); }
+
+int64_t BreakerPauseMs(int tries) { return Doubled(60 * 1000, 24 * 3600 * 1000, tries); }
 
 }  // namespace mend::heal

@@ -15,4 +15,11 @@ inline constexpr int kForeignKeyAttempts = 8;
 // How often a row may be in flight while the server crashes before it is quarantined.
 inline constexpr int kCrashAttempts = 2;
 
+// Milliseconds for which a table's breaker stays open the `tries`th time in a row (from 1): a minute, doubling to a day.
+int64_t BreakerPauseMs(int tries);
+
+// New columns that a half-open breaker lets through at a time, and the rows that must show a field for it to be one of them.
+inline constexpr int64_t kProbeColumns = 16;
+inline constexpr int64_t kRowsThatMeanAField = 2;
+
 }  // namespace mend::heal

@@ -91,8 +91,27 @@ bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch) {
   });
 }
 
+namespace {
+
+// Rows that back off behind a refuted patch (a missing partition, a foreign key) bring the same one up at every try.
+std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
+  pg::Rows again = pg::KeepBooks(
+      "UPDATE mend.patches SET state = 'approved', reason = NULL, evidence = $5::jsonb WHERE id = (SELECT max(id) "
+      "FROM mend.patches WHERE target = $1 AND state = 'failed' AND coalesce(ddl, '') = $2 AND field_map = $3::jsonb "
+      "AND fingerprint = $4 AND proposed_by = 'pg_mend') AND EXISTS (SELECT FROM mend.queue WHERE target = $1 "
+      "AND attempts > 0) RETURNING id",
+      {pg::ObjectId(target), pg::Text(patch.ddl), pg::Text(FieldMapToJson(patch.field_map)),
+       pg::Text(patch.fingerprint), pg::Text(patch.evidence)});
+  return again.empty() ? std::nullopt : std::optional<int64_t>(again.int8(0, 0));
+}
+
+}  // namespace
+
 int64_t InsertPatch(const ingest::Target& target, const NewPatch& patch) {
   bool decided = patch.state == "approved";
+  if (std::optional<int64_t> again = decided ? TryAgain(target.shape().relid, patch) : std::nullopt) {
+    return *again;
+  }
   pg::Rows rows = pg::KeepBooks(
       "INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, inverse_ddl, field_map, rationale, "
       "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at) "

@@ -115,6 +115,25 @@ std::optional<std::string> DefaultOf(const plan::Shape& shape, const std::string
   return rows.empty() ? std::nullopt : rows.maybe(0, 0);
 }
 
+// A change of type gives a column its new type's storage: clauses that give back what its owner chose.
+std::string StorageClauses(const plan::Shape& shape, const std::string& column) {
+  const pg::Rows rows = pg::KeepBooks(
+      "SELECT CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL'"
+      " WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END, CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END "
+      "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
+      "WHERE a.attrelid = $1 AND a.attname = $2",
+      {pg::ObjectId(shape.relid), pg::Name(column)});
+  const std::string alter = ", ALTER COLUMN " + Identifier(column);
+  std::string clauses;
+  if (!rows.empty() && !rows.IsNull(0, 0)) {
+    clauses += alter + " SET STORAGE " + rows.text(0, 0);
+  }
+  if (!rows.empty() && !rows.IsNull(0, 1)) {
+    clauses += alter + " SET COMPRESSION " + rows.text(0, 1);
+  }
+  return clauses;
+}
+
 // Empty where the action changes nothing in this shape.
 std::string InverseClause(const plan::Shape& shape, const plan::Action& action) {
   const plan::Column* existing = shape.Find(action.column);
@@ -125,7 +144,9 @@ std::string InverseClause(const plan::Shape& shape, const plan::Action& action) 
       return existing == nullptr ? "DROP COLUMN " + column : "";
     case plan::ActionKind::WidenType: {
       const std::string old_type = existing != nullptr ? RenderType(existing->type) : "";
-      return existing != nullptr ? alter + " TYPE " + old_type + " USING " + column + "::" + old_type : "";
+      return existing != nullptr ? alter + " TYPE " + old_type + " USING " + column + "::" + old_type +
+                                       StorageClauses(shape, action.column)
+                                 : "";
     }
     case plan::ActionKind::DropNotNull:
       return alter + " SET NOT NULL";

@@ -41,8 +41,8 @@ void SettleAll(const RoundState& round) {
 // Rows that wait for a time of their own, in this round or since an earlier one.
 std::string WhyBackingOff(Oid target) {
   pg::Rows rows = pg::KeepBooks(
-      "SELECT bool_or(kind = 'no_partition'), bool_or(kind <> 'no_partition') FROM mend.queue "
-      "WHERE target = $1 AND not_before IS NOT NULL",
+      "SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind = 'no_partition'), "
+      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind <> 'no_partition')",
       {pg::ObjectId(target)});
   if (rows.boolean(0, 0)) {
     return "no partition takes some rows: a person must add one";

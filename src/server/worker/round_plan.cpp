@@ -42,12 +42,11 @@ class PlanStep {
 
  private:
   drift::DriftSet ToPlan();
-  bool BreakerOpen(const drift::DriftSet& drifts);
-  void OpenBreaker(const drift::DriftSet& drifts, const std::string& reason, std::optional<int64_t> pause_ms);
   void MakePolicy();
   bool Held(const drift::Drift& drift) const;
   void HoldColumns();
   void CoolColumns();
+  void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
   void SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& plan);
 
   RoundState& round_;
@@ -80,52 +79,6 @@ drift::DriftSet PlanStep::ToPlan() {
     drifts.push_back(drift);
   }
   return drifts;
-}
-
-void PlanStep::OpenBreaker(const drift::DriftSet& drifts, const std::string& reason, std::optional<int64_t> pause_ms) {
-  pg::Rows opened = pg::KeepBooks(
-      "UPDATE mend.progress SET breaker_until = coalesce(clock_timestamp() + $2 * interval '1 millisecond', 'infinity') "
-      "WHERE target = $1 AND breaker_until IS NULL RETURNING target",
-      {pg::ObjectId(round_.target), pg::Int8(pause_ms)});
-  if (!opened.empty()) {
-    std::string detail = "{\"reason\": ";
-    json::AppendQuoted(&detail, reason);
-    observe::Record("breaker_opened", round_.target_name, std::nullopt, detail + "}", observe::kWorker);
-  }
-  for (const drift::Drift& drift : drifts) {
-    round_.Decide(drift, apply::Fate::To::Wait, reason);
-  }
-  round_.Show("breaker", reason);
-  if (pause_ms) {
-    round_.PauseFor(*pause_ms);
-  }
-}
-
-// The caps that stop a flood; counted from the tables, so that a restart forgets nothing.
-bool PlanStep::BreakerOpen(const drift::DriftSet& drifts) {
-  pg::Rows hour = pg::KeepBooks(
-      "SELECT count(*), (extract(epoch FROM min(applied_at) + interval '1 hour' - clock_timestamp()) * 1000)::bigint "
-      "FROM mend.patches WHERE target = $1 AND applied_at > clock_timestamp() - interval '1 hour' "
-      "AND applied_at > coalesce((SELECT breaker_reset FROM mend.progress WHERE target = $1), '-infinity')",
-      {pg::ObjectId(round_.target)});
-  if (pg::patches_per_hour > 0 && hour.int8(0, 0) >= pg::patches_per_hour) {
-    OpenBreaker(drifts,
-                std::to_string(hour.int8(0, 0)) + " patches in an hour (mend.patches_per_hour): the sender may be flooding",
-                std::max<int64_t>(hour.int8(0, 1), 1000));
-    return true;
-  }
-  int64_t wanted = std::count_if(drifts.begin(), drifts.end(),
-                                 [](const drift::Drift& drift) { return drift.kind == drift::Kind::NewField; });
-  if (wanted > 0 && shape_.max_attnum + wanted > pg::max_columns) {
-    OpenBreaker(drifts,
-                std::to_string(wanted) + " new fields would take the table past " + std::to_string(pg::max_columns) +
-                    " columns (mend.max_columns)",
-                std::nullopt);
-    return true;
-  }
-  pg::KeepBooks("UPDATE mend.progress SET breaker_until = NULL WHERE target = $1 AND breaker_until IS NOT NULL",
-                {pg::ObjectId(round_.target)});
-  return false;
 }
 
 // What a person took back is not done again by itself.
@@ -214,9 +167,24 @@ void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& 
   }
 }
 
+// What is of use but has no row in the sample is for the patch after this one: its rows wait as they are.
+void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now) {
+  if (now.actions.size() == useful.actions.size()) {
+    return;
+  }
+  round_.again = true;
+  ingest::Target after_all = ingest::Patched(*target_, useful), after_this = ingest::Patched(*target_, now);
+  for (const drift::Drift& drift : drifts) {
+    if (!round_.Decided(drift) && apply::Covers(useful, after_all, drift.field, drift.column) &&
+        !apply::Covers(now, after_this, drift.field, drift.column)) {
+      round_.Decide(drift, apply::Fate::To::Wait, "the next patch is for it");
+    }
+  }
+}
+
 std::optional<Planned> PlanStep::Run() {
-  drift::DriftSet drifts = ToPlan();
-  if (drifts.empty() || BreakerOpen(drifts)) {
+  drift::DriftSet drifts = Admitted(&round_, shape_, ToPlan());
+  if (drifts.empty()) {
     return std::nullopt;
   }
   MakePolicy();
@@ -236,8 +204,7 @@ std::optional<Planned> PlanStep::Run() {
   planned.record.proposed_ddl = guard::Render(shape_, plan.patch.actions);
   planned.proof = apply::Prove(*target_, plan.patch, apply::Evidence::Queue);
   planned.patch = apply::Helpful(plan.patch, planned.proof, target_->enrollment().mode == ingest::Mode::Auto);
-  round_.again = round_.again || planned.patch.actions.size() <
-                                     apply::Helpful(plan.patch, planned.proof, false).actions.size();
+  LeaveForNextPatch(drifts, apply::Helpful(plan.patch, planned.proof, false), planned.patch);
   if (planned.patch.empty()) {
     return std::nullopt;
   }

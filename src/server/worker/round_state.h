@@ -57,6 +57,9 @@ bool BeginRound(RoundState* round);
 void ApplyApproved(RoundState* round);
 // Step 3. What is left of the drift is planned, and applied or put before a person.
 void PlanAndApply(RoundState* round);
+// Of drift that is to be planned, what the table's breaker lets through: all while it is closed, nothing while it is open,
+// and a few fields as a probe when its time has come. The rest is decided: it waits, or is for a person.
+drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts);
 // Step 4. Waiting rows are put into the table.
 void ReplayWaiting(RoundState* round);
 // Step 5. Drift and progress are settled.
