@@ -1,12 +1,12 @@
 // mend.create_inbox(), and the triggers of the views that it makes.
 #include "core/base/utf8.h"
 #include "server/api/arguments.h"
+#include "server/api/offered.h"
 #include "server/guard/landing_table.h"
 #include "server/ingest/enrollment.h"
 #include "server/ingest/inbox.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
-#include "server/worker/wake.h"
 
 namespace mend::api {
 namespace {
@@ -121,8 +121,8 @@ Datum TakeInbox(FunctionCallInfo call) {
     counts = ingest::EndInbox(view);
     Tell(counts);
   }
-  if (counts.queued > 0) {
-    worker::WakeAtCommit(target);
+  if (counts.inserted + counts.queued + counts.dead_lettered > 0) {
+    NoteOffered(target, counts);
   }
   return PointerGetDatum(TRIGGER_FIRED_FOR_ROW(trigger.tg_event) ? trigger.tg_trigtuple : nullptr);
 }
