@@ -1,5 +1,7 @@
 #include "server/ingest/direct_plan.h"
 
+#include <unordered_map>
+
 #include "server/ingest/expressions.h"
 #include "server/ingest/planner_check.h"
 #include "server/ingest/store.h"
@@ -33,11 +35,48 @@ bool HasPolicies(Relation relation) {
          });
 }
 
+// Counted in PostgreSQL's callbacks, where nothing may fail: tables are put in when a plan is made for them.
+uint64_t changes_of_functions = 0, changes_of_all_tables = 0;
+
+std::unordered_map<Oid, uint64_t>& ChangesOfTables() {
+  static auto& changes = *new std::unordered_map<Oid, uint64_t>();
+  return changes;
+}
+
+uint64_t ChangesOf(Oid relid) {
+  const auto found = ChangesOfTables().find(relid);
+  return changes_of_all_tables + (found != ChangesOfTables().end() ? found->second : 0);
+}
+
+void OnFunctionChange(Datum, int, uint32) { ++changes_of_functions; }
+
+void OnRelcacheChange(Datum, Oid relid) {
+  if (!OidIsValid(relid)) {
+    ++changes_of_all_tables;
+    return;
+  }
+  const auto found = ChangesOfTables().find(relid);
+  if (found != ChangesOfTables().end()) {
+    ++found->second;
+  }
+}
+
+void ListenOnce() {
+  static bool listening = false;
+  if (!listening) {
+    pg::Call([] {
+      CacheRegisterSyscacheCallback(PROCOID, OnFunctionChange, 0);
+      CacheRegisterRelcacheCallback(OnRelcacheChange, 0);
+    });
+    listening = true;
+  }
+}
+
 }  // namespace
 
-uint64_t DirectPlan::generation = 0;
-
-void DirectPlan::OnFunctionChange(Datum, int, uint32) { ++generation; }
+bool DirectPlan::IsFresh() const {
+  return changes_of_functions_ == changes_of_functions && changes_of_table_ == ChangesOf(relid_);
+}
 
 bool DirectPlan::Allows(Relation relation) {
   const FormData_pg_class& form = *relation->rd_rel;
@@ -50,13 +89,13 @@ bool DirectPlan::Allows(Relation relation) {
 }
 
 std::shared_ptr<const DirectPlan> DirectPlan::Make(Relation relation) {
-  static bool listening = false;
-  if (!listening) {
-    pg::Call([] { CacheRegisterSyscacheCallback(PROCOID, OnFunctionChange, 0); });
-    listening = true;
-  }
+  ListenOnce();
   std::shared_ptr<DirectPlan> plan(new DirectPlan());
-  plan->generation_ = generation;
+  plan->relid_ = RelationGetRelid(relation);
+  ChangesOfTables().emplace(plan->relid_, 0);
+  // Before it is read: what changes meanwhile makes it stale.
+  plan->changes_of_functions_ = changes_of_functions;
+  plan->changes_of_table_ = ChangesOf(plan->relid_);
   plan->memory_ = pg::Call([] {
     return AllocSetContextCreateInternal(TopMemoryContext, "pg_mend direct plan", ALLOCSET_SMALL_SIZES);
   });
@@ -134,7 +173,8 @@ bool DirectPlan::ReadDefault(Relation relation, int attnum, const FormData_pg_at
   }
   Expr* planned = expression_planner(reinterpret_cast<Expr*>(copyObjectImpl(expression)));
   defaults_[attnum - 1] = reinterpret_cast<Expr*>(expression);
-  cannot_fail_ = cannot_fail_ && CannotFail(reinterpret_cast<Node*>(planned));
+  // What a domain refuses may change without a word to us.
+  cannot_fail_ = cannot_fail_ && get_typtype(form.atttypid) != TYPTYPE_DOMAIN && CannotFail(reinterpret_cast<Node*>(planned));
   must_bring_[attnum - 1] = !LooksAtNoTable(reinterpret_cast<Node*>(planned));
   must_bring_any_ = must_bring_any_ || must_bring_[attnum - 1];
   return true;

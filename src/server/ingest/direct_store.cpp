@@ -34,7 +34,8 @@ bool SameShape(const Target& target, const DirectPlan& plan, Relation relation) 
     }
   }
   for (const plan::Column& column : target.shape().columns) {
-    if (column.attnum < 1 || column.attnum > row->natts || column.type.oid != plan.TypeOf(column.attnum)) {
+    if (column.attnum < 1 || column.attnum > row->natts || column.type.oid != plan.TypeOf(column.attnum) ||
+        column.type.typmod != TupleDescAttr(row, column.attnum - 1)->atttypmod) {
       return false;
     }
   }
@@ -65,13 +66,19 @@ bool HaveShortKeys(const Target& target, const DirectPlan& plan, const std::vect
   }
   for (const Row& row : rows) {
     size_t bytes = 0;
+    int brought = 0;
     for (size_t i = 0; i < row.columns.size(); ++i) {
       const int attnum = target.shape().columns[static_cast<size_t>(row.columns[i])].attnum;
       for (int k = 0; k < plan.key_count(); ++k) {
-        if (plan.KeyAt(k) == attnum && !row.nulls[i]) {
-          bytes += VARSIZE_ANY(DatumGetPointer(row.values[i]));
+        if (plan.KeyAt(k) == attnum) {
+          ++brought;
+          bytes += row.nulls[i] != 0 ? 0 : VARSIZE_ANY(DatumGetPointer(row.values[i]));
         }
       }
+    }
+    // How long a value is that a default or a generated column will give is not known yet.
+    if (brought < plan.key_count() && plan.ComputesKeys()) {
+      return false;
     }
     if (bytes > DirectPlan::kMaxKeyBytes) {
       return false;
