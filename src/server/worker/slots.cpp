@@ -101,7 +101,10 @@ void AttachSlots() {
   pg::Call([] {
     bool found;
     LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    auto* made = static_cast<Table*>(ShmemInitStruct("pg_mend workers", sizeof(Table), &found));
+    // The size is part of the name: a library of another version, loaded after an upgrade, makes a table of its own.
+    char name[SHMEM_INDEX_KEYSIZE];
+    snprintf(name, sizeof(name), "pg_mend workers, %zu bytes", sizeof(Table));
+    auto* made = static_cast<Table*>(ShmemInitStruct(name, sizeof(Table), &found));
     if (!found) {
       memset(made, 0, sizeof(Table));
       SpinLockInit(&made->lock);
