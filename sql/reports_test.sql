@@ -1,6 +1,8 @@
 -- What people look at: status, freshness, pages about patches, migration files, origins of columns, savings, the HTML page.
 SET client_min_messages = warning;
 SET TimeZone = 'UTC';
+SET DateStyle = 'ISO';
+SET IntervalStyle = 'postgres';
 CREATE SCHEMA reports_test;
 SET search_path = reports_test, public;
 GRANT USAGE ON SCHEMA reports_test TO mend_healer;
