@@ -63,7 +63,7 @@ $(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
 $(filter src/bridge/%,$(BRIDGE_SOURCES:.cpp=.o)): CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir) -DMEND_VERSION='"$(EXTVERSION)"'
 
 $(BRIDGE): $(BRIDGE_SOURCES:.cpp=.o)
-	$(CXX) $(CXXFLAGS) $^ $(LDFLAGS) -L$(shell $(PG_CONFIG) --libdir) -lpq -pthread -o $@
+	$(CXX) $(CXXFLAGS) $^ $(LDFLAGS) -L$(shell $(PG_CONFIG) --libdir) -lpq -lmicrohttpd -pthread -o $@
 
 bridge: $(BRIDGE)
 

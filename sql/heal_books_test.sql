@@ -4,7 +4,7 @@ CREATE SCHEMA heal_books_test;
 SET search_path = heal_books_test, public;
 GRANT USAGE ON SCHEMA heal_books_test TO mend_healer;
 CREATE VIEW status AS
-    SELECT target::text, mode, queued, dead_letters AS dead, state, regexp_replace(reason, '\d{2,}|(patch |approve\()\d+', '\1N', 'g') AS reason, worker_pid IS NULL AS no_worker, open_patch IS NOT NULL AS open
+    SELECT target::text, mode, queued, dead_letters AS dead, state, regexp_replace(reason, '\d{2,}|(patch |approve\()\d+', '\1N', 'g') AS reason, worker_pid IS NULL AS no_worker, EXISTS (SELECT FROM mend.decisions d WHERE d.target = status.target) AS open
     FROM mend.status ORDER BY 1;
 CREATE VIEW log AS
     SELECT kind, target_name, actor, patch_id IS NOT NULL AS patch, detail FROM mend.events WHERE target_name LIKE 'heal_books_test.%' AND kind NOT IN ('enrolled', 'unenrolled') ORDER BY id;

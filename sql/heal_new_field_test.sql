@@ -37,7 +37,7 @@ SELECT * FROM dead;
 SELECT count(*) AS queued FROM mend.queue;
 SELECT field, column_name, held FROM mend.fields WHERE target = 't'::regclass ORDER BY field;
 SELECT field, column_name, kind, row_count, state, reason FROM mend.drifts WHERE target = 't'::regclass ORDER BY field;
-SELECT mode, queued, dead_letters, state, reason, last_heal IS NOT NULL AS healed, open_patch, last_error FROM mend.status WHERE target = 't'::regclass;
+SELECT mode, queued, dead_letters, state, reason, last_heal IS NOT NULL AS healed FROM mend.status JOIN mend.freshness USING (target) WHERE target = 't'::regclass;
 SELECT kind, actor = 'pg_mend' AS by_worker, patch_id IS NOT NULL AS of_patch FROM mend.events WHERE target_name = 'heal_new_field_test.t' ORDER BY id;
 SELECT mend.unenroll('t');
 

@@ -19,7 +19,7 @@ CREATE VIEW dead AS
     SELECT target::regclass::text AS target, payload, field, regexp_replace(reason, '\mpatch \d+', 'patch N', 'g') AS reason
     FROM mend.dead_letters WHERE target_name LIKE 'heal_review_test.%' ORDER BY id;
 CREATE VIEW status AS
-    SELECT target::text, queued, dead_letters AS dead, state, regexp_replace(reason, '(\mpatch |approve\()\d+', '\1N', 'g') AS reason, open_patch IS NOT NULL AS open
+    SELECT target::text, queued, dead_letters AS dead, state, regexp_replace(reason, '(\mpatch |approve\()\d+', '\1N', 'g') AS reason, EXISTS (SELECT FROM mend.decisions d WHERE d.target = status.target) AS open
     FROM mend.status ORDER BY 1;
 CREATE VIEW log AS
     SELECT kind, actor, patch_id IS NOT NULL AS patch, detail FROM mend.events WHERE target_name LIKE 'heal_review_test.%' ORDER BY id;

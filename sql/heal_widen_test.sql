@@ -16,7 +16,7 @@ CREATE VIEW dead AS
     SELECT target::regclass::text AS target, payload, kind, field, reason
     FROM mend.dead_letters WHERE target_name LIKE 'heal_widen_test.%' ORDER BY id;
 CREATE VIEW status AS
-    SELECT target::text, queued, dead_letters AS dead, state, regexp_replace(reason, '\d+', 'N', 'g') AS reason, open_patch IS NOT NULL AS open
+    SELECT target::text, queued, dead_letters AS dead, state, regexp_replace(reason, '\d+', 'N', 'g') AS reason, EXISTS (SELECT FROM mend.decisions d WHERE d.target = status.target) AS open
     FROM mend.status ORDER BY 1;
 
 -- Every provable step in one patch; defaults, NOT NULL and stored values stay.

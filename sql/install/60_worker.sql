@@ -63,10 +63,10 @@ COMMENT ON FUNCTION mend.reset_breaker(regclass) IS 'Closes the breaker of a tab
 REVOKE ALL ON FUNCTION mend.reset_breaker(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.reset_breaker(regclass) TO mend_admin;
 
-CREATE FUNCTION mend.workers(OUT pid int, OUT target regclass, OUT state text) RETURNS SETOF record
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_workers';
+CREATE FUNCTION mend.workers(OUT pid int, OUT target regclass, OUT state text, OUT tried bigint) RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'mend_workers';
 COMMENT ON FUNCTION mend.workers() IS
-    'The workers of this database: starting (no pid yet), idle, or healing a table';
+    'The workers of this database: starting (no pid yet), idle, or healing a table, with the rows that it has tried to store so far';
 REVOKE ALL ON FUNCTION mend.workers() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.workers() TO mend_admin, mend_agent, pg_monitor;
 

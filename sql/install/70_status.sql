@@ -1,71 +1,132 @@
 -- Counting ten million rows takes seconds, and a status is looked at often: exact up to a hundred thousand rows a table,
--- past that PostgreSQL's own estimate.
-CREATE FUNCTION mend.estimated_rows(counted bigint, of_table regclass, target regclass) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- past that PostgreSQL's own estimate. Functions, for their cost: with all in line, PostgreSQL would compile the view first.
+-- Volatile, for EXPLAIN asks for it.
+CREATE FUNCTION mend.rows_of(books text, target regclass) RETURNS bigint
+LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    most CONSTANT bigint := 100000;
+    counted bigint;
     plan json;
 BEGIN
-    IF counted > 100000 THEN
-        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %s WHERE target = %s', of_table, target::oid) INTO plan;
+    IF books NOT IN ('queue', 'dead_letters') THEN
+        RAISE EXCEPTION 'pg_mend keeps no such books: %', books USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM mend.%I WHERE target = %s ORDER BY target, id LIMIT %s) bounded',
+                   books, target::oid, most + 1) INTO counted;
+    IF counted > most THEN
+        EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM mend.%I WHERE target = %s', books, target::oid) INTO plan;
         counted := greatest(counted, (plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint);
     END IF;
     RETURN counted;
 END
 $$;
-COMMENT ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) IS
-    'Internal: rows of the queue or the dead letters for a target, when more than a hundred thousand were counted';
-REVOKE ALL ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.estimated_rows(bigint, regclass, regclass) TO mend_admin, mend_agent, pg_monitor;
+COMMENT ON FUNCTION mend.rows_of(text, regclass) IS
+    'Internal: rows of mend.queue or mend.dead_letters for a target; past a hundred thousand an estimate';
+REVOKE ALL ON FUNCTION mend.rows_of(text, regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.rows_of(text, regclass) TO mend_admin, mend_agent, pg_monitor;
 
+CREATE FUNCTION mend.oldest_of(target regclass) RETURNS timestamptz
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN (SELECT q.submitted_at FROM mend.queue q WHERE q.target = oldest_of.target ORDER BY q.target, q.id LIMIT 1);
+COMMENT ON FUNCTION mend.oldest_of(regclass) IS 'Internal: when the first queued row of a target, in order of id, was offered';
+REVOKE ALL ON FUNCTION mend.oldest_of(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.oldest_of(regclass) TO mend_admin, mend_agent, pg_monitor;
+
+CREATE FUNCTION mend.is_due(target regclass) RETURNS boolean
+LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN coalesce((SELECT w.due FROM mend.work w WHERE w.target = is_due.target), false);
+COMMENT ON FUNCTION mend.is_due(regclass) IS 'Internal: whether a worker should heal the table now';
+REVOKE ALL ON FUNCTION mend.is_due(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.is_due(regclass) TO mend_admin, mend_agent, pg_monitor;
+
+-- For people: psql does not break long lines, so what it shows in a column must come broken.
+CREATE FUNCTION mend.in_lines(sentence text, width int) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN rtrim(regexp_replace(sentence, '(.{1,' || greatest(width, 8) || '})( +|$)', E'\\1\n', 'g'), E'\n');
+COMMENT ON FUNCTION mend.in_lines(text, int) IS 'A sentence broken at blanks into lines of at most width characters, where its words allow';
+REVOKE ALL ON FUNCTION mend.in_lines(text, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.in_lines(text, int) TO mend_admin, mend_agent, pg_monitor;
+
+-- An error of PostgreSQL may quote a value of a payload: those who may not see payloads see its SQLSTATE.
+CREATE FUNCTION mend.error_for_me(error text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN pg_has_role('mend_admin', 'USAGE') THEN error ELSE 'SQLSTATE ' || split_part(error, ':', 1) END;
+COMMENT ON FUNCTION mend.error_for_me(text) IS 'Internal: an error as "SQLSTATE: message" for members of mend_admin, its SQLSTATE for others';
+REVOKE ALL ON FUNCTION mend.error_for_me(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.error_for_me(text) TO mend_admin, mend_agent, pg_monitor;
+
+CREATE FUNCTION mend.last_seen(target regclass, OUT offered timestamptz, OUT stored timestamptz)
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mend_last_seen';
+COMMENT ON FUNCTION mend.last_seen(regclass) IS
+    'When payloads were last offered to, and rows last stored in, a table through pg_mend: to a tenth of a second, since the server started';
+REVOKE ALL ON FUNCTION mend.last_seen(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.last_seen(regclass) TO mend_admin, mend_agent, pg_monitor;
+
+CREATE VIEW mend.decisions AS
+SELECT p.target, p.id AS patch_id, p.planner, p.proposed_by, p.created_at AS waits_since, p.reason,
+       coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table
+FROM mend.patches p JOIN mend.enrollments e ON e.target = p.target
+WHERE p.state = 'proposed';
+COMMENT ON VIEW mend.decisions IS 'Patches that wait for mend.approve() or mend.reject(); mend.explain_patch(patch_id) says more';
+COMMENT ON COLUMN mend.decisions.target IS 'The landing table';
+COMMENT ON COLUMN mend.decisions.patch_id IS 'The patch';
+COMMENT ON COLUMN mend.decisions.planner IS 'Who planned it: rules, claude, agent or person';
+COMMENT ON COLUMN mend.decisions.proposed_by IS 'The role that proposed it; pg_mend for the worker';
+COMMENT ON COLUMN mend.decisions.waits_since IS 'When it was proposed';
+COMMENT ON COLUMN mend.decisions.reason IS 'Why it waits for a person';
+COMMENT ON COLUMN mend.decisions.ddl IS 'What would run; empty for mappings only';
+COMMENT ON COLUMN mend.decisions.field_map IS 'Field mappings it brings';
+COMMENT ON COLUMN mend.decisions.rewrites_table IS 'Whether it rewrites the table';
+GRANT SELECT ON mend.decisions TO mend_admin, mend_agent, pg_monitor;
+
+-- At most 120 characters wide in psql, where the name of the table is of common length: what would not fit is in the
+-- reason, in mend.decisions and in mend.freshness. Programs get the reason in one line.
 CREATE VIEW mend.status AS
 SELECT e.target,
        e.mode,
        q.queued,
-       q.oldest,
-       mend.estimated_rows((SELECT count(*) FROM (SELECT FROM mend.dead_letters d WHERE d.target = e.target
-                                                  ORDER BY d.target, d.id LIMIT 100001) bounded),
-                           'mend.dead_letters', e.target) AS dead_letters,
+       date_trunc('second', q.oldest) AS oldest,
+       mend.rows_of('dead_letters', e.target) AS dead_letters,
        s.state,
-       s.reason,
-       w.pid AS worker_pid,
-       p.last_heal,
-       o.patch AS open_patch,
-       p.last_error
+       CASE WHEN current_setting('application_name') = 'psql'
+            THEN mend.in_lines(s.reason, 34 - max(length(e.target::text)) OVER ())
+            ELSE s.reason END AS reason,
+       w.pid AS worker_pid
 FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      LEFT JOIN mend.workers() w ON w.target = e.target
-     CROSS JOIN LATERAL (SELECT mend.estimated_rows((SELECT count(*)
-                                                     FROM (SELECT FROM mend.queue c WHERE c.target = e.target
-                                                           ORDER BY c.target, c.id LIMIT 100001) bounded),
-                                                    'mend.queue', e.target) AS queued,
-                                (SELECT f.submitted_at FROM mend.queue f WHERE f.target = e.target
-                                 ORDER BY f.target, f.id LIMIT 1) AS oldest) q
-     CROSS JOIN LATERAL (SELECT min(id) AS patch FROM mend.patches
-                         WHERE patches.target = e.target AND patches.state = 'proposed') o
+     CROSS JOIN LATERAL (SELECT mend.rows_of('queue', e.target) AS queued,
+                                mend.oldest_of(e.target) AS oldest) q
+     CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o
+     CROSS JOIN LATERAL (SELECT mend.is_due(e.target) AS due,
+                                mend.at_home(e.system_identifier, e.database_oid) AS home,
+                                (SELECT stopped FROM mend.control) AS stopped,
+                                mend.worker_refused_at() IS NOT NULL AS refused) k
      CROSS JOIN LATERAL (
          SELECT CASE
-                    WHEN NOT mend.at_home(e.system_identifier, e.database_oid) THEN 'stopped'
-                    WHEN (SELECT stopped FROM mend.control) THEN 'stopped'
+                    WHEN NOT k.home OR k.stopped THEN 'stopped'
                     WHEN e.mode = 'paused' THEN 'paused'
                     WHEN w.pid IS NOT NULL THEN 'healing'
-                    WHEN k.due AND mend.worker_refused_at() IS NOT NULL THEN 'waiting'
+                    WHEN k.due AND k.refused THEN 'waiting'
                     WHEN k.due THEN 'due'
                     WHEN coalesce(p.state, 'idle') NOT IN ('idle', 'healing') THEN p.state
                     WHEN o.patch IS NOT NULL THEN 'review'
                     ELSE 'idle'
                 END AS state,
-                CASE
-                    WHEN NOT mend.at_home(e.system_identifier, e.database_oid)
-                        THEN 'enrolled in another cluster or database: mend.start() adopts it'
-                    WHEN (SELECT stopped FROM mend.control) THEN 'healing is switched off: mend.start() switches it on'
-                    WHEN e.mode = 'paused' THEN 'the enrolment is paused: mend.configure(mode => ''auto'') resumes'
-                    WHEN k.due AND w.pid IS NULL AND mend.worker_refused_at() IS NOT NULL
-                        THEN 'no free background worker: raise max_worker_processes'
-                    WHEN p.reason IS NULL AND o.patch IS NOT NULL
-                        THEN format('patch %s waits for mend.approve(%1$s)', o.patch)
-                    ELSE p.reason
-                END AS reason
-         FROM (SELECT coalesce((SELECT due FROM mend.work WHERE work.target = e.target), false) AS due) k
+                nullif(concat_ws('; ',
+                    CASE
+                        WHEN NOT k.home THEN 'enrolled in another cluster or database: mend.start() adopts it'
+                        WHEN k.stopped THEN 'healing is switched off: mend.start() switches it on'
+                        WHEN e.mode = 'paused' THEN 'the enrolment is paused: mend.configure(mode => ''auto'') resumes'
+                        WHEN k.due AND w.pid IS NULL AND k.refused
+                            THEN 'no free background worker: raise max_worker_processes'
+                        WHEN w.pid IS NOT NULL AND w.tried > 0 THEN format('%s rows tried so far in this round', w.tried)
+                        WHEN p.last_error IS NOT NULL
+                            THEN 'the last heal round ended in an error: ' || mend.error_for_me(p.last_error)
+                        ELSE p.reason
+                    END,
+                    CASE WHEN o.patch IS NOT NULL AND (p.reason IS NULL OR p.reason NOT LIKE '%mend.approve(%')
+                         THEN format('patch %s waits for mend.approve(%1$s)', o.patch) END), '') AS reason
      ) s;
 COMMENT ON VIEW mend.status IS 'One row a landing table: what waits, and why';
 COMMENT ON COLUMN mend.status.target IS 'The landing table';
@@ -74,9 +135,26 @@ COMMENT ON COLUMN mend.status.queued IS 'Payloads in the queue; past 100,000 an 
 COMMENT ON COLUMN mend.status.oldest IS 'When the first of them, in order of id, was offered';
 COMMENT ON COLUMN mend.status.dead_letters IS 'Payloads that a person must look at; past 100,000 an estimate';
 COMMENT ON COLUMN mend.status.state IS 'idle, due, healing, waiting, review, breaker, paused or stopped';
-COMMENT ON COLUMN mend.status.reason IS 'Why, in plain words';
+COMMENT ON COLUMN mend.status.reason IS 'Why, in plain words: with a patch that waits for a decision and the error that ended the last round. In psql broken into lines';
 COMMENT ON COLUMN mend.status.worker_pid IS 'The worker that heals the table now';
-COMMENT ON COLUMN mend.status.last_heal IS 'When a patch was last applied';
-COMMENT ON COLUMN mend.status.open_patch IS 'The oldest patch that waits for a decision';
-COMMENT ON COLUMN mend.status.last_error IS 'The error that ended the last heal round, if one did';
 GRANT SELECT ON mend.status TO mend_admin, mend_agent, pg_monitor;
+
+CREATE VIEW mend.freshness AS
+SELECT e.target,
+       date_trunc('second', s.stored) AS last_stored,
+       date_trunc('second', greatest(s.offered, q.newest)) AS last_offered,
+       CASE WHEN q.oldest IS NULL THEN interval '0' ELSE date_trunc('second', greatest(now() - q.oldest, interval '0')) END AS lag,
+       date_trunc('second', p.last_heal) AS last_heal
+FROM mend.enrollments e
+     LEFT JOIN mend.progress p ON p.target = e.target
+     CROSS JOIN LATERAL mend.last_seen(e.target) s
+     CROSS JOIN LATERAL (
+         SELECT (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY queue.target, id LIMIT 1) AS oldest,
+                (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY queue.target DESC, id DESC LIMIT 1) AS newest) q;
+COMMENT ON VIEW mend.freshness IS 'One row a landing table: how far what is stored is behind what was offered';
+COMMENT ON COLUMN mend.freshness.target IS 'The landing table';
+COMMENT ON COLUMN mend.freshness.last_stored IS 'When a row was last stored through pg_mend; null: not since this server started, or too many other tables are busier';
+COMMENT ON COLUMN mend.freshness.last_offered IS 'When a payload was last offered; null: not since this server started, and none waits';
+COMMENT ON COLUMN mend.freshness.lag IS 'How long the first payload in the queue has waited; zero when none waits. Dead letters do not count';
+COMMENT ON COLUMN mend.freshness.last_heal IS 'When a patch was last applied';
+GRANT SELECT ON mend.freshness TO mend_admin, mend_agent, pg_monitor;

@@ -134,11 +134,13 @@ base::Result<std::vector<Cells>> Connection::Query(std::string_view sql, const C
   std::vector<Cells> rows;
   std::optional<base::Error> failure;
   for (;;) {
-    if (auto error = AwaitResult(deadline)) return *error;
+    if (auto error = AwaitResult(deadline)) return failure ? *failure : *error;
     ResultHandle result(PQgetResult(handle_), PQclear);
     if (!result) break;
     const ExecStatusType status = PQresultStatus(result.get());
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
+      // What follows a server's last word is only that it hung up.
+      if (failure) continue;
       failure = base::Error{Field(result.get(), PG_DIAG_SQLSTATE),
                             Field(result.get(), PG_DIAG_MESSAGE_PRIMARY),
                             Field(result.get(), PG_DIAG_MESSAGE_HINT)};

@@ -13,6 +13,7 @@ constexpr seconds kConnectTimeout{10};
 // The server ends a statement itself; the connection is given up only when it does not.
 constexpr seconds kGrace{5};
 constexpr seconds kPatience{15};  // for a free connection
+constexpr size_t kMaxTableNames = 1000;
 
 // Names are found in pg_catalog alone, but where the caller's path is asked for.
 constexpr std::string_view kOwnPath = "SET LOCAL search_path = pg_catalog, pg_temp";
@@ -28,7 +29,7 @@ std::string HintFor(const std::string& sqlstate) {
   if (sqlstate == "42501") return "The role that mend-mcp logs in as may not do this; a member of mend_admin may, in SQL.";
   if (sqlstate == "55P03") return "Somebody holds a lock that this needs. Try again in a moment.";
   if (sqlstate == "25006") return "This server is a standby, or read-only: connect to the primary.";
-  if (sqlstate == "3F000" || sqlstate == "42883") return "Is pg_mend installed in this database, in this version? CREATE EXTENSION pg_mend;";
+  if (sqlstate == "3F000" || sqlstate == "42P01" || sqlstate == "42883") return "Is pg_mend installed in this database, in this version? CREATE EXTENSION pg_mend;";
   return "";
 }
 
@@ -76,7 +77,7 @@ void Database::CancelAll() {
 
 std::optional<base::Error> Database::Begin(Connection& connection, tools::Access access) {
   const std::string begin =
-      std::string(access == tools::Access::ReadOnly ? "BEGIN READ ONLY" : "BEGIN READ WRITE") +
+      std::string(access == tools::Access::ReadOnly ? "BEGIN READ ONLY" : "BEGIN") +
       "; SET LOCAL statement_timeout = " + bridge::Milliseconds(options_.statement_timeout) +
       "; SET LOCAL lock_timeout = " + bridge::Milliseconds(options_.lock_timeout) +
       "; SET LOCAL idle_in_transaction_session_timeout = " + bridge::Milliseconds(seconds(60)) + "; " +
@@ -133,6 +134,9 @@ base::Result<std::string> Database::FindTable(Connection& connection, const std:
     return base::Error{"55000", "the table is not enrolled",
                        "ingest_status lists the landing tables; its owner may enrol it: SELECT mend.enroll(...)."};
   }
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (table_names_.size() >= kMaxTableNames) table_names_.clear();
+  table_names_[name] = *row[1];
   return *row[0];
 }
 
@@ -185,13 +189,18 @@ base::Result<std::vector<bool>> Database::Allowed() {
 void Database::Record(const mcp::CallRecord& record) {
   // Without a database there is nowhere to keep it, and the call has waited long enough.
   if (record.sqlstate.substr(0, 2) == "08") return;
+  std::optional<std::string> table = record.table;
+  if (table) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (const auto known = table_names_.find(*table); known != table_names_.end()) table = known->second;
+  }
   const auto kept = InTransaction(tools::Access::ReadWrite, [&](Connection& connection) {
     // The client waits for this: it may be lost in a crash of the server, but not otherwise.
     if (auto set = connection.Query("SET LOCAL synchronous_commit = off", {}, StatementDeadline()); !set) return set;
     return connection.Query(
         tools::kRecordToolCall,
         {std::string(record.tool), record.sqlstate.empty() ? std::nullopt : std::optional(record.sqlstate),
-         std::to_string(record.milliseconds), record.table,
+         std::to_string(record.milliseconds), table,
          record.patch_id ? std::optional(std::to_string(*record.patch_id)) : std::nullopt},
         StatementDeadline());
   });

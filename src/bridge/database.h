@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -48,6 +49,7 @@ class Database : public mcp::Backend {
   std::condition_variable released_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> free_;
+  std::map<std::string, std::string> table_names_;  // as clients name tables: as mend.enrollments does
 };
 
 }  // namespace mend::bridge

@@ -1,5 +1,6 @@
 // mend-mcp: MCP on one side, PostgreSQL on the other.
 #include "bridge/database.h"
+#include "bridge/http.h"
 #include "bridge/options.h"
 #include "bridge/signals.h"
 #include "bridge/stdio.h"
@@ -11,5 +12,6 @@ int main(int count, char** arguments) {
   bridge::CatchSignals();
   bridge::Database database(options, options.http.empty() ? 1 : options.connections);
   const mcp::Server server(&database, MEND_VERSION);
-  return bridge::ServeStdio(server, &database);
+  return options.http.empty() ? bridge::ServeStdio(server, &database)
+                              : bridge::ServeHttp(server, &database, options);
 }

@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -49,6 +50,11 @@ int64_t Number(const char* text, const char* option, int64_t most) {
   return number;
 }
 
+std::string Lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
 std::string ReadToken(const std::string& path) {
   std::ifstream file(path);
   std::string token;
@@ -89,7 +95,7 @@ Options ReadOptions(int count, char** arguments) {
         options.token = ReadToken(optarg);
         has_token = true;
         break;
-      case kHost: options.hosts.emplace_back(optarg); break;
+      case kHost: options.hosts.push_back(Lower(optarg)); break;
       case kConnections:
         options.connections = static_cast<size_t>(Number(optarg, "--connections", 64));
         break;

@@ -146,7 +146,7 @@ query(q{
 		WHEN (NEW.in_flight <> '{}') EXECUTE FUNCTION fail()});
 $early->query_safe('COMMIT');
 query("CALL mend.wait_idle('late')");
-is(query("SELECT last_error FROM mend.status WHERE target = 'late'::regclass"), 'P0001: out of luck', 'a round that fails is booked');
+is(query("SELECT reason FROM mend.status WHERE target = 'late'::regclass"), 'the last heal round ended in an error: P0001: out of luck', 'a round that fails is booked');
 query('DROP TRIGGER fail ON mend.progress');
 query("SELECT mend.reset_breaker('late')");
 query("CALL mend.wait_idle('late')");

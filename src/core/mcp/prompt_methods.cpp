@@ -63,9 +63,7 @@ std::string ReviewText(int64_t patch_id) {
 std::optional<tools::Work> CompletionFor(json::Value params, std::string_view argument,
                                          std::string_view value) {
   const json::Value ref = json::ObjectMember(params, "ref");
-  const std::string_view type = json::StringMember(ref, "type").value_or("");
-  const bool prompt = type == "ref/prompt";
-  if (!prompt && type != "ref/resource") return std::nullopt;
+  const bool prompt = json::StringMember(ref, "type") == std::string_view("ref/prompt");
   const std::string_view name = json::StringMember(ref, prompt ? "name" : "uri").value_or("");
   const std::string prefix(value);
   if (prompt && name == kTriage && argument == "table") {
@@ -130,8 +128,16 @@ Fault Complete(const Asked& asked, json::Writer* out) {
     return InvalidParams("argument must have a name and a value of at most " + std::to_string(kMaxArgumentBytes) +
                          " bytes");
   }
+  const auto type = json::StringMember(json::ObjectMember(asked.params, "ref"), "type");
+  if (type != std::string_view("ref/prompt") && type != std::string_view("ref/resource")) {
+    return InvalidParams("ref must be of type ref/prompt or ref/resource");
+  }
   auto work = CompletionFor(asked.params, *name, *value);
-  if (!work) return InvalidParams("there are no completions for that reference and argument");
+  if (!work) {
+    // A form that asks for help with a field we know nothing of gets none, and no error either.
+    out->Key("completion").Object().Key("values").Array().Close().Bool("hasMore", false).Close();
+    return std::nullopt;
+  }
   work->limit = kMaxCompletions;
   const auto rows = asked.backend->Run(*work);
   if (!rows) return DatabaseFault(rows.error());

@@ -128,8 +128,7 @@ constexpr Tool kTools[kToolCount] = {
                MEND_RESULT(R"("table":)" MEND_TEXT R"(,"mode":)" MEND_TEXT R"(,"state":)" MEND_TEXT
                            R"(,"untrusted_reason":)" MEND_TEXT_OR_NULL R"(,"queued":)" MEND_INTEGER
                            R"(,"oldest_queued":)" MEND_TEXT_OR_NULL R"(,"dead_letters":)" MEND_INTEGER
-                           R"(,"open_patch":)" MEND_INTEGER_OR_NULL R"(,"last_heal":)" MEND_TEXT_OR_NULL
-                           R"(,"untrusted_last_error":)" MEND_TEXT_OR_NULL,
+                           R"(,"open_patch":)" MEND_INTEGER_OR_NULL R"(,"last_heal":)" MEND_TEXT_OR_NULL,
                            R"("table","mode","state","queued","dead_letters")")),
      &kIngestStatusService,
      nullptr,

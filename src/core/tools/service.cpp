@@ -103,8 +103,8 @@ const Service kIngestStatusService = {
 SELECT s.target::oid::text, json_build_object(
     'table', e.target_name, 'mode', s.mode, 'state', s.state, 'untrusted_reason', left(s.reason, 1000),
     'queued', s.queued, 'oldest_queued', s.oldest, 'dead_letters', s.dead_letters,
-    'open_patch', s.open_patch, 'last_heal', s.last_heal,
-    'untrusted_last_error', left(s.last_error, 1000)), NULL
+    'open_patch', (SELECT min(p.id) FROM mend.patches p WHERE p.target = s.target AND p.state = 'proposed'),
+    'last_heal', (SELECT max(p.applied_at) FROM mend.patches p WHERE p.target = s.target)), NULL
 FROM mend.status s JOIN mend.enrollments e ON e.target = s.target
 WHERE ($1::oid IS NULL OR s.target = $1::oid)
   AND ($2::oid IS NULL OR s.target::oid > $2::oid)
@@ -178,14 +178,15 @@ SELECT '', json_build_object(
     'landing_tables', (SELECT count(*) FROM mend.enrollments),
     'tables', (SELECT coalesce(json_agg(json_build_object(
                    'table', x.target_name, 'state', x.state, 'untrusted_reason', left(x.reason, 300),
-                   'queued', x.queued, 'dead_letters', x.dead_letters, 'open_patch', x.open_patch,
+                   'queued', x.queued, 'dead_letters', x.dead_letters,
                    'unhealed_drift', x.kinds) ORDER BY x.queued + x.dead_letters DESC, x.target_name), '[]')
-               FROM (SELECT e.target_name, s.state, s.reason, s.queued, s.dead_letters, s.open_patch,
+               FROM (SELECT e.target_name, s.state, s.reason, s.queued, s.dead_letters,
                             (SELECT coalesce(json_object_agg(k.kind, k.fields), '{}')
                              FROM (SELECT d.kind, count(DISTINCT d.field) AS fields FROM mend.drifts d
                                    WHERE d.target = e.target AND d.state <> 'healed' GROUP BY d.kind) k) AS kinds
                      FROM mend.enrollments e JOIN mend.status s ON s.target = e.target
-                     WHERE s.queued > 0 OR s.dead_letters > 0 OR s.open_patch IS NOT NULL
+                     WHERE s.queued > 0 OR s.dead_letters > 0
+                        OR EXISTS (SELECT FROM mend.patches p WHERE p.target = e.target AND p.state = 'proposed')
                         OR EXISTS (SELECT FROM mend.drifts d
                                    WHERE d.target = e.target AND d.state IN ('open', 'waiting'))
                      ORDER BY s.queued + s.dead_letters DESC, e.target_name LIMIT 50) x)), NULL)sql",

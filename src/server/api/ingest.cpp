@@ -1,5 +1,6 @@
 // healing_insert() and healing_load(): argument checks, and asking for a worker.
 #include "server/ingest/offer.h"
+#include "server/observe/freshness.h"
 #include "server/pg/call.h"
 #include "server/worker/wake.h"
 
@@ -28,6 +29,7 @@ Jsonb* JsonbArgument(FunctionCallInfo fcinfo) {
 }
 
 Counts WakeFor(Oid target, const Counts& counts) {
+  observe::NoteOffered(target, counts.inserted > 0);
   if (counts.queued > 0) {
     worker::WakeAtCommit(target);
   }

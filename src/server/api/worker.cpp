@@ -61,8 +61,9 @@ Datum Workers(FunctionCallInfo fcinfo) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   for (const worker::WorkerSeen& seen : worker::WorkersOf(MyDatabaseId)) {
     pg::Call([&] {
-      Datum values[] = {Int32GetDatum(seen.pid), ObjectIdGetDatum(seen.target), CStringGetTextDatum(seen.state)};
-      bool nulls[] = {seen.pid == 0, !OidIsValid(seen.target), false};
+      Datum values[] = {Int32GetDatum(seen.pid), ObjectIdGetDatum(seen.target), CStringGetTextDatum(seen.state),
+                        Int64GetDatum(seen.tried)};
+      bool nulls[] = {seen.pid == 0, !OidIsValid(seen.target), false, !OidIsValid(seen.target)};
       tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
     });
   }

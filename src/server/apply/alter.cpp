@@ -7,6 +7,7 @@
 #include "server/guard/healer.h"
 #include "server/ingest/store.h"
 #include "server/observe/events.h"
+#include "server/observe/freshness.h"
 #include "server/pg/catalog.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
@@ -227,6 +228,9 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
       application.result = Application::Result::Refuted;
       return application;
     }
+  }
+  if (application.counts.stored > 0) {
+    observe::NoteOffered(target_oid, true);
   }
   pg::TestPoint("sampled");
   transaction.Commit();

@@ -8,6 +8,7 @@
 #include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/store.h"
+#include "server/observe/freshness.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 
@@ -148,6 +149,9 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
   Identity identity(rows.front().submitter);
   SetLocalContext(rows.front().context);
   counts = ReplayHere(*target, rows, dispositions, patch_id);
+  if (counts.stored > 0) {
+    observe::NoteOffered(target_oid, true);
+  }
   pg::TestPoint("replayed");
   transaction.Commit();
   return counts;

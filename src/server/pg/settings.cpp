@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/pg/settings_observe.h"
 #include "server/pg/postgres.h"
 
 namespace mend::pg {
@@ -79,6 +80,7 @@ void DefineSettings() {
     DefineCustomIntVariable(setting.name, setting.description, nullptr, setting.variable, setting.boot, setting.low,
                             setting.high, PGC_SUSET, setting.flags, nullptr, nullptr, nullptr);
   }
+  DefineObserveSettings();
   MarkGUCPrefixReserved("mend");
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/heal/breaker.h"
 #include "server/apply/submitter.h"
+#include "server/observe/outbox.h"
 #include "server/observe/seals.h"
 #include "server/pg/latch.h"
 #include "server/pg/memory.h"
@@ -105,8 +106,10 @@ class Worker {
     Seal();
     if (HealOne(outlook)) {
       active_at_ = NowMs();
+      Tell(true);
       return true;
     }
+    Tell(false);
     if (wanted) {
       active_at_ = NowMs();
       pg::Rest(kBetweenVainLooksMs);
@@ -140,6 +143,19 @@ class Worker {
     seal_trouble_ = told;
   }
 
+  // Tells the world what has happened; whoever cannot be told keeps nobody from being healed.
+  void Tell(bool healed) {
+    next_message_ms_.reset();
+    std::optional<pg::Error> error = Guarded([&] {
+      Report(STATE_RUNNING, "pg_mend: sending messages");
+      next_message_ms_ = observe::SendMessages([&] { return Wanted() || (healed && due_left_); });
+    });
+    if (error) {
+      Log("pg_mend: messages are not sent", *error);
+      next_message_ms_ = kLookAtLeastEveryMs;
+    }
+  }
+
   // Heals the first due table, in rotation, that no other worker has; false when there is none.
   bool HealOne(const Outlook& outlook) {
     const std::vector<DueTable>& due = outlook.due;
@@ -149,7 +165,8 @@ class Worker {
     for (size_t i = 0; i < due.size(); ++i) {
       const DueTable& table = due[(first + i) % due.size()];
       if (Lease(table.target)) {
-        if (i + 1 < due.size()) {
+        due_left_ = i + 1 < due.size();
+        if (due_left_) {
           WakeNow();
         }
         std::optional<pg::Error> error = Heal(table);
@@ -210,12 +227,13 @@ class Worker {
       return false;
     }
     if (exit_in <= 0) {
-      if (Leave(outlook.prepared || outlook.next_ms ? 1 : 0)) {
+      if (Leave(outlook.prepared || outlook.next_ms || next_message_ms_ ? 1 : 0)) {
         return false;
       }
     } else {
       nap = std::min(nap, exit_in);
     }
+    nap = std::min(nap, next_message_ms_.value_or(nap));
     return Nap(outlook.next_ms ? std::min(nap, *outlook.next_ms) : nap);
   }
 
@@ -253,6 +271,8 @@ class Worker {
   bool succeeded_by_another_ = false;
   bool sealed_before_ = false;  // whether all events were looked at once
   std::string seal_trouble_;    // what the log has been told
+  bool due_left_ = false;       // whether other tables were due when the last one was leased
+  std::optional<int64_t> next_message_ms_;  // until there is something to tell
 };
 
 }  // namespace

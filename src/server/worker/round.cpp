@@ -7,6 +7,7 @@
 #include "server/pg/work_transaction.h"
 #include "server/worker/presence.h"
 #include "server/worker/round_state.h"
+#include "server/worker/slots.h"
 
 namespace mend::worker {
 namespace {
@@ -66,6 +67,7 @@ void ReplayWaiting(RoundState* round) {
       apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
       counts.stored_ids.clear();
       round->counts.Add(counts);
+      ShowTried(round->counts.stored + round->counts.dead + round->counts.waiting);
       pg::TestPoint("between_batches");
     }
     ShowProgress("replayed " + std::to_string(round->counts.stored) + " rows of " + round->target_name);

@@ -272,6 +272,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
     if (WaitsForLock(round, record, covered)) {
       return false;
     }
+    pg::KeepBooks("SELECT mend.note_run($1, 'START')", {pg::Int8(record.id)});
     transaction.Commit();
   }
   std::optional<apply::Application> application = TryApply(round, record, proof, covered);

@@ -39,6 +39,9 @@ class PlanStep {
   std::string WhyReview(const Planned& planned) const;
   // Puts it before a person, unless the same patch waits already.
   void Propose(const Planned& planned, const std::string& why);
+  // Whether the same patch waits for a person already, proved on half of the rows that there are by now or more: a proof
+  // reads the whole queue, and is not repeated for every row that arrives. Decides what it covers if so.
+  bool WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch);
 
  private:
   drift::DriftSet ToPlan();
@@ -47,6 +50,7 @@ class PlanStep {
   void HoldColumns();
   void CoolColumns();
   void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
+  void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
   void SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& plan);
 
   RoundState& round_;
@@ -197,7 +201,7 @@ std::optional<Planned> PlanStep::Run() {
     }
   }
   SettleUnplanned(drifts, plan);
-  if (plan.patch.empty()) {
+  if (plan.patch.empty() || WaitsAlready(drifts, plan.patch)) {
     return std::nullopt;
   }
   Planned planned;
@@ -269,11 +273,46 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
         {pg::ObjectId(round_.target), pg::Int8(id)});
     observe::Record("patch_proposed", round_.target_name, id, "{}", observe::kWorker);
   }
+  AwaitDecision(planned.covered, id, why);
+}
+
+void PlanStep::AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why) {
   std::string name = std::to_string(id);
-  for (const drift::Drift& drift : planned.covered) {
+  for (const drift::Drift& drift : covered) {
     round_.Decide(drift, apply::Fate::To::Wait, "patch " + name + " waits for a decision: " + why, id);
   }
   round_.Show("review", "patch " + name + " waits for mend.approve(" + name + "): " + why);
+}
+
+bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch) {
+  Planned glance;
+  glance.patch = patch;
+  glance.record.rewrites = apply::RewritesTable(shape_, patch);
+  std::string why = WhyReview(glance);
+  if (why.empty()) {
+    return false;
+  }
+  int64_t rows = 0;
+  for (const drift::Drift& drift : drifts) {
+    rows = std::max(rows, drift.row_count);
+  }
+  pg::Rows same = pg::KeepBooks(
+      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
+      "AND proposed_ddl = $2 AND field_map = $3::jsonb AND (evidence #>> '{proof,rows_tried}')::bigint * 2 >= $4",
+      {pg::ObjectId(round_.target), pg::Text(guard::Render(shape_, patch.actions)),
+       pg::Text(apply::FieldMapToJson(patch.field_map)), pg::Int8(rows)});
+  if (same.empty()) {
+    return false;
+  }
+  ingest::Target patched = ingest::Patched(*target_, patch);
+  drift::DriftSet covered;
+  for (const drift::Drift& drift : drifts) {
+    if (!round_.Decided(drift) && apply::Covers(patch, patched, drift.field, drift.column)) {
+      covered.push_back(drift);
+    }
+  }
+  AwaitDecision(covered, same.int8(0, 0), why);
+  return true;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ struct Slot {
   Oid target;
   Latch* latch;       // in shared memory for ever: setting that of a process long gone is harmless
   TimestampTz since;  // of starting, refused and stopped
+  int64_t tried;      // rows, in the round of the lease
 };
 
 struct Table {
@@ -100,7 +101,10 @@ void AttachSlots() {
   pg::Call([] {
     bool found;
     LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    auto* made = static_cast<Table*>(ShmemInitStruct("pg_mend workers", sizeof(Table), &found));
+    // The size is part of the name: a library of another version, loaded after an upgrade, makes a table of its own.
+    char name[SHMEM_INDEX_KEYSIZE];
+    snprintf(name, sizeof(name), "pg_mend workers, %zu bytes", sizeof(Table));
+    auto* made = static_cast<Table*>(ShmemInitStruct(name, sizeof(Table), &found));
     if (!found) {
       memset(made, 0, sizeof(Table));
       SpinLockInit(&made->lock);
@@ -268,6 +272,7 @@ bool Lease(Oid target) {
   }
   mine->state = State::kHealing;
   mine->target = target;
+  mine->tried = 0;
   ++Counter(mine->database, target);
   ++Counter(mine->database, InvalidOid);
   return true;
@@ -277,6 +282,11 @@ void ReleaseLease() {
   Locked locked;
   mine->state = State::kIdle;
   mine->target = InvalidOid;
+}
+
+void ShowTried(int64_t rows) {
+  Locked locked;
+  mine->tried = rows;
 }
 
 LeaseMark Leases(Oid target) {
@@ -300,7 +310,7 @@ std::vector<WorkerSeen> WorkersOf(Oid database) {
     for (const Slot& slot : table->slots) {
       if (slot.database == database && (Living(slot) || Starting(slot, now))) {
         const char* state = slot.state == State::kHealing ? "healing" : slot.state == State::kIdle ? "idle" : "starting";
-        workers[count++] = {slot.pid, slot.target, state};
+        workers[count++] = {slot.pid, slot.target, state, slot.tried};
       }
     }
   }

@@ -56,6 +56,8 @@ bool TakeWanted();
 // Leases a table: false when another worker has it. A worker holds one lease at a time.
 bool Lease(Oid target);
 void ReleaseLease();
+// How many rows the round has tried to store so far, for those who look on.
+void ShowTried(int64_t rows);
 
 // ---- For those who look on.
 
@@ -71,6 +73,7 @@ struct WorkerSeen {
   int pid;  // 0 while starting
   Oid target;
   const char* state;  // starting, idle, healing
+  int64_t tried;      // rows, by the round that is healing
 };
 std::vector<WorkerSeen> WorkersOf(Oid database);
 

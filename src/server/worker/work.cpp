@@ -1,5 +1,6 @@
 #include "server/worker/work.h"
 
+#include "server/observe/events.h"
 #include "server/pg/spi.h"
 
 namespace mend::worker {
@@ -27,6 +28,14 @@ Outlook LookForWork() {
 
 void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms) {
   std::string message = error.sqlstate() + ": " + error.fields().message;
+  // People are told once, not once a try.
+  pg::Rows first = pg::KeepBooks(
+      "SELECT e.target_name FROM mend.enrollments e LEFT JOIN mend.progress p USING (target) "
+      "WHERE e.target = $1::regclass AND p.last_error IS NULL",
+      {pg::ObjectId(target)});
+  if (!first.empty()) {
+    observe::Record("round_failed", first.text(0, 0), std::nullopt, "{\"sqlstate\": \"" + error.sqlstate() + "\"}", observe::kWorker);
+  }
   pg::KeepBooks(
       "INSERT INTO mend.progress AS p (target, state, reason, last_error, not_before) "
       "SELECT target, 'waiting', 'the last heal round ended in an error', $2, "

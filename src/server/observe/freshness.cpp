@@ -1,0 +1,148 @@
+#include "server/observe/freshness.h"
+
+namespace mend::observe {
+namespace {
+
+constexpr uint32_t kTables = 512;
+constexpr uint32_t kWindow = 8;             // slots in which a table is looked for
+constexpr TimestampTz kPrecision = 100000;  // microseconds: a busy table's cache line is not written for every row
+constexpr int kNotes = 16;
+
+struct Slot {
+  pg_atomic_uint64 key;  // database and table; 0: free
+  pg_atomic_uint64 offered;
+  pg_atomic_uint64 stored;
+};
+
+struct Note {
+  Oid target;
+  bool stored;
+};
+
+Slot* slots = nullptr;
+bool unavailable = false;
+Note notes[kNotes];  // of the current transaction
+int note_count = 0;
+
+uint64_t Key(Oid target) { return (static_cast<uint64_t>(MyDatabaseId) << 32) | target; }
+
+uint32_t Home(uint64_t key) { return static_cast<uint32_t>((key * 0x9E3779B97F4A7C15ULL) >> 32) % kTables; }
+
+Slot* Find(uint64_t key) {
+  for (uint32_t i = 0; i < kWindow; ++i) {
+    Slot* slot = &slots[(Home(key) + i) % kTables];
+    if (pg_atomic_read_u64(&slot->key) == key) {
+      return slot;
+    }
+  }
+  return nullptr;
+}
+
+// A slot for a table that has none: a free one, else that of the table which was offered nothing for the longest.
+// Two that take the same slot at once leave it to the later one: what is lost is a time, until the next row.
+Slot* Take(uint64_t key) {
+  Slot* oldest = nullptr;
+  for (uint32_t i = 0; i < kWindow; ++i) {
+    Slot* slot = &slots[(Home(key) + i) % kTables];
+    uint64_t free = 0;
+    if (pg_atomic_compare_exchange_u64(&slot->key, &free, key) || free == key) {
+      return slot;
+    }
+    if (oldest == nullptr || pg_atomic_read_u64(&slot->offered) < pg_atomic_read_u64(&oldest->offered)) {
+      oldest = slot;
+    }
+  }
+  pg_atomic_write_u64(&oldest->key, key);
+  pg_atomic_write_u64(&oldest->offered, 0);
+  pg_atomic_write_u64(&oldest->stored, 0);
+  return oldest;
+}
+
+void Advance(pg_atomic_uint64* time, TimestampTz now) {
+  if (static_cast<TimestampTz>(pg_atomic_read_u64(time)) + kPrecision <= now) {
+    pg_atomic_write_u64(time, static_cast<uint64_t>(now));
+  }
+}
+
+// Runs inside COMMIT, where an error would be a PANIC: nothing here allocates or raises.
+void AtTransactionEnd(XactEvent event, void*) {
+  if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_PREPARE && event != XACT_EVENT_ABORT) {
+    return;
+  }
+  const int count = note_count;
+  note_count = 0;
+  if (event == XACT_EVENT_ABORT || count == 0) {
+    return;
+  }
+  const TimestampTz now = GetCurrentTransactionStopTimestamp();
+  for (int i = 0; i < count; ++i) {
+    const uint64_t key = Key(notes[i].target);
+    Slot* slot = Find(key);
+    slot = slot != nullptr ? slot : Take(key);
+    Advance(&slot->offered, now);
+    if (notes[i].stored) {
+      Advance(&slot->stored, now);
+    }
+  }
+}
+
+void MakeSlots() {
+  bool found;
+  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  auto* made = static_cast<Slot*>(ShmemInitStruct("pg_mend freshness", sizeof(Slot) * kTables, &found));
+  if (!found) {
+    for (uint32_t i = 0; i < kTables; ++i) {
+      pg_atomic_init_u64(&made[i].key, 0);
+      pg_atomic_init_u64(&made[i].offered, 0);
+      pg_atomic_init_u64(&made[i].stored, 0);
+    }
+  }
+  LWLockRelease(AddinShmemInitLock);
+  slots = made;
+}
+
+// A subtransaction, once a process: shared memory that is exhausted must not fail a row.
+bool Attached() {
+  if (slots == nullptr && !unavailable) {
+    unavailable = true;
+    try {
+      pg::Attempt([] { pg::Call([] { MakeSlots(); }); });
+    } catch (const pg::Error& error) {
+      if (error.sqlerrcode() != ERRCODE_OUT_OF_MEMORY) {
+        throw;
+      }
+    }
+    if (slots != nullptr) {
+      pg::Call([] { RegisterXactCallback(AtTransactionEnd, nullptr); });
+    }
+  }
+  return slots != nullptr;
+}
+
+}  // namespace
+
+void NoteOffered(Oid target, bool stored) {
+  for (int i = note_count - 1; i >= 0; --i) {
+    if (notes[i].target == target) {
+      notes[i].stored = notes[i].stored || stored;
+      return;
+    }
+  }
+  if (note_count < kNotes && Attached()) {
+    notes[note_count++] = {target, stored};
+  }
+}
+
+LastSeen LastSeenOf(Oid target) {
+  LastSeen seen;
+  if (!Attached()) {
+    return seen;
+  }
+  if (Slot* slot = Find(Key(target))) {
+    seen.offered = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->offered));
+    seen.stored = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->stored));
+  }
+  return seen;
+}
+
+}  // namespace mend::observe
