@@ -78,7 +78,7 @@ for my $rule (map { @{ $_->{rules} } } @{ $rules->{groups} })
 	like($rule->{labels}{severity}, qr/^(info|warning|critical)$/, '... it has a severity');
 	ok(length($rule->{annotations}{summary}) && length($rule->{annotations}{description}), '... and says what to do');
 	my @functions = $rule->{annotations}{description} =~ /mend\.(\w+)/g;
-	is($node->safe_psql('postgres', "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = '$_' AND pronamespace = 'mend'::regnamespace) OR to_regclass('mend.$_') IS NOT NULL OR EXISTS (SELECT FROM pg_settings WHERE name = 'mend.$_')"),
+	is($node->safe_psql('postgres', "LOAD 'pg_mend'; SELECT EXISTS (SELECT FROM pg_proc WHERE proname = '$_' AND pronamespace = 'mend'::regnamespace) OR to_regclass('mend.$_') IS NOT NULL OR EXISTS (SELECT FROM pg_settings WHERE name = 'mend.$_')"),
 		't', "... mend.$_ exists") for @functions;
 }
 
