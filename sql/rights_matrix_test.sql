@@ -45,6 +45,8 @@ INSERT INTO expected VALUES
     ('function', 'mend.wake()', '{}'),
     ('function', 'mend.worker_refused_at()', '{admin,agent,monitor}'),
     ('function', 'mend.rows_of(text,regclass)', '{admin,agent,monitor}'),
+    ('function', 'mend.oldest_of(regclass)', '{admin,agent,monitor}'),
+    ('function', 'mend.is_due(regclass)', '{admin,agent,monitor}'),
     ('function', 'mend.workers()', '{admin,agent,monitor}'),
     -- reports and messages
     ('function', 'mend.claim(timestamp with time zone)', '{admin,agent,monitor}'),

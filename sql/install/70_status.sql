@@ -1,5 +1,5 @@
 -- Counting ten million rows takes seconds, and a status is looked at often: exact up to a hundred thousand rows a table,
--- past that PostgreSQL's own estimate. A function, for its cost: counted in line, PostgreSQL would compile the view first.
+-- past that PostgreSQL's own estimate. Functions, for their cost: with all in line, PostgreSQL would compile the view first.
 -- Volatile, for EXPLAIN asks for it.
 CREATE FUNCTION mend.rows_of(books text, target regclass) RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -24,6 +24,20 @@ COMMENT ON FUNCTION mend.rows_of(text, regclass) IS
     'Internal: rows of mend.queue or mend.dead_letters for a target; past a hundred thousand an estimate';
 REVOKE ALL ON FUNCTION mend.rows_of(text, regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.rows_of(text, regclass) TO mend_admin, mend_agent, pg_monitor;
+
+CREATE FUNCTION mend.oldest_of(target regclass) RETURNS timestamptz
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN (SELECT q.submitted_at FROM mend.queue q WHERE q.target = oldest_of.target ORDER BY q.target, q.id LIMIT 1);
+COMMENT ON FUNCTION mend.oldest_of(regclass) IS 'Internal: when the first queued row of a target, in order of id, was offered';
+REVOKE ALL ON FUNCTION mend.oldest_of(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.oldest_of(regclass) TO mend_admin, mend_agent, pg_monitor;
+
+CREATE FUNCTION mend.is_due(target regclass) RETURNS boolean
+LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN coalesce((SELECT w.due FROM mend.work w WHERE w.target = is_due.target), false);
+COMMENT ON FUNCTION mend.is_due(regclass) IS 'Internal: whether a worker should heal the table now';
+REVOKE ALL ON FUNCTION mend.is_due(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.is_due(regclass) TO mend_admin, mend_agent, pg_monitor;
 
 -- For people: psql does not break long lines, so what it shows in a column must come broken.
 CREATE FUNCTION mend.in_lines(sentence text, width int) RETURNS text
@@ -82,10 +96,9 @@ FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      LEFT JOIN mend.workers() w ON w.target = e.target
      CROSS JOIN LATERAL (SELECT mend.rows_of('queue', e.target) AS queued,
-                                (SELECT f.submitted_at FROM mend.queue f WHERE f.target = e.target
-                                 ORDER BY f.target, f.id LIMIT 1) AS oldest) q
+                                mend.oldest_of(e.target) AS oldest) q
      CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o
-     CROSS JOIN LATERAL (SELECT coalesce((SELECT due FROM mend.work WHERE work.target = e.target), false) AS due,
+     CROSS JOIN LATERAL (SELECT mend.is_due(e.target) AS due,
                                 mend.at_home(e.system_identifier, e.database_oid) AS home,
                                 (SELECT stopped FROM mend.control) AS stopped,
                                 mend.worker_refused_at() IS NOT NULL AS refused) k

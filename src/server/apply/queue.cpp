@@ -1,6 +1,7 @@
 #include "server/apply/queue.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
@@ -41,7 +42,13 @@ std::vector<QueuedRow> ToRows(const pg::Rows& rows) {
 void (*QueueReader::before_batch)() = nullptr;
 
 QueueReader::QueueReader(Oid target, Window window, int64_t low_id)
-    : target_(target), window_(std::move(window)), last_id_(low_id) {}
+    : target_(target), window_(std::move(window)), last_id_(low_id) {
+  if (window_.upto && window_.after) {
+    // Nothing older than the earlier snapshot's xmin is new: the walk along the index begins there.
+    last_xid_ = window_.after->substr(0, window_.after->find(':'));
+    last_id_ = std::numeric_limits<int64_t>::min();
+  }
+}
 
 QueueReader QueueReader::OfDeadLetters(Oid target) {
   QueueReader reader(target, Window());

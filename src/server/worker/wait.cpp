@@ -6,6 +6,7 @@
 #include "server/guard/landing_table.h"
 #include "server/pg/latch.h"
 #include "server/pg/settings.h"
+#include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
 #include "server/worker/slots.h"
 #include "server/worker/wake.h"
@@ -17,6 +18,8 @@ constexpr long kBetweenLooksMs = 20;
 
 // Some of the tables that are due, enough to keep every worker busy.
 std::vector<Oid> Due(Oid target) {
+  // Compiling the query would take longer than it does.
+  pg::SettingsScope scope({{"jit", "off"}});
   pg::Rows rows = pg::KeepBooks(
       "SELECT target::oid FROM mend.work WHERE due AND ($1 = 0::oid OR target::oid = $1) LIMIT 32",
       {pg::ObjectId(target)});
