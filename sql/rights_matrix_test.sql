@@ -21,6 +21,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.decide(bigint,text,text)', '{}'),
     ('function', 'mend.discard(bigint[],text)', '{admin}'),
     ('function', 'mend.dry_run(regclass,text,boolean)', '{admin,agent}'),
+    ('function', 'mend.edit_price()', '{}'),
     ('function', 'mend.dry_run_patch(bigint)', '{admin,agent}'),
     ('function', 'mend.enroll(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean)', '{admin}'),
     ('function', 'mend.event_digest(text,bigint,timestamp with time zone,mend.events)', '{}'),
@@ -28,6 +29,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.invalidate_target()', '{}'),
     ('function', 'mend.map_field(regclass,text,name)', '{admin}'),
     ('function', 'mend.note_unsealed()', '{}'),
+    ('function', 'mend.preview_prompt(regclass)', '{admin}'),
     ('function', 'mend.propose(regclass,text,jsonb,text)', '{admin,agent}'),
     ('function', 'mend.record_tool_call(text,text,bigint,text,bigint)', '{admin,agent}'),
     ('function', 'mend.reject(bigint,text)', '{admin}'),
@@ -79,6 +81,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.slack_text(jsonb)', '{}'),
     ('function', 'mend.take_message(text,text)', '{}'),
     -- who may read; columns: who may read some columns only
+    ('table', 'mend.calls', '{admin}'),
     ('table', 'mend.control', '{admin}'),
     ('table', 'mend.dead_letters', '{admin}'),
     ('columns', 'mend.dead_letters', '{agent}'),
@@ -88,7 +91,10 @@ INSERT INTO expected VALUES
     ('table', 'mend.events', '{admin}'),
     ('columns', 'mend.events', '{agent}'),
     ('table', 'mend.fields', '{admin,agent}'),
+    ('table', 'mend.holds', '{admin}'),
+    ('table', 'mend.model_prices', '{admin}'),
     ('table', 'mend.patches', '{admin,agent}'),
+    ('table', 'mend.plans', '{admin}'),
     ('table', 'mend.progress', '{admin}'),
     ('table', 'mend.requests', '{admin}'),
     ('table', 'mend.queue', '{admin}'),
@@ -96,6 +102,13 @@ INSERT INTO expected VALUES
     ('table', 'mend.unsealed_events', '{admin}'),
     ('view', 'mend.status', '{admin,agent,monitor}'),
     ('view', 'mend.work', '{admin}'),
+    -- who may write, and in which way
+    ('DELETE', 'mend.holds', '{admin}'),
+    ('DELETE', 'mend.model_prices', '{admin}'),
+    ('INSERT', 'mend.model_prices', '{admin}'),
+    ('UPDATE', 'mend.model_prices', '{admin}'),
+    ('DELETE', 'mend.plans', '{admin}'),
+    ('sequence', 'mend.calls_id_seq', '{}'),
     ('table', 'mend.outbox', '{admin}'),
     ('view', 'mend.decisions', '{admin,agent,monitor}'),
     ('view', 'mend.freshness', '{admin,agent,monitor}'),
@@ -109,8 +122,13 @@ INSERT INTO expected VALUES
     ('sequence', 'mend.queue_id_seq', '{}'),
     ('sequence', 'mend.requests_id_seq', '{}'),
     -- who may set it
+    ('setting', 'mend.api_key_file', '{}'),
+    ('setting', 'mend.api_url', '{}'),
     ('setting', 'mend.batch_size', '{}'),
+    ('setting', 'mend.calls_per_hour', '{}'),
     ('setting', 'mend.column_cooldown', '{}'),
+    ('setting', 'mend.daily_budget_usd', '{}'),
+    ('setting', 'mend.escalation_model', '{}'),
     ('setting', 'mend.idle_exit', '{}'),
     ('setting', 'mend.lineage_namespace', '{}'),
     ('setting', 'mend.lineage_url', '{}'),
@@ -118,14 +136,17 @@ INSERT INTO expected VALUES
     ('setting', 'mend.max_columns', '{}'),
     ('setting', 'mend.max_lock_hold', '{}'),
     ('setting', 'mend.max_rewrite_size', '{}'),
+    ('setting', 'mend.max_turns', '{}'),
     ('setting', 'mend.max_workers', '{}'),
-    ('setting', 'mend.patches_per_hour', '{}'),
     ('setting', 'mend.minutes_per_incident', '{}'),
+    ('setting', 'mend.model', '{}'),
+    ('setting', 'mend.patches_per_hour', '{}'),
+    ('setting', 'mend.planners', '{}'),
+    ('setting', 'mend.request_timeout', '{}'),
     ('setting', 'mend.webhook_alert_url', '{}'),
     ('setting', 'mend.webhook_format', '{}'),
     ('setting', 'mend.webhook_severity', '{}'),
-    ('setting', 'mend.webhook_url', '{}'),
-    ('setting', 'mend.planners', '{}');
+    ('setting', 'mend.webhook_url', '{}');
 
 -- One role of each kind. The owner owns a landing table and may otherwise do what anyone may.
 CREATE ROLE regress_anyone; CREATE ROLE regress_owner;
@@ -155,7 +176,7 @@ SELECT 'no line says who may use it' AS trouble, kind, object FROM present p
 WHERE NOT EXISTS (SELECT FROM expected e WHERE e.kind = p.kind AND e.object = p.object)
 UNION ALL
 SELECT 'there is no such object', kind, object FROM expected e
-WHERE kind <> 'columns' AND NOT EXISTS (SELECT FROM present p WHERE e.kind = p.kind AND e.object = p.object)
+WHERE kind NOT IN ('columns', 'INSERT', 'UPDATE', 'DELETE') AND NOT EXISTS (SELECT FROM present p WHERE e.kind = p.kind AND e.object = p.object)
 ORDER BY 1, 2, 3;
 
 -- By the access lists: who may do more, or less, than expected.
@@ -167,10 +188,11 @@ SELECT p.kind, p.object, r.label, g.privilege,
            ELSE has_table_privilege(r.rolname, p.oid, g.privilege)
                 OR g.privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege(r.rolname, p.oid, g.privilege)
        END AS may,
-       -- Views and tables are read, functions executed, and that is all.
-       g.privilege IN ('SELECT', 'EXECUTE') AND p.kind <> 'sequence' AND EXISTS (
+       -- Views and tables are read, functions executed, and but for a few tables that is all.
+       p.kind <> 'sequence' AND EXISTS (
            SELECT FROM expected e
-           WHERE e.object = p.object AND e.kind IN (p.kind, 'columns') AND (e.who && ARRAY['anyone', r.label])) AS should
+           WHERE e.object = p.object AND (e.kind = g.privilege OR g.privilege IN ('SELECT', 'EXECUTE') AND e.kind IN (p.kind, 'columns'))
+                 AND (e.who && ARRAY['anyone', r.label])) AS should
 FROM present p CROSS JOIN roles r
      JOIN LATERAL (SELECT unnest(CASE p.kind WHEN 'function' THEN '{EXECUTE}' WHEN 'sequence' THEN '{USAGE,SELECT,UPDATE}'
                                  WHEN 'setting' THEN '{}' ELSE '{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}' END::text[])) g (privilege) ON true;
@@ -213,7 +235,10 @@ FROM present p JOIN pg_attribute a ON p.kind IN ('table', 'view') AND a.attrelid
 WHERE NOT (p.kind = 'view' AND w NOT LIKE 'LOCK%');
 CREATE TEMP TABLE tried AS
 SELECT s.*, r.label, pg_temp.is_denied(r.rolname, s.statement) AS denied,
-       s.what = 'read' AND EXISTS (SELECT FROM expected e WHERE e.object = s.object AND (e.who && ARRAY['anyone', r.label])) AS should
+       EXISTS (SELECT FROM expected e WHERE e.object = s.object AND (e.who && ARRAY['anyone', r.label])
+               AND (s.what = 'read' OR e.kind = split_part(s.statement, ' ', 1)
+                    -- Whoever may delete may keep others out.
+                    OR s.statement LIKE 'LOCK%' AND e.kind = 'DELETE')) AS should
 FROM statements s CROSS JOIN (TABLE roles UNION ALL SELECT session_user::name, 'superuser') r;
 SELECT count(*) > 500 AS many_tried FROM tried;
 SELECT object, label, statement, denied FROM tried WHERE denied <> NOT (should OR label = 'superuser') ORDER BY 1, 2, 3;

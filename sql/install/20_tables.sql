@@ -277,6 +277,7 @@ CREATE TABLE mend.progress (
     in_flight  bigint[],
     lock_tries int NOT NULL DEFAULT 0,
     lock_until timestamptz,
+    waits_for  text,
     last_heal  timestamptz,
     last_error text
 );
@@ -295,6 +296,7 @@ COMMENT ON COLUMN mend.progress.low_id IS 'No queued row of the table has a lowe
 COMMENT ON COLUMN mend.progress.in_flight IS 'Ids of the rows that are being replayed: what a crash leaves here is tried alone';
 COMMENT ON COLUMN mend.progress.lock_tries IS 'How often in a row the lock on the table was not to be had';
 COMMENT ON COLUMN mend.progress.lock_until IS 'Until when the lock is not tried for again';
+COMMENT ON COLUMN mend.progress.waits_for IS 'The question, another table''s too, after whose answer this table is looked at again';
 COMMENT ON COLUMN mend.progress.last_heal IS 'When a patch was last applied';
 COMMENT ON COLUMN mend.progress.last_error IS 'The last error of a round';
 

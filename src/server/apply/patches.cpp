@@ -114,15 +114,17 @@ int64_t InsertPatch(const ingest::Target& target, const NewPatch& patch) {
   }
   pg::Rows rows = pg::KeepBooks(
       "INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, inverse_ddl, field_map, rationale, "
-      "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at) "
+      "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at, model, input_tokens, "
+      "output_tokens, cost_usd) "
       "VALUES ($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), $7::jsonb, $8, $9, nullif($10, ''), $11::jsonb, "
       "nullif($12, ''), $13, coalesce($14, session_user), CASE WHEN $15 THEN $14::name END, "
-      "CASE WHEN $15 THEN clock_timestamp() END) RETURNING id",
+      "CASE WHEN $15 THEN clock_timestamp() END, nullif($16, ''), $17, $18, $19::numeric) RETURNING id",
       {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name), pg::Text(patch.planner),
        pg::Text(patch.proposed_ddl), pg::Text(patch.ddl), pg::Text(patch.inverse_ddl),
        pg::Text(FieldMapToJson(patch.field_map)), pg::Text(patch.rationale), pg::Text(patch.state),
        pg::Text(patch.reason), pg::Text(patch.evidence), pg::Text(patch.fingerprint), pg::Bool(patch.rewrites),
-       pg::Text(patch.proposed_by), pg::Bool(decided)});
+       pg::Text(patch.proposed_by), pg::Bool(decided), pg::Text(patch.model), pg::Int8(patch.input_tokens),
+       pg::Int8(patch.output_tokens), pg::Text(patch.cost_usd)});
   return rows.int8(0, 0);
 }
 

@@ -49,6 +49,11 @@ struct NewPatch {
   std::string fingerprint;
   bool rewrites = false;
   std::optional<std::string> proposed_by;  // nullopt: the session's user
+  // Of what a model was asked for it; the cost is decimal dollars.
+  std::string model;
+  int64_t input_tokens = 0;  // cache reads and writes included
+  int64_t output_tokens = 0;
+  std::string cost_usd = "0";
 };
 int64_t InsertPatch(const ingest::Target& target, const NewPatch& patch);
 

@@ -47,13 +47,20 @@ class Prover {
   }
 
   void Add(const QueuedRow& row) {
-    bool fits = patched_evaluator_.Evaluate(patched_, row).empty();
+    const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(patched_, row);
+    bool fits = left.empty();
     const std::vector<drift::Misfit>& misfits = evaluator_.Evaluate(target_, row);
     if (misfits.empty()) {
       return;
     }
     ++proof_.tried;
     if (!fits) {
+      for (const drift::Misfit& misfit : left) {
+        const std::pair key(misfit.field, misfit.kind);
+        if (proof_.remains.size() < Proof::kMaxRemains || proof_.remains.count(key) > 0) {
+          ++proof_.remains[key];
+        }
+      }
       return;
     }
     ++proof_.healed;

@@ -1,7 +1,9 @@
 // Step 1 of applying: conversion of the waiting rows in memory, without a lock.
 #pragma once
 
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/plan/patch.h"
@@ -20,6 +22,9 @@ struct Proof {
   std::string shape;   // fingerprint of the table's shape that it holds for
   int64_t tried = 0;   // rows that do not fit the table as it is
   int64_t healed = 0;  // of these, rows that fit the patched shape
+  // Why the others do not: field and kind, with how many rows; of the first kMaxRemains.
+  std::map<std::pair<std::string, drift::Kind>, int64_t> remains;
+  static constexpr size_t kMaxRemains = 20;
   std::vector<bool> action_helps;   // by index into patch.actions
   std::vector<bool> mapping_helps;  // by index into patch.field_map
   // Rows to replay under the lock: of one submitter, at most 64, covering as many actions as rows of

@@ -8,7 +8,7 @@ void Record(const char* kind, const std::string& target_name, std::optional<int6
             const std::string& detail, const std::optional<std::string>& actor) {
   pg::KeepBooks(
       "INSERT INTO mend.events (kind, target_name, patch_id, detail, actor) "
-      "VALUES ($1, $2, $3, $4::jsonb, coalesce($5, session_user))",
+      "VALUES ($1, nullif($2, ''), $3, $4::jsonb, coalesce($5, session_user))",
       {pg::Text(kind), pg::Text(target_name), pg::Int8(patch_id), pg::Text(detail), pg::Text(actor)});
 }
 

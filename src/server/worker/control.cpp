@@ -86,6 +86,7 @@ void Stop() {
 
 void ResetBreaker(Oid target) {
   ingest::RequireEnrolled(target);
+  pg::KeepBooks("DELETE FROM mend.holds WHERE target IN (0, $1)", {pg::ObjectId(target)});
   pg::KeepBooks("INSERT INTO mend.requests (target, kind) VALUES ($1::regclass, 'reset_breaker')",
                 {pg::ObjectId(target)});
   pg::KeepBooks(

@@ -10,7 +10,6 @@ namespace mend::worker {
 namespace {
 
 constexpr const char* kExtension = "pg_mend";
-constexpr int kBetweenLooksMs = 200;
 
 // Whether somebody waits for the database to be free of sessions. Not kept locked, else that would wait
 // for the end of our transaction.
@@ -78,10 +77,10 @@ bool MayStay() {
   });
 }
 
-void MayGoOn(Oid target) {
+void MayGoOn(Oid target, int between_looks_ms) {
   static TimestampTz looked_at = 0;
   TimestampTz now = GetCurrentTimestamp();
-  if (!TimestampDifferenceExceeds(looked_at, now, kBetweenLooksMs)) {
+  if (!TimestampDifferenceExceeds(looked_at, now, between_looks_ms)) {
     return;
   }
   looked_at = now;

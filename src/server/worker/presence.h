@@ -16,8 +16,8 @@ bool MayStay();
 struct LetGo {};
 
 // Between two batches of a round of `target`, inside a transaction or not: throws LetGo when the worker
-// must let go. Looks a few times a second, however often it is called.
-void MayGoOn(Oid target);
+// must let go. Looks a few times a second, or as seldom as told, however often it is called.
+void MayGoOn(Oid target, int between_looks_ms = 200);
 
 // Says in pg_stat_activity what the worker is at.
 void ShowProgress(const std::string& what);

@@ -1,22 +1,27 @@
 #include <algorithm>
-#include <map>
 
 #include "core/plan/fingerprint.h"
-#include "core/plan/identifier.h"
-#include "core/plan/rules.h"
+#include "core/plan/wording.h"
 #include "server/apply/prove.h"
-#include "server/guard/check.h"
+#include "server/claude/ask.h"
+#include "server/claude/judge.h"
 #include "server/guard/dependencies.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
+#include "server/pg/http.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/worker/leftovers.h"
+#include "server/worker/presence.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
 namespace {
+
+// A look takes a short transaction, and asking takes long.
+constexpr int kBetweenLooksWhileAskingMs = 1000;
 
 // A patch ready to be recorded.
 struct Planned {
@@ -24,6 +29,7 @@ struct Planned {
   plan::Patch patch;
   apply::Proof proof;
   drift::DriftSet covered;
+  std::optional<claude::Answer> answer;  // what it was made of, if not of rules alone
 };
 
 class PlanStep {
@@ -33,8 +39,10 @@ class PlanStep {
     guard::ExplainTypeLocks(&shape_);
   }
 
-  // Plans all open drift; nullopt when nothing is left to apply or propose.
-  std::optional<Planned> Run();
+  // Plans all open drift; nullopt when nothing is left to apply or propose. Without an answer of Claude's, and where
+  // one is wanted, `question` is what to ask, and nothing is decided that depends on it.
+  std::optional<Planned> Run(const claude::Access& access, std::optional<claude::Answer> answer,
+                             std::optional<claude::Question>* question);
   // Why the patch must wait for a person, or empty.
   std::string WhyReview(const Planned& planned) const;
   // Puts it before a person, unless the same patch waits already.
@@ -45,23 +53,20 @@ class PlanStep {
 
  private:
   drift::DriftSet ToPlan();
-  void MakePolicy();
-  bool Held(const drift::Drift& drift) const;
-  void HoldColumns();
-  void CoolColumns();
-  void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
   void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
-  void SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& plan);
+  void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
+  void SettleLeftover(const drift::Drift& drift, const Leftover& leftover);
+  void LeaveToReview(drift::DriftSet* drifts);
+  void BuryOpen(const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts, const std::string& why);
+  void TakeAnswer(const claude::Answer& answer, const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts,
+                  plan::Plan* plan);
+  std::optional<Planned> Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,
+                                 const std::optional<claude::Answer>& answer);
 
   RoundState& round_;
   std::shared_ptr<const ingest::Target> target_;
   plan::Shape shape_;
-  plan::Policy policy_;
-  struct Cooling {
-    std::string reason;
-    int64_t pause_ms;
-  };
-  std::map<std::string, Cooling> cooling_;  // columns that must wait
+  std::optional<plan::Patch> answered_;  // what Claude proposes, as read here
 };
 
 // Drift that is open and not decided in this round already. What only waits (for a foreign key's
@@ -85,90 +90,122 @@ drift::DriftSet PlanStep::ToPlan() {
   return drifts;
 }
 
-// What a person took back is not done again by itself.
-void PlanStep::HoldColumns() {
-  for (const ingest::FieldRecord& field : target_->fields()) {
-    if (!field.held.empty()) {
-      policy_.held_fields.emplace_back(field.field, field.held);
-    } else if (field.column && shape_.Find(*field.column) == nullptr) {
-      policy_.held_fields.emplace_back(field.field, "its column \"" + *field.column + "\" was dropped by a person");
-    }
+// Drift that no rule answers and that Claude is not asked about.
+void PlanStep::SettleLeftover(const drift::Drift& drift, const Leftover& leftover) {
+  const std::string id = std::to_string(leftover.patch);
+  switch (leftover.why) {
+    case Leftover::Why::Cooling:
+      round_.Decide(drift, apply::Fate::To::Wait, leftover.reason);
+      round_.Show("waiting", leftover.reason);
+      return round_.PauseFor(leftover.pause_ms);
+    case Leftover::Why::Proposed:
+      round_.Decide(drift, apply::Fate::To::Wait, "patch " + id + " waits for a decision", leftover.patch);
+      return round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")");
+    case Leftover::Why::Held:
+      return round_.Decide(drift, apply::Fate::To::DeadLetter, leftover.reason);
+    case Leftover::Why::Open:
+      return;
   }
-  pg::Rows held = pg::KeepBooks(
-      "SELECT a ->> 'column', 'patch ' || p.id || ' was ' || p.state || coalesce(' by ' || p.decided_by, '') || "
-      "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM (SELECT DISTINCT ON (a ->> 'column') p.*, a "
-      "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
-      "AND p.state IN ('rejected', 'reverted', 'applied') AND p.reason IS DISTINCT FROM 'the table was unenrolled' "
-      "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
-      {pg::ObjectId(round_.target)});
-  for (size_t i = 0; i < held.size(); ++i) {
-    bool adds = held.boolean(i, 2), applied = held.boolean(i, 3), there = shape_.Find(held.text(i, 0)) != nullptr;
-    if (applied && adds && !there) {
-      policy_.held_columns.emplace_back(held.text(i, 0), "a person has dropped or renamed it");
-    } else if (!applied && !(adds && there)) {  // what was not to be added, and is there, a person has added
-      policy_.held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
+}
+
+// A patch of Claude's that waits for a decision holds what rules have, too: not to be proposed a second time.
+void PlanStep::LeaveToReview(drift::DriftSet* drifts) {
+  for (const apply::PatchRecord& record : apply::LoadPatches(*target_, "proposed")) {
+    if (record.planner != "claude") {
+      continue;
+    }
+    const ingest::Target patched = ingest::Patched(*target_, record.patch);
+    Leftover leftover;
+    leftover.why = Leftover::Why::Proposed;
+    leftover.patch = record.id;
+    drifts->erase(std::remove_if(drifts->begin(), drifts->end(),
+                                 [&](const drift::Drift& drift) {
+                                   const bool covers = apply::Covers(record.patch, patched, drift.field, drift.column);
+                                   if (covers) {
+                                     SettleLeftover(drift, leftover);
+                                   }
+                                   return covers;
+                                 }),
+                  drifts->end());
+  }
+}
+
+void PlanStep::BuryOpen(const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts, const std::string& why) {
+  for (const Leftover& leftover : leftovers) {
+    if (leftover.why == Leftover::Why::Open && !leftover.provable) {
+      round_.Decide(drifts[leftover.drift], apply::Fate::To::DeadLetter, leftover.reason + "; " + why);
     }
   }
 }
 
-void PlanStep::CoolColumns() {
-  if (pg::column_cooldown_s == 0) {
+// What the answer means for the drift that rules left; a patch is merged into `plan`.
+void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<Leftover>& leftovers,
+                          const drift::DriftSet& drifts, plan::Plan* plan) {
+  using To = claude::Answer::To;
+  if (answer.to == To::Patch) {
+    base::Result<plan::Patch> patch = claude::ReadProposal(*target_, answer.patch);
+    if (patch) {
+      patch->rationale = answer.patch.rationale;
+      answered_ = *patch;
+      plan->patch = claude::Merge(*patch, plan->patch);
+      return;  // what it leaves is met by the rows that still do not fit, and planned in another round
+    }
+  }
+  if (answer.to == To::Again || answer.to == To::Patch) {
+    round_.again = true;
     return;
   }
-  pg::Rows rows = pg::KeepBooks(
-      "SELECT a ->> 'column', (extract(epoch FROM max(p.applied_at) + $2 * interval '1 second' - clock_timestamp()) "
-      "* 1000)::bigint FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
-      "AND p.state = 'applied' AND a ->> 'kind' <> 'add_column' "
-      "AND p.applied_at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
-      {pg::ObjectId(round_.target), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
-  for (size_t i = 0; i < rows.size(); ++i) {
-    std::string reason = "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
-    cooling_[rows.text(i, 0)] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
-    policy_.held_columns.emplace_back(rows.text(i, 0), reason);
+  for (const Leftover& leftover : leftovers) {
+    const drift::Drift& drift = drifts[leftover.drift];
+    if (leftover.why != Leftover::Why::Open || leftover.provable) {
+      continue;
+    }
+    if (answer.to == To::Wait) {
+      round_.Decide(drift, apply::Fate::To::Wait, leftover.reason + "; " + answer.reason);
+    } else if (answer.Concerns(drift)) {
+      round_.Decide(drift, apply::Fate::To::DeadLetter, leftover.reason + "; " + answer.reason);
+    } else {
+      round_.again = true;
+    }
+  }
+  if (answer.to == To::Wait) {
+    round_.Show(answer.breaker ? "breaker" : "waiting", answer.reason);
+    round_.PauseFor(answer.pause_ms);
   }
 }
 
-void PlanStep::MakePolicy() {
-  policy_.allow = target_->enrollment().allow;
-  policy_.max_columns = pg::max_columns;
-  HoldColumns();
-  CoolColumns();
-}
-
-bool PlanStep::Held(const drift::Drift& drift) const {
-  auto names = [](const auto& held, const std::string& name) {
-    return std::any_of(held.begin(), held.end(), [&](const auto& one) { return one.first == name; });
-  };
-  return names(policy_.held_fields, drift.field) || names(policy_.held_columns, drift.column);
-}
-
-// Drift that no planner answers: for a person, unless a patch that covers it waits for a decision, or
-// its column cools down.
-void PlanStep::SettleUnplanned(const drift::DriftSet& drifts, const plan::Plan& plan) {
-  std::vector<apply::PatchRecord> proposed = apply::LoadPatches(*target_, "proposed");
-  for (const plan::Unplanned& unplanned : plan.unplanned) {
-    const drift::Drift& drift = drifts[unplanned.drift];
-    auto cooling = cooling_.find(drift.column);
-    // Only what the cool-down alone holds back waits for its end.
-    if (cooling != cooling_.end() && unplanned.reason.find(cooling->second.reason) != std::string::npos) {
-      round_.Decide(drift, apply::Fate::To::Wait, cooling->second.reason);
-      round_.Show("waiting", cooling->second.reason);
-      round_.PauseFor(cooling->second.pause_ms);
-      continue;
-    }
-    auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
-      return apply::Covers(record.patch, ingest::Patched(*target_, record.patch), drift.field, drift.column);
-    });
-    if (waits != proposed.end()) {
-      std::string id = std::to_string(waits->id);
-      round_.Decide(drift, apply::Fate::To::Wait, "patch " + id + " waits for a decision", waits->id);
-      round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")");
-      continue;
-    }
-    bool held = Held(drift) || unplanned.reason.find(" is left alone: ") != std::string::npos;
-    round_.Decide(drift, apply::Fate::To::DeadLetter,
-                  unplanned.reason + (held ? "" : "; no other planner is configured"));
+std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional<claude::Answer> answer,
+                                     std::optional<claude::Question>* question) {
+  // The breaker is asked once a round: what it holds back is decided then.
+  drift::DriftSet drifts = answer ? ToPlan() : Admitted(&round_, shape_, ToPlan());
+  if (drifts.empty()) {
+    return std::nullopt;
   }
+  LeaveToReview(&drifts);
+  const Terms terms = LoadTerms(*target_, shape_);
+  plan::Plan plan = AskRules(shape_, drifts, terms.policy);
+  const std::vector<Leftover> leftovers = FindLeftovers(*target_, terms, drifts, plan);
+  for (const Leftover& leftover : leftovers) {
+    SettleLeftover(drifts[leftover.drift], leftover);
+  }
+  if (!pg::PlannerEnabled("claude")) {
+    BuryOpen(leftovers, drifts, "no other planner is configured");
+  } else if (access.state == claude::Access::State::Absent) {
+    BuryOpen(leftovers, drifts, "Claude is not asked: no key is configured");
+  } else if (std::optional<claude::Question> open = MakeQuestion(*target_, shape_, terms, drifts, plan, leftovers)) {
+    if (!answer) {
+      answer = claude::Consider(&*open, access);
+    }
+    if (!answer) {
+      *question = std::move(open);
+      return std::nullopt;
+    }
+    TakeAnswer(*answer, leftovers, drifts, &plan);
+  }
+  if (plan.patch.empty() || WaitsAlready(drifts, plan.patch)) {
+    return std::nullopt;
+  }
+  return Prepare(drifts, plan.patch, answer);
 }
 
 // What is of use but has no row in the sample is for the patch after this one: its rows wait as they are.
@@ -186,33 +223,17 @@ void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patc
   }
 }
 
-std::optional<Planned> PlanStep::Run() {
-  drift::DriftSet drifts = Admitted(&round_, shape_, ToPlan());
-  if (drifts.empty()) {
-    return std::nullopt;
-  }
-  MakePolicy();
-  plan::Plan plan;
-  if (pg::PlannerEnabled("rules")) {
-    plan = plan::Rules().Propose(shape_, drifts, policy_);
-  } else {
-    for (size_t i = 0; i < drifts.size(); ++i) {
-      plan.unplanned.push_back({i, "mend.planners names no planner that could answer"});
-    }
-  }
-  SettleUnplanned(drifts, plan);
-  if (plan.patch.empty() || WaitsAlready(drifts, plan.patch)) {
-    return std::nullopt;
-  }
+// Trims the patch to what helps, and makes it ready to be recorded.
+std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,
+                                         const std::optional<claude::Answer>& answer) {
   Planned planned;
-  planned.record.proposed_ddl = guard::Render(shape_, plan.patch.actions);
-  planned.proof = apply::Prove(*target_, plan.patch, apply::Evidence::Queue);
-  planned.patch = apply::Helpful(plan.patch, planned.proof, target_->enrollment().mode == ingest::Mode::Auto);
-  LeaveForNextPatch(drifts, apply::Helpful(plan.patch, planned.proof, false), planned.patch);
+  planned.proof = apply::Prove(*target_, patch, apply::Evidence::Queue);
+  planned.patch = apply::Helpful(patch, planned.proof, target_->enrollment().mode == ingest::Mode::Auto);
+  LeaveForNextPatch(drifts, apply::Helpful(patch, planned.proof, false), planned.patch);
   if (planned.patch.empty()) {
     return std::nullopt;
   }
-  if (planned.patch.actions.size() != plan.patch.actions.size()) {
+  if (planned.patch.actions.size() != patch.actions.size()) {
     planned.proof = apply::Prove(*target_, planned.patch, apply::Evidence::Queue);
   }
   ingest::Target patched = ingest::Patched(*target_, planned.patch);
@@ -222,18 +243,31 @@ std::optional<Planned> PlanStep::Run() {
     }
   }
   planned.record.planner = "rules";
+  planned.record.proposed_ddl = guard::Render(shape_, patch.actions);
+  planned.record.fingerprint = plan::DriftFingerprint(shape_, drifts);
+  planned.record.rationale = patch.rationale;
+  if (answer && answered_ && claude::HoldsAnyOf(planned.patch, *answered_)) {
+    planned.answer = answer;
+    planned.record.planner = "claude";
+    planned.record.proposed_ddl = answer->patch.ddl;
+    planned.record.fingerprint = answer->fingerprint;
+    claude::Credit(*answer, &planned.record);
+  }
   planned.record.ddl = guard::Render(shape_, planned.patch.actions);
   planned.record.inverse_ddl = guard::RenderInverse(shape_, planned.patch.actions);
   planned.record.field_map = planned.patch.field_map;
-  planned.record.rationale = plan.patch.rationale;
   planned.record.evidence = apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
-  planned.record.fingerprint = plan::DriftFingerprint(shape_, drifts);
   planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
   planned.record.proposed_by = observe::kWorker;
   return planned;
 }
 
 std::string PlanStep::WhyReview(const Planned& planned) const {
+  for (const plan::FieldMapping& mapping : planned.patch.field_map) {
+    if (!mapping.column) {
+      return "it ignores " + plan::Named("field", mapping.field) + ": what the field brings would not be kept";
+    }
+  }
   if (target_->enrollment().mode == ingest::Mode::Review) {
     return "the table is in review mode";
   }
@@ -271,6 +305,9 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
         "AND id IN (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
         "AND id <> $2 FOR UPDATE SKIP LOCKED)",
         {pg::ObjectId(round_.target), pg::Int8(id)});
+    if (planned.answer) {
+      claude::BookAnswer(*planned.answer, id);
+    }
     observe::Record("patch_proposed", round_.target_name, id, "{}", observe::kWorker);
   }
   AwaitDecision(planned.covered, id, why);
@@ -315,35 +352,62 @@ bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& pa
   return true;
 }
 
+// One transaction of planning; true when the round has a patch to apply. Without it `question` may hold what must be
+// asked first.
+bool PlanOnce(RoundState* round, const claude::Access& access, const std::optional<claude::Answer>& answer,
+              std::optional<claude::Question>* question, apply::PatchRecord* record, apply::Proof* proof) {
+  pg::WorkTransaction transaction;
+  PlanStep step(round);
+  std::optional<Planned> planned = step.Run(access, answer, question);
+  std::string why = planned ? step.WhyReview(*planned) : "";
+  if (!planned || !why.empty()) {
+    if (planned) {
+      step.Propose(*planned, why);
+    }
+    transaction.Commit();
+    return false;
+  }
+  pg::TestPoint("planned");
+  planned->record.state = "approved";
+  record->id = apply::InsertPatch(*ingest::FindTarget(round->target), planned->record);
+  if (planned->answer) {
+    claude::BookAnswer(*planned->answer, record->id);
+  }
+  record->planner = planned->record.planner;
+  record->ddl = planned->record.ddl;
+  record->patch = planned->patch;
+  record->rewrites = planned->record.rewrites;
+  *proof = planned->proof;
+  transaction.Commit();
+  return true;
+}
+
+// Heeds interrupts, and lets go of the table as any long work of a round does.
+net::Pulse PulseOf(Oid target) {
+  return [target] {
+    pg::HeedInterrupts();
+    MayGoOn(target, kBetweenLooksWhileAskingMs);
+    return true;
+  };
+}
+
 }  // namespace
 
 void PlanAndApply(RoundState* round) {
   apply::PatchRecord record;
   apply::Proof proof;
-  {
-    pg::WorkTransaction transaction;
-    PlanStep step(round);
-    std::optional<Planned> planned = step.Run();
-    std::string why = planned ? step.WhyReview(*planned) : "";
-    if (!planned || !why.empty()) {
-      if (planned) {
-        step.Propose(*planned, why);
-      }
-      transaction.Commit();
-      return;
-    }
-    pg::TestPoint("planned");
-    planned->record.state = "approved";
-    record.id = apply::InsertPatch(*ingest::FindTarget(round->target), planned->record);
-    record.planner = planned->record.planner;
-    record.ddl = planned->record.ddl;
-    record.patch = planned->patch;
-    record.rewrites = planned->record.rewrites;
-    proof = planned->proof;
-    transaction.Commit();
+  const claude::Access access = claude::LoadAccess();
+  std::optional<claude::Question> question;
+  std::optional<claude::Answer> answer;
+  bool planned = PlanOnce(round, access, answer, &question, &record, &proof);
+  if (question) {
+    answer = claude::Ask(*question, access, PulseOf(round->target));
+    planned = PlanOnce(round, access, answer, &question, &record, &proof);
   }
-  pg::TestPoint("recorded");
-  ApplyRecord(round, std::move(record), proof);
+  if (planned) {
+    pg::TestPoint("recorded");
+    ApplyRecord(round, std::move(record), proof);
+  }
 }
 
 }  // namespace mend::worker

@@ -2,6 +2,7 @@
 
 #include <iterator>
 
+#include "core/base/json_member.h"
 #include "core/base/utf8.h"
 #include "core/plan/claude/exchange.h"
 #include "core/tools/registry.h"
@@ -10,6 +11,7 @@ namespace mend::plan::claude {
 namespace {
 
 constexpr size_t kMaxVerdictBytes = 2000;
+constexpr size_t kMaxUnreadableBytes = 2000;
 
 // In the order of End.
 constexpr std::string_view kEnds[] = {
@@ -103,7 +105,7 @@ class Talk {
     }
     if (readable && call.name == tools::kProposePatch) {
       auto patch = tools::ReadPatchInput(document.root());
-      if (!patch) return Misused(patch.error().message);
+      if (!patch) return Unreadable(document.root(), patch.error().message);
       return TakePatch(std::move(*patch));
     }
     return Misused("there is no such tool");
@@ -120,6 +122,14 @@ class Talk {
     std::string told = "Refused: " + std::string(base::CutUtf8(verdict.reason, kMaxVerdictBytes));
     result_.refused.push_back({ask_.model, std::move(patch), std::move(verdict.reason)});
     return told;
+  }
+
+  std::string Unreadable(json::Value input, const std::string& why) {
+    if (world_.unreadable) {
+      const auto ddl = json::StringMember(input, "ddl").value_or("");
+      world_.unreadable(ask_.model, std::string(base::CutUtf8(ddl, kMaxUnreadableBytes)), why);
+    }
+    return Misused(why);
   }
 
   std::string Misused(const std::string& why) {
@@ -160,6 +170,10 @@ class Talk {
   bool ended_ = false;
 };
 
+Ask FirstAsk(const Settings& settings, const Prompt& prompt) {
+  return {settings.model, prompt.system, settings.effort, settings.cache};
+}
+
 bool WantsAnother(End end) {
   return end == End::Refused || end == End::Nonsense || end == End::ModelRefusal;
 }
@@ -173,9 +187,7 @@ bool RowsWait(End end) { return end >= End::KeyRefused; }
 Result Converse(const Settings& settings, const Case& input, const World& world) {
   const Prompt prompt = MakePrompt(input);
   Result first =
-      Talk(settings, world, prompt,
-           {settings.model, prompt.system, settings.effort, settings.cache}, settings.max_turns)
-          .Run();
+      Talk(settings, world, prompt, FirstAsk(settings, prompt), settings.max_turns).Run();
   const std::string& other = settings.escalation_model;
   if (!WantsAnother(first.end) || other.empty() || other == settings.model) return first;
 
@@ -198,6 +210,13 @@ Result Converse(const Settings& settings, const Case& input, const World& world)
                         std::make_move_iterator(first.refused.end()));
   if (second.end != End::Accepted) second.reason = first.reason + "; then " + second.reason;
   return second;
+}
+
+std::string FirstRequest(const Settings& settings, const Case& input) {
+  const Prompt prompt = MakePrompt(input);
+  Turns turns;
+  turns.AddUserText(prompt.user);
+  return RequestBody(FirstAsk(settings, prompt), turns, settings.max_tokens);
 }
 
 }  // namespace mend::plan::claude

@@ -1,5 +1,6 @@
 # The replies that a script can name. Each is made from the request it answers.
 #   good                      what a good engineer says        give_up
+#   ignore            ignores every drifting field
 #   ddl:TEXT                  proposes that text
 #   malicious:NAME            proposes one of %malicious       malicious: the next of them
 #   prose blank_text empty parallel unknown_tool bad_input unknown_block unknown_stop refusal
@@ -127,6 +128,12 @@ sub with_body { my ($body, $text) = @_; return { %{ good($body) }, body => $text
 my %replies = (
     good => \&good,
     give_up => sub { call($_[0], 'give_up', { reason => 'No allowed patch is right.' }) },
+    # Throws every drifting field away.
+    ignore => sub {
+        my ($body) = @_;
+        my %fields = map { ($_->{field} => 1) } grep { defined $_->{field} } @{ StandIn::Engineer::case_of($body)->{drift} };
+        return call($body, 'propose_patch', { ddl => '', field_map => [map { { field => $_, column => undef } } sort keys %fields], rationale => 'Worthless.' });
+    },
     prose => sub { message($_[0], [thinking($_[0]), words('You should widen the column to text.')], 'end_turn') },
     blank_text => sub { message($_[0], [words('')], 'end_turn') },
     empty => sub { message($_[0], [], 'end_turn') },
