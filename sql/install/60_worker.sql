@@ -17,11 +17,14 @@ SELECT e.target,
            p.requested > p.done
            OR p.not_before IS NOT NULL AND p.not_before <= clock_timestamp()
            OR CASE
-                  WHEN p.folded IS NULL THEN EXISTS (SELECT FROM mend.queue q WHERE q.target = e.target)
-                  ELSE EXISTS (SELECT FROM mend.queue q
-                               WHERE q.target = e.target
-                                 AND q.xid >= pg_snapshot_xmin(p.folded)
-                                 AND NOT pg_visible_in_snapshot(q.xid, p.folded))
+                  -- In order, so that no plan walks the rows of other tables, or those that were seen already.
+                  WHEN p.folded IS NULL THEN (SELECT true FROM mend.queue q WHERE q.target = e.target
+                                              ORDER BY q.target, q.id LIMIT 1) IS NOT NULL
+                  ELSE (SELECT true FROM mend.queue q
+                        WHERE q.target = e.target
+                          AND q.xid >= pg_snapshot_xmin(p.folded)
+                          AND NOT pg_visible_in_snapshot(q.xid, p.folded)
+                        ORDER BY q.target, q.xid, q.id LIMIT 1) IS NOT NULL
               END) AS due,
        CASE WHEN p.not_before > clock_timestamp() THEN p.not_before END AS next_at,
        p.last_error IS NOT NULL AS failing

@@ -18,8 +18,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool has_prefix = !prefix.ParsePrefix(text, &consumed);
   Check(consumed <= size);
 
+  Document careful;
+  const bool refused = careful.ParseSlowly(text).has_value();
   Document document;
-  if (document.Parse(text)) return 0;
+  Check(document.Parse(text).has_value() == refused);
+  if (refused) return 0;
+  Check(careful.tokens().size() == document.tokens().size());
+  for (uint32_t i = 0; i < document.tokens().size(); ++i) {
+    const Value quick(&document, i), slow(&careful, i);
+    Check(quick.kind() == slow.kind() && quick.text() == slow.text() && quick.token().begin == slow.token().begin &&
+          quick.token().end == slow.token().end && quick.token().next == slow.token().next);
+  }
   Check(has_prefix);
   Check(prefix.tokens().size() == document.tokens().size());
   // The first values only: the cost of a run stays linear.

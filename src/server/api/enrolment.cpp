@@ -134,6 +134,20 @@ Datum Configure(FunctionCallInfo call) {
   return 0;
 }
 
+// The views that mend.create_inbox() has made for the table.
+void DropInboxes(Oid target) {
+  const pg::Rows views = pg::KeepBooks(
+      "SELECT DISTINCT t.tgrelid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger t"
+      " JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.tgrelid"
+      " JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid"
+      "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 "
+      "WHERE t.tgfoid = 'mend.take_inbox()'::pg_catalog.regprocedure",
+      {pg::ObjectId(target)});
+  for (size_t i = 0; i < views.size(); ++i) {
+    pg::KeepBooks(("DROP VIEW " + views.text(i, 0)).c_str());
+  }
+}
+
 Datum Unenroll(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
@@ -164,6 +178,7 @@ Datum Unenroll(FunctionCallInfo call) {
       "                FROM patches ORDER BY id) "
       "INSERT INTO mend.events (kind, target_name) SELECT 'unenrolled', target_name FROM gone",
       {pg::ObjectId(target)});
+  DropInboxes(target);
   return 0;
 }
 

@@ -1,8 +1,7 @@
 // healing_insert() and healing_load(): argument checks, and asking for a worker.
+#include "server/api/offered.h"
 #include "server/ingest/offer.h"
-#include "server/observe/freshness.h"
 #include "server/pg/call.h"
-#include "server/worker/wake.h"
 
 namespace mend::api {
 namespace {
@@ -28,11 +27,8 @@ Jsonb* JsonbArgument(FunctionCallInfo fcinfo) {
   return pg::Call([&] { return PG_GETARG_JSONB_P(1); });
 }
 
-Counts WakeFor(Oid target, const Counts& counts) {
-  observe::NoteOffered(target, counts.inserted > 0);
-  if (counts.queued > 0) {
-    worker::WakeAtCommit(target);
-  }
+Counts Note(Oid target, const Counts& counts) {
+  NoteOffered(target, counts);
   return counts;
 }
 
@@ -72,27 +68,27 @@ Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {
 
 Datum InsertText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return OutcomeOf(fcinfo, Note(PG_GETARG_OID(0), ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum InsertJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
+  return OutcomeOf(fcinfo, Note(PG_GETARG_OID(0), ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 Datum LoadText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return LoadResultOf(fcinfo, Note(PG_GETARG_OID(0), ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJson(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return LoadResultOf(fcinfo, Note(PG_GETARG_OID(0), ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, WakeFor(PG_GETARG_OID(0), ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
+  return LoadResultOf(fcinfo, Note(PG_GETARG_OID(0), ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 }  // namespace

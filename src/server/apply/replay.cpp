@@ -23,18 +23,19 @@ struct Outcome {
 // Evaluates all rows, then stores those that fit as one batch.
 std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<QueuedRow>& rows) {
   std::vector<Outcome> outcomes(rows.size());
-  std::vector<json::Document> payloads(rows.size());
+  json::Document payload;
+  ingest::Evaluator evaluator(target);
   std::vector<ingest::Row> fitting;
   std::vector<size_t> positions;
   for (size_t i = 0; i < rows.size(); ++i) {
     pg::CheckInterrupts();
     outcomes[i].row = &rows[i];
-    if (auto failure = payloads[i].Parse(rows[i].payload)) {
+    if (auto failure = payload.Parse(rows[i].payload)) {
       outcomes[i].misfits.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
       continue;
     }
     ingest::Row converted;
-    ingest::Evaluate(target, payloads[i], &converted, &outcomes[i].misfits);
+    evaluator.Evaluate(payload.root(), &converted, &outcomes[i].misfits);
     if (outcomes[i].misfits.empty()) {
       fitting.push_back(std::move(converted));
       positions.push_back(i);

@@ -1,5 +1,8 @@
 #include "server/ingest/batch.h"
 
+#include <limits>
+
+#include "server/ingest/open_relation.h"
 #include "server/ingest/store.h"
 #include "server/pg/settings.h"
 
@@ -26,6 +29,14 @@ std::shared_ptr<const Target> Begin(Oid relid) {
     }
   });
   return FindTarget(relid);
+}
+
+// Triggers of the statement want all rows at once: there, only bytes end a batch.
+size_t MaxRows(Oid relid) {
+  OpenRelation relation(relid);
+  const TriggerDesc* triggers = relation.get() != nullptr ? relation.get()->trigdesc : nullptr;
+  const bool statement = triggers != nullptr && (triggers->trig_insert_before_statement || triggers->trig_insert_after_statement);
+  return statement ? std::numeric_limits<size_t>::max() : static_cast<size_t>(pg::batch_size);
 }
 
 // Rows whose vectors can be used again, by the next batch or the next call.
@@ -61,7 +72,8 @@ Batch::~Batch() {
   }
 }
 
-Batch::Batch(Oid relid) : target_(Begin(relid)), memory_("pg_mend batch"), evaluator_(*target_) {}
+Batch::Batch(Oid relid, MemoryContext parent)
+    : target_(Begin(relid)), memory_("pg_mend batch", parent), evaluator_(*target_), max_rows_(MaxRows(relid)) {}
 
 void Batch::AddText(std::string_view payload) {
   if (const std::optional<json::Document::Failure> failure = document_.Parse(payload)) {
@@ -126,7 +138,7 @@ void Batch::Take(const json::Document& document, Item item) {
 void Batch::Push(Item item) {
   bytes_ += item.payload_bytes;
   items_.push_back(std::move(item));
-  if (items_.size() >= static_cast<size_t>(pg::batch_size) || bytes_ >= kMaxBatchBytes) {
+  if (items_.size() >= max_rows_ || bytes_ >= kMaxBatchBytes) {
     Flush();
   }
 }

@@ -16,7 +16,7 @@ class Batch {
  public:
   // Checks the caller's rights and the state of the session as INSERT does, locks the table as
   // INSERT does, and finds its terms.
-  explicit Batch(Oid relid);
+  explicit Batch(Oid relid, MemoryContext parent = CurrentMemoryContext);
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -32,6 +32,8 @@ class Batch {
   // Stores and keeps what was taken, in order. Done by itself whenever a batch is full.
   void Flush();
   const Counts& counts() const { return counts_; }
+  // Payloads that are taken and not flushed yet.
+  size_t pending() const { return items_.size(); }
 
  private:
   struct Item {
@@ -55,6 +57,7 @@ class Batch {
   std::vector<Item> items_;
   std::vector<Row> rows_;   // of the items that have one, in order
   size_t bytes_ = 0;
+  size_t max_rows_;
 };
 
 }  // namespace mend::ingest

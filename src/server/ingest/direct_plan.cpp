@@ -1,7 +1,9 @@
 #include "server/ingest/direct_plan.h"
 
+#include <unordered_map>
+
 #include "server/ingest/expressions.h"
-#include "server/ingest/insert_plan.h"
+#include "server/ingest/planner_check.h"
 #include "server/ingest/store.h"
 #include "server/pg/memory.h"
 
@@ -33,71 +35,48 @@ bool HasPolicies(Relation relation) {
          });
 }
 
-// What the planner makes of an INSERT, where somebody has hooked it. Built as a tree, not as text: no search_path and no
-// name is involved.
-bool PlannerAgrees(Relation relation) {
-  Query* query = makeNode(Query);
-  query->commandType = CMD_INSERT;
-  query->canSetTag = true;
-  query->resultRelation = 1;
-  ParseState* state = make_parsestate(nullptr);
-  ParseNamespaceItem* item = addRangeTableEntryForRelation(state, relation, RowExclusiveLock, nullptr, false, false);
-  query->rtable = state->p_rtable;
-#if PG_VERSION_NUM >= 160000
-  query->rteperminfos = state->p_rteperminfos;
-  item->p_perminfo->requiredPerms = ACL_INSERT;
-#else
-  item->p_rte->requiredPerms = ACL_INSERT;
-#endif
-  query->jointree = makeFromExpr(NIL, nullptr);
-  PlannedStmt* plan = pg_plan_query(query, "INSERT", 0, nullptr);
-  bool plain = plan != nullptr && plan->planTree != nullptr && IsA(plan->planTree, ModifyTable);
-  if (plain) {
-    auto* modify = reinterpret_cast<ModifyTable*>(plan->planTree);
-    plain = modify->operation == CMD_INSERT && list_length(modify->resultRelations) == 1 &&
-            rt_fetch(linitial_int(modify->resultRelations), plan->rtable)->relid == RelationGetRelid(relation);
-  }
-  free_parsestate(state);
-  return plain;
+// Counted in PostgreSQL's callbacks, where nothing may fail: tables are put in when a plan is made for them.
+uint64_t changes_of_functions = 0, changes_of_all_tables = 0;
+
+std::unordered_map<Oid, uint64_t>& ChangesOfTables() {
+  static auto& changes = *new std::unordered_map<Oid, uint64_t>();
+  return changes;
 }
 
-LocalTransactionId CurrentTransaction() {
-#if PG_VERSION_NUM >= 170000
-  return MyProc->vxid.lxid;
-#else
-  return MyProc->lxid;
-#endif
+uint64_t ChangesOf(Oid relid) {
+  const auto found = ChangesOfTables().find(relid);
+  return changes_of_all_tables + (found != ChangesOfTables().end() ? found->second : 0);
 }
 
-// Asked once in a transaction for the table used last: the planner costs more than a row does.
-bool PlannerAgreesNow(Relation relation) {
-  static LocalTransactionId asked_in = InvalidLocalTransactionId;
-  static Oid asked_for = InvalidOid;
-  static uint64 asked_at = 0;
-  if (planner_hook == nullptr) {
-    return true;
+void OnFunctionChange(Datum, int, uint32) { ++changes_of_functions; }
+
+void OnRelcacheChange(Datum, Oid relid) {
+  if (!OidIsValid(relid)) {
+    ++changes_of_all_tables;
+    return;
   }
-  if (asked_in == CurrentTransaction() && asked_for == RelationGetRelid(relation) &&
-      asked_at == SharedInvalidMessageCounter) {
-    return true;
+  const auto found = ChangesOfTables().find(relid);
+  if (found != ChangesOfTables().end()) {
+    ++found->second;
   }
-  bool agrees = false;
-  // What the hook refuses to plan is not for us to write.
-  const std::optional<pg::Error> refusal = pg::Attempt([&] { agrees = pg::Call([&] { return PlannerAgrees(relation); }); });
-  if (refusal || !agrees) {
-    return false;
+}
+
+void ListenOnce() {
+  static bool listening = false;
+  if (!listening) {
+    pg::Call([] {
+      CacheRegisterSyscacheCallback(PROCOID, OnFunctionChange, 0);
+      CacheRegisterRelcacheCallback(OnRelcacheChange, 0);
+    });
+    listening = true;
   }
-  asked_in = CurrentTransaction();
-  asked_for = RelationGetRelid(relation);
-  asked_at = SharedInvalidMessageCounter;
-  return true;
 }
 
 }  // namespace
 
-uint64_t DirectPlan::generation = 0;
-
-void DirectPlan::OnFunctionChange(Datum, int, uint32) { ++generation; }
+bool DirectPlan::IsFresh() const {
+  return changes_of_functions_ == changes_of_functions && changes_of_table_ == ChangesOf(relid_);
+}
 
 bool DirectPlan::Allows(Relation relation) {
   const FormData_pg_class& form = *relation->rd_rel;
@@ -110,13 +89,13 @@ bool DirectPlan::Allows(Relation relation) {
 }
 
 std::shared_ptr<const DirectPlan> DirectPlan::Make(Relation relation) {
-  static bool listening = false;
-  if (!listening) {
-    pg::Call([] { CacheRegisterSyscacheCallback(PROCOID, OnFunctionChange, 0); });
-    listening = true;
-  }
+  ListenOnce();
   std::shared_ptr<DirectPlan> plan(new DirectPlan());
-  plan->generation_ = generation;
+  plan->relid_ = RelationGetRelid(relation);
+  ChangesOfTables().emplace(plan->relid_, 0);
+  // Before it is read: what changes meanwhile makes it stale.
+  plan->changes_of_functions_ = changes_of_functions;
+  plan->changes_of_table_ = ChangesOf(plan->relid_);
   plan->memory_ = pg::Call([] {
     return AllocSetContextCreateInternal(TopMemoryContext, "pg_mend direct plan", ALLOCSET_SMALL_SIZES);
   });
@@ -194,7 +173,8 @@ bool DirectPlan::ReadDefault(Relation relation, int attnum, const FormData_pg_at
   }
   Expr* planned = expression_planner(reinterpret_cast<Expr*>(copyObjectImpl(expression)));
   defaults_[attnum - 1] = reinterpret_cast<Expr*>(expression);
-  cannot_fail_ = cannot_fail_ && CannotFail(reinterpret_cast<Node*>(planned));
+  // What a domain refuses may change without a word to us.
+  cannot_fail_ = cannot_fail_ && get_typtype(form.atttypid) != TYPTYPE_DOMAIN && CannotFail(reinterpret_cast<Node*>(planned));
   must_bring_[attnum - 1] = !LooksAtNoTable(reinterpret_cast<Node*>(planned));
   must_bring_any_ = must_bring_any_ || must_bring_[attnum - 1];
   return true;

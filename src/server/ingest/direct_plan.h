@@ -29,8 +29,8 @@ class DirectPlan {
 
   // False: the table has something that only the executor does.
   bool usable() const { return usable_; }
-  // False once a function has been replaced that an expression may name.
-  bool IsFresh() const { return generation_ == generation; }
+  // False once the table has changed, or a function that an expression may name.
+  bool IsFresh() const;
 
   int attribute_count() const { return attribute_count_; }
   Oid TypeOf(int attnum) const { return types_[attnum - 1]; }
@@ -53,6 +53,15 @@ class DirectPlan {
   int key_count() const { return key_count_; }
   int KeyAt(int i) const { return keys_[i]; }
   static constexpr size_t kMaxKeyBytes = 1000;
+  // Whether any of these may have a value that no row brings.
+  bool ComputesKeys() const {
+    for (int i = 0; i < key_count_; ++i) {
+      if (has_generated_ || DefaultOf(keys_[i]) != nullptr) {
+        return true;
+      }
+    }
+    return false;
+  }
 
  private:
   DirectPlan() = default;
@@ -63,11 +72,9 @@ class DirectPlan {
   bool ReadIndexes(Relation relation);
   bool ReadIndex(Relation index);
 
-  static uint64_t generation;  // counts changes of functions
-  static void OnFunctionChange(Datum, int, uint32);
-
   MemoryContext memory_ = nullptr;
-  uint64_t generation_ = 0;
+  Oid relid_ = InvalidOid;
+  uint64_t changes_of_functions_ = 0, changes_of_table_ = 0;  // as counted when it was made
   bool usable_ = false;
   int attribute_count_ = 0;
   Oid* types_ = nullptr;

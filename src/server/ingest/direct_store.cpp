@@ -1,6 +1,7 @@
 #include "server/ingest/direct_store.h"
 
 #include "server/ingest/direct_writer.h"
+#include "server/ingest/open_relation.h"
 #include "server/ingest/settle.h"
 
 namespace mend::ingest {
@@ -12,27 +13,6 @@ using drift::Misfit;
 // Past 64 subtransactions every snapshot of every session gets slow. With so many used, unique keys are looked up row by
 // row instead, which needs none.
 constexpr int kSubtransactionsToUse = 32;
-
-// The relation, open for as long as this object lives; an error's roll back closes it. Null when it is gone.
-class OpenRelation {
- public:
-  explicit OpenRelation(Oid relid) : exceptions_(std::uncaught_exceptions()) {
-    relation_ = pg::Call([&] { return try_table_open(relid, RowExclusiveLock); });
-  }
-  ~OpenRelation() {
-    if (relation_ != nullptr && std::uncaught_exceptions() == exceptions_) {
-      table_close(relation_, NoLock);
-    }
-  }
-  OpenRelation(const OpenRelation&) = delete;
-  OpenRelation& operator=(const OpenRelation&) = delete;
-
-  Relation get() const { return relation_; }
-
- private:
-  int exceptions_;
-  Relation relation_;
-};
 
 std::shared_ptr<const DirectPlan> PlanOf(const Target& target, Relation relation) {
   if (!target.direct() || !target.direct()->IsFresh()) {
@@ -54,7 +34,8 @@ bool SameShape(const Target& target, const DirectPlan& plan, Relation relation) 
     }
   }
   for (const plan::Column& column : target.shape().columns) {
-    if (column.attnum < 1 || column.attnum > row->natts || column.type.oid != plan.TypeOf(column.attnum)) {
+    if (column.attnum < 1 || column.attnum > row->natts || column.type.oid != plan.TypeOf(column.attnum) ||
+        column.type.typmod != TupleDescAttr(row, column.attnum - 1)->atttypmod) {
       return false;
     }
   }
@@ -85,13 +66,19 @@ bool HaveShortKeys(const Target& target, const DirectPlan& plan, const std::vect
   }
   for (const Row& row : rows) {
     size_t bytes = 0;
+    int brought = 0;
     for (size_t i = 0; i < row.columns.size(); ++i) {
       const int attnum = target.shape().columns[static_cast<size_t>(row.columns[i])].attnum;
       for (int k = 0; k < plan.key_count(); ++k) {
-        if (plan.KeyAt(k) == attnum && !row.nulls[i]) {
-          bytes += VARSIZE_ANY(DatumGetPointer(row.values[i]));
+        if (plan.KeyAt(k) == attnum) {
+          ++brought;
+          bytes += row.nulls[i] != 0 ? 0 : VARSIZE_ANY(DatumGetPointer(row.values[i]));
         }
       }
+    }
+    // How long a value is that a default or a generated column will give is not known yet.
+    if (brought < plan.key_count() && plan.ComputesKeys()) {
+      return false;
     }
     if (bytes > DirectPlan::kMaxKeyBytes) {
       return false;

@@ -8,6 +8,7 @@
 
 #include "core/base/json.h"
 #include "core/base/utf8.h"
+#include "server/ingest/book_writer.h"
 #include "server/ingest/insert_plan.h"
 #include "server/pg/catalog.h"
 #include "server/pg/memory.h"
@@ -46,8 +47,10 @@ std::string ConstraintReason(const Misfit& misfit) {
   return "a trigger, a domain or an expression of the table refuses the row";
 }
 
-// The settings that INSERT depends on, as jsonb.
+// The settings that INSERT depends on, as jsonb. They seldom change: the last one is kept.
 Datum SessionContext(const Enrollment& enrollment) {
+  static std::string& last_text = *new std::string();
+  static Datum last = 0;
   std::string text = "{";
   const auto add = [&](const char* name) {
     const char* value = pg::Call([&] { return GetConfigOption(name, true, false); });
@@ -66,7 +69,20 @@ Datum SessionContext(const Enrollment& enrollment) {
     add(name.c_str());
   }
   text += '}';
-  return pg::Call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str())); });
+  if (last == 0 || text != last_text) {
+    const Datum made = pg::Call([&] {
+      MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+      const Datum parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str()));
+      MemoryContextSwitchTo(old);
+      return parsed;
+    });
+    if (last != 0) {
+      pfree(DatumGetPointer(last));
+    }
+    last = made;
+    last_text = text;
+  }
+  return last;
 }
 
 std::vector<std::string> FieldsOf(const std::vector<Misfit>& misfits) {
@@ -169,6 +185,101 @@ class Keeper {
   pg::Param common_[5];
 };
 
+Datum TextDatum(std::string_view text) {
+  return pg::Call([&] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+}
+
+// The same rows by their columns' names, for a direct write.
+class BookRows {
+ public:
+  BookRows(const Book& book, const Target& target, Oid submitter, Datum context) : book_(book) {
+    common_ = {{"target", ObjectIdGetDatum(target.shape().relid)},
+               {"target_name", TextDatum(pg::QualifiedName(target.shape().relid))},
+               {"submitter", ObjectIdGetDatum(submitter)},
+               {"submitted_by", pg::Name(pg::RoleName(submitter)).value},
+               {"context", context}};
+  }
+
+  void Add(const Rejected& rejected, bool dead_letter) {
+    const Misfit& culprit = Culprit(rejected.misfits);
+    std::vector<std::pair<int, Datum>> cells;
+    const auto put = [&](const char* name, Datum value) { cells.emplace_back(book_.ColumnAt(name), value); };
+    for (const auto& [name, value] : common_) {
+      put(name, value);
+    }
+    put("payload", TextDatum(rejected.payload));
+    put("sqlstate", TextDatum(culprit.sqlstate));
+    put("error", TextDatum(base::CutUtf8(culprit.message, kMaxErrorBytes)));
+    put("kind", TextDatum(drift::Name(culprit.kind)));
+    if (!culprit.field.empty()) {
+      put("field", TextDatum(culprit.field));
+    }
+    put("fields", pg::TextArray(FieldsOf(rejected.misfits)).value);
+    if (dead_letter) {
+      put("reason", TextDatum(DeadLetterReason(rejected.misfits)));
+    }
+    std::sort(cells.begin(), cells.end());
+    Row& row = rows_.emplace_back();
+    for (const auto& [column, value] : cells) {
+      row.columns.push_back(column);
+      row.values.push_back(value);
+      row.nulls.push_back(0);
+    }
+  }
+
+  std::vector<Row>* rows() { return &rows_; }
+
+ private:
+  const Book& book_;
+  std::vector<std::pair<const char*, Datum>> common_;
+  std::vector<Row> rows_;
+};
+
+// All rows of one fate, in chunks. False where the executor must write them.
+bool KeepDirectly(const Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter, Datum context) {
+  Book& book = Book::Of(dead_letter ? Book::kDeadLetters : Book::kQueue);
+  return book.With([&](Relation relation) {
+    pg::Context per_chunk("pg_mend kept rows");
+    for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
+      pg::CheckInterrupts();
+      per_chunk.Reset();
+      pg::Switch here(per_chunk.get());
+      BookRows book_rows(book, target, submitter, context);
+      for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
+        if (IsDeadLetter(rows[i].misfits) == dead_letter) {
+          book_rows.Add(rows[i], dead_letter);
+        }
+      }
+      if (!book_rows.rows()->empty()) {
+        book.Write(relation, book_rows.rows());
+      }
+    }
+  });
+}
+
+// Through the executor, where somebody has hung something on the table.
+void KeepThroughExecutor(const Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter,
+                         Datum context) {
+  pg::AsBookkeeper bookkeeper;
+  pg::Spi spi;
+  Keeper keeper(target, submitter, context);
+  pg::Context per_chunk("pg_mend kept rows");
+  for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
+    pg::CheckInterrupts();
+    per_chunk.Reset();
+    pg::Switch here(per_chunk.get());
+    Columns columns;
+    for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
+      if (IsDeadLetter(rows[i].misfits) == dead_letter) {
+        columns.Add(rows[i], dead_letter);
+      }
+    }
+    if (!columns.payloads.empty()) {
+      keeper.Keep(columns, dead_letter);
+    }
+  }
+}
+
 }  // namespace
 
 bool IsDeadLetter(const std::vector<Misfit>& misfits) { return IsFinal(Culprit(misfits)); }
@@ -195,27 +306,16 @@ Kept Keep(const Target& target, const std::vector<Rejected>& rows) {
   if (rows.empty()) {
     return kept;
   }
+  for (const Rejected& row : rows) {
+    ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
+  }
   // What is the caller's is read before the bookkeeper's own settings hold.
   const Oid submitter = GetUserId();
   const Datum context = SessionContext(target.enrollment());
-  pg::AsBookkeeper bookkeeper;
-  pg::Spi spi;
-  Keeper keeper(target, submitter, context);
-  pg::Context per_chunk("pg_mend kept rows");
-  for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
-    pg::CheckInterrupts();
-    per_chunk.Reset();
-    pg::Switch here(per_chunk.get());
-    Columns columns[2];
-    for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
-      const bool dead_letter = IsDeadLetter(rows[i].misfits);
-      columns[dead_letter ? 1 : 0].Add(rows[i], dead_letter);
-      ++(dead_letter ? kept.dead_lettered : kept.queued);
-    }
-    for (bool dead_letter : {false, true}) {
-      if (!columns[dead_letter ? 1 : 0].payloads.empty()) {
-        keeper.Keep(columns[dead_letter ? 1 : 0], dead_letter);
-      }
+  for (bool dead_letter : {false, true}) {
+    if ((dead_letter ? kept.dead_lettered : kept.queued) > 0 &&
+        !KeepDirectly(target, rows, dead_letter, submitter, context)) {
+      KeepThroughExecutor(target, rows, dead_letter, submitter, context);
     }
   }
   return kept;

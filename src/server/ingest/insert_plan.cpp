@@ -51,15 +51,17 @@ std::string OnConflictUpdate(const Target& target, const std::vector<int>& colum
   return " ON CONFLICT (" + names + ") DO " + (updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
 }
 
-std::string InsertSql(const Target& target, const std::vector<int>& columns) {
+std::string InsertSql(const Target& target, const std::vector<int>& columns, bool set) {
   const plan::Shape& shape = target.shape();
   std::string names, values;
   for (size_t i = 0; i < columns.size(); ++i) {
     names += (i > 0 ? ", " : "") + Quoted(shape.columns[static_cast<size_t>(columns[i])].name);
-    values += (i > 0 ? ", $" : "$") + std::to_string(i + 1);
+    values += (i > 0 ? ", " : "") + std::string(set ? "c" : "$") + std::to_string(i + 1);
   }
   std::string sql = "INSERT INTO " + Quoted(shape.schema) + "." + Quoted(shape.name);
-  sql += columns.empty() ? " DEFAULT VALUES" : " (" + names + ") VALUES (" + values + ")";
+  sql += columns.empty() ? " DEFAULT VALUES"
+         : set           ? " (" + names + ") SELECT " + values + " FROM " + kRowsToInsert
+                         : " (" + names + ") VALUES (" + values + ")";
   switch (target.enrollment().on_conflict) {
     case OnConflict::Ignore: return sql + " ON CONFLICT DO NOTHING";
     case OnConflict::Update: return sql + OnConflictUpdate(target, columns);
@@ -85,7 +87,15 @@ SavedPlan::SavedPlan(const std::string& sql, std::vector<Oid> types) {
 SavedPlan::~SavedPlan() { SPI_freeplan(plan_); }
 
 std::shared_ptr<const SavedPlan> PlanCache::Find(const Target& target, const std::vector<int>& columns) {
-  std::string key;
+  return FindEither(target, columns, false);
+}
+
+std::shared_ptr<const SavedPlan> PlanCache::FindForSets(const Target& target, const std::vector<int>& columns) {
+  return FindEither(target, columns, true);
+}
+
+std::shared_ptr<const SavedPlan> PlanCache::FindEither(const Target& target, const std::vector<int>& columns, bool set) {
+  std::string key = set ? "s" : "r";
   for (int column : columns) {
     key += static_cast<char>(column & 0xff);
     key += static_cast<char>(column >> 8);
@@ -95,9 +105,11 @@ std::shared_ptr<const SavedPlan> PlanCache::Find(const Target& target, const std
   }
   std::vector<Oid> types;
   for (int column : columns) {
-    types.push_back(target.shape().columns[static_cast<size_t>(column)].type.oid);
+    if (!set) {
+      types.push_back(target.shape().columns[static_cast<size_t>(column)].type.oid);
+    }
   }
-  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns), std::move(types));
+  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, set), std::move(types));
   if (plans_.size() >= kMaxPlans) {
     plans_.clear();
   }

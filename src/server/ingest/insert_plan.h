@@ -25,13 +25,20 @@ class SavedPlan {
   SPIPlanPtr plan_ = nullptr;
 };
 
+// As what SPI knows the rows of a set.
+inline constexpr char kRowsToInsert[] = "pg_mend_rows";
+
 class PlanCache {
  public:
   // The plan that inserts these columns (indexes into shape.columns) under the terms of the target.
   // Needs an SPI connection.
   std::shared_ptr<const SavedPlan> Find(const Target& target, const std::vector<int>& columns);
+  // The same for all rows of kRowsToInsert, which SPI must know: columns c1, c2 ... of the columns' types.
+  std::shared_ptr<const SavedPlan> FindForSets(const Target& target, const std::vector<int>& columns);
 
  private:
+  std::shared_ptr<const SavedPlan> FindEither(const Target& target, const std::vector<int>& columns, bool set);
+
   std::unordered_map<std::string, std::shared_ptr<const SavedPlan>> plans_;
 };
 

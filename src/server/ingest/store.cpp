@@ -2,6 +2,7 @@
 
 #include "server/ingest/direct_store.h"
 #include "server/ingest/insert_plan.h"
+#include "server/ingest/set_store.h"
 #include "server/ingest/settle.h"
 #include "server/pg/spi.h"
 
@@ -31,6 +32,8 @@ void Insert(const SavedPlan& plan, Row* row) {
 }
 
 }  // namespace
+
+void InsertRow(const Target& target, Row* row) { Insert(*target.plans().Find(target, row->columns), row); }
 
 Misfit MisfitOf(const Target& target, const pg::Error& error) {
   Misfit misfit;
@@ -102,7 +105,8 @@ void StoreByRow(const Target& target, std::vector<Row>* rows, bool replay, Resul
 
 Results Store(const Target& target, std::vector<Row>* rows, bool replay) {
   Results results(rows->size());
-  if (!rows->empty() && !StoreDirectly(target, rows, replay, &results)) {
+  if (!rows->empty() && !StoreDirectly(target, rows, replay, &results) &&
+      !StoreAsSet(target, rows, replay, &results)) {
     StoreByRow(target, rows, replay, &results);
   }
   return results;
