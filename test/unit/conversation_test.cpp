@@ -98,6 +98,7 @@ TEST_F(ConversationTest, TheCommonCaseIsOneRequest) {
   EXPECT_EQ(result.patch.ddl, R"(ALTER TABLE "public"."orders" ALTER COLUMN "amount" TYPE text)");
   ASSERT_EQ(calls_.size(), 1u);
   EXPECT_EQ(calls_[0].status, 200);
+  EXPECT_EQ(stand_in_->Bodies()[0], FirstRequest(settings_, orders_.input));
   EXPECT_GT(calls_[0].usage.input_tokens, 500);
   EXPECT_FALSE(calls_[0].request_id.empty());
   EXPECT_FALSE(RowsWait(result.end));
@@ -135,6 +136,21 @@ TEST_F(ConversationTest, ARefusedPatchIsMended) {
   const std::string second = stand_in_->Bodies()[1];
   EXPECT_NE(second.find("Refused: column b does not exist"), std::string::npos);
   EXPECT_NE(second.find(R"("is_error":true)"), std::string::npos);
+}
+
+TEST_F(ConversationTest, WhatCannotBeReadIsToldOfToo) {
+  std::vector<std::string> texts, reasons;
+  world_.unreadable = [&](const std::string& model, const std::string& ddl, const std::string& reason) {
+    EXPECT_EQ(model, "claude-haiku-5-5");
+    texts.push_back(ddl);
+    reasons.push_back(reason);
+  };
+  EXPECT_EQ(Play({"malicious:huge_ddl", "bad_input"}).end, End::Accepted);
+  ASSERT_EQ(texts.size(), 2u);
+  EXPECT_EQ(texts[0].substr(0, 12), "ALTER TABLE ");
+  EXPECT_LE(texts[0].size(), 2000u);
+  EXPECT_EQ(reasons[0], "ddl is longer than 32768 bytes");
+  EXPECT_EQ(texts[1], "");
 }
 
 TEST_F(ConversationTest, TheOtherModelIsAskedOnceThenItEnds) {
