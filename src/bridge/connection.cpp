@@ -176,11 +176,20 @@ void Connection::Cancel() {
   }
   if (cancel == nullptr) return;
   // It connects, and so may wait for ever.
-  std::thread([cancel] {
+  ++*cancelling_;
+  std::thread([cancel, under_way = cancelling_] {
     char message[256];
     PQcancel(cancel, message, sizeof message);
     PQfreeCancel(cancel);
+    --*under_way;
   }).detach();
+}
+
+void Connection::AwaitCancellations() {
+  const auto deadline = Clock::now() + std::chrono::seconds(1);
+  while (*cancelling_ > 0 && Clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 }  // namespace mend::bridge

@@ -2,7 +2,9 @@
 // for ever for a server that is frozen, or a network that is gone.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -39,6 +41,9 @@ class Connection {
 
   // Has the server cancel what runs, if anything does. From any thread; does not wait.
   void Cancel();
+  // Waits, for a moment at most, until cancellations that are under way have arrived: late, one would
+  // hit what runs next.
+  void AwaitCancellations();
 
  private:
   std::optional<base::Error> Flush(Clock::time_point deadline);
@@ -47,6 +52,8 @@ class Connection {
 
   pg_conn* handle_ = nullptr;
   std::mutex handle_mutex_;  // guards the handle's life against Cancel()
+  // Cancellations under way: their threads may outlive us.
+  std::shared_ptr<std::atomic<int>> cancelling_ = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace mend::bridge

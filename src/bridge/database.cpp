@@ -82,6 +82,7 @@ std::optional<base::Error> Database::Begin(Connection& connection, tools::Access
       "; SET LOCAL lock_timeout = " + bridge::Milliseconds(options_.lock_timeout) +
       "; SET LOCAL idle_in_transaction_session_timeout = " + bridge::Milliseconds(seconds(60)) + "; " +
       std::string(kOwnPath);
+  connection.AwaitCancellations();
   const bool reused = connection.usable();
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (!connection.usable()) {
@@ -108,7 +109,9 @@ base::Result<std::vector<Cells>> Database::InTransaction(tools::Access access, c
   if (auto error = Begin(*connection, access)) return Explained(*error);
   auto rows = body(*connection);
   if (!rows) {
-    if (connection->usable()) connection->Query("ROLLBACK", {}, StatementDeadline());
+    connection->AwaitCancellations();
+    // What cannot be rolled back must not be found by the next transaction.
+    if (connection->usable() && !connection->Query("ROLLBACK", {}, StatementDeadline())) connection->Close();
     return Explained(rows.error());
   }
   const auto committed = connection->Query("COMMIT", {}, StatementDeadline());
@@ -188,7 +191,7 @@ base::Result<std::vector<bool>> Database::Allowed() {
 
 void Database::Record(const mcp::CallRecord& record) {
   // Without a database there is nowhere to keep it, and the call has waited long enough.
-  if (record.sqlstate.substr(0, 2) == "08") return;
+  if (record.sqlstate.substr(0, 2) == "08" || record.sqlstate == "53300") return;
   std::optional<std::string> table = record.table;
   if (table) {
     std::lock_guard<std::mutex> lock(mutex_);

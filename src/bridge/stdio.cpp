@@ -19,7 +19,7 @@
 namespace mend::bridge {
 namespace {
 
-constexpr size_t kMaxWaiting = 100;
+constexpr size_t kMaxWaiting = 32;
 constexpr std::chrono::seconds kDrain{10};
 
 // Writes a line in one piece; false when nobody reads any more.
