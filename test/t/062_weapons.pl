@@ -120,7 +120,7 @@ for my $text (@injections)
 }
 # Rounds end; whatever waits, waits for a stated reason.
 for (1 .. 3) { $node->safe_psql('postgres', "CALL mend.wait_idle(timeout => '120 s')") }
-is($node->safe_psql('postgres', "SELECT string_agg(target || ': ' || last_error, E'\n') FROM mend.status WHERE last_error IS NOT NULL"),
+is($node->safe_psql('postgres', "SELECT string_agg(target || ': ' || last_error, E'\n') FROM mend.progress WHERE last_error IS NOT NULL"),
 	'', 'no round has failed');
 is($node->safe_psql('postgres', "SELECT count(*) FROM mend.status WHERE queued > 0 AND (reason IS NULL OR state IN ('idle', 'due'))"), '0', 'what waits says why');
 is($node->safe_psql('postgres', 'SELECT * FROM secret'), '42', 'the other table is as it was');
@@ -148,7 +148,7 @@ if ($ENV{MEND_HUGE})
 	($error) = fire(q('{"txt": "' || repeat('x', 1073741800) || repeat('x', 100) || '"}'));
 	is($error, 'error 54000', 'more than PostgreSQL has room for is an error');
 	$node->safe_psql('postgres', "CALL mend.wait_idle(timeout => '500 s')");
-	is($node->safe_psql('postgres', 'SELECT count(*) FROM mend.status WHERE last_error IS NOT NULL'), '0', 'the worker takes it');
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM mend.progress WHERE last_error IS NOT NULL'), '0', 'the worker takes it');
 }
 note("figures: payloads $tried");
 nothing_crashed($node);

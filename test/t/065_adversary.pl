@@ -154,7 +154,7 @@ is(query("SELECT count(*) FROM prey WHERE id = 1 AND price = 1.5"), '1', 'the ro
 cmp_ok(query("SELECT count(*) FROM mend.patches WHERE state = 'applied'"), '>', 3, 'patches were applied');
 is(query("SELECT string_agg(coalesce(ddl, ''), E'\\n') FROM mend.patches WHERE state = 'applied' AND ddl !~ '^ALTER TABLE public\\.prey '"), '', 'to this table');
 is(query("SELECT count(*) FROM pg_shdepend WHERE refobjid = 'mend_healer'::regrole AND deptype = 'o'"), '0', 'the healer owns nothing');
-is(query('SELECT count(*) FROM mend.status WHERE last_error IS NOT NULL'), '0', 'no round has failed');
+is(query('SELECT count(*) FROM mend.progress WHERE last_error IS NOT NULL'), '0', 'no round has failed');
 unlike(slurp_file($node->logfile), qr/EVIL RAN/, 'and nothing ran that was not to run');
 note('figures: proposed ' . query(q{SELECT string_agg(format('%s %s', state, n), ', ' ORDER BY state) FROM (SELECT state, count(*) AS n FROM mend.patches GROUP BY state) p}));
 
