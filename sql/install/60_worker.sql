@@ -17,8 +17,9 @@ SELECT e.target,
            p.requested > p.done
            OR p.not_before IS NOT NULL AND p.not_before <= clock_timestamp()
            OR CASE
-                  -- In order, so that no plan walks the rows of other tables, or those that were seen already.
-                  WHEN p.folded IS NULL THEN (SELECT true FROM mend.queue q WHERE q.target = e.target
+                  -- In order, so that no plan walks the rows of other tables, or those that were seen already; a range of one,
+                  -- for under an equal target the primary key would do for the order.
+                  WHEN p.folded IS NULL THEN (SELECT true FROM mend.queue q WHERE q.target >= e.target AND q.target <= e.target
                                               ORDER BY q.target, q.id LIMIT 1) IS NOT NULL
                   ELSE (SELECT true FROM mend.queue q
                         WHERE q.target = e.target

@@ -11,7 +11,7 @@ BEGIN
     IF books NOT IN ('queue', 'dead_letters') THEN
         RAISE EXCEPTION 'pg_mend keeps no such books: %', books USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    EXECUTE format('SELECT count(*) FROM (SELECT FROM mend.%I WHERE target = %s ORDER BY target, id LIMIT %s) bounded',
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM mend.%1$I WHERE target >= %2$s AND target <= %2$s ORDER BY target, id LIMIT %3$s) bounded',
                    books, target::oid, most + 1) INTO counted;
     IF counted > most THEN
         EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM mend.%I WHERE target = %s', books, target::oid) INTO plan;
@@ -27,7 +27,10 @@ GRANT EXECUTE ON FUNCTION mend.rows_of(text, regclass) TO mend_admin, mend_agent
 
 CREATE FUNCTION mend.oldest_of(target regclass) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN (SELECT q.submitted_at FROM mend.queue q WHERE q.target = oldest_of.target ORDER BY q.target, q.id LIMIT 1);
+-- A range of one target: for an equal one the planner may walk the primary key, which is in order as well, through the rows of all
+-- other tables.
+RETURN (SELECT q.submitted_at FROM mend.queue q WHERE q.target >= oldest_of.target AND q.target <= oldest_of.target
+        ORDER BY q.target, q.id LIMIT 1);
 COMMENT ON FUNCTION mend.oldest_of(regclass) IS 'Internal: when the first queued row of a target, in order of id, was offered';
 REVOKE ALL ON FUNCTION mend.oldest_of(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.oldest_of(regclass) TO mend_admin, mend_agent, pg_monitor;
@@ -149,8 +152,10 @@ FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      CROSS JOIN LATERAL mend.last_seen(e.target) s
      CROSS JOIN LATERAL (
-         SELECT (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY queue.target, id LIMIT 1) AS oldest,
-                (SELECT submitted_at FROM mend.queue WHERE queue.target = e.target ORDER BY queue.target DESC, id DESC LIMIT 1) AS newest) q;
+         SELECT (SELECT submitted_at FROM mend.queue WHERE queue.target >= e.target AND queue.target <= e.target
+                 ORDER BY queue.target, id LIMIT 1) AS oldest,
+                (SELECT submitted_at FROM mend.queue WHERE queue.target >= e.target AND queue.target <= e.target
+                 ORDER BY queue.target DESC, id DESC LIMIT 1) AS newest) q;
 COMMENT ON VIEW mend.freshness IS 'One row a landing table: how far what is stored is behind what was offered';
 COMMENT ON COLUMN mend.freshness.target IS 'The landing table';
 COMMENT ON COLUMN mend.freshness.last_stored IS 'When a row was last stored through pg_mend; null: not since this server started, or too many other tables are busier';

@@ -21,7 +21,7 @@ SELECT 'mend_queue_rows', t.labels, mend.rows_of('queue', t.target),
        'Payloads in the queue: exact up to a hundred thousand, an estimate above', 'gauge' FROM t
 UNION ALL
 SELECT 'mend_queue_oldest_seconds', t.labels,
-       coalesce(greatest(extract(epoch FROM now() - (SELECT q.submitted_at FROM mend.queue q WHERE q.target = t.target
+       coalesce(greatest(extract(epoch FROM now() - (SELECT q.submitted_at FROM mend.queue q WHERE q.target >= t.target AND q.target <= t.target
                                                      ORDER BY q.target, q.id LIMIT 1)), 0), 0),
        'How long the first payload in the queue has waited; 0 when none waits', 'gauge' FROM t
 UNION ALL

@@ -111,8 +111,8 @@ bool IsNextInOrder(Oid target, const std::vector<QueuedRow>& rows) {
     ids.push_back(row.id);
   }
   return pg::KeepBooks(
-             "SELECT FROM (SELECT id, submitter FROM mend.queue WHERE target = $1 AND id <= $2 "
-             "AND id >= (SELECT low_id FROM mend.progress WHERE target = $1) ORDER BY id LIMIT 1000) early "
+             "SELECT FROM (SELECT id, submitter FROM mend.queue WHERE (target, id) <= ($1, $2) "
+             "AND (target, id) >= ($1, (SELECT low_id FROM mend.progress WHERE target = $1)) ORDER BY target, id LIMIT 1000) early "
              "HAVING max(id) = $2 AND bool_and(submitter <> $3 OR id = ANY ($4))",
              {pg::ObjectId(target), pg::Int8(ids.back()), pg::ObjectId(rows.back().submitter), pg::Int8Array(ids)})
              .size() == 1;

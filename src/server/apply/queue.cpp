@@ -76,20 +76,21 @@ std::vector<QueuedRow> QueueReader::Next() {
 
 std::vector<QueuedRow> QueueReader::Fetch(long limit) {
   // Walk an index in order whatever the statistics say: a queue grows faster than it is analysed, and
-  // sorting it for every batch would make long queues quadratic.
+  // sorting it for every batch would make long queues quadratic. As a range of (target, id), so that it is the index of the
+  // table's own rows: for an equal target the primary key gives the order, too, at the price of all other tables' rows.
   pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
   if (dead_letters_) {
     return ToRows(pg::KeepBooks(
         "SELECT id, '0', target_name, payload, submitter, submitted_by, context::text, kind, field, sqlstate, error, 0, 0, false "
-        "FROM mend.dead_letters WHERE target = $1 AND id > $2 AND kind IN ('new_field', 'type_conflict', "
-        "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY id LIMIT $3",
+        "FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', 'type_conflict', "
+        "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY target, id LIMIT $3",
         {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
   }
   if (!window_.upto) {
     return ToRows(pg::KeepBooks("SELECT " MEND_QUEUE_COLUMNS
-                                " FROM mend.queue WHERE target = $1 AND id > $2 "
+                                " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
                                 "AND (not_before IS NULL OR not_before <= clock_timestamp()) "
-                                "ORDER BY id LIMIT $3",
+                                "ORDER BY target, id LIMIT $3",
                                 {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
   }
   return ToRows(pg::KeepBooks(

@@ -86,7 +86,7 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
     }
   }
   const std::string sql = std::string("SELECT payload FROM ") + Books(evidence) +
-                          " WHERE target = $1 AND fields && $2 ORDER BY id LIMIT $3";
+                          " WHERE target >= $1 AND target <= $1 AND fields && $2 ORDER BY target, id LIMIT $3";
   const pg::Rows rows = pg::KeepBooks(
       sql.c_str(), {pg::ObjectId(question->target), pg::TextArray(names), pg::Int8(kSampledRows)});
   std::map<std::string, std::set<std::string>> masks;
