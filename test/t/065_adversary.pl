@@ -46,7 +46,9 @@ query(q{
 				CASE WHEN t.relname IN ('pg_class', 'pg_attribute') THEN '(to_jsonb(c) - ''{relpages,reltuples,relallvisible,relfrozenxid,relminmxid,attoptions}''::text[])::text'
 					ELSE 'c::text' END, t.relname,
 				CASE t.relname WHEN 'pg_class' THEN 'oid <> ALL ($1)' WHEN 'pg_attribute' THEN 'attrelid <> ALL ($1)' WHEN 'pg_attrdef' THEN 'adrelid <> ALL ($1)'
-					WHEN 'pg_index' THEN 'indrelid <> ALL ($1)' WHEN 'pg_constraint' THEN 'conrelid <> ALL ($1)' WHEN 'pg_type' THEN 'typrelid <> ALL ($1)' ELSE '$1 IS NOT NULL' END)
+					WHEN 'pg_index' THEN 'indrelid <> ALL ($1)' WHEN 'pg_constraint' THEN 'conrelid <> ALL ($1)' WHEN 'pg_type' THEN 'typrelid <> ALL ($1)'
+					-- A column says which patch made or changed it.
+					WHEN 'pg_description' THEN '$1 IS NOT NULL AND NOT (classoid = ''pg_class''::regclass AND objoid = ''prey''::regclass AND objsubid > 0 AND description ~ ''^pg_mend: (added|widened|changed) by patch [0-9]+ on [0-9-]+'')' ELSE '$1 IS NOT NULL' END)
 			INTO part USING family;
 			answer := answer || t.relname || ' ' || coalesce(part, '') || E'\n';
 		END LOOP;
