@@ -34,6 +34,7 @@ my @faults = (
 	[ [qw(401)], 'waits', 1, qr/the Anthropic API refused the key/ ],
 	[ [qw(403)], 'waits', 1, qr/the key may not be used for this/ ],
 	[ [qw(400)], 'waits', 1, qr/the API refused the request \(HTTP 400\)/ ],
+	[ [qw(413)], 'waits', 1, qr/the API refused the request \(HTTP 413\)/ ],
 	[ [qw(404)], 'waits', 1, qr/the API does not know the model claude-haiku-5-5/ ],
 	[ [qw(402)], 'waits', 1, qr/spend limit is reached/ ],
 	[ [qw(spend_limit)], 'waits', 1, qr/spend limit is reached/ ],
@@ -45,6 +46,12 @@ my @faults = (
 	[ [qw(reset reset reset)], 'waits', 3, qr/the API cannot be reached/ ],
 	[ [qw(silence silence silence)], 'waits', 3, qr/timed out while/ ],
 	[ [qw(huge)], 'waits', undef, qr/larger than allowed/ ],
+	[ [qw(408 good)], 'stored', 2 ],
+	[ [qw(409 good)], 'stored', 2 ],
+	[ [qw(429_date=3600)], 'waits', 1, qr/limits the rate of requests/ ],
+	[ [qw(drip drip drip)], 'waits', 3, qr/timed out while/ ],
+	[ [qw(endless endless endless)], 'waits', undef, qr/larger than allowed|timed out while/ ],
+	[ [qw(cut_length cut_length cut_length)], 'waits', 3, qr/the API cannot be reached/ ],
 );
 
 my $number = 0;
