@@ -4,19 +4,24 @@
 
 namespace mend::apply {
 
+drift::Drift ReadDrift(const pg::Rows& rows, size_t i) {
+  drift::Drift drift;
+  drift.id = rows.int8(i, 0);
+  drift.field = rows.text(i, 1);
+  drift.column = rows.text(i, 2);
+  drift.kind = drift::KindFromName(rows.text(i, 3)).value_or(drift::Kind::Malformed);
+  drift.row_count = rows.int8(i, 4);
+  drift.profile = drift::Profile::FromJson(rows.text(i, 5)).value_or(drift::Profile());
+  return drift;
+}
+
 DriftBook::DriftBook(Oid target) : target_(target) {
   pg::Rows rows = pg::KeepBooks(
-      "SELECT id, field, column_name, kind, row_count, profile::text FROM mend.drifts "
+      "SELECT " MEND_DRIFT_COLUMNS " FROM mend.drifts d "
       "WHERE target = $1 AND state IN ('open', 'waiting') ORDER BY id",
       {pg::ObjectId(target)});
   for (size_t i = 0; i < rows.size(); ++i) {
-    drift::Drift drift;
-    drift.id = rows.int8(i, 0);
-    drift.field = rows.text(i, 1);
-    drift.column = rows.text(i, 2);
-    drift.kind = drift::KindFromName(rows.text(i, 3)).value_or(drift::Kind::Malformed);
-    drift.row_count = rows.int8(i, 4);
-    drift.profile = drift::Profile::FromJson(rows.text(i, 5)).value_or(drift::Profile());
+    drift::Drift drift = ReadDrift(rows, i);
     index_[{drift.field, drift.kind}] = static_cast<int>(drifts_.size());
     drifts_.push_back(std::move(drift));
     added_.push_back(0);

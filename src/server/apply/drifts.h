@@ -9,8 +9,13 @@
 #include "core/base/json.h"
 #include "core/drift/drift.h"
 #include "server/pg/call.h"
+#include "server/pg/spi.h"
 
 namespace mend::apply {
+
+// The columns that ReadDrift takes, of mend.drifts as d.
+#define MEND_DRIFT_COLUMNS "d.id, d.field, d.column_name, d.kind, d.row_count, d.profile::text"
+drift::Drift ReadDrift(const pg::Rows& rows, size_t i);
 
 class DriftBook {
  public:

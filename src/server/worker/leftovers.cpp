@@ -65,19 +65,13 @@ bool Held(const plan::Policy& policy, const drift::Drift& drift) {
 // The drift that mend.retry() would bring back, newest first; a column that has gone since is no matter.
 drift::DriftSet BuriedDrift(Oid target) {
   const pg::Rows rows = pg::KeepBooks(
-      "SELECT DISTINCT ON (d.field, d.kind) d.id, d.field, d.column_name, d.kind, d.row_count, d.profile::text "
+      "SELECT DISTINCT ON (d.field, d.kind) " MEND_DRIFT_COLUMNS " "
       "FROM mend.drifts d WHERE d.target = $1 AND d.state = 'dead_lettered' AND EXISTS (SELECT FROM mend.dead_letters l "
       "WHERE l.target = $1 AND d.field = ANY (l.fields)) ORDER BY d.field, d.kind, d.id DESC",
       {pg::ObjectId(target)});
   drift::DriftSet drifts;
   for (size_t i = 0; i < rows.size(); ++i) {
-    drift::Drift drift;
-    drift.id = rows.int8(i, 0);
-    drift.field = rows.text(i, 1);
-    drift.column = rows.text(i, 2);
-    drift.kind = drift::KindFromName(rows.text(i, 3)).value_or(drift::Kind::Malformed);
-    drift.row_count = rows.int8(i, 4);
-    drift.profile = drift::Profile::FromJson(rows.text(i, 5)).value_or(drift::Profile());
+    drift::Drift drift = apply::ReadDrift(rows, i);
     if (!drift::IsFinal(drift.kind) && drift.kind != drift::Kind::NoPartition) {
       drifts.push_back(std::move(drift));
     }
