@@ -107,7 +107,11 @@ for my $round (1 .. $rounds)
 	{
 		$column->{not_null} = chance(0.4);
 		$column->{default} = chance(0.5);
-		push @definitions, "$column->{quoted} $column->{type}" . ($column->{not_null} ? ' NOT NULL' : '') . ($column->{default} ? " DEFAULT $types{$column->{type}}[2]" : '');
+		# A default that comes to nothing: a patch may put another over it.
+		my $value = "$types{$column->{type}}[2]::$column->{type}";
+		$column->{void} = $column->{not_null} && !$column->{default} && chance(0.5);
+		push @definitions, "$column->{quoted} $column->{type}" . ($column->{not_null} ? ' NOT NULL' : '')
+			. ($column->{default} ? " DEFAULT $types{$column->{type}}[2]" : $column->{void} ? " DEFAULT nullif($value, $value)" : '');
 	}
 	my $sql = "SET ROLE owner; CREATE TABLE $table (" . join(', ', @definitions) . ')'
 		. ($parted ? " PARTITION BY RANGE (id); CREATE TABLE ${table}_p PARTITION OF $table DEFAULT" : '') . ';';
@@ -128,7 +132,7 @@ for my $round (1 .. $rounds)
 	$sql .= "COMMENT ON TABLE $table IS 'a table';" if chance(0.4);
 	$sql .= "GRANT INSERT, SELECT ON $table TO writer; REVOKE DELETE ON $table FROM owner;" if chance(0.5);
 	$sql .= "ALTER TABLE $table ENABLE ROW LEVEL SECURITY; ALTER TABLE $table " . pick('', 'NO ') . "FORCE ROW LEVEL SECURITY; CREATE POLICY p ON $table USING (id > 0);" if chance(0.3);
-	$sql .= "CREATE TRIGGER tr AFTER INSERT ON $table FOR EACH ROW EXECUTE FUNCTION noop();" if chance(0.3);
+	$sql .= "CREATE TRIGGER tr " . pick('BEFORE', 'AFTER') . " INSERT ON $table FOR EACH ROW EXECUTE FUNCTION noop();" if chance(0.3);
 	$sql .= "ALTER TABLE $table ADD dropped int; ALTER TABLE $table DROP dropped;" if chance(0.3);
 	$sql .= "ALTER TABLE $table REPLICA IDENTITY FULL;" if chance(0.2);
 	$sql .= 'RESET ROLE;';
@@ -204,6 +208,7 @@ for my $round (1 .. $rounds)
 		$applied{map_field}++ if $map;
 		for my $clause (@clauses)
 		{
+			$applied{'set_default over another'}++ if $clause->[1] eq 'set_default' && $clause->[2]{void};
 			$clause->[2]{widened} = 1 if $clause->[1] eq 'widen_type';
 			$clause->[2]{not_null} = 0 if $clause->[1] eq 'drop_not_null';
 			$clause->[2]{default} = 1 if $clause->[1] eq 'set_default';
@@ -226,9 +231,9 @@ for my $round (1 .. $rounds)
 	}
 	query("DELETE FROM mend.queue WHERE target = '$table'::regclass; SELECT mend.unenroll('$table'); DROP TABLE $table CASCADE; DROP TABLE IF EXISTS mend.kept_$table");
 }
-note('figures: undone ' . join ', ', map { "$_ $applied{$_}" } sort keys %applied);
+note('figures: undone: ' . join ', ', map { "$_ $applied{$_}" } sort keys %applied);
 note('refused by the guard: ' . ($refused // 0));
-ok($applied{$_}, "$_ was among them") for qw(add_column widen_type drop_not_null set_default map_field);
+ok($applied{$_}, "$_ was among them") for qw(add_column widen_type drop_not_null set_default map_field), 'set_default over another';
 nothing_crashed($node);
 $node->stop;
 done_testing();

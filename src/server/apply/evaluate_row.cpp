@@ -30,11 +30,9 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& t
 }
 
 void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& row) {
-  if (row.kind != drift::Kind::MissingRequired || !target.shape().has_before_insert) {
-    return;
-  }
   const plan::Column* column = target.shape().Find(row.field);
-  if (column == nullptr || !column->not_null) {
+  if (row.kind != drift::Kind::MissingRequired || column == nullptr || !column->not_null ||
+      !(target.shape().has_before_insert || column->has_default)) {
     return;
   }
   for (const drift::Misfit& misfit : misfits_) {
@@ -42,10 +40,17 @@ void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& 
       return;
     }
   }
+  bool brings_null = false;
   for (size_t i = 0; i < converted_.columns.size(); ++i) {
-    if (&target.shape().columns[static_cast<size_t>(converted_.columns[i])] == column && converted_.nulls[i] == 0) {
-      return;
+    if (&target.shape().columns[static_cast<size_t>(converted_.columns[i])] == column) {
+      brings_null = converted_.nulls[i] != 0;
+      if (!brings_null) {
+        return;
+      }
     }
+  }
+  if (column->default_is_given && !brings_null) {
+    return;
   }
   misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
 }
