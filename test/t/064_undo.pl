@@ -146,7 +146,15 @@ for my $round (1 .. $rounds)
 	for my $patch (1 .. 1 + int rand 3)
 	{
 		my (@clauses, %row, $map);
-		for my $column (@columns)
+		# Only storing a row shows that a default comes to nothing: such a patch has nothing else to show.
+		my ($void) = chance(0.7) ? grep { $_->{void} && $_->{not_null} && !$_->{default} && !$_->{widened} } @columns : ();
+		if ($void)
+		{
+			push @clauses, [ "ALTER $void->{quoted} SET DEFAULT $types{ $void->{type} }[2]", 'set_default', $void ];
+			$row{ $_->{name} } = $types{ $_->{type} }[1] for grep { $_ != $void && $_->{not_null} && !$_->{widened} } @columns;
+			$row{ $_->{name} } = $_->{last} for grep { $_->{widened} } @columns;
+		}
+		for my $column ($void ? () : @columns)
 		{
 			my ($q, $type) = ($column->{quoted}, $types{ $column->{type} });
 			my @wider = sort keys %{ $type->[3] };
@@ -154,14 +162,14 @@ for my $round (1 .. $rounds)
 			{
 				my $to = pick(@wider);
 				push @clauses, [ "ALTER $q TYPE $to", 'widen_type', $column ];
-				$row{ $column->{name} } = $type->[3]{$to};
+				$column->{last} = $row{ $column->{name} } = $type->[3]{$to};
 			}
 			elsif ($column->{not_null} && chance(0.4))
 			{
 				push @clauses, [ "ALTER $q DROP NOT NULL", 'drop_not_null', $column ];
 				$row{ $column->{name} } = 'null';
 			}
-			elsif ($column->{not_null} && !$column->{default} && !$column->{widened} && chance(0.5))
+			elsif ($column->{not_null} && !$column->{default} && !$column->{void} && !$column->{widened} && chance(0.5))
 			{
 				push @clauses, [ "ALTER $q SET DEFAULT $type->[2]", 'set_default', $column ];
 			}
@@ -172,7 +180,7 @@ for my $round (1 .. $rounds)
 			}
 			elsif ($column->{not_null}) { $row{ $column->{name} } = $type->[1] }
 		}
-		for my $n (1 .. int rand 3)
+		for my $n (1 .. ($void ? 0 : int rand 3))
 		{
 			my $new = pick(@new_columns);
 			push @clauses, [ "ADD COLUMN \"new $patch $n\" $new->[0]", 'add_column' ];

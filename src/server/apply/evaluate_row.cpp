@@ -29,6 +29,15 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& t
   return misfits_;
 }
 
+bool RowEvaluator::Brings(const ingest::Target& target, const std::string& column, bool or_null) const {
+  for (size_t i = 0; i < converted_.columns.size(); ++i) {
+    if (target.shape().columns[static_cast<size_t>(converted_.columns[i])].name == column) {
+      return or_null || converted_.nulls[i] == 0;
+    }
+  }
+  return false;
+}
+
 void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& row) {
   const plan::Column* column = target.shape().Find(row.field);
   if (row.kind != drift::Kind::MissingRequired || column == nullptr || !column->not_null ||
@@ -40,16 +49,8 @@ void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& 
       return;
     }
   }
-  bool brings_null = false;
-  for (size_t i = 0; i < converted_.columns.size(); ++i) {
-    if (&target.shape().columns[static_cast<size_t>(converted_.columns[i])] == column) {
-      brings_null = converted_.nulls[i] != 0;
-      if (!brings_null) {
-        return;
-      }
-    }
-  }
-  if (column->default_is_given && !brings_null) {
+  const bool gets_default = column->default_is_given && !Brings(target, column->name, true);
+  if (gets_default || Brings(target, column->name, false)) {
     return;
   }
   misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
