@@ -25,7 +25,29 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& t
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   context_.Enter(row.context);
   ingest::Evaluate(target, document_, &converted_, &misfits_);
+  RecallMissing(target, row);
   return misfits_;
+}
+
+void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& row) {
+  if (row.kind != drift::Kind::MissingRequired || !target.shape().has_before_insert) {
+    return;
+  }
+  const plan::Column* column = target.shape().Find(row.field);
+  if (column == nullptr || !column->not_null) {
+    return;
+  }
+  for (const drift::Misfit& misfit : misfits_) {
+    if (misfit.column == column->name) {
+      return;
+    }
+  }
+  for (size_t i = 0; i < converted_.columns.size(); ++i) {
+    if (&target.shape().columns[static_cast<size_t>(converted_.columns[i])] == column && converted_.nulls[i] == 0) {
+      return;
+    }
+  }
+  misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
 }
 
 }  // namespace mend::apply

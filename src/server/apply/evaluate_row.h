@@ -36,6 +36,9 @@ class RowEvaluator {
   const json::Document& payload() const { return document_; }
 
  private:
+  // BEFORE triggers may fill in what is required: only storing a row shows what they leave NULL, and the row remembers.
+  void RecallMissing(const ingest::Target& target, const QueuedRow& row);
+
   RowContext& context_;
   json::Document document_;
   ingest::Row converted_;
