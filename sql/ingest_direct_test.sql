@@ -128,6 +128,29 @@ BEGIN;
 SELECT healing_insert('seen', '{"id": 5000}');
 SELECT count(*) FILTER (WHERE xmin::text = pg_current_xact_id()::xid::text) AS directly, count(*) FROM seen WHERE id = 5000;
 ROLLBACK;
+-- what a call that was raised has left behind does no harm to the next
+CREATE TABLE raised (id int PRIMARY KEY, a text, b jsonb);
+SELECT mend.enroll('raised', mode => 'paused', on_conflict => 'raise');
+SELECT healing_insert('raised', '{"id": 0}');
+DO $$ BEGIN
+    FOR i IN 1 .. 300 LOOP
+        BEGIN
+            PERFORM healing_load('raised', format(E'{"id": 0, "a": "%s", "b": [%s]}\n{"id": -1, "a": "%s"}', repeat('x', i * 5), i, repeat('y', i)));
+            RAISE 'not raised';
+        EXCEPTION WHEN unique_violation THEN NULL;
+        END;
+        PERFORM healing_insert('raised', format('{"id": %s, "a": "%s", "b": {"n": [%s, "%s"]}}', i, repeat('a', i * 7), i, repeat('b', i * 3)));
+    END LOOP;
+END $$;
+SELECT count(*), count(*) FILTER (WHERE a = repeat('a', id * 7) AND b = jsonb_build_object('n', jsonb_build_array(id, repeat('b', id * 3)))) AS whole FROM raised;
+-- a trigger of the statement sees the rows of many batches at once
+CREATE TABLE counting (id int);
+CREATE TABLE counts (n bigint);
+CREATE FUNCTION count_them() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO ingest_direct_test.counts SELECT count(*) FROM given; RETURN NULL; END';
+CREATE TRIGGER counted AFTER INSERT ON counting REFERENCING NEW TABLE AS given FOR EACH STATEMENT EXECUTE FUNCTION count_them();
+SELECT mend.enroll('counting', mode => 'paused');
+SELECT * FROM healing_load('counting', (SELECT string_agg(format('{"id": %s}', i), E'\n') FROM generate_series(1, 2500) i));
+SELECT * FROM counts;
 -- what is read-only stays so
 BEGIN READ ONLY;
 SELECT healing_insert('seen', '{"id": 1}');
