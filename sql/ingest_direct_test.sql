@@ -114,6 +114,13 @@ SELECT count(healing_insert('seen', format('{"id": %s}', i))) FROM generate_seri
 SELECT count(DISTINCT xmin::text) FROM seen WHERE xmin::text = pg_current_xact_id()::xid::text;
 SELECT count(*) FROM seen WHERE xmin::text <> pg_current_xact_id()::xid::text;
 COMMIT;
+-- with unique keys some, and never so many that snapshots of other sessions get slow
+CREATE TABLE keys (id int PRIMARY KEY);
+SELECT mend.enroll('keys', mode => 'paused');
+BEGIN;
+SELECT count(healing_load('keys', format(E'{"id": %s}\n{"id": %s}', i, -i))) FROM generate_series(1, 200) i;
+SELECT count(*), count(DISTINCT xmin::text) < 60 AS few FROM keys;
+COMMIT;
 -- but where a table bears the mark of an extension that keeps its rows elsewhere, the executor is asked, in a subtransaction
 CREATE TRIGGER elsewhere BEFORE TRUNCATE ON seen FOR EACH STATEMENT EXECUTE FUNCTION nothing();
 UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'elsewhere';
@@ -166,6 +173,14 @@ SELECT healing_insert('judged', '{"a": 5}'), healing_insert('judged', '{"a": 15}
 CREATE OR REPLACE FUNCTION verdict(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1 / ($1 - 13) IS NOT NULL; END';
 SELECT healing_insert('judged', '{"a": 14}'), healing_insert('judged', '{"a": 13}');
 CREATE OR REPLACE FUNCTION verdict(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 10';
+-- a type whose code alters the table between reading a row and storing it
+CREATE FUNCTION shift(int) RETURNS boolean LANGUAGE plpgsql AS
+    'BEGIN IF $1 = 13 THEN ALTER TABLE ingest_direct_test.shifty ALTER b TYPE text; END IF; RETURN true; END';
+CREATE DOMAIN shifting AS int CHECK (shift(VALUE));
+CREATE TABLE shifty (a shifting, b int);
+SELECT mend.enroll('shifty', mode => 'paused');
+SELECT healing_insert('shifty', '{"b": 5, "a": 1}'), healing_insert('shifty', '{"b": 6, "a": 13}'), healing_insert('shifty', '{"b": "seven", "a": 2}');
+SELECT a, b, pg_typeof(b) FROM shifty ORDER BY a;
 -- a landing table that has become a partition keeps to its bounds
 CREATE TABLE months (id int, part int) PARTITION BY RANGE (part);
 CREATE TABLE january (id int, part int);
