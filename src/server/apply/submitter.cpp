@@ -86,7 +86,6 @@ void DiscardSession() {
     DropAllPreparedStatements();
     Async_UnlistenAll();
     LockReleaseAll(USER_LOCKMETHOD, true);
-    ResetPlanCache();
     ResetTempTableNamespace();
     ResetSequenceCaches();
   });

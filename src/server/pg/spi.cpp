@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <unordered_map>
 
 #include "server/pg/user.h"
 
@@ -12,6 +13,63 @@ Datum TextDatum(std::string_view value) {
   Datum datum = 0;
   Call([&] { datum = PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))); });
   return datum;
+}
+
+// Parameters as SPI takes them.
+class Arguments {
+ public:
+  explicit Arguments(const std::vector<Param>& params) : nulls_(params.size(), ' ') {
+    for (size_t i = 0; i < params.size(); ++i) {
+      types_.push_back(params[i].type);
+      values_.push_back(params[i].value);
+      nulls_[i] = params[i].null ? 'n' : ' ';
+    }
+  }
+  int size() const { return static_cast<int>(types_.size()); }
+  Oid* types() const { return types_.data(); }
+  Datum* values() const { return values_.data(); }
+  const char* nulls() const { return nulls_.c_str(); }
+
+ private:
+  mutable std::vector<Oid> types_;  // SPI takes them by pointers that are not const
+  mutable std::vector<Datum> values_;
+  std::string nulls_;
+};
+
+// How plans of the books are made, at first and whenever PostgreSQL finds that they must be made anew.
+class ThroughIndexes {
+ public:
+  ThroughIndexes() {
+    enable_seqscan = false;
+    jit_enabled = false;
+  }
+  ~ThroughIndexes() {
+    enable_seqscan = seqscan_;
+    jit_enabled = jit_;
+  }
+  ThroughIndexes(const ThroughIndexes&) = delete;
+  ThroughIndexes& operator=(const ThroughIndexes&) = delete;
+
+ private:
+  bool seqscan_ = enable_seqscan;
+  bool jit_ = jit_enabled;
+};
+
+// The plan of a query that the session keeps, made now if need be. Needs an SPI connection.
+SPIPlanPtr KeptPlan(const char* sql, const std::vector<Param>& params) {
+  static auto& plans = *new std::unordered_map<std::string, SPIPlanPtr>();
+  SPIPlanPtr& plan = plans[sql];
+  if (plan == nullptr) {
+    const Arguments arguments(params);
+    plan = Call([&] {
+      SPIPlanPtr made = SPI_prepare_cursor(sql, arguments.size(), arguments.types(), CURSOR_OPT_GENERIC_PLAN);
+      if (made == nullptr || SPI_keepplan(made) != 0) {
+        elog(ERROR, "SPI: %s", SPI_result_code_string(SPI_result));
+      }
+      return made;
+    });
+  }
+  return plan;
 }
 
 }  // namespace
@@ -92,18 +150,19 @@ Spi::~Spi() {
 }
 
 Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit, bool read_only) {
-  std::vector<Oid> types(params.size());
-  std::vector<Datum> values(params.size());
-  std::string nulls(params.size(), ' ');
-  for (size_t i = 0; i < params.size(); ++i) {
-    types[i] = params[i].type;
-    values[i] = params[i].value;
-    nulls[i] = params[i].null ? 'n' : ' ';
-  }
-  int result = Call([&] {
-    return SPI_execute_with_args(sql, static_cast<int>(params.size()), types.data(), values.data(), nulls.data(),
+  const Arguments arguments(params);
+  return Fetch(Call([&] {
+    return SPI_execute_with_args(sql, arguments.size(), arguments.types(), arguments.values(), arguments.nulls(),
                                  read_only, limit);
-  });
+  }));
+}
+
+Rows Spi::Run(SPIPlanPtr plan, const std::vector<Param>& params) {
+  const Arguments arguments(params);
+  return Fetch(Call([&] { return SPI_execute_plan(plan, arguments.values(), arguments.nulls(), false, 0); }));
+}
+
+Rows Spi::Fetch(int result) {
   if (result < 0) {
     throw Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
   }
@@ -130,10 +189,17 @@ Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit, b
 
 uint64_t Spi::Execute(const char* sql, const std::vector<Param>& params) { return Query(sql, params).processed(); }
 
-Rows KeepBooks(const char* sql, const std::vector<Param>& params) {
+Rows KeepBooks(const char* literal, const std::vector<Param>& params) {
+  AsBookkeeper bookkeeper;
+  ThroughIndexes planning;
+  Spi spi;
+  return spi.Run(KeptPlan(literal, params), params);
+}
+
+Rows KeepBooks(const std::string& sql, const std::vector<Param>& params) {
   AsBookkeeper bookkeeper;
   Spi spi;
-  return spi.Query(sql, params);
+  return spi.Query(sql.c_str(), params);
 }
 
 }  // namespace mend::pg

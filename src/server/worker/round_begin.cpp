@@ -57,6 +57,17 @@ void BuryAll(RoundState* round, const std::string& reason) {
       {pg::ObjectId(round->target), pg::Text(reason)});
 }
 
+// Whoever created a role, or the table, and offered a row in one transaction is not to be held against the row.
+void AwaitMessages(const std::vector<apply::QueuedRow>& rows) {
+  const std::string* last = nullptr;
+  for (const apply::QueuedRow& row : rows) {
+    if (last == nullptr || *last != row.xid) {
+      pg::AwaitItsMessages(FullTransactionIdFromU64(std::strtoull(row.xid.c_str(), nullptr, 10)));
+      last = &row.xid;
+    }
+  }
+}
+
 // Folds one batch of rows; false when there are none left.
 bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* book) {
   pg::Context scratch("pg_mend fold");
@@ -65,6 +76,7 @@ bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* 
   if (rows.empty()) {
     return false;
   }
+  AwaitMessages(rows);
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
   apply::RowContext context;
   apply::RowEvaluator evaluator(&context);
@@ -109,9 +121,10 @@ void Fold(RoundState* round) {
 
 // Takes up what people have asked for.
 void TakeRequests(Oid target) {
-  pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text",
+  pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
                                  {pg::ObjectId(target)});
   for (size_t i = 0; i < taken.size(); ++i) {
+    pg::AwaitItsMessages(taken.oid(i, 2));
     if (taken.text(i, 0) == "retry") {
       pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
                     {pg::ObjectId(target)});
@@ -133,14 +146,14 @@ void TakeRequests(Oid target) {
 
 bool BeginRound(RoundState* round) {
   pg::WorkTransaction transaction;
-  // A worker is woken by a commit that other sessions see already, a moment before its invalidation messages are sent:
-  // nothing cached may be trusted.
-  pg::Call([] { InvalidateSystemCaches(); });
   pg::Rows enrolled = pg::KeepBooks(
-      "SELECT target_name FROM mend.enrollments WHERE target = $1 AND mode <> 'paused'", {pg::ObjectId(round->target)});
+      "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused'",
+      {pg::ObjectId(round->target)});
   if (enrolled.empty()) {
     return false;
   }
+  // The commit that wakes a worker may not have told yet what it changed: nothing cached is trusted before it has.
+  pg::AwaitItsMessages(enrolled.oid(0, 1));
   round->target_name = enrolled.text(0, 0);
   pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING",
                 {pg::ObjectId(round->target)});
