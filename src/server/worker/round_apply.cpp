@@ -8,6 +8,7 @@
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
+#include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
@@ -244,11 +245,14 @@ void MarkBuriedHealed(const RoundState& round, const apply::PatchRecord& record)
     columns.push_back(action.column);
   }
   pg::WorkTransaction transaction;
-  pg::KeepBooks(
-      "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
-      "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
-      "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
-      {pg::ObjectId(round.target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
+  {
+    pg::SettingsScope by_index({{"enable_seqscan", "off"}});  // other tables may have millions of dead letters
+    pg::KeepBooks(
+        "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
+        "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
+        "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
+        {pg::ObjectId(round.target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
+  }
   transaction.Commit();
 }
 

@@ -1,5 +1,6 @@
 #include "server/apply/drifts.h"
 #include "server/observe/events.h"
+#include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
@@ -28,7 +29,8 @@ void SettleAll(const RoundState& round) {
                          settlement.patch_id);
     }
   }
-  // Drift of which no row is left has been settled with its rows.
+  // Drift of which no row is left has been settled with its rows. By the index: other tables may have millions of rows.
+  pg::SettingsScope by_index({{"enable_seqscan", "off"}});
   pg::KeepBooks(
       "UPDATE mend.drifts SET (state, reason) = (SELECT CASE WHEN d.buried THEN 'dead_lettered' ELSE 'healed' END, "
       "CASE WHEN d.buried THEN 'its rows did not fit for another reason' ELSE 'its rows fit by now' END FROM "
