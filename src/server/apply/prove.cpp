@@ -47,9 +47,9 @@ class Prover {
   }
 
   void Add(const QueuedRow& row) {
-    const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(patched_, row);
+    const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(row);
     bool fits = left.empty();
-    const std::vector<drift::Misfit>& misfits = evaluator_.Evaluate(target_, row);
+    const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row);
     if (misfits.empty()) {
       return;
     }
@@ -89,6 +89,11 @@ class Prover {
   }
 
   int64_t healed() const { return proof_.healed; }
+  // Before the memory context is reset that was current when rows were added.
+  void ForgetMemory() {
+    evaluator_.ForgetMemory();
+    patched_evaluator_.ForgetMemory();
+  }
 
  private:
   static long Covered(const Coverage& coverage) {
@@ -145,8 +150,8 @@ class Prover {
   ingest::Target patched_;
   const plan::Patch& patch_;
   RowContext context_;
-  RowEvaluator evaluator_{&context_};
-  RowEvaluator patched_evaluator_{&context_};
+  RowEvaluator evaluator_{target_, &context_};
+  RowEvaluator patched_evaluator_{patched_, &context_};
   std::map<Oid, Coverage> coverage_;
   std::vector<SampleRow> suspect_;
   Proof proof_;
@@ -166,6 +171,7 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
                                                    : QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
   for (;;) {
+    prover.ForgetMemory();
     scratch.Reset();
     pg::Switch into(scratch.get());
     std::vector<QueuedRow> rows = reader.Next();

@@ -1,8 +1,10 @@
 #include "server/apply/queue.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
+#include "server/pg/kept_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
 
@@ -11,31 +13,46 @@ namespace {
 
 constexpr size_t kBatchBytes = 16 * 1024 * 1024;
 
-#define MEND_QUEUE_COLUMNS                                                                       \
-  "id, xid::text AS xid_text, target_name, payload, submitter, submitted_by, context::text, kind, field, "   \
-  "sqlstate, error, attempts, crashes, not_before IS NOT NULL"
+// The form of QueuedRow, in which rows are read. A settings object is mostly empty, and writing jsonb as text takes time.
+#define MEND_IDENTITY "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text, crashes, not_before IS NOT NULL, attempts"
+#define MEND_WHOLE_ROW MEND_IDENTITY ", octet_length(payload), payload, kind, field, sqlstate, error"
+#define MEND_ROW_WITHOUT_PAYLOAD MEND_IDENTITY ", octet_length(payload), NULL::text, NULL::text, NULL::text, NULL::text, NULL::text"
 
-std::vector<QueuedRow> ToRows(const pg::Rows& rows) {
-  std::vector<QueuedRow> result(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    QueuedRow& row = result[i];
-    row.id = rows.int8(i, 0);
-    row.xid = rows.text(i, 1);
-    row.target_name = rows.text(i, 2);
-    row.payload = rows.text(i, 3);
-    row.submitter = rows.oid(i, 4);
-    row.submitted_by = rows.text(i, 5);
-    row.context = rows.text(i, 6);
-    row.kind = drift::KindFromName(rows.text(i, 7)).value_or(drift::Kind::Malformed);
-    row.field = rows.text(i, 8);
-    row.sqlstate = rows.text(i, 9);
-    row.error = rows.text(i, 10);
-    row.attempts = static_cast<int>(rows.int8(i, 11));
-    row.crashes = static_cast<int>(rows.int8(i, 12));
-    row.backed_off = rows.boolean(i, 13);
+std::vector<QueuedRow> ToRows(pg::BookRows* rows, size_t* bytes = nullptr) {
+  std::vector<QueuedRow> result(rows->size());
+  for (QueuedRow& row : result) {
+    rows->Next();
+    row.id = rows->int8(0);
+    row.xid = static_cast<uint64_t>(rows->int8(1));
+    row.target_name = rows->text(2);
+    row.submitter = rows->oid(3);
+    row.submitted_by = rows->text(4);
+    row.context = rows->text(5);
+    row.crashes = rows->int4(6);
+    row.backed_off = rows->boolean(7);
+    row.attempts = rows->int4(8);
+    if (bytes != nullptr) {
+      *bytes += static_cast<size_t>(rows->int4(9));
+    }
+    row.payload = rows->text(10);
+    row.kind = drift::KindFromName(rows->text(11)).value_or(drift::Kind::Malformed);
+    row.field = rows->text(12);
+    row.sqlstate = rows->text(13);
+    row.error = rows->text(14);
   }
   return result;
 }
+
+// Typed, so that they are read once and not for every row.
+pg::Param Snapshot(const std::optional<std::string>& text) {
+  Datum datum = 0;
+  if (text) {
+    pg::Call([&] { datum = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text->c_str())); });
+  }
+  return {PG_SNAPSHOTOID, datum, !text};
+}
+
+pg::Param Xid8(uint64_t xid) { return {XID8OID, UInt64GetDatum(xid), false}; }
 
 }  // namespace
 
@@ -45,14 +62,20 @@ QueueReader::QueueReader(Oid target, Window window, int64_t low_id)
     : target_(target), window_(std::move(window)), last_id_(low_id) {
   if (window_.upto && window_.after) {
     // Nothing older than the earlier snapshot's xmin is new: the walk along the index begins there.
-    last_xid_ = window_.after->substr(0, window_.after->find(':'));
+    last_xid_ = std::strtoull(window_.after->c_str(), nullptr, 10);
     last_id_ = std::numeric_limits<int64_t>::min();
   }
 }
 
 QueueReader QueueReader::OfDeadLetters(Oid target) {
   QueueReader reader(target, Window());
-  reader.dead_letters_ = true;
+  reader.of_ = Of::DeadLetters;
+  return reader;
+}
+
+QueueReader QueueReader::OfIdentities(Oid target, Window window, int64_t low_id) {
+  QueueReader reader(target, std::move(window), low_id);
+  reader.of_ = Of::Identities;
   return reader;
 }
 
@@ -61,12 +84,10 @@ std::vector<QueuedRow> QueueReader::Next() {
     before_batch();
   }
   size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
-  std::vector<QueuedRow> rows = Fetch(static_cast<long>(std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size))));
+  size_t bytes = 0;
+  std::vector<QueuedRow> rows =
+      Fetch(static_cast<long>(std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size))), &bytes);
   if (!rows.empty()) {
-    size_t bytes = 0;
-    for (const QueuedRow& row : rows) {
-      bytes += row.payload.size();
-    }
     average_bytes_ = bytes / rows.size() + 256;
     last_id_ = rows.back().id;
     last_xid_ = rows.back().xid;
@@ -74,39 +95,48 @@ std::vector<QueuedRow> QueueReader::Next() {
   return rows;
 }
 
-std::vector<QueuedRow> QueueReader::Fetch(long limit) {
+std::vector<QueuedRow> QueueReader::Fetch(long limit, size_t* bytes) {
   // Walk an index in order whatever the statistics say: a queue grows faster than it is analysed, and
   // sorting it for every batch would make long queues quadratic. As a range of (target, id), so that it is the index of the
   // table's own rows: for an equal target the primary key gives the order, too, at the price of all other tables' rows.
   pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
-  if (dead_letters_) {
-    return ToRows(pg::KeepBooks(
-        "SELECT id, '0', target_name, payload, submitter, submitted_by, context::text, kind, field, sqlstate, error, 0, 0, false "
+  const pg::Param target = pg::ObjectId(target_), after = pg::Int8(last_id_), at_most = pg::Int8(static_cast<int64_t>(limit));
+  if (of_ == Of::DeadLetters) {
+    pg::BookRows rows(
+        "SELECT id, '0'::xid8, target_name, submitter, submitted_by::text, nullif(context, '{}')::text, 0, false, 0, "
+        "octet_length(payload), payload, kind, field, sqlstate, error "
         "FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', 'type_conflict', "
         "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY target, id LIMIT $3",
-        {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
+        {target, after, at_most});
+    return ToRows(&rows, bytes);
   }
+#define MEND_QUEUE_IN_ORDER(columns)                                                                              \
+  "SELECT " columns " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 AND (not_before IS NULL OR " \
+  "not_before <= clock_timestamp()) ORDER BY target, id LIMIT $3"
+#define MEND_QUEUE_WINDOW(columns)                                                                             \
+  "SELECT " columns " FROM mend.queue WHERE target = $1 AND (xid, id) > ($2, $3) AND pg_visible_in_snapshot(xid, $4) " \
+  "AND ($5 IS NULL OR (xid >= pg_snapshot_xmin($5) AND NOT pg_visible_in_snapshot(xid, $5))) "                  \
+  "ORDER BY queue.xid, queue.id LIMIT $6"
+  const bool whole = of_ == Of::Rows;
   if (!window_.upto) {
-    return ToRows(pg::KeepBooks("SELECT " MEND_QUEUE_COLUMNS
-                                " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
-                                "AND (not_before IS NULL OR not_before <= clock_timestamp()) "
-                                "ORDER BY target, id LIMIT $3",
-                                {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
+    pg::BookRows rows(whole ? MEND_QUEUE_IN_ORDER(MEND_WHOLE_ROW) : MEND_QUEUE_IN_ORDER(MEND_ROW_WITHOUT_PAYLOAD),
+                      {target, after, at_most});
+    return ToRows(&rows, bytes);
   }
-  return ToRows(pg::KeepBooks(
-      "SELECT " MEND_QUEUE_COLUMNS
-      " FROM mend.queue WHERE target = $1 "
-      "AND (xid, id) > ($2::xid8, $3) AND pg_visible_in_snapshot(xid, $4::pg_snapshot) "
-      "AND ($5::text IS NULL OR (xid >= pg_snapshot_xmin($5::pg_snapshot) "
-      "AND NOT pg_visible_in_snapshot(xid, $5::pg_snapshot))) ORDER BY queue.xid, queue.id LIMIT $6",
-      {pg::ObjectId(target_), pg::Text(last_xid_), pg::Int8(last_id_), pg::Text(window_.upto), pg::Text(window_.after),
-       pg::Int8(static_cast<int64_t>(limit))}));
+  pg::BookRows rows(whole ? MEND_QUEUE_WINDOW(MEND_WHOLE_ROW) : MEND_QUEUE_WINDOW(MEND_ROW_WITHOUT_PAYLOAD),
+                    {target, Xid8(last_xid_), after, Snapshot(window_.upto), Snapshot(window_.after), at_most});
+  return ToRows(&rows, bytes);
 }
 
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
-  return ToRows(pg::KeepBooks("SELECT " MEND_QUEUE_COLUMNS
-                              " FROM mend.queue WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-                              {pg::Int8Array(ids)}));
+  pg::BookRows found("SELECT " MEND_WHOLE_ROW " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE", {pg::Int8Array(ids)});
+  std::vector<QueuedRow> rows = ToRows(&found);
+  // The index gives them in order, and PostgreSQL does not know it: it would sort whole payloads.
+  const auto earlier = [](const QueuedRow& one, const QueuedRow& other) { return one.id < other.id; };
+  if (!std::is_sorted(rows.begin(), rows.end(), earlier)) {
+    std::sort(rows.begin(), rows.end(), earlier);
+  }
+  return rows;
 }
 
 }  // namespace mend::apply

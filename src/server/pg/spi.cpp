@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 #include <exception>
-#include <unordered_map>
 
+#include "server/pg/kept_plan.h"
 #include "server/pg/user.h"
 
 namespace mend::pg {
@@ -13,63 +13,6 @@ Datum TextDatum(std::string_view value) {
   Datum datum = 0;
   Call([&] { datum = PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))); });
   return datum;
-}
-
-// Parameters as SPI takes them.
-class Arguments {
- public:
-  explicit Arguments(const std::vector<Param>& params) : nulls_(params.size(), ' ') {
-    for (size_t i = 0; i < params.size(); ++i) {
-      types_.push_back(params[i].type);
-      values_.push_back(params[i].value);
-      nulls_[i] = params[i].null ? 'n' : ' ';
-    }
-  }
-  int size() const { return static_cast<int>(types_.size()); }
-  Oid* types() const { return types_.data(); }
-  Datum* values() const { return values_.data(); }
-  const char* nulls() const { return nulls_.c_str(); }
-
- private:
-  mutable std::vector<Oid> types_;  // SPI takes them by pointers that are not const
-  mutable std::vector<Datum> values_;
-  std::string nulls_;
-};
-
-// How plans of the books are made, at first and whenever PostgreSQL finds that they must be made anew.
-class ThroughIndexes {
- public:
-  ThroughIndexes() {
-    enable_seqscan = false;
-    jit_enabled = false;
-  }
-  ~ThroughIndexes() {
-    enable_seqscan = seqscan_;
-    jit_enabled = jit_;
-  }
-  ThroughIndexes(const ThroughIndexes&) = delete;
-  ThroughIndexes& operator=(const ThroughIndexes&) = delete;
-
- private:
-  bool seqscan_ = enable_seqscan;
-  bool jit_ = jit_enabled;
-};
-
-// The plan of a query that the session keeps, made now if need be. Needs an SPI connection.
-SPIPlanPtr KeptPlan(const char* sql, const std::vector<Param>& params) {
-  static auto& plans = *new std::unordered_map<std::string, SPIPlanPtr>();
-  SPIPlanPtr& plan = plans[sql];
-  if (plan == nullptr) {
-    const Arguments arguments(params);
-    plan = Call([&] {
-      SPIPlanPtr made = SPI_prepare_cursor(sql, arguments.size(), arguments.types(), CURSOR_OPT_GENERIC_PLAN);
-      if (made == nullptr || SPI_keepplan(made) != 0) {
-        elog(ERROR, "SPI: %s", SPI_result_code_string(SPI_result));
-      }
-      return made;
-    });
-  }
-  return plan;
 }
 
 }  // namespace
@@ -193,7 +136,7 @@ Rows KeepBooks(const char* literal, const std::vector<Param>& params) {
   AsBookkeeper bookkeeper;
   ThroughIndexes planning;
   Spi spi;
-  return spi.Run(KeptPlan(literal, params), params);
+  return spi.Run(KeptPlan(literal, Arguments(params)), params);
 }
 
 Rows KeepBooks(const std::string& sql, const std::vector<Param>& params) {

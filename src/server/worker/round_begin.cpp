@@ -20,8 +20,8 @@ void RecoverInFlight(RoundState* round, const pg::Rows& progress) {
   }
   round->replay_all = true;
   pg::Rows hit = pg::KeepBooks(
-      "UPDATE mend.queue SET crashes = crashes + 1 WHERE id = ANY ((SELECT in_flight FROM mend.progress "
-      "WHERE target = $1)::bigint[]) RETURNING id, crashes",
+      "UPDATE mend.queue q SET crashes = q.crashes + 1 FROM mend.progress p WHERE p.target = $1 AND q.target = p.target "
+      "AND q.id >= lower(p.in_flight) AND q.id < upper(p.in_flight) AND q.id <@ p.in_flight RETURNING q.id, q.crashes",
       {pg::ObjectId(round->target)});
   if (hit.size() == 1 && hit.int8(0, 1) >= heal::kCrashAttempts) {
     for (const apply::QueuedRow& row : apply::LockRows({hit.int8(0, 0)})) {
@@ -59,11 +59,11 @@ void BuryAll(RoundState* round, const std::string& reason) {
 
 // Whoever created a role, or the table, and offered a row in one transaction is not to be held against the row.
 void AwaitMessages(const std::vector<apply::QueuedRow>& rows) {
-  const std::string* last = nullptr;
+  uint64_t last = 0;
   for (const apply::QueuedRow& row : rows) {
-    if (last == nullptr || *last != row.xid) {
-      pg::AwaitItsMessages(FullTransactionIdFromU64(std::strtoull(row.xid.c_str(), nullptr, 10)));
-      last = &row.xid;
+    if (row.xid != last) {
+      pg::AwaitItsMessages(FullTransactionIdFromU64(row.xid));
+      last = row.xid;
     }
   }
 }
@@ -79,11 +79,11 @@ bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* 
   AwaitMessages(rows);
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
   apply::RowContext context;
-  apply::RowEvaluator evaluator(&context);
+  apply::RowEvaluator evaluator(*target, &context);
   for (const apply::QueuedRow& row : rows) {
     pg::CheckInterrupts();
     round->low_id = std::min(round->low_id, row.id - 1);
-    for (const drift::Misfit& misfit : evaluator.Evaluate(*target, row)) {
+    for (const drift::Misfit& misfit : evaluator.Evaluate(row)) {
       if (!drift::IsFinal(misfit.kind)) {
         book->Add(misfit, evaluator.payload());
       }
