@@ -6,6 +6,9 @@ SET datestyle = 'ISO, MDY';
 SET intervalstyle = 'postgres';
 CREATE SCHEMA ingest_differential_test;
 SET search_path = ingest_differential_test, public;
+CREATE TYPE mood AS ENUM ('sad', 'so so');
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE TYPE span AS RANGE (subtype = float8);
 CREATE TABLE candidates (type text, literal text);
 INSERT INTO candidates SELECT type, unnest(literals) FROM (VALUES
     ('boolean', '{true,false,t,yes,on,1,0,TRUE," true",maybe,""}'::text[]),
@@ -49,7 +52,8 @@ INSERT INTO candidates SELECT type, unnest(literals) FROM (VALUES
     ('regprocedure', '{now(),x}'), ('regoper', '{!~~*,x}'), ('regoperator', '{"+(integer,integer)"}'), ('regrole', '{no_such_role}'),
     ('regnamespace', '{pg_catalog,nowhere}'), ('regconfig', '{english,klingon}'), ('regdictionary', '{simple}'), ('regcollation', '{"\"C\""}'),
     ('jsonpath', '{"$.a[*]","$."}'), ('int2vector', '{"1 2 3"}'), ('oidvector', '{"1 2"}'), ('refcursor', '{c}'), ('aclitem', '{=r/postgres}'),
-    ('gtsvector', '{x}')
+    ('gtsvector', '{x}'),
+    ('mood', '{sad,"so so",Sad," sad",""}'), ('positive', '{1,0,-1,x,"01"}'), ('span', '{"[1,2)","[2,1)"}'), ('span_multirange', '{"{[1,2)}"}')
 ) t(type, literals);
 
 CREATE TABLE results (type text, literal text, verdict text, theirs text);
@@ -81,6 +85,53 @@ DO $$ DECLARE c record; BEGIN
         CALL ingest_differential_test.compare(c.type, c.literal);
     END LOOP;
 END $$;
+-- and the same within a domain, an array and a composite of each type
+CREATE TABLE nested_results (type text, literal text, within text, verdict text);
+CREATE PROCEDURE compare_within(what text) LANGUAGE plpgsql AS $$
+DECLARE c record; failed text; outcome text; ours text; theirs text;
+BEGIN
+    EXECUTE format('CREATE DOMAIN ingest_differential_test.d AS %s; CREATE TYPE ingest_differential_test.c AS (v %s)', what, what);
+    EXECUTE format('CREATE TABLE ingest_differential_test.ours (domain ingest_differential_test.d, array_of %s[], composite ingest_differential_test.c)', what);
+    CREATE TABLE ingest_differential_test.theirs (LIKE ingest_differential_test.ours);
+    PERFORM mend.enroll('ingest_differential_test.ours', mode => 'paused');
+    FOR c IN SELECT literal, form.* FROM ingest_differential_test.candidates, LATERAL (VALUES
+                 ('domain', to_json(literal), literal), ('array_of', json_build_array(literal, NULL, literal),
+                     CASE type WHEN 'box' THEN format('{%1$s;NULL;%1$s}', literal) ELSE ARRAY[literal, NULL, literal]::text END),
+                 ('composite', json_build_object('v', literal), ROW(literal)::text)) AS form (within, given, as_text)
+             WHERE type = what LOOP
+        failed := NULL;
+        outcome := healing_insert('ingest_differential_test.ours'::regclass, json_build_object(c.within, c.given)::text);
+        BEGIN
+            EXECUTE format('INSERT INTO ingest_differential_test.theirs (%I) VALUES (%L)', c.within, c.as_text);
+        EXCEPTION WHEN others THEN failed := SQLSTATE;
+        END;
+        EXECUTE format('SELECT %I::text FROM ingest_differential_test.ours', c.within) INTO ours;
+        EXECUTE format('SELECT %I::text FROM ingest_differential_test.theirs', c.within) INTO theirs;
+        INSERT INTO ingest_differential_test.nested_results VALUES (what, c.literal, c.within, CASE
+            WHEN outcome = 'inserted' AND failed IS NULL AND ours IS NOT DISTINCT FROM theirs THEN 'same'
+            WHEN outcome <> 'inserted' AND failed IS NOT NULL THEN 'both refuse'
+            WHEN outcome <> 'inserted' THEN 'drift'
+            ELSE 'DIFFERENT: ' || outcome || ' ' || coalesce(ours, '') || ', INSERT: ' || coalesce(failed, theirs) END);
+        DELETE FROM ingest_differential_test.ours;
+        DELETE FROM ingest_differential_test.theirs;
+    END LOOP;
+    DELETE FROM mend.queue WHERE target = 'ingest_differential_test.ours'::regclass;
+    DELETE FROM mend.dead_letters WHERE target = 'ingest_differential_test.ours'::regclass;
+    PERFORM mend.unenroll('ingest_differential_test.ours');
+    DROP TABLE ingest_differential_test.ours, ingest_differential_test.theirs;
+    DROP TYPE ingest_differential_test.c;
+    DROP DOMAIN ingest_differential_test.d;
+END $$;
+DO $$ DECLARE t text; BEGIN
+    FOR t IN SELECT DISTINCT type FROM ingest_differential_test.candidates ORDER BY 1 LOOP
+        CALL ingest_differential_test.compare_within(t);
+    END LOOP;
+END $$;
+SELECT count(*) = 3 * (SELECT count(*) FROM candidates) AS all_compared, count(*) FILTER (WHERE verdict = 'same') > 400 AS many_stored FROM nested_results;
+SELECT * FROM nested_results WHERE verdict LIKE 'DIFFERENT%' ORDER BY type, literal COLLATE "C", within;
+-- a value that a column takes is taken within another type, and the other way round
+SELECT n.*, r.verdict AS in_a_column FROM nested_results n JOIN results r USING (type, literal)
+WHERE (n.verdict = 'same') <> (r.verdict = 'same') ORDER BY type COLLATE "C", literal COLLATE "C", within;
 SELECT count(*) > 250 AS many_compared FROM results;
 -- nothing is stored otherwise than INSERT stores it
 SELECT * FROM results WHERE verdict LIKE 'DIFFERENT%' ORDER BY type, literal COLLATE "C";

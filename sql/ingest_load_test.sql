@@ -93,6 +93,33 @@ SELECT healing_insert('t', '{"id": 3, "new": "' || repeat('x', 1000000) || '"}')
 SELECT id, length(v) FROM t;
 SELECT kind, length(payload), length(error) FROM mend.queue ORDER BY id;
 
+-- A long call is seen in pg_stat_progress_copy, a short one is not.
+CREATE TABLE long (id int, pad text);
+CREATE TABLE seen (given text, command text, type text, relid regclass, bytes_total bigint, bytes_processed bigint, tuples_processed bigint, tuples_excluded bigint);
+CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_stat_clear_snapshot();
+    INSERT INTO seen SELECT current_setting('test.given'), command, type, relid, bytes_total, bytes_processed, tuples_processed, tuples_excluded
+    FROM pg_stat_progress_copy WHERE pid = pg_backend_pid();
+    RETURN NULL;
+END $$;
+CREATE TRIGGER look AFTER INSERT ON long FOR EACH ROW WHEN (NEW.id % 500 = 1) EXECUTE FUNCTION look();
+SELECT mend.enroll('long', 'paused');
+CREATE TABLE given AS SELECT string_agg(row, E'\n') AS ndjson, '[' || string_agg(row, ',') || ']' AS list, string_agg(row, E'\n') FILTER (WHERE i < 100) AS short
+FROM (SELECT i, json_build_object('id', CASE i WHEN 10 THEN 'ten' ELSE i::text END, 'pad', repeat('x', 1000))::text AS row FROM generate_series(1, 3000) i) r;
+SET test.given = 'lines';
+SELECT load.* FROM given, healing_load('long', ndjson) load;
+SET test.given = 'array';
+SELECT load.* FROM given, healing_load('long', list) load;
+SET test.given = 'jsonb';
+SELECT load.* FROM given, healing_load('long', list::jsonb) load;
+SET test.given = 'short';
+SELECT load.* FROM given, healing_load('long', short) load;
+SELECT seen.given, command, type, relid, bool_and(bytes_total = CASE seen.given WHEN 'lines' THEN octet_length(ndjson) ELSE octet_length(list) END OR seen.given = 'jsonb') AS of_all, bool_and(bytes_processed BETWEEN 0 AND bytes_total) AS within,
+       max(bytes_processed) > max(bytes_total) / 2 AS moves, max(tuples_processed) AS processed, max(tuples_excluded) AS excluded
+FROM seen, given GROUP BY 1, 2, 3, 4 ORDER BY 1;
+SELECT count(*) AS left_over FROM pg_stat_progress_copy WHERE pid = pg_backend_pid();
+
 -- Leave nothing behind.
 RESET search_path;
 DELETE FROM mend.queue; DELETE FROM mend.dead_letters; DELETE FROM mend.fields; DELETE FROM mend.enrollments; DELETE FROM mend.events;

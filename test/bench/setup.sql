@@ -16,7 +16,24 @@ CREATE TABLE bench.dba_queue (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
     payload jsonb NOT NULL, sqlstate text NOT NULL, error text NOT NULL, at timestamptz NOT NULL DEFAULT now())
     WITH (autovacuum_enabled = false);
 
--- One row: typed by populate_record, unknown keys noticed, whatever fails is kept.
+-- One row for any table, as healing_insert takes it: typed by populate_record, unknown keys noticed by the catalog,
+-- whatever fails is kept.
+CREATE FUNCTION bench.dba_insert_any(target regclass, payload jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE unknown jsonb;
+BEGIN
+    unknown := payload - ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = target AND attnum > 0 AND NOT attisdropped);
+    IF unknown <> '{}'::jsonb THEN
+        INSERT INTO bench.dba_queue (target, payload, sqlstate, error) VALUES (target, payload, '42703', 'unknown keys: ' || unknown::text);
+        RETURN 'queued';
+    END IF;
+    EXECUTE format('INSERT INTO %s SELECT * FROM jsonb_populate_record(NULL::%s, $1)', target, target) USING payload;
+    RETURN 'inserted';
+EXCEPTION WHEN others THEN
+    INSERT INTO bench.dba_queue (target, payload, sqlstate, error) VALUES (target, payload, SQLSTATE, SQLERRM);
+    RETURN 'queued';
+END $$;
+
+-- The same written for one table, with nothing left to look up.
 CREATE FUNCTION bench.dba_insert(payload jsonb) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE unknown jsonb;
 BEGIN

@@ -164,6 +164,14 @@ class TapeHandler {
 Document::Document() : scratch_(std::make_unique<FastScratch>()) {}
 Document::~Document() = default;
 
+size_t Document::capacity() const {
+  size_t bytes = tokens_.capacity() * sizeof(Token) + buffer_.capacity() + (open_.capacity() + scratch_->open.capacity()) * sizeof(uint32_t);
+  for (const FastScratch::Block& block : scratch_->decoded) {
+    bytes += block.size;
+  }
+  return bytes;
+}
+
 std::optional<Document::Failure> Document::Parse(std::string_view text) {
   size_t consumed = 0;
   if (text.size() < std::numeric_limits<uint32_t>::max() - kPadding && ReadFast(text, &tokens_, scratch_.get(), &consumed)) {

@@ -64,6 +64,8 @@ class Document {
   Value root() const;
   std::string_view source() const { return source_; }
   const std::vector<Token>& tokens() const { return tokens_; }
+  // Bytes that it holds on to.
+  size_t capacity() const;
 
  private:
   friend class TapeHandler;

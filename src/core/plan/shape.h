@@ -51,6 +51,7 @@ struct Shape {
   std::vector<Column> columns;    // live columns in attnum order; no system, no dropped columns
   int16_t max_attnum = 0;         // dropped columns included: they count toward PostgreSQL's 1600
   bool has_before_insert = false;  // a BEFORE INSERT ROW trigger: it may supply what is missing
+  bool has_statement_trigger = false;  // of the table itself, on INSERT
   int64_t total_bytes = 0;        // pg_table_size, children included: the cost of a rewrite
 
   const Column* Find(std::string_view column) const;

@@ -32,25 +32,37 @@ Counts Note(Oid target, const Counts& counts) {
   return counts;
 }
 
-// The labels of mend.outcome, looked up once a query.
+// The labels of mend.outcome, looked up once a session: a prepared call of one row is a query of its own.
 struct Outcomes {
-  Datum inserted, queued, dead_lettered;
+  Oid function = InvalidOid;  // whose result they are
+  Datum inserted = 0, queued = 0, dead_lettered = 0;
 };
 
-Datum OutcomeOf(FunctionCallInfo fcinfo, const Counts& counts) {
-  auto* outcomes = static_cast<Outcomes*>(fcinfo->flinfo->fn_extra);
-  if (outcomes == nullptr) {
-    pg::Call([&] {
-      const Oid type = get_func_rettype(fcinfo->flinfo->fn_oid);
-      const auto label = [&](const char* name) {
-        return DirectFunctionCall2(enum_in, CStringGetDatum(name), ObjectIdGetDatum(type));
-      };
-      outcomes = static_cast<Outcomes*>(MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(Outcomes)));
-      *outcomes = {label("inserted"), label("queued"), label("dead_lettered")};
-    });
-    fcinfo->flinfo->fn_extra = outcomes;
+Outcomes outcomes;
+
+// Functions and labels go with the extension, and come with other OIDs.
+void OnCatalogChange(Datum, int, uint32) { outcomes.function = InvalidOid; }
+
+void LookUpOutcomes(Oid function) {
+  static bool listening = false;
+  if (!listening) {
+    CacheRegisterSyscacheCallback(PROCOID, OnCatalogChange, 0);
+    CacheRegisterSyscacheCallback(ENUMOID, OnCatalogChange, 0);
+    listening = true;
   }
-  return counts.inserted > 0 ? outcomes->inserted : counts.queued > 0 ? outcomes->queued : outcomes->dead_lettered;
+  const Oid type = get_func_rettype(function);
+  const auto label = [&](const char* name) {
+    return DirectFunctionCall2(enum_in, CStringGetDatum(name), ObjectIdGetDatum(type));
+  };
+  outcomes = {function, label("inserted"), label("queued"), label("dead_lettered")};
+}
+
+Datum OutcomeOf(FunctionCallInfo fcinfo, const Counts& counts) {
+  const Oid function = fcinfo->flinfo->fn_oid;
+  if (outcomes.function != function) {
+    pg::Call([&] { LookUpOutcomes(function); });
+  }
+  return counts.inserted > 0 ? outcomes.inserted : counts.queued > 0 ? outcomes.queued : outcomes.dead_lettered;
 }
 
 Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {

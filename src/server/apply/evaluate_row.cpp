@@ -32,7 +32,29 @@ const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& pa
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   context_.Enter(row.context);
   evaluator_.Evaluate(payload.root(), &converted_, &misfits_);
+  RecallMissing(row);
   return misfits_;
+}
+
+void RowEvaluator::RecallMissing(const QueuedRow& row) {
+  if (row.kind != drift::Kind::MissingRequired || !target_.shape().has_before_insert) {
+    return;
+  }
+  const plan::Column* column = target_.shape().Find(row.field);
+  if (column == nullptr || !column->not_null) {
+    return;
+  }
+  for (const drift::Misfit& misfit : misfits_) {
+    if (misfit.column == column->name) {
+      return;
+    }
+  }
+  for (size_t i = 0; i < converted_.columns.size(); ++i) {
+    if (&target_.shape().columns[static_cast<size_t>(converted_.columns[i])] == column && converted_.nulls[i] == 0) {
+      return;
+    }
+  }
+  misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
 }
 
 const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {
@@ -43,7 +65,11 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {
 
 const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const QueuedRow& row) {
   misfits_.clear();
-  return other.readable_ ? Convert(other.document_, row) : misfits_ = other.misfits_;
+  if (!other.readable_) {
+    misfits_ = other.misfits_;
+    return misfits_;
+  }
+  return Convert(other.document_, row);
 }
 
 }  // namespace mend::apply

@@ -45,6 +45,9 @@ class RowEvaluator {
   bool Read(const QueuedRow& row);
   const std::vector<drift::Misfit>& Convert(const json::Document& payload, const QueuedRow& row);
 
+  // BEFORE triggers may fill in what is required: only storing a row shows what they leave NULL, and the row remembers.
+  void RecallMissing(const QueuedRow& row);
+
   const ingest::Target& target_;
   ingest::Evaluator evaluator_;
   RowContext& context_;

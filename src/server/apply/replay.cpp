@@ -82,8 +82,8 @@ void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::
       MoveToDeadLetters(row, culprit, fate.reason, fate.patch);
       ++counts->dead;
       counts->failed += fate.patch ? 1 : 0;
-      if (counts->refusal.empty() && drift::IsFinal(culprit.kind)) {
-        counts->refusal = fate.reason;
+      if (counts->refusal.empty()) {
+        counts->refusal = drift::IsFinal(culprit.kind) ? fate.reason : culprit.message;
       }
       return;
     case Fate::To::Wait:
@@ -101,6 +101,9 @@ void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::
     case Fate::To::Refold:
       Refold(row, culprit);
       counts->refold = true;
+      if (counts->refusal.empty()) {
+        counts->refusal = culprit.message;
+      }
       break;
   }
   ++counts->waiting;

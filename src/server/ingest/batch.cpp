@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "server/ingest/open_relation.h"
 #include "server/ingest/store.h"
 #include "server/pg/settings.h"
 
@@ -19,24 +18,18 @@ std::shared_ptr<const Target> Begin(Oid relid) {
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("pg_mend needs a database in encoding UTF8")));
     }
     LockRelationOid(relid, RowExclusiveLock);
-    const char* name = get_rel_name(relid);
-    if (name == nullptr) {
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relid)));
-    }
+    // Raises for a table that is not there.
     if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&
         pg_attribute_aclcheck_all(relid, GetUserId(), ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK) {
-      aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)), name);
+      aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
     }
   });
   return FindTarget(relid);
 }
 
 // Triggers of the statement want all rows at once: there, only bytes end a batch.
-size_t MaxRows(Oid relid) {
-  OpenRelation relation(relid);
-  const TriggerDesc* triggers = relation.get() != nullptr ? relation.get()->trigdesc : nullptr;
-  const bool statement = triggers != nullptr && (triggers->trig_insert_before_statement || triggers->trig_insert_after_statement);
-  return statement ? std::numeric_limits<size_t>::max() : static_cast<size_t>(pg::batch_size);
+size_t MaxRows(const Target& target) {
+  return target.shape().has_statement_trigger ? std::numeric_limits<size_t>::max() : static_cast<size_t>(pg::batch_size);
 }
 
 // Rows whose vectors can be used again, by the next batch or the next call.
@@ -70,16 +63,17 @@ Batch::~Batch() {
   for (Row& row : rows_) {
     GiveBack(std::move(row));
   }
+  target_->workshop().GiveBack(std::move(bench_));
 }
 
 Batch::Batch(Oid relid, MemoryContext parent)
-    : target_(Begin(relid)), memory_("pg_mend batch", parent), evaluator_(*target_), max_rows_(MaxRows(relid)) {}
+    : target_(Begin(relid)), memory_("pg_mend batch", parent), bench_(target_->workshop().Lend(*target_)), max_rows_(MaxRows(*target_)) {}
 
 void Batch::AddText(std::string_view payload) {
-  if (const std::optional<json::Document::Failure> failure = document_.Parse(payload)) {
+  if (const std::optional<json::Document::Failure> failure = bench_->document.Parse(payload)) {
     AddMalformed(payload, *failure);
   } else {
-    Add(document_, payload);
+    Add(bench_->document, payload);
   }
 }
 
@@ -96,7 +90,7 @@ void Batch::AddJsonb(JsonbContainer* payload) {
   bool parsed = false;
   {
     pg::Switch here(memory_.get());
-    parsed = TapeFromContainer(payload, &document_);
+    parsed = TapeFromContainer(payload, &bench_->document);
   }
   if (!parsed) {
     drift::Misfit& misfit = item.misfits.emplace_back();
@@ -104,8 +98,8 @@ void Batch::AddJsonb(JsonbContainer* payload) {
     misfit.message = "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels";
     return Push(std::move(item));
   }
-  item.payload_bytes = document_.tokens().size() * sizeof(json::Token);
-  Take(document_, std::move(item));
+  item.payload_bytes = bench_->document.tokens().size() * sizeof(json::Token);
+  Take(bench_->document, std::move(item));
 }
 
 void Batch::AddMalformed(std::string_view payload, const json::Document::Failure& failure) {
@@ -124,7 +118,7 @@ void Batch::Take(const json::Document& document, Item item) {
   Row row = TakeRow();
   {
     pg::Switch here(memory_.get());
-    evaluator_.Evaluate(document.root(), &row, &item.misfits);
+    bench_->evaluator.Evaluate(document.root(), &row, &item.misfits);
   }
   item.has_row = item.misfits.empty();
   if (item.has_row) {
@@ -155,7 +149,7 @@ void Batch::Flush() {
   rows_.clear();
   items_.clear();
   bytes_ = 0;
-  evaluator_.ForgetMemory();
+  bench_->evaluator.ForgetMemory();
   memory_.Reset();
 }
 

@@ -6,8 +6,8 @@
 
 #include "core/base/json.h"
 #include "server/ingest/enqueue.h"
-#include "server/ingest/evaluate.h"
 #include "server/ingest/offer.h"
+#include "server/ingest/workbench.h"
 #include "server/pg/memory.h"
 
 namespace mend::ingest {
@@ -52,8 +52,7 @@ class Batch {
   std::shared_ptr<const Target> target_;
   Counts counts_;
   pg::Context memory_;
-  json::Document document_;
-  Evaluator evaluator_;
+  std::unique_ptr<Workbench> bench_;
   std::vector<Item> items_;
   std::vector<Row> rows_;   // of the items that have one, in order
   size_t bytes_ = 0;

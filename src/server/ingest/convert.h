@@ -68,6 +68,7 @@ class Converter {
   const Fault& fault() const { return fault_; }
   // Before the memory is reset that it has converted into.
   void ForgetMemory() { arena_.Forget(); }
+  size_t capacity() const { return jsonb_.capacity(); }
 
  private:
   bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {

@@ -23,6 +23,17 @@ bool IsCitusLike(const TriggerDesc* triggers) {
   return false;
 }
 
+Node* NodeOf(const Expr* expression) { return reinterpret_cast<Node*>(const_cast<Expr*>(expression)); }
+
+const Expr* Planned(const Node* expression) {
+  return expression_planner(static_cast<Expr*>(copyObjectImpl(expression)));
+}
+
+DirectPlan::Computation ComputationOf(Node* expression, const Expr* planned) {
+  const bool keep = CannotFail(expression);
+  return {const_cast<Expr*>(keep ? planned : reinterpret_cast<Expr*>(expression)), keep};
+}
+
 bool HasTriggersOnInsert(const TriggerDesc* triggers) {
   return triggers->trig_insert_before_row || triggers->trig_insert_after_row || triggers->trig_insert_instead_row ||
          triggers->trig_insert_before_statement || triggers->trig_insert_after_statement ||
@@ -130,7 +141,7 @@ bool DirectPlan::ReadColumns(Relation relation) {
   not_null_ = static_cast<bool*>(palloc0(count + 1));
   must_bring_ = static_cast<bool*>(palloc0(count + 1));
   names_ = static_cast<const char**>(palloc0(sizeof(char*) * (count + 1)));
-  defaults_ = static_cast<Expr**>(palloc0(sizeof(Expr*) * (count + 1)));
+  defaults_ = static_cast<Computation*>(palloc0(sizeof(Computation) * (count + 1)));
   int bytes = 0;
   for (int attnum = 1; attnum <= row->natts; ++attnum) {
     const FormData_pg_attribute& form = *TupleDescAttr(row, attnum - 1);
@@ -171,11 +182,11 @@ bool DirectPlan::ReadDefault(Relation relation, int attnum, const FormData_pg_at
   if (expression == nullptr) {
     return true;
   }
-  Expr* planned = expression_planner(reinterpret_cast<Expr*>(copyObjectImpl(expression)));
-  defaults_[attnum - 1] = reinterpret_cast<Expr*>(expression);
+  const Expr* planned = Planned(expression);
+  defaults_[attnum - 1] = ComputationOf(expression, planned);
   // What a domain refuses may change without a word to us.
-  cannot_fail_ = cannot_fail_ && get_typtype(form.atttypid) != TYPTYPE_DOMAIN && CannotFail(reinterpret_cast<Node*>(planned));
-  must_bring_[attnum - 1] = !LooksAtNoTable(reinterpret_cast<Node*>(planned));
+  cannot_fail_ = cannot_fail_ && get_typtype(form.atttypid) != TYPTYPE_DOMAIN && CannotFail(NodeOf(planned));
+  must_bring_[attnum - 1] = !LooksAtNoTable(NodeOf(planned));
   must_bring_any_ = must_bring_any_ || must_bring_[attnum - 1];
   return true;
 }
@@ -194,12 +205,12 @@ bool DirectPlan::ReadChecks(Relation relation) {
     }
 #endif
     auto* expression = static_cast<Node*>(stringToNode(check.ccbin));
-    Node* planned = reinterpret_cast<Node*>(expression_planner(reinterpret_cast<Expr*>(copyObjectImpl(expression))));
-    if (!LooksAtNoTable(planned)) {
+    const Expr* planned = Planned(expression);
+    if (!LooksAtNoTable(NodeOf(planned))) {
       return false;
     }
-    cannot_fail_ = cannot_fail_ && CannotFail(planned);
-    checks_[check_count_++] = {pstrdup(check.ccname), reinterpret_cast<Expr*>(expression)};
+    cannot_fail_ = cannot_fail_ && CannotFail(NodeOf(planned));
+    checks_[check_count_++] = {pstrdup(check.ccname), ComputationOf(expression, planned)};
   }
   return true;
 }

@@ -10,9 +10,15 @@ namespace mend::ingest {
 // Read from the catalogs once, and kept as long as the target and the functions that it names stay as they are.
 class DirectPlan {
  public:
+  // What the table computes. Planned once where planning looks at nothing but built-in functions: what a role may call, or a
+  // domain asks for, may be another thing in the next statement.
+  struct Computation {
+    Expr* expression = nullptr;  // nullptr: null
+    bool planned = false;
+  };
   struct Check {
     const char* name;
-    Expr* expression;
+    Computation computation;
   };
 
   // Whether the executor would do with this relation what a direct write does, and nothing else: a heap table without
@@ -36,8 +42,8 @@ class DirectPlan {
   Oid TypeOf(int attnum) const { return types_[attnum - 1]; }
   bool NotNull(int attnum) const { return not_null_[attnum - 1]; }
   const char* NameOf(int attnum) const { return names_[attnum - 1]; }
-  // What a row gets that does not bring the column; nullptr: null.
-  Expr* DefaultOf(int attnum) const { return defaults_[attnum - 1]; }
+  // What a row gets that does not bring the column.
+  const Computation& DefaultOf(int attnum) const { return defaults_[attnum - 1]; }
   // Whether a row must bring the column, since its default may look at the table.
   bool MustBring(int attnum) const { return must_bring_[attnum - 1]; }
   bool MustBringAny() const { return must_bring_any_; }
@@ -56,7 +62,7 @@ class DirectPlan {
   // Whether any of these may have a value that no row brings.
   bool ComputesKeys() const {
     for (int i = 0; i < key_count_; ++i) {
-      if (has_generated_ || DefaultOf(keys_[i]) != nullptr) {
+      if (has_generated_ || DefaultOf(keys_[i]).expression != nullptr) {
         return true;
       }
     }
@@ -80,7 +86,7 @@ class DirectPlan {
   Oid* types_ = nullptr;
   bool* not_null_ = nullptr;
   const char** names_ = nullptr;
-  Expr** defaults_ = nullptr;
+  Computation* defaults_ = nullptr;
   bool* must_bring_ = nullptr;
   bool must_bring_any_ = false;
   int check_count_ = 0;

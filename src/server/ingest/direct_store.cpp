@@ -14,13 +14,6 @@ using drift::Misfit;
 // row instead, which needs none.
 constexpr int kSubtransactionsToUse = 32;
 
-std::shared_ptr<const DirectPlan> PlanOf(const Target& target, Relation relation) {
-  if (!target.direct() || !target.direct()->IsFresh()) {
-    target.direct() = DirectPlan::Make(relation);
-  }
-  return target.direct();
-}
-
 // Whether the columns are still what the rows were made for: code of a type may have altered the table meanwhile.
 bool SameShape(const Target& target, const DirectPlan& plan, Relation relation) {
   TupleDesc row = RelationGetDescr(relation);
@@ -40,6 +33,15 @@ bool SameShape(const Target& target, const DirectPlan& plan, Relation relation) 
     }
   }
   return true;
+}
+
+const DirectWay& WayTo(const Target& target, Relation relation) {
+  DirectWay& way = target.direct();
+  if (!way.plan || !way.plan->IsFresh()) {
+    way.plan = DirectPlan::Make(relation);
+    way.fits = way.plan->usable() && SameShape(target, *way.plan, relation);
+  }
+  return way;
 }
 
 bool BringWhatTheyMust(const Target& target, const DirectPlan& plan, const std::vector<Row>& rows) {
@@ -213,8 +215,8 @@ bool StoreDirectly(const Target& target, std::vector<Row>* rows, bool replay, Re
     return false;
   }
   // Held: a function of the table may come back to us, and make another.
-  const std::shared_ptr<const DirectPlan> plan = PlanOf(target, relation.get());
-  if (!plan->usable() || !SameShape(target, *plan, relation.get()) || !BringWhatTheyMust(target, *plan, *rows)) {
+  const auto [plan, fits] = WayTo(target, relation.get());
+  if (!fits || !BringWhatTheyMust(target, *plan, *rows)) {
     return false;
   }
   DirectStore(target, *plan, relation.get(), rows, replay, results).Run();

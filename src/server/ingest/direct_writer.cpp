@@ -94,17 +94,21 @@ class Writer {
     if (plan_.check_count() > 0) {
       checks_ = static_cast<ExprState**>(palloc(sizeof(ExprState*) * static_cast<size_t>(plan_.check_count())));
       for (int i = 0; i < plan_.check_count(); ++i) {
-        checks_[i] = ExecPrepareExpr(plan_.CheckAt(i).expression, state_);
+        checks_[i] = Prepare(plan_.CheckAt(i).computation);
       }
     }
     defaults_ = static_cast<ExprState**>(palloc0(sizeof(ExprState*) * static_cast<size_t>(plan_.attribute_count() + 1)));
     MemoryContextSwitchTo(old);
   }
 
+  ExprState* Prepare(const DirectPlan::Computation& computation) {
+    return computation.planned ? ExecInitExpr(computation.expression, nullptr) : ExecPrepareExpr(computation.expression, state_);
+  }
+
   ExprState* DefaultState(int attnum) {
     if (defaults_[attnum - 1] == nullptr) {
       MemoryContext old = MemoryContextSwitchTo(state_->es_query_cxt);
-      defaults_[attnum - 1] = ExecPrepareExpr(plan_.DefaultOf(attnum), state_);
+      defaults_[attnum - 1] = Prepare(plan_.DefaultOf(attnum));
       MemoryContextSwitchTo(old);
     }
     return defaults_[attnum - 1];
@@ -123,7 +127,7 @@ class Writer {
         slot->tts_values[at] = row.values[next];
         slot->tts_isnull[at] = row.nulls[next];
         ++next;
-      } else if (plan_.DefaultOf(attnum) != nullptr) {
+      } else if (plan_.DefaultOf(attnum).expression != nullptr) {
         slot->tts_values[at] = ExecEvalExprSwitchContext(DefaultState(attnum), context_, &slot->tts_isnull[at]);
       } else {
         slot->tts_values[at] = 0;

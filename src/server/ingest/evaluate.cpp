@@ -78,6 +78,7 @@ class Evaluator::Work {
   }
 
   void ForgetMemory() { converter_.ForgetMemory(); }
+  size_t capacity() const { return converter_.capacity() + unknown_.bucket_count() * sizeof(std::string_view); }
 
  private:
   const plan::Column& ColumnAt(int column) const { return shape_.columns[static_cast<size_t>(column)]; }
@@ -221,6 +222,7 @@ Evaluator::Evaluator(const Target& target) : work_(std::make_unique<Work>(target
 Evaluator::~Evaluator() = default;
 
 void Evaluator::ForgetMemory() { work_->ForgetMemory(); }
+size_t Evaluator::capacity() const { return work_->capacity(); }
 
 void Evaluator::Evaluate(const json::Value& payload, Row* row, std::vector<Misfit>* misfits) {
   row->Clear();

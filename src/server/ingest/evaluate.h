@@ -31,6 +31,8 @@ class Evaluator {
   void Evaluate(const json::Value& payload, Row* row, std::vector<drift::Misfit>* misfits);
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
+  // Bytes that grow with payloads, about.
+  size_t capacity() const;
 
  private:
   class Work;

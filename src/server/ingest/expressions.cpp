@@ -92,6 +92,12 @@ bool MayFail(Node* node, void*) {
       }
       break;
     }
+    case T_ArrayExpr:
+      // Arrays in an array must be of one size.
+      if (reinterpret_cast<ArrayExpr*>(node)->multidims) {
+        return true;
+      }
+      break;
     case T_FuncExpr:
       if (!FunctionCannotFail(reinterpret_cast<FuncExpr*>(node)->funcid, InvalidOid)) {
         return true;

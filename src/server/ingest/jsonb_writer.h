@@ -21,6 +21,7 @@ class JsonbBytes {
   static bool Takes(const std::vector<json::Token>& tokens, uint32_t index);
 
   Built Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena, Datum* result);
+  size_t capacity() const { return bytes_.capacity() + members_.capacity() * sizeof(Member); }
 
  private:
   struct Member {

@@ -1,6 +1,7 @@
 #include "server/ingest/offer.h"
 
 #include "server/ingest/batch.h"
+#include "server/ingest/progress.h"
 
 namespace mend::ingest {
 namespace {
@@ -108,12 +109,14 @@ Counts LoadArray(Oid relid, std::string_view array) {
   }
   json::Document document;
   ArrayWalk walk(array);
+  Progress progress(relid, array.size());
   for (;;) {
     switch (walk.Next(&document)) {
       case ArrayWalk::Step::Element: batch.Add(document, walk.text()); break;
       case ArrayWalk::Step::Unstorable: batch.AddMalformed(walk.text(), walk.failure()); break;
-      default: return Finish(&batch);
+      default: progress.End(); return Finish(&batch);
     }
+    progress.Report(static_cast<size_t>(walk.text().data() - array.data()), batch.counts());
   }
 }
 
@@ -145,17 +148,21 @@ Counts LoadText(Oid relid, std::string_view payloads) {
     return LoadArray(relid, payloads);
   }
   Batch batch(relid);
+  const char* const begin = payloads.data();
+  Progress progress(relid, payloads.size());
   while (!payloads.empty()) {
     const size_t end = payloads.find('\n');
     std::string_view line = payloads.substr(0, end);
-    payloads = end == std::string_view::npos ? std::string_view() : payloads.substr(end + 1);
+    payloads.remove_prefix(end == std::string_view::npos ? payloads.size() : end + 1);
     if (!line.empty() && line.back() == '\r') {
       line.remove_suffix(1);
     }
     if (!SkipBlanks(line).empty()) {
       batch.AddText(line);
     }
+    progress.Report(static_cast<size_t>(payloads.data() - begin), batch.counts());
   }
+  progress.End();
   return Finish(&batch);
 }
 
@@ -168,11 +175,13 @@ Counts LoadJsonb(Oid relid, Jsonb* payloads) {
     return InsertJsonb(relid, payloads);
   }
   Batch batch(relid);
+  Progress progress(relid, VARSIZE(payloads));
   JsonbIterator* iterator = pg::Call([&] { return JsonbIteratorInit(&payloads->root); });
   JsonbValue value;
   for (bool nested = false;; nested = true) {
     const JsonbIteratorToken token = pg::Call([&] { return JsonbIteratorNext(&iterator, &value, nested); });
     if (token == WJB_DONE) {
+      progress.End();
       return Finish(&batch);
     }
     if (token != WJB_ELEM) {
@@ -180,6 +189,7 @@ Counts LoadJsonb(Oid relid, Jsonb* payloads) {
     }
     if (value.type == jbvBinary) {
       batch.AddJsonb(value.val.binary.data);
+      progress.Report(static_cast<size_t>(reinterpret_cast<char*>(value.val.binary.data) - reinterpret_cast<char*>(payloads)), batch.counts());
     } else {
       batch.AddJsonb(&pg::Call([&] { return JsonbValueToJsonb(&value); })->root);
     }

@@ -3,6 +3,7 @@
 #include "core/plan/identifier.h"
 #include "server/ingest/convert.h"
 #include "server/ingest/insert_plan.h"
+#include "server/ingest/workbench.h"
 
 namespace mend::ingest {
 namespace {
@@ -17,7 +18,8 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
       enrollment_(std::move(enrollment)),
       fields_(std::move(fields)),
       types_(std::make_unique<TypeMap>()),
-      plans_(std::make_unique<PlanCache>()) {
+      plans_(std::make_unique<PlanCache>()),
+      workshop_(std::make_unique<Workshop>()) {
   for (size_t i = 0; i < shape_.columns.size(); ++i) {
     const plan::Column& column = shape_.columns[i];
     const int index = static_cast<int>(i);

@@ -15,6 +15,13 @@ namespace mend::ingest {
 class TypeMap;    // what conversion knows of the columns' types
 class PlanCache;  // the INSERT statements that Store has planned
 class DirectPlan;  // how to write without the executor
+class Workshop;    // what reading payloads takes
+
+// What is known of writing a target without the executor.
+struct DirectWay {
+  std::shared_ptr<const DirectPlan> plan;
+  bool fits = false;  // whether the plan is of the columns that the target has
+};
 
 struct Resolution {
   enum class To : uint8_t { Column, Unknown, Ignored, Ambiguous } to = To::Unknown;
@@ -44,7 +51,8 @@ class Target {
   TypeMap& types() const { return *types_; }
   PlanCache& plans() const { return *plans_; }
   // Made when first needed, and again when it is no longer fresh.
-  std::shared_ptr<const DirectPlan>& direct() const { return direct_; }
+  DirectWay& direct() const { return direct_; }
+  Workshop& workshop() const { return *workshop_; }
 
  private:
   Resolution Look(std::string_view key) const;
@@ -62,7 +70,8 @@ class Target {
   mutable std::deque<std::string> seen_keys_;
   std::unique_ptr<TypeMap> types_;
   std::unique_ptr<PlanCache> plans_;
-  mutable std::shared_ptr<const DirectPlan> direct_;
+  std::unique_ptr<Workshop> workshop_;
+  mutable DirectWay direct_;
 };
 
 // The enrolled table, cached in this session and dropped when the relation, its enrolment or its

@@ -18,18 +18,29 @@ int64_t SizeOf(Oid relid, int32_t known_pages) {
   });
 }
 
-bool HasBeforeInsertTrigger(Oid relid) {
+struct InsertTriggers {
+  bool before_row = false;
+  bool statement = false;
+};
+
+InsertTriggers InsertTriggersOf(Oid relid) {
   return Call([&] {
+    InsertTriggers found;
     Relation triggers = table_open(TriggerRelationId, AccessShareLock);
     ScanKeyData key;
     ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
     SysScanDesc scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 1, &key);
-    bool found = false;
     HeapTuple tuple;
-    while (!found && HeapTupleIsValid(tuple = systable_getnext(scan))) {
+    while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
       auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-      found = form->tgenabled != TRIGGER_DISABLED && TRIGGER_FOR_ROW(form->tgtype) &&
-              TRIGGER_FOR_BEFORE(form->tgtype) && TRIGGER_FOR_INSERT(form->tgtype);
+      if (form->tgenabled == TRIGGER_DISABLED || !TRIGGER_FOR_INSERT(form->tgtype)) {
+        continue;
+      }
+      if (!TRIGGER_FOR_ROW(form->tgtype)) {
+        found.statement = true;
+      } else if (TRIGGER_FOR_BEFORE(form->tgtype)) {
+        found.before_row = true;
+      }
     }
     systable_endscan(scan);
     table_close(triggers, AccessShareLock);
@@ -164,7 +175,11 @@ std::optional<plan::Shape> LoadShape(Oid relid) {
       shape.columns.push_back(std::move(column));
     }
   }
-  shape.has_before_insert = facts.has_triggers && HasBeforeInsertTrigger(relid);
+  if (facts.has_triggers) {
+    const InsertTriggers triggers = InsertTriggersOf(relid);
+    shape.has_before_insert = triggers.before_row;
+    shape.has_statement_trigger = triggers.statement;
+  }
   shape.total_bytes = SizeOf(relid, facts.pages);
   if (!facts.has_subclass) {
     return shape;
@@ -175,7 +190,7 @@ std::optional<plan::Shape> LoadShape(Oid relid) {
     shape.total_bytes += SizeOf(heirs.oids[i], heir.pages);
     // A row goes to a partition, whose own triggers may supply what is missing.
     if (facts.relkind == RELKIND_PARTITIONED_TABLE && heir.has_triggers && !shape.has_before_insert) {
-      shape.has_before_insert = HasBeforeInsertTrigger(heirs.oids[i]);
+      shape.has_before_insert = InsertTriggersOf(heirs.oids[i]).before_row;
     }
   }
   pfree(heirs.oids);

@@ -3,6 +3,7 @@
 #   ignore            ignores every drifting field
 #   ddl:TEXT                  proposes that text
 #   malicious:NAME            proposes one of %malicious       malicious: the next of them
+#   adversary                 made up to do harm, from the request and the seed (see Adversary.pm)
 #   prose blank_text empty parallel unknown_tool bad_input unknown_block unknown_stop refusal
 #   refusal_partial max_tokens pause_turn wrong_types deep truncated cut_length html_200
 #   STATUS                    an error of the API: 400 401 402 403 404 409 413 500 503 504 529
@@ -13,6 +14,7 @@ use strict;
 use warnings;
 use JSON::PP;
 use POSIX qw(strftime);
+use StandIn::Adversary;
 use StandIn::Engineer;
 use StandIn::Http;
 use StandIn::Messages;
@@ -171,6 +173,13 @@ my %replies = (
 );
 
 my @next_malicious;
+our $seed = 1;
+$replies{adversary} = sub {
+    my ($body) = @_;
+    my $turn = StandIn::Adversary::turn($seed, $body);
+    return $replies{$turn}->($body) unless ref $turn;
+    return message($body, [thinking($body), map { tool_use(@$_) } @$turn], 'tool_use');
+};
 
 sub make {
     my ($name, $body) = @_;

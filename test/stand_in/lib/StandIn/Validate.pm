@@ -26,8 +26,9 @@ sub check {
     my $raw = $request->{body};
     my $body = eval { JSON::PP->new->utf8->decode($raw) };
     return (undef, bad("The request body is not valid JSON: $@")) if $@;
+    my $escapes = $raw =~ s/\\\\/ /gr;    # a backslash of its own begins none
     return (undef, bad('The request body is not valid JSON: lone surrogate'))
-        if $raw =~ /\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])/ || $raw =~ /(?<!\\u[dD][89abAB]..)(?<!\\)\\u[dD][c-fC-F]/;
+        if $escapes =~ /\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])/ || $escapes =~ /(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]/;
     return (undef, bad('the body must be an object')) unless is_object($body);
     my $why = check_top($body) || check_tools($body) || check_choice($body) || check_system($body)
         || StandIn::Messages::check($body) || check_caching($body);

@@ -1,12 +1,12 @@
 # Statements for the guard: some that it must let through, and many that try to be more than they look.
-package HostileDdl;
+package StandIn::HostileDdl;
 
 use strict;
 use warnings;
 use utf8;
 use Exporter 'import';
 
-our @EXPORT = qw(allowed_ddl hostile_ddl hostile_names);
+our @EXPORT = qw(allowed_ddl hostile_ddl hostile_names hostile_subcommand allowed_type);
 
 sub pick { return $_[ int rand @_ ] }
 sub chance { return rand() < $_[0] }
@@ -115,6 +115,9 @@ sub hostile_ddl
 	return mutate(pick(@statements)) if $how < 0.65;
 	return mutate(allowed_ddl());
 }
+
+sub hostile_subcommand { return pick(@subcommands) }
+sub allowed_type { return pick(@types) }
 
 # Field names that a sender may invent.
 sub hostile_names
