@@ -133,6 +133,7 @@ INSERT INTO expected VALUES
     ('setting', 'mend.api_key_file', '{}'),
     ('setting', 'mend.api_url', '{}'),
     ('setting', 'mend.batch_size', '{}'),
+    ('setting', 'mend.batch_timeout', '{}'),
     ('setting', 'mend.calls_per_hour', '{}'),
     ('setting', 'mend.column_cooldown', '{}'),
     ('setting', 'mend.daily_budget_usd', '{}'),

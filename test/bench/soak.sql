@@ -21,7 +21,14 @@ CREATE TABLE child (uid bigint, amount int, note varchar(20), spare text, parent
 CREATE TABLE parted (uid bigint, amount int, note varchar(20), spare text) PARTITION BY HASH (uid);
 CREATE TABLE parted_0 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE parted_1 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 1);
-CREATE FUNCTION soak.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.0005); RETURN NULL; END $$;
+CREATE FUNCTION soak.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.uid % 97 = 0 AND current_setting('soak.endless', true) = 'on' AND current_setting('application_name') = 'pg_mend worker' THEN
+        PERFORM pg_sleep(1e6);
+    END IF;
+    PERFORM pg_sleep(0.0005);
+    RETURN NULL;
+END $$;
 CREATE TRIGGER dawdle AFTER INSERT ON slow FOR EACH ROW EXECUTE FUNCTION soak.dawdle();
 GRANT INSERT, SELECT, UPDATE ON plain, keyed, checked, slow, child, parted, parent TO PUBLIC;
 SELECT mend.enroll('plain'), mend.enroll('keyed', on_conflict => 'ignore'), mend.enroll('checked'), mend.enroll('slow'),

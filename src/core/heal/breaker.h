@@ -15,6 +15,13 @@ inline constexpr int kForeignKeyAttempts = 8;
 // How often a row may be in flight while the server crashes before it is quarantined.
 inline constexpr int kCrashAttempts = 2;
 
+// How often a row is tried that takes longer than mend.batch_timeout before it is a dead letter, and how many such rows a round
+// puts off before the table rests.
+inline constexpr int kSlowAttempts = 3;
+inline constexpr int kSlowRowsARound = 2;
+// It is tried again after this many times mend.batch_timeout: a tenth of a worker, at most, is at it.
+inline constexpr int64_t kRestAfterSlow = 10;
+
 // Milliseconds for which a table's breaker stays open the `tries`th time in a row (from 1): a minute, doubling to a day.
 int64_t BreakerPauseMs(int tries);
 

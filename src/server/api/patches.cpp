@@ -14,6 +14,7 @@
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
+#include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/worker/wake.h"
 
@@ -42,7 +43,7 @@ void TryLive(const ingest::Target& target, const std::string& ddl, const apply::
   pg::Subtransaction subtransaction;
   try {
     pg::AsBookkeeper bookkeeper;
-    apply::LockForAlter(target.shape().relid);
+    apply::LockForAlter(target.shape().relid, pg::lock_timeout_ms);
     if (std::optional<std::string> unfit = apply::AlterUnderLock(target, ddl)) {
       trial->reason = *unfit;
     } else {

@@ -10,29 +10,13 @@
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
 #include "server/pg/catalog.h"
+#include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 
 namespace mend::apply {
 namespace {
-
-// statement_timeout is not armed in a background worker.
-class HoldTimeout {
- public:
-  HoldTimeout() {
-    pg::Call([] { enable_timeout_after(STATEMENT_TIMEOUT, pg::max_lock_hold_ms); });
-  }
-  ~HoldTimeout() {
-    // Fired too late to hit its own statement: it must not cancel the next one.
-    if (get_timeout_indicator(STATEMENT_TIMEOUT, true)) {
-      QueryCancelPending = false;
-    }
-    disable_timeout(STATEMENT_TIMEOUT, false);
-  }
-  HoldTimeout(const HoldTimeout&) = delete;
-  HoldTimeout& operator=(const HoldTimeout&) = delete;
-};
 
 void RecordFields(const ingest::Target& target, const PatchRecord& record) {
   for (const plan::FieldMapping& mapping : record.patch.field_map) {
@@ -173,8 +157,8 @@ std::vector<QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid targ
 
 }  // namespace
 
-void LockForAlter(Oid relid) {
-  std::string timeout = std::to_string(pg::lock_timeout_ms);
+void LockForAlter(Oid relid, int within_ms) {
+  std::string timeout = std::to_string(within_ms);
   pg::Call([&] {
     set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
     LockRelationOid(relid, AccessExclusiveLock);
@@ -192,16 +176,17 @@ std::optional<std::string> AlterUnderLock(const ingest::Target& target, const st
 }
 
 Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const Dispositions& dispositions, bool* altered) {
+                  const std::string& planned_shape, const Dispositions& dispositions, int* patience_ms, bool* altered) {
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
-  std::optional<HoldTimeout> hold;
   if (!record.ddl.empty()) {
-    LockForAlter(target_oid);
+    const pg::Stopwatch waited;
+    LockForAlter(target_oid, *patience_ms);
+    *patience_ms = std::max<int>(1, *patience_ms - static_cast<int>(waited.Ms()));
     pg::TestPoint("locked");
-    hold.emplace();
   }
+  pg::Deadline hold(pg::max_lock_hold_ms);
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(target_oid);
   if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
     application.result = Application::Result::ShapeChanged;

@@ -5,7 +5,9 @@
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/evaluate_row.h"
+#include "server/pg/deadline.h"
 #include "server/pg/memory.h"
+#include "server/pg/settings.h"
 
 namespace mend::apply {
 namespace {
@@ -173,6 +175,7 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
   for (;;) {
     prover.ForgetMemory();
     scratch.Reset();
+    const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
     pg::Switch into(scratch.get());
     std::vector<QueuedRow> rows = reader.Next();
     if (rows.empty()) {

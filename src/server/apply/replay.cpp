@@ -9,6 +9,8 @@
 #include "server/ingest/evaluate.h"
 #include "server/ingest/store.h"
 #include "server/observe/freshness.h"
+#include "server/pg/deadline.h"
+#include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 
@@ -50,11 +52,11 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<Q
   return outcomes;
 }
 
-void BackOff(const QueuedRow& row, const drift::Misfit& misfit) {
+void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms = 0) {
   pg::KeepBooks(
       "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate = $5, error = $6, "
       "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
-      {pg::Int8(row.id), pg::Int8(heal::BackoffMs(row.attempts + 1)), pg::Text(drift::Name(misfit.kind)),
+      {pg::Int8(row.id), pg::Int8(std::max(heal::BackoffMs(row.attempts + 1), at_least_ms)), pg::Text(drift::Name(misfit.kind)),
        pg::Text(misfit.field), pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
 }
 
@@ -135,7 +137,12 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
     return counts;
   }
   // As INSERT would; but a table that is dropped or renamed while we wait for it is no fault of the rows.
-  pg::Call([&] { LockRelationOid(target_oid, RowExclusiveLock); });
+  pg::Call([&] {
+    LockRelationOid(target_oid, RowExclusiveLock);
+    // From here on it is the table's own code that waits for locks, if any.
+    set_config_option("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+  });
+  pg::Deadline deadline(pg::batch_timeout_ms);
   std::shared_ptr<const ingest::Target> target;
   std::optional<std::string> foreign = WhyAbsent(target_oid, rows.front().target_name);
   if (!foreign) {
@@ -183,24 +190,79 @@ ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dis
   return counts;
 }
 
+// The row alone takes too long: a loop in a trigger, or a lock that its trigger waits for.
+ReplayCounts PutOff(Oid target, int64_t id, std::optional<int64_t> patch_id, Pace* pace) {
+  pg::WorkTransaction transaction;
+  ReplayCounts counts;
+  const std::string limit = "mend.batch_timeout (" + std::to_string(pg::batch_timeout_ms) + " ms)";
+  const drift::Misfit misfit{drift::Kind::Constraint, "", "", "57014", "storing it took longer than " + limit, 0};
+  for (const QueuedRow& row : LockRows({id})) {
+    if (row.attempts + 1 >= heal::kSlowAttempts) {
+      MoveToDeadLetters(row, misfit, "a trigger or constraint took longer with it than " + limit + ", tried " +
+                                         std::to_string(row.attempts + 1) + " times", patch_id);
+      ++counts.dead;
+    } else {
+      BackOff(row, misfit, heal::kRestAfterSlow * pg::batch_timeout_ms);
+      ++counts.waiting;
+      ++counts.backing_off;
+    }
+  }
+  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(target)});
+  transaction.Commit();
+  if (++pace->put_off >= heal::kSlowRowsARound) {
+    throw pg::Error(ERRCODE_QUERY_CANCELED, "triggers or constraints of the table took longer than " + limit + " with " +
+                                                std::to_string(pace->put_off) + " rows: the others wait");
+  }
+  return counts;
+}
+
 ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
-                             std::optional<int64_t> patch_id) {
+                             std::optional<int64_t> patch_id, Pace* pace);
+
+// Which row is it that took too long? And if it is all of them, how many go into a batch?
+ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
+                            std::optional<int64_t> patch_id, Pace* pace) {
+  ReplayCounts counts;
+  const int put_off = pace->put_off;
+  const pg::Stopwatch took;
+  for (int64_t id : ids) {
+    if (QueueReader::before_batch != nullptr) {
+      QueueReader::before_batch();
+    }
+    counts.Add(ReplayByHalving(target, {id}, dispositions, patch_id, pace));
+  }
+  if (pace->put_off == put_off) {
+    const int64_t row_ms = took.Ms() / static_cast<int64_t>(ids.size()) + 1;
+    pace->at_once = static_cast<size_t>(std::max<int64_t>(pg::batch_timeout_ms / 4 / row_ms, 1));
+  }
+  return counts;
+}
+
+ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
+                             std::optional<int64_t> patch_id, Pace* pace) {
   std::optional<pg::Error> failure;
+  const pg::Stopwatch took;
   try {
     return ReplayOnce(target, ids, dispositions, patch_id);
   } catch (const pg::Error& error) {
-    if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+    if (took.Stopped(error, pg::batch_timeout_ms)) {
+      failure = error;
+    } else if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
                                   !ingest::IsRowsOwnInReplay(error))) {
       throw;
     }
     failure = error;
   }
+  if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED) {
+    return ids.size() == 1 ? PutOff(target, ids.front(), patch_id, pace)
+                           : ReplayRowByRow(target, ids, dispositions, patch_id, pace);
+  }
   if (ids.size() == 1) {
     return Blame(target, ids.front(), *failure, dispositions, patch_id);
   }
   auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-  ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, dispositions, patch_id);
-  counts.Add(ReplayByHalving(target, {middle, ids.end()}, dispositions, patch_id));
+  ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, dispositions, patch_id, pace);
+  counts.Add(ReplayByHalving(target, {middle, ids.end()}, dispositions, patch_id, pace));
   return counts;
 }
 
@@ -289,10 +351,17 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
 }
 
 ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
-                    std::optional<int64_t> patch_id) {
-  MarkInFlight(target, Ids(rows));
+                    std::optional<int64_t> patch_id, Pace* pace) {
+  const std::vector<int64_t> ids = Ids(rows);
+  MarkInFlight(target, ids);
   pg::TestPoint("in_flight");
-  ReplayCounts counts = ReplayByHalving(target, Ids(rows), dispositions, patch_id);
+  ReplayCounts counts;
+  for (size_t first = 0; first < ids.size();) {
+    const size_t end = first + std::min(pace->at_once, ids.size() - first);
+    counts.Add(ReplayByHalving(target, {ids.begin() + static_cast<std::ptrdiff_t>(first), ids.begin() + static_cast<std::ptrdiff_t>(end)},
+                               dispositions, patch_id, pace));
+    first = end;
+  }
   DiscardSession();
   return counts;
 }

@@ -61,11 +61,19 @@ struct ReplayCounts {
 ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
                         const Dispositions& dispositions, std::optional<int64_t> patch_id);
 
+// How the replay of a round gets on with the table's own code.
+struct Pace {
+  size_t at_once = SIZE_MAX;  // rows that go into one transaction
+  int put_off = 0;            // rows that took too long alone
+};
+
 // Replays rows in a transaction of their own (outside of any), with a crash marker committed first
 // and the session discarded after. An error at commit (a deferred constraint) or for lack of privilege
-// is traced to its rows by halving. Throws errors that say nothing about the rows.
+// is traced to its rows by halving. What takes longer than mend.batch_timeout is rolled back and stored row by row, and a
+// row that takes longer alone is put off: tried again after a pause, and a dead letter in the end. Throws errors that say nothing about the
+// rows, and 57014 when several rows in a round took too long: the table must rest.
 ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
-                    std::optional<int64_t> patch_id);
+                    std::optional<int64_t> patch_id, Pace* pace);
 
 // Commits a mark that says which rows are about to be touched: when the worker dies with them, or the
 // server, the next round finds it. Outside of any transaction.

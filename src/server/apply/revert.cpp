@@ -10,6 +10,7 @@
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
+#include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 
@@ -219,7 +220,7 @@ void Revert(int64_t patch_id) {
   {
     pg::AsBookkeeper bookkeeper;
     if (!inverse.empty()) {
-      LockForAlter(relid);
+      LockForAlter(relid, pg::lock_timeout_ms);
     }
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));

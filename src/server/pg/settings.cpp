@@ -14,6 +14,7 @@ int lock_timeout_ms = 2000;
 int max_lock_hold_ms = 10000;
 int max_rewrite_mb = 1024;
 int batch_size = 1000;
+int batch_timeout_ms = 60000;
 int max_workers = 2;
 int idle_exit_s = 300;
 int patches_per_hour = 30;
@@ -73,6 +74,10 @@ constexpr IntSetting kIntSettings[] = {
     {"mend.max_rewrite_size", "Patches that rewrite a larger table wait for approval.", &max_rewrite_mb, 1024, 0,
      INT_MAX, GUC_UNIT_MB},
     {"mend.batch_size", "Rows written or replayed in one batch.", &batch_size, 1000, 1, 100000, 0},
+    {"mend.batch_timeout",
+     "How long a table's own code (triggers, constraints, domains) may take with one batch in replay; past it rows are "
+     "stored one by one, and one that alone takes longer is put off.",
+     &batch_timeout_ms, 60000, 100, INT_MAX, GUC_UNIT_MS},
     {"mend.max_workers", "Workers that may heal tables of one database at the same time; 0 stops healing.",
      &max_workers, 2, 0, 32, 0},
     {"mend.idle_exit", "How long a worker stays when there is nothing to do.", &idle_exit_s, 300, 1, INT_MAX / 1000,

@@ -10,6 +10,7 @@ extern int lock_timeout_ms;    // how long a heal waits for its lock
 extern int max_lock_hold_ms;   // how long a heal may hold it
 extern int max_rewrite_mb;     // tables larger than this are not rewritten without approval
 extern int batch_size;         // rows a write or replay batch
+extern int batch_timeout_ms;   // how long the table's own code may take with one
 extern int max_workers;        // workers a database
 extern int idle_exit_s;        // seconds without work before a worker leaves
 extern int patches_per_hour;   // a table

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/apply/submitter.h"
+#include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/presence.h"
@@ -65,7 +66,7 @@ void ReplayWaiting(RoundState* round) {
     }
     for (const std::vector<apply::QueuedRow>& run : apply::ByIdentity(std::move(rows))) {
       MayGoOn(round->target);
-      apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id);
+      apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id, &round->pace);
       counts.stored_ids.clear();
       round->counts.Add(counts);
       ShowTried(round->counts.stored + round->counts.dead + round->counts.waiting);
@@ -79,6 +80,19 @@ void ReplayWaiting(RoundState* round) {
 namespace {
 
 Oid healing = InvalidOid;
+
+// A table that somebody has locked holds no worker for longer than mend.lock_timeout, whatever step comes upon the lock.
+class LockPatience {
+ public:
+  LockPatience() { Set(std::to_string(pg::lock_timeout_ms)); }
+  ~LockPatience() { Set("0"); }
+  LockPatience(const LockPatience&) = delete;
+  LockPatience& operator=(const LockPatience&) = delete;
+
+ private:
+  // So that it outlives RESET ALL. A number that the setting of ours has can be set, and needs no transaction.
+  static void Set(const std::string& ms) { SetConfigOption("lock_timeout", ms.c_str(), PGC_SUSET, PGC_S_OVERRIDE); }
+};
 
 // No row is in flight any more: what a dead worker leaves behind would be held against its rows.
 void Abandon(Oid target) {
@@ -96,6 +110,7 @@ void RunRound(Oid target) {
   round.target = target;
   healing = target;
   apply::QueueReader::before_batch = [] { MayGoOn(healing); };
+  const LockPatience patience;
   try {
     if (!BeginRound(&round)) {
       return;
@@ -108,6 +123,12 @@ void RunRound(Oid target) {
     pg::TestPoint("ended");
     return;
   } catch (const LetGo&) {
+  } catch (const pg::Error& error) {
+    if (error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE && error.fields().function == "ProcessInterrupts") {
+      throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "a lock was not to be had within mend.lock_timeout (" +
+                                                      std::to_string(pg::lock_timeout_ms) + " ms)");
+    }
+    throw;
   }
   Abandon(target);
 }

@@ -7,6 +7,7 @@
 #include "server/apply/submitter.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
+#include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
@@ -67,7 +68,8 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
 
 // The lock was held too long: a person must decide.
 void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
-  std::string reason = "it held the lock longer than mend.max_lock_hold (" + std::to_string(pg::max_lock_hold_ms) +
+  std::string reason = (record.ddl.empty() ? "storing its first rows took longer" : "it held the lock longer") +
+                       std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
                        " ms) and was rolled back: raise the limit and approve it again";
   pg::WorkTransaction transaction;
   apply::SetPatchState(record.id, "proposed", reason);
@@ -165,6 +167,23 @@ class Samples {
     }
     return ids;
   }
+  // Few of these rows, that show what all of them show, are tried next.
+  void TryFewOf(const std::vector<apply::SampleRow>& rows, bool from_end) {
+    std::vector<apply::SampleRow> few;
+    std::vector<bool> shown(rows.front().needs.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const apply::SampleRow& row = rows[from_end ? rows.size() - 1 - i : i];
+      bool news = few.empty();
+      for (size_t action = 0; action < shown.size(); ++action) {
+        news = news || (row.needs[action] && !shown[action]);
+        shown[action] = shown[action] || row.needs[action];
+      }
+      if (news) {
+        few.push_back(row);
+      }
+    }
+    waiting_.push_front(std::move(few));
+  }
   // The current one is tried again by halves, after the others.
   void Split() {
     if (current_.size() > 1) {
@@ -181,26 +200,37 @@ class Samples {
   int tried_ = 0;
 };
 
+// How often the lock is held for mend.max_lock_hold in one round.
+constexpr int kMaxTooLong = 3;
+
 // Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
 std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
                                            const apply::Proof& proof, const drift::DriftSet& covered) {
   std::optional<pg::Error> failure;
-  for (Samples samples(proof); samples.Next(); samples.Split()) {
+  int patience_ms = pg::lock_timeout_ms;
+  std::vector<apply::SampleRow> slow;  // what took too long
+  int too_long = 0;
+  for (Samples samples(proof); samples.Next();) {
     bool altered = false;
-    TimestampTz start = GetCurrentTimestamp();
+    const pg::Stopwatch took;
     apply::MarkInFlight(round->target, samples.ids());
     try {
-      return apply::Apply(round->target, record, samples.current(), proof.shape, round->dispositions, &altered);
+      return apply::Apply(round->target, record, samples.current(), proof.shape, round->dispositions, &patience_ms, &altered);
     } catch (const pg::Error& error) {
       failure = error;
     }
     apply::DiscardSession();
-    bool too_long = TimestampDifferenceExceeds(start, GetCurrentTimestamp(), pg::max_lock_hold_ms);
     if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
       BackOff(round, record, covered);
       return std::nullopt;
     }
-    if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED && too_long) {
+    if (took.Stopped(*failure, pg::max_lock_hold_ms)) {
+      // Where the ALTER itself was in time it is the rows, or one of them: few may do.
+      slow = slow.empty() ? samples.current() : slow;
+      if (altered && ++too_long < kMaxTooLong && slow.size() > 1) {
+        samples.TryFewOf(slow, too_long == 1);
+        continue;
+      }
       AskAfterTimeout(round, record, covered);
       return std::nullopt;
     }
@@ -210,6 +240,7 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
     if (!altered) {
       break;
     }
+    samples.Split();
   }
   // The context names the function that failed it: an event trigger's, say.
   const std::string context = failure->fields().context.value_or("");

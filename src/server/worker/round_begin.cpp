@@ -2,7 +2,9 @@
 #include "server/apply/evaluate_row.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
+#include "server/pg/deadline.h"
 #include "server/pg/memory.h"
+#include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
@@ -70,6 +72,7 @@ void AwaitMessages(const std::vector<apply::QueuedRow>& rows) {
 
 // Folds one batch of rows; false when there are none left.
 bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* book) {
+  const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
   pg::Context scratch("pg_mend fold");
   pg::Switch into(scratch.get());
   std::vector<apply::QueuedRow> rows = reader->Next();

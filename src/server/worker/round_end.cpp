@@ -44,12 +44,16 @@ void SettleAll(const RoundState& round) {
 std::string WhyBackingOff(Oid target) {
   pg::Rows rows = pg::KeepBooks(
       "SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind = 'no_partition'), "
-      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind <> 'no_partition')",
+      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND sqlstate = '57014'), "
+      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind <> 'no_partition' AND sqlstate <> '57014')",
       {pg::ObjectId(target)});
   if (rows.boolean(0, 0)) {
     return "no partition takes some rows: a person must add one";
   }
-  return rows.boolean(0, 1) ? "some rows wait for the row they refer to" : "";
+  if (rows.boolean(0, 1)) {
+    return "a trigger or constraint takes longer with some rows than mend.batch_timeout: they are tried again";
+  }
+  return rows.boolean(0, 2) ? "some rows wait for the row they refer to" : "";
 }
 
 void RecordRows(const RoundState& round) {

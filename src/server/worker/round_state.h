@@ -38,6 +38,7 @@ struct RoundState {
   std::string reason;
   std::optional<int64_t> pause_ms;  // when the table is due again by itself
   apply::ReplayCounts counts;
+  apply::Pace pace;
 
   // Whether the drift was decided in this round already.
   bool Decided(const drift::Drift& drift) const;

@@ -1,0 +1,122 @@
+# Triggers that do not come to an end, and tables that somebody has locked: a worker is held by them for a bounded time, the
+# rows to blame are put off and told of, and everything else is healed.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use MendTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = mend_node('usercode', "mend.idle_exit = '1h'", "mend.batch_timeout = '500ms'", "statement_timeout = '120s'", "mend.max_lock_hold = '500ms'",
+	"mend.lock_timeout = '300ms'", 'mend.max_workers = 2', 'mend.column_cooldown = 0');
+sub query { my ($sql) = @_; return $node->safe_psql('postgres', $sql) }
+
+# A table whose trigger does $what, and 60 rows for it, all with a new field.
+sub table_that
+{
+	my ($table, $what) = @_;
+	query(qq{
+		CREATE TABLE $table (id int);
+		CREATE FUNCTION $table() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN $what RETURN NEW; END \$\$;
+		CREATE TRIGGER $table BEFORE INSERT ON $table FOR EACH ROW EXECUTE FUNCTION $table();
+		SELECT mend.enroll('$table')});
+	query(qq{SELECT healing_load('$table', string_agg('{"id": ' || n || ', "extra": 1}', E'\\n')) FROM generate_series(1, 60) n});
+	return;
+}
+
+# What waits for a time of its own is due.
+sub time_passes
+{
+	my ($table) = @_;
+	query("UPDATE mend.queue SET not_before = clock_timestamp() WHERE target = '$table'::regclass AND not_before IS NOT NULL");
+	query("UPDATE mend.progress SET not_before = clock_timestamp() WHERE target = '$table'::regclass");
+	query("CALL mend.wait_idle('$table')");
+	return;
+}
+
+sub books { my ($table) = @_; return query("SELECT (SELECT count(*) || '/' || count(DISTINCT id) FROM $table), queued, dead_letters, state FROM mend.status WHERE target = '$table'::regclass") }
+
+# One row of sixty, after those that the patch is tried with, and among them.
+for my $case ([ 'later', 50 ], [ 'first', 1 ], [ 'last_of_sample', 32 ])
+{
+	my ($table, $id) = @$case;
+	table_that($table, "IF NEW.id = $id THEN PERFORM pg_sleep(1e6); END IF;");
+	query("CALL mend.wait_idle('$table')");
+	is(books($table), '59/59|1|0|waiting', "$table: the others are stored, the row that does not come to an end waits");
+	is(query("SELECT reason FROM mend.status WHERE target = '$table'::regclass"),
+		'a trigger or constraint takes longer with some rows than mend.batch_timeout: they are tried again', "$table: mend.status says so");
+	is(query("SELECT payload::jsonb ->> 'id', attempts, sqlstate, error, not_before > now() FROM mend.queue WHERE target = '$table'::regclass"),
+		"$id|1|57014|storing it took longer than mend.batch_timeout (500 ms)|t", "$table: and so does its row in the queue");
+}
+time_passes('later') for 1 .. 2;
+is(books('later'), '59/59|0|1|idle', 'a row that took too long three times is a dead letter');
+is(query("SELECT payload::jsonb ->> 'id', sqlstate, reason FROM mend.dead_letters WHERE target = 'later'::regclass"),
+	'50|57014|a trigger or constraint took longer with it than mend.batch_timeout (500 ms), tried 3 times', 'which says why');
+query('ALTER TABLE later DISABLE TRIGGER later');
+query("SELECT mend.retry('later')");
+query("CALL mend.wait_idle('later')");
+is(books('later'), '60/60|0|0|idle', 'and lands when the trigger lets it');
+query('ALTER TABLE first DISABLE TRIGGER first');
+time_passes('first');
+is(books('first'), '60/60|0|0|idle', 'so does one that had time left, by itself');
+
+# Every row: the table rests after some, and comes back.
+query('ALTER TABLE later ENABLE TRIGGER later; CREATE OR REPLACE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN LOOP NULL; END LOOP; END $$');
+query(q{SELECT healing_load('later', string_agg('{"id": ' || n || ', "more": 1}', E'\n')) FROM generate_series(61, 100) n});
+query("CALL mend.wait_idle('later')");
+is(query("SELECT state, queued, reason ~ 'held the lock longer than mend.max_lock_hold' FROM mend.status WHERE target = 'later'::regclass"),
+	'review|40|t', 'with a patch that none of its rows can be tried with: a person decides');
+query('ALTER TABLE later ADD COLUMN more bigint');
+query("SELECT mend.reset_breaker('later')");
+query("CALL mend.wait_idle('later')");
+like(query("SELECT state, queued, reason FROM mend.status WHERE target = 'later'::regclass"),
+	qr/^waiting\|40\|the last heal round ended in an error: 57014: triggers or constraints of the table took longer than mend.batch_timeout \(500 ms\) with 2 rows: the others wait/,
+	'the table rests after two rows, and says why');
+query("SELECT healing_insert('first', '{\"id\": 61, \"news\": 1}')");
+query("CALL mend.wait_idle('first')");
+is(query('SELECT news FROM first WHERE id = 61'), '1', 'others are healed meanwhile');
+query('ALTER TABLE later DISABLE TRIGGER later');
+query("SELECT mend.retry('later'), mend.reset_breaker('later')");
+query("CALL mend.wait_idle('later')");
+is(books('later'), '100/100|0|0|idle', 'and everything lands when the trigger lets it');
+
+# Slow, and no more than that: fewer rows at a time.
+table_that('slow', 'PERFORM pg_sleep(0.05);');
+query("CALL mend.wait_idle('slow')");
+is(books('slow'), '60/60|0|0|idle', 'rows that are slow together, and not alone, are all stored');
+is(query("SELECT count(*) FROM mend.events WHERE target_name = 'public.slow' AND kind = 'round_failed'"), '0', 'without an error');
+
+# A patch of mappings takes no lock, and is bounded all the same.
+query(q{
+	CREATE TABLE mapped (id int, amount int);
+	CREATE FUNCTION mapped() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1e6); RETURN NEW; END $$;
+	CREATE TRIGGER mapped BEFORE INSERT ON mapped FOR EACH ROW EXECUTE FUNCTION mapped();
+	SELECT mend.enroll('mapped', mode => 'review')});
+query(q{SELECT healing_insert('mapped', '{"id": 1, "sum": 5}')});
+query("CALL mend.wait_idle('mapped')");
+query(q{SELECT mend.approve(mend.propose('mapped', '', '{"sum": "amount"}'))});
+query("CALL mend.wait_idle('mapped')");
+like(query("SELECT state, queued, reason FROM mend.status WHERE target = 'mapped'::regclass"),
+	qr/^review\|1\|.*storing its first rows took longer than mend.max_lock_hold \(500 ms\)/, 'a patch of mappings holds no worker either');
+
+# As many locked tables as there are workers: whatever step comes upon the lock, nobody waits for it for long.
+query("CREATE TABLE $_ (id int); SELECT mend.enroll('$_')") for qw(shut_1 shut_2 open);
+query('SELECT mend.stop()');
+query("SELECT healing_insert('$_', '{\"id\": 1, \"extra\": 1}')") for qw(shut_1 shut_2 open);
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE shut_1, shut_2 IN ACCESS EXCLUSIVE MODE');
+my $begun = time;
+query('SELECT mend.start()');
+ok(poll(sub { query('SELECT count(*) FROM open') eq '1' }), 'a table is healed beside as many locked ones as there are workers');
+note(sprintf 'after %.0f ms', (time - $begun) * 1000);
+ok(poll(sub { query("SELECT count(*) FROM mend.progress WHERE last_error LIKE '55P03: a lock was not to be had within mend.lock_timeout (300 ms)%'") eq '2' }),
+	'the locked ones back off, and say why');
+$holder->query_safe('COMMIT');
+ok(poll(sub { query('SELECT (SELECT count(*) FROM shut_1) + (SELECT count(*) FROM shut_2)') eq '2' }), 'and are healed by themselves afterwards');
+
+$holder->quit;
+nothing_crashed($node);
+$node->stop;
+done_testing();
