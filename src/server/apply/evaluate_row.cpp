@@ -36,12 +36,19 @@ const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& pa
   return misfits_;
 }
 
-void RowEvaluator::RecallMissing(const QueuedRow& row) {
-  if (row.kind != drift::Kind::MissingRequired || !target_.shape().has_before_insert) {
-    return;
+bool RowEvaluator::Brings(const std::string& column, bool or_null) const {
+  for (size_t i = 0; i < converted_.columns.size(); ++i) {
+    if (target_.shape().columns[static_cast<size_t>(converted_.columns[i])].name == column) {
+      return or_null || converted_.nulls[i] == 0;
+    }
   }
+  return false;
+}
+
+void RowEvaluator::RecallMissing(const QueuedRow& row) {
   const plan::Column* column = target_.shape().Find(row.field);
-  if (column == nullptr || !column->not_null) {
+  if (row.kind != drift::Kind::MissingRequired || column == nullptr || !column->not_null ||
+      !(target_.shape().has_before_insert || column->has_default)) {
     return;
   }
   for (const drift::Misfit& misfit : misfits_) {
@@ -49,10 +56,9 @@ void RowEvaluator::RecallMissing(const QueuedRow& row) {
       return;
     }
   }
-  for (size_t i = 0; i < converted_.columns.size(); ++i) {
-    if (&target_.shape().columns[static_cast<size_t>(converted_.columns[i])] == column && converted_.nulls[i] == 0) {
-      return;
-    }
+  const bool gets_default = column->default_is_given && !Brings(column->name, true);
+  if (gets_default || Brings(column->name, false)) {
+    return;
   }
   misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
 }

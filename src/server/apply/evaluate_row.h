@@ -37,6 +37,8 @@ class RowEvaluator {
   // The same of the row that another has just evaluated, whose payload is not read a second time.
   const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const QueuedRow& row);
   const json::Document& payload() const { return document_; }
+  // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL.
+  bool Brings(const std::string& column, bool or_null) const;
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory() { evaluator_.ForgetMemory(); }
 
@@ -44,8 +46,8 @@ class RowEvaluator {
   // Takes in a row; false when there is nothing to convert: the misfit says why.
   bool Read(const QueuedRow& row);
   const std::vector<drift::Misfit>& Convert(const json::Document& payload, const QueuedRow& row);
-
-  // BEFORE triggers may fill in what is required: only storing a row shows what they leave NULL, and the row remembers.
+  // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they leave NULL, and the row
+  // remembers.
   void RecallMissing(const QueuedRow& row);
 
   const ingest::Target& target_;

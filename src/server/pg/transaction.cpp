@@ -36,6 +36,20 @@ void Transaction::Commit() {
   open_ = false;
 }
 
+void Transaction::CommitUnflushed() {
+  class Unflushed {
+   public:
+    Unflushed() { synchronous_commit = SYNCHRONOUS_COMMIT_OFF; }
+    ~Unflushed() { synchronous_commit = before_; }
+    Unflushed(const Unflushed&) = delete;
+    Unflushed& operator=(const Unflushed&) = delete;
+
+   private:
+    int before_ = synchronous_commit;
+  } unflushed;
+  Commit();
+}
+
 void AwaitItsMessages(FullTransactionId transaction) {
   const uint64_t next = U64FromFullTransactionId(ReadNextFullTransactionId());
   const uint64_t number = U64FromFullTransactionId(transaction);

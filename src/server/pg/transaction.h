@@ -14,6 +14,8 @@ class Transaction {
   Transaction& operator=(const Transaction&) = delete;
 
   void Commit();
+  // The same without waiting for the disk: a crash may undo it, though never without all that was committed later.
+  void CommitUnflushed();
 
  private:
   bool open_ = true;

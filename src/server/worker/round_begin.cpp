@@ -119,7 +119,7 @@ void Fold(RoundState* round) {
                 {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested),
                  pg::Int8(round->low_id)});
   pg::TestPoint("folding");
-  transaction.Commit();
+  transaction.CommitUnflushed();  // what a crash undoes is folded again
 }
 
 // Takes up what people have asked for.
@@ -191,7 +191,7 @@ bool BeginRound(RoundState* round) {
   }
   pg::KeepBooks("UPDATE mend.progress SET state = 'healing', reason = NULL WHERE target = $1",
                 {pg::ObjectId(round->target)});
-  transaction.Commit();
+  transaction.CommitUnflushed();  // requests that a crash brings back are taken up again
   Fold(round);
   pg::TestPoint("folded");
   return true;
