@@ -14,9 +14,15 @@ namespace {
 constexpr size_t kBatchBytes = 16 * 1024 * 1024;
 
 // The form of QueuedRow, in which rows are read. A settings object is mostly empty, and writing jsonb as text takes time.
-#define MEND_IDENTITY "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text, crashes, not_before IS NOT NULL, attempts"
-#define MEND_WHOLE_ROW MEND_IDENTITY ", octet_length(payload), payload, kind, field, sqlstate, error"
-#define MEND_ROW_WITHOUT_PAYLOAD MEND_IDENTITY ", octet_length(payload), NULL::text, NULL::text, NULL::text, NULL::text, NULL::text"
+#define MEND_IDENTITY                                                                                                 \
+  "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, crashes, not_before " \
+  "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, "
+constexpr char kWhole[] = MEND_IDENTITY "payload, kind, field, sqlstate, error";
+constexpr char kWithoutPayload[] =
+    MEND_IDENTITY "NULL::text AS payload, NULL::text AS kind, NULL::text AS field, NULL::text AS sqlstate, NULL::text AS error";
+constexpr char kDeadLetter[] =
+    "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, 0 AS crashes, "
+    "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
 
 std::vector<QueuedRow> ToRows(pg::BookRows* rows, size_t* bytes = nullptr) {
   std::vector<QueuedRow> result(rows->size());
@@ -53,6 +59,27 @@ pg::Param Snapshot(const std::optional<std::string>& text) {
 }
 
 pg::Param Xid8(uint64_t xid) { return {XID8OID, UInt64GetDatum(xid), false}; }
+
+// Of a query for rows: the first up to a batch's bytes, and at least one. The sizes of payloads are known without reading
+// them; rows keep the order that the query gives them.
+std::string UpToABatch(const std::string& columns, const std::string& rows) {
+  return "SELECT * FROM (SELECT q.*, sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before "
+         "FROM (SELECT " + columns + " FROM " + rows + ") q) w WHERE bytes_before IS NULL OR bytes_before < " +
+         std::to_string(kBatchBytes);
+}
+
+std::string InOrder(const char* columns) {
+  return UpToABatch(columns,
+                    "mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
+                    "AND (not_before IS NULL OR not_before <= clock_timestamp()) ORDER BY target, id LIMIT $3");
+}
+
+std::string InWindow(const char* columns) {
+  return UpToABatch(columns,
+                    "mend.queue WHERE target = $1 AND (xid, id) > ($2, $3) AND pg_visible_in_snapshot(xid, $4) "
+                    "AND ($5 IS NULL OR (xid >= pg_snapshot_xmin($5) AND NOT pg_visible_in_snapshot(xid, $5))) "
+                    "ORDER BY queue.xid, queue.id LIMIT $6");
+}
 
 }  // namespace
 
@@ -100,36 +127,28 @@ std::vector<QueuedRow> QueueReader::Fetch(long limit, size_t* bytes) {
   // sorting it for every batch would make long queues quadratic. As a range of (target, id), so that it is the index of the
   // table's own rows: for an equal target the primary key gives the order, too, at the price of all other tables' rows.
   pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
+  static const std::string in_order_whole = InOrder(kWhole), in_order_identities = InOrder(kWithoutPayload),
+                           in_window_whole = InWindow(kWhole), in_window_identities = InWindow(kWithoutPayload),
+                           dead_letters = UpToABatch(
+                               kDeadLetter,
+                               "mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
+                               "'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy') "
+                               "ORDER BY target, id LIMIT $3");
   const pg::Param target = pg::ObjectId(target_), after = pg::Int8(last_id_), at_most = pg::Int8(static_cast<int64_t>(limit));
-  if (of_ == Of::DeadLetters) {
-    pg::BookRows rows(
-        "SELECT id, '0'::xid8, target_name, submitter, submitted_by::text, nullif(context, '{}')::text, 0, false, 0, "
-        "octet_length(payload), payload, kind, field, sqlstate, error "
-        "FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', 'type_conflict', "
-        "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY target, id LIMIT $3",
-        {target, after, at_most});
-    return ToRows(&rows, bytes);
-  }
-#define MEND_QUEUE_IN_ORDER(columns)                                                                              \
-  "SELECT " columns " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 AND (not_before IS NULL OR " \
-  "not_before <= clock_timestamp()) ORDER BY target, id LIMIT $3"
-#define MEND_QUEUE_WINDOW(columns)                                                                             \
-  "SELECT " columns " FROM mend.queue WHERE target = $1 AND (xid, id) > ($2, $3) AND pg_visible_in_snapshot(xid, $4) " \
-  "AND ($5 IS NULL OR (xid >= pg_snapshot_xmin($5) AND NOT pg_visible_in_snapshot(xid, $5))) "                  \
-  "ORDER BY queue.xid, queue.id LIMIT $6"
   const bool whole = of_ == Of::Rows;
-  if (!window_.upto) {
-    pg::BookRows rows(whole ? MEND_QUEUE_IN_ORDER(MEND_WHOLE_ROW) : MEND_QUEUE_IN_ORDER(MEND_ROW_WITHOUT_PAYLOAD),
-                      {target, after, at_most});
+  if (window_.upto && of_ != Of::DeadLetters) {
+    pg::BookRows rows((whole ? in_window_whole : in_window_identities).c_str(),
+                      {target, Xid8(last_xid_), after, Snapshot(window_.upto), Snapshot(window_.after), at_most});
     return ToRows(&rows, bytes);
   }
-  pg::BookRows rows(whole ? MEND_QUEUE_WINDOW(MEND_WHOLE_ROW) : MEND_QUEUE_WINDOW(MEND_ROW_WITHOUT_PAYLOAD),
-                    {target, Xid8(last_xid_), after, Snapshot(window_.upto), Snapshot(window_.after), at_most});
+  const std::string& sql = of_ == Of::DeadLetters ? dead_letters : whole ? in_order_whole : in_order_identities;
+  pg::BookRows rows(sql.c_str(), {target, after, at_most});
   return ToRows(&rows, bytes);
 }
 
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
-  pg::BookRows found("SELECT " MEND_WHOLE_ROW " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE", {pg::Int8Array(ids)});
+  static const std::string sql = std::string("SELECT ") + kWhole + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
+  pg::BookRows found(sql.c_str(), {pg::Int8Array(ids)});
   std::vector<QueuedRow> rows = ToRows(&found);
   // The index gives them in order, and PostgreSQL does not know it: it would sort whole payloads.
   const auto earlier = [](const QueuedRow& one, const QueuedRow& other) { return one.id < other.id; };
