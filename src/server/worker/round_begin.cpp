@@ -149,8 +149,9 @@ void TakeRequests(Oid target) {
 
 bool BeginRound(RoundState* round) {
   pg::WorkTransaction transaction;
+  // Kept from being unenrolled for this transaction: no progress is left of a table that is no landing table.
   pg::Rows enrolled = pg::KeepBooks(
-      "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused'",
+      "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
       {pg::ObjectId(round->target)});
   if (enrolled.empty()) {
     return false;
