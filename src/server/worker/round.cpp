@@ -117,6 +117,7 @@ void RunRound(Oid target) {
     ApplyApproved(&round);
     ShowProgress("planning for " + round.target_name);
     PlanAndApply(&round);
+    ProfileUnrecorded(&round);
     ReplayWaiting(&round);
     EndRound(&round);
     pg::TestPoint("ended");

@@ -84,6 +84,19 @@ bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* 
   return true;
 }
 
+// A sender makes up names, and the books are full of them: said once, until there is room again.
+void CountUnrecorded(RoundState* round, int64_t misfits) {
+  if (round->unrecorded == 0) {
+    observe::Record("drift_capped", round->target_name, std::nullopt,
+                    "{\"reason\": \"" + std::to_string(heal::kMostNewFields) +
+                        " new fields wait: more are not recorded, and their rows wait\"}",
+                    observe::kWorker);
+  }
+  round->unrecorded += misfits;
+  pg::KeepBooks("UPDATE mend.progress SET unrecorded = $2 WHERE target = $1",
+                {pg::ObjectId(round->target), pg::Int8(round->unrecorded)});
+}
+
 // Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue must not hold back
 // vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to which it was, or not at all.
 void Fold(RoundState* round) {
@@ -106,6 +119,9 @@ void Fold(RoundState* round) {
   pg::KeepBooks("UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, low_id = $4 WHERE target = $1",
                 {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested),
                  pg::Int8(round->low_id)});
+  if (book->unrecorded() > 0) {
+    CountUnrecorded(round, book->unrecorded());
+  }
   pg::TestPoint("folding");
   transaction.Commit();
 }
@@ -150,12 +166,13 @@ bool BeginRound(RoundState* round) {
   TakeRequests(round->target);
   pg::Rows progress = pg::KeepBooks(
       "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), "
-      "pg_current_snapshot()::text FROM mend.progress WHERE target = $1 FOR UPDATE",
+      "pg_current_snapshot()::text, unrecorded FROM mend.progress WHERE target = $1 FOR UPDATE",
       {pg::ObjectId(round->target)});
   round->requested = progress.int8(0, 0);
   round->low_id = progress.int8(0, 3);
   round->window.after = progress.maybe(0, 1);
   round->window.upto = progress.text(0, 5);
+  round->unrecorded = progress.int8(0, 6);
   round->replay_all = progress.boolean(0, 4) || !round->window.after;
   if (std::optional<std::string> why = apply::WhyAbsent(round->target, round->target_name)) {
     BuryAll(round, *why);
