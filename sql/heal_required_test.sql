@@ -46,7 +46,27 @@ SELECT to_jsonb(u) FROM u ORDER BY id;
 SELECT * FROM patches WHERE target = 'u';
 SELECT * FROM drifts WHERE target = 'u';
 
+-- A default that comes to nothing, and one that a patch puts over it; what brings null itself gets no default. With and without a trigger.
+CREATE TABLE d (id int, code text NOT NULL DEFAULT nullif('x', 'x'));
+CREATE TABLE e (id int, code text NOT NULL DEFAULT nullif('x', 'x'));
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER nothing BEFORE INSERT ON e FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT mend.enroll(t::regclass, allow => '{add_column,widen_type,set_default,map_field}') FROM unnest('{d,e}'::text[]) t;
+SELECT t, healing_load(t::regclass, '[{"id": 1}, {"id": 2, "code": null}, {"id": 3, "code": "own"}]') FROM unnest('{d,e}'::text[]) t;
+CALL mend.wait_idle();
+SELECT target, field, kind, rows, state FROM drifts WHERE target IN ('d', 'e');
+SELECT t, ok, rows_tried, rows_healed FROM unnest('{d,e}'::text[]) t, mend.dry_run(t::regclass, format('ALTER TABLE heal_required_test.%I ALTER code SET DEFAULT ''given''', t));
+SELECT t, mend.propose(t::regclass, format('ALTER TABLE heal_required_test.%I ALTER code SET DEFAULT ''given''', t)) IS NOT NULL AS proposed FROM unnest('{d,e}'::text[]) t;
+SELECT mend.approve(id) FROM mend.patches WHERE state = 'proposed' ORDER BY id;
+CALL mend.wait_idle();
+SELECT * FROM d ORDER BY id;
+SELECT * FROM e ORDER BY id;
+SELECT target, state, ddl, healed FROM patches WHERE target IN ('d', 'e') ORDER BY 1;
+SELECT target_name, payload FROM mend.dead_letters WHERE target IN ('d'::regclass, 'e'::regclass) ORDER BY 1;
+SELECT mend.revert(id) FROM mend.patches WHERE target IN ('d'::regclass, 'e'::regclass) AND state = 'applied' ORDER BY id;
+SELECT adrelid::regclass, pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid IN ('d'::regclass, 'e'::regclass) ORDER BY 1;
+
 DELETE FROM mend.dead_letters WHERE target_name LIKE 'heal_required_test.%';
-SELECT mend.unenroll('t'), mend.unenroll('u');
+SELECT mend.unenroll('t'), mend.unenroll('u'), mend.unenroll('d'), mend.unenroll('e');
 DELETE FROM mend.events WHERE target_name LIKE 'heal_required_test.%';
 DROP SCHEMA heal_required_test CASCADE;

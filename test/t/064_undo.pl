@@ -107,7 +107,11 @@ for my $round (1 .. $rounds)
 	{
 		$column->{not_null} = chance(0.4);
 		$column->{default} = chance(0.5);
-		push @definitions, "$column->{quoted} $column->{type}" . ($column->{not_null} ? ' NOT NULL' : '') . ($column->{default} ? " DEFAULT $types{$column->{type}}[2]" : '');
+		# A default that comes to nothing: a patch may put another over it.
+		my $value = "$types{$column->{type}}[2]::$column->{type}";
+		$column->{void} = $column->{not_null} && !$column->{default} && chance(0.5);
+		push @definitions, "$column->{quoted} $column->{type}" . ($column->{not_null} ? ' NOT NULL' : '')
+			. ($column->{default} ? " DEFAULT $types{$column->{type}}[2]" : $column->{void} ? " DEFAULT nullif($value, $value)" : '');
 	}
 	my $sql = "SET ROLE owner; CREATE TABLE $table (" . join(', ', @definitions) . ')'
 		. ($parted ? " PARTITION BY RANGE (id); CREATE TABLE ${table}_p PARTITION OF $table DEFAULT" : '') . ';';
@@ -128,7 +132,7 @@ for my $round (1 .. $rounds)
 	$sql .= "COMMENT ON TABLE $table IS 'a table';" if chance(0.4);
 	$sql .= "GRANT INSERT, SELECT ON $table TO writer; REVOKE DELETE ON $table FROM owner;" if chance(0.5);
 	$sql .= "ALTER TABLE $table ENABLE ROW LEVEL SECURITY; ALTER TABLE $table " . pick('', 'NO ') . "FORCE ROW LEVEL SECURITY; CREATE POLICY p ON $table USING (id > 0);" if chance(0.3);
-	$sql .= "CREATE TRIGGER tr AFTER INSERT ON $table FOR EACH ROW EXECUTE FUNCTION noop();" if chance(0.3);
+	$sql .= "CREATE TRIGGER tr " . pick('BEFORE', 'AFTER') . " INSERT ON $table FOR EACH ROW EXECUTE FUNCTION noop();" if chance(0.3);
 	$sql .= "ALTER TABLE $table ADD dropped int; ALTER TABLE $table DROP dropped;" if chance(0.3);
 	$sql .= "ALTER TABLE $table REPLICA IDENTITY FULL;" if chance(0.2);
 	$sql .= 'RESET ROLE;';
@@ -142,7 +146,15 @@ for my $round (1 .. $rounds)
 	for my $patch (1 .. 1 + int rand 3)
 	{
 		my (@clauses, %row, $map);
-		for my $column (@columns)
+		# Only storing a row shows that a default comes to nothing: such a patch has nothing else to show.
+		my ($void) = chance(0.7) ? grep { $_->{void} && $_->{not_null} && !$_->{default} && !$_->{widened} } @columns : ();
+		if ($void)
+		{
+			push @clauses, [ "ALTER $void->{quoted} SET DEFAULT $types{ $void->{type} }[2]", 'set_default', $void ];
+			$row{ $_->{name} } = $types{ $_->{type} }[1] for grep { $_ != $void && $_->{not_null} && !$_->{widened} } @columns;
+			$row{ $_->{name} } = $_->{last} for grep { $_->{widened} } @columns;
+		}
+		for my $column ($void ? () : @columns)
 		{
 			my ($q, $type) = ($column->{quoted}, $types{ $column->{type} });
 			my @wider = sort keys %{ $type->[3] };
@@ -150,14 +162,14 @@ for my $round (1 .. $rounds)
 			{
 				my $to = pick(@wider);
 				push @clauses, [ "ALTER $q TYPE $to", 'widen_type', $column ];
-				$row{ $column->{name} } = $type->[3]{$to};
+				$column->{last} = $row{ $column->{name} } = $type->[3]{$to};
 			}
 			elsif ($column->{not_null} && chance(0.4))
 			{
 				push @clauses, [ "ALTER $q DROP NOT NULL", 'drop_not_null', $column ];
 				$row{ $column->{name} } = 'null';
 			}
-			elsif ($column->{not_null} && !$column->{default} && !$column->{widened} && chance(0.5))
+			elsif ($column->{not_null} && !$column->{default} && !$column->{void} && !$column->{widened} && chance(0.5))
 			{
 				push @clauses, [ "ALTER $q SET DEFAULT $type->[2]", 'set_default', $column ];
 			}
@@ -168,7 +180,7 @@ for my $round (1 .. $rounds)
 			}
 			elsif ($column->{not_null}) { $row{ $column->{name} } = $type->[1] }
 		}
-		for my $n (1 .. int rand 3)
+		for my $n (1 .. ($void ? 0 : int rand 3))
 		{
 			my $new = pick(@new_columns);
 			push @clauses, [ "ADD COLUMN \"new $patch $n\" $new->[0]", 'add_column' ];
@@ -204,6 +216,7 @@ for my $round (1 .. $rounds)
 		$applied{map_field}++ if $map;
 		for my $clause (@clauses)
 		{
+			$applied{'set_default over another'}++ if $clause->[1] eq 'set_default' && $clause->[2]{void};
 			$clause->[2]{widened} = 1 if $clause->[1] eq 'widen_type';
 			$clause->[2]{not_null} = 0 if $clause->[1] eq 'drop_not_null';
 			$clause->[2]{default} = 1 if $clause->[1] eq 'set_default';
@@ -226,9 +239,9 @@ for my $round (1 .. $rounds)
 	}
 	query("DELETE FROM mend.queue WHERE target = '$table'::regclass; SELECT mend.unenroll('$table'); DROP TABLE $table CASCADE; DROP TABLE IF EXISTS mend.kept_$table");
 }
-note('figures: undone ' . join ', ', map { "$_ $applied{$_}" } sort keys %applied);
+note('figures: undone: ' . join ', ', map { "$_ $applied{$_}" } sort keys %applied);
 note('refused by the guard: ' . ($refused // 0));
-ok($applied{$_}, "$_ was among them") for qw(add_column widen_type drop_not_null set_default map_field);
+ok($applied{$_}, "$_ was among them") for qw(add_column widen_type drop_not_null set_default map_field), 'set_default over another';
 nothing_crashed($node);
 $node->stop;
 done_testing();

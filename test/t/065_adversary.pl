@@ -42,7 +42,7 @@ my $allowed_ones = int($patches / 4);
 for my $n (1 .. $patches)
 {
 	my $good = $n <= $allowed_ones;
-	my $ddl = $good ? allowed_ddl() : hostile_ddl();
+	my $ddl = $good ? allowed_ddl() : $n > 0.85 * $patches ? token_soup() : hostile_ddl();
 	utf8::encode($ddl);
 	$ddl =~ s/\\/\\\\/g;
 	$ddl =~ s/\n/\\n/g;
@@ -65,12 +65,22 @@ world_is($node, $world, 'checking changes nothing');
 unlike(slurp_file($node->logfile), qr/EVIL RAN/, 'and runs nothing');
 is(query('SELECT string_agg(ddl || \' -- \' || reason, E\'\n\') FROM work.texts JOIN work.verdicts USING (n) WHERE allowed AND NOT let_through'), '', 'what may be is let through');
 
-# What was let through is executed, each in a subtransaction: is there more to it than a patch may do?
+# What was let through reads as nothing but what may be, to eyes that share nothing with the guard's.
+my $name = '(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")';
+my $word = join '|', map { "\"?$_\"?" } qw(bool int2 int4 int8 numeric float4 float8 text varchar bpchar bytea date time timetz timestamp timestamptz interval uuid json jsonb inet cidr macaddr macaddr8 bit varbit);
+my $type = "pg_catalog\\.(?:$word)(?: [a-z ]+)?(?:\\(\\d+(?:,\\d+)?\\))?(?:\\[\\])?";
+my $constant = "E?'(?:[^']|'')*'::$type";
+my $clause = "(?:ADD COLUMN (?:IF NOT EXISTS )?$name $type(?: DEFAULT $constant)?|ALTER COLUMN (?:$name TYPE $type|$name DROP NOT NULL|$name SET DEFAULT $constant))";
+my @odd = grep { !/^ALTER TABLE public\.prey $clause(?:, $clause)*\z/s } split /\x1e/, query(q{SELECT string_agg(canonical, E'\x1e') FROM work.verdicts WHERE let_through});
+is(join("\n", @odd[ 0 .. ($#odd < 20 ? $#odd : 20) ]), '', 'what is let through is plain additions, wider types, DROP NOT NULL and constant defaults');
+
+# And it is executed, each shape in a subtransaction: is there more to it than a patch may do? (Of very many a sample: what is
+# rolled back stays in the catalogs' files until a vacuum.)
 query(q{
 	DO $$
 	DECLARE v record; before jsonb := (SELECT facts FROM fixed); was text := world(); found text; seen int := 0;
 	BEGIN
-		FOR v IN SELECT * FROM work.verdicts WHERE let_through ORDER BY n LOOP
+		FOR v IN SELECT * FROM (SELECT DISTINCT ON (canonical) * FROM work.verdicts WHERE let_through ORDER BY canonical) d ORDER BY md5(n::text) LIMIT 2500 LOOP
 			BEGIN
 				EXECUTE v.canonical;
 				found := NULL;
@@ -88,7 +98,7 @@ query(q{
 is(query('SELECT string_agg(trouble || \': \' || ddl || \' -- \' || canonical, E\'\n\') FROM work.texts JOIN work.verdicts USING (n) WHERE trouble IS NOT NULL'), '', 'none does more than a patch may');
 is(query(q{SELECT count(*) FROM work.verdicts WHERE canonical !~ '^ALTER TABLE public\.prey (ADD COLUMN|ALTER COLUMN) '}), '0', 'and each names the table');
 note('figures: texts ' . query(q{SELECT format('%s, let through %s (of %s that must be), refused %s, wrongly let through %s, wrongly refused %s', count(*), count(*) FILTER (WHERE let_through),
-	count(*) FILTER (WHERE allowed), count(*) FILTER (WHERE NOT let_through), count(trouble), count(*) FILTER (WHERE allowed AND NOT let_through)) FROM work.texts JOIN work.verdicts USING (n)}));
+	count(*) FILTER (WHERE allowed), count(*) FILTER (WHERE NOT let_through), count(trouble), count(*) FILTER (WHERE allowed AND NOT let_through)) FROM work.texts JOIN work.verdicts USING (n)}) . ', of a strange form ' . @odd . ', executed ' . query('SELECT least(2500, count(DISTINCT canonical)) FROM work.verdicts WHERE let_through'));
 
 # As patches: proposed over many drifts, approved blindly, applied by the worker.
 my @names = hostile_names();

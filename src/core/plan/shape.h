@@ -37,6 +37,7 @@ struct Column {
   uint32_t collation = 0;
   bool not_null = false;
   bool has_default = false;
+  bool default_is_given = false;  // by a patch, as a constant: what is absent gets it
   Generated generated = Generated::No;
   // Why the catalogs forbid changing this column's type (a view, rule, generated column, expression
   // or partial index, foreign key, partition key, domain, inheritance ...); empty: nothing does.

@@ -29,12 +29,19 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& t
   return misfits_;
 }
 
-void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& row) {
-  if (row.kind != drift::Kind::MissingRequired || !target.shape().has_before_insert) {
-    return;
+bool RowEvaluator::Brings(const ingest::Target& target, const std::string& column, bool or_null) const {
+  for (size_t i = 0; i < converted_.columns.size(); ++i) {
+    if (target.shape().columns[static_cast<size_t>(converted_.columns[i])].name == column) {
+      return or_null || converted_.nulls[i] == 0;
+    }
   }
+  return false;
+}
+
+void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& row) {
   const plan::Column* column = target.shape().Find(row.field);
-  if (column == nullptr || !column->not_null) {
+  if (row.kind != drift::Kind::MissingRequired || column == nullptr || !column->not_null ||
+      !(target.shape().has_before_insert || column->has_default)) {
     return;
   }
   for (const drift::Misfit& misfit : misfits_) {
@@ -42,10 +49,9 @@ void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& 
       return;
     }
   }
-  for (size_t i = 0; i < converted_.columns.size(); ++i) {
-    if (&target.shape().columns[static_cast<size_t>(converted_.columns[i])] == column && converted_.nulls[i] == 0) {
-      return;
-    }
+  const bool gets_default = column->default_is_given && !Brings(target, column->name, true);
+  if (gets_default || Brings(target, column->name, false)) {
+    return;
   }
   misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
 }

@@ -34,9 +34,12 @@ class RowEvaluator {
   // is gone is reported as one Constraint misfit.
   const std::vector<drift::Misfit>& Evaluate(const ingest::Target& target, const QueuedRow& row);
   const json::Document& payload() const { return document_; }
+  // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL.
+  bool Brings(const ingest::Target& target, const std::string& column, bool or_null) const;
 
  private:
-  // BEFORE triggers may fill in what is required: only storing a row shows what they leave NULL, and the row remembers.
+  // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they leave NULL, and the row
+  // remembers.
   void RecallMissing(const ingest::Target& target, const QueuedRow& row);
 
   RowContext& context_;

@@ -70,6 +70,7 @@ class Prover {
     for (const drift::Misfit& misfit : misfits) {
       Credit(misfit, &needed);
     }
+    CreditUnseen(&needed);
     Sample(row, needed);
   }
 
@@ -107,6 +108,21 @@ class Prover {
     std::string column = ColumnUnder(patch_, patched_, misfit.field, misfit.column);
     for (size_t i = 0; i < patch_.actions.size(); ++i) {
       if (patch_.actions[i].column == column) {
+        proof_.action_helps[i] = true;
+        (*needed)[i] = true;
+      }
+    }
+  }
+
+  // What a required column lacks, where a BEFORE trigger might fill it in, is no misfit before the row is stored: an action
+  // for such a column counts as needed by a row that leaves it empty.
+  void CreditUnseen(std::vector<bool>* needed) {
+    for (size_t i = 0; target_.shape().has_before_insert && i < patch_.actions.size(); ++i) {
+      const plan::Action& action = patch_.actions[i];
+      const bool sets_default = action.kind == plan::ActionKind::SetDefault;
+      const plan::Column* column = target_.shape().Find(action.column);
+      if ((sets_default || action.kind == plan::ActionKind::DropNotNull) && column != nullptr && column->not_null &&
+          !patched_evaluator_.Brings(patched_, action.column, sets_default)) {
         proof_.action_helps[i] = true;
         (*needed)[i] = true;
       }

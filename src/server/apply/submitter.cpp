@@ -74,7 +74,8 @@ SessionContext::SessionContext(const std::string& json) : nest_level_(NewGUCNest
   SetAll(json, GUC_ACTION_SAVE);
 }
 
-SessionContext::~SessionContext() { AtEOXact_GUC(true, nest_level_); }
+// As if rolled back: what a domain's CHECK has set for its session must not meet the worker's next transaction.
+SessionContext::~SessionContext() { AtEOXact_GUC(false, nest_level_); }
 
 void SetLocalContext(const std::string& json) { SetAll(json, GUC_ACTION_LOCAL); }
 

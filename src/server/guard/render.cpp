@@ -4,15 +4,13 @@
 #include "core/plan/typmod.h"
 #include "server/guard/nodes.h"
 #include "server/guard/types.h"
+#include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 
 namespace mend::guard {
 namespace {
 
-std::string Identifier(const std::string& name) {
-  const char* quoted = pg::Call([&] { return quote_identifier(name.c_str()); });
-  return quoted;
-}
+std::string Identifier(const std::string& name) { return pg::QuoteIdentifier(name); }
 
 std::string Literal(const std::string& value) {
   char* quoted = pg::Call([&] { return quote_literal_cstr(value.c_str()); });
@@ -42,11 +40,7 @@ std::string Modifiers(uint32_t oid, int32_t typmod) {
   }
 }
 
-std::string TableName(const plan::Shape& shape) {
-  char* quoted =
-      pg::Call([&] { return quote_qualified_identifier(shape.schema.c_str(), shape.name.c_str()); });
-  return quoted;
-}
+std::string TableName(const plan::Shape& shape) { return Identifier(shape.schema) + "." + Identifier(shape.name); }
 
 // One ALTER TABLE of several clauses; empty for none.
 std::string Join(const plan::Shape& shape, const std::vector<std::string>& clauses) {

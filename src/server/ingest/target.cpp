@@ -94,7 +94,7 @@ Target Patched(const Target& target, const plan::Patch& patch) {
     } else if (action.kind == plan::ActionKind::DropNotNull) {
       column->not_null = false;
     } else if (action.kind == plan::ActionKind::SetDefault) {
-      column->has_default = true;
+      column->has_default = column->default_is_given = true;
     }
   }
   std::vector<FieldRecord> fields;

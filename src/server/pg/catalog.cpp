@@ -197,7 +197,24 @@ std::optional<plan::Shape> LoadShape(Oid relid) {
   return shape;
 }
 
+namespace {
+
+// Names are compared with what was written down before: the session's setting must not quote them otherwise.
+class PlainQuotes {
+ public:
+  PlainQuotes() : was_(quote_all_identifiers) { quote_all_identifiers = false; }
+  ~PlainQuotes() { quote_all_identifiers = was_; }
+  PlainQuotes(const PlainQuotes&) = delete;
+  PlainQuotes& operator=(const PlainQuotes&) = delete;
+
+ private:
+  bool was_;
+};
+
+}  // namespace
+
 std::string QualifiedName(Oid relid) {
+  const PlainQuotes plain;
   return Taken(Call([&]() -> char* {
     char* name = get_rel_name(relid);
     char* schema = name != nullptr ? get_namespace_name(get_rel_namespace(relid)) : nullptr;
@@ -206,6 +223,7 @@ std::string QualifiedName(Oid relid) {
 }
 
 std::string QuoteIdentifier(const std::string& name) {
+  const PlainQuotes plain;
   const char* quoted = Call([&] { return quote_identifier(name.c_str()); });
   return quoted;
 }

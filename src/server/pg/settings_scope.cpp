@@ -10,6 +10,7 @@ SettingsScope::SettingsScope(List settings) : nest_level_(NewGUCNestLevel()) {
   }
 }
 
-SettingsScope::~SettingsScope() { AtEOXact_GUC(true, nest_level_); }
+// As if rolled back: what somebody's code has set inside, for its session, goes too.
+SettingsScope::~SettingsScope() { AtEOXact_GUC(false, nest_level_); }
 
 }  // namespace mend::pg

@@ -6,7 +6,7 @@ use warnings;
 use utf8;
 use Exporter 'import';
 
-our @EXPORT = qw(allowed_ddl hostile_ddl hostile_names hostile_subcommand allowed_type);
+our @EXPORT = qw(allowed_ddl hostile_ddl token_soup hostile_names hostile_subcommand allowed_type);
 
 sub pick { return $_[ int rand @_ ] }
 sub chance { return rand() < $_[0] }
@@ -114,6 +114,20 @@ sub hostile_ddl
 	return 'ALTER TABLE prey ADD n' . int(rand 1000) . ' ' . pick(@types) . ' DEFAULT ' . pick(@functions) if $how < 0.6;
 	return mutate(pick(@statements)) if $how < 0.65;
 	return mutate(allowed_ddl());
+}
+
+my @words = (@noise, @types, @functions, map({ split /\s+/ } @subcommands), qw(ALTER TABLE prey public.prey COLUMN IF EXISTS NOT NULL SET DATA id small code price made x y 1 -1 'a' "b" :=
+	&& || ->> ?| @> <> != ^ ~ % : :: .. $1 E'\n' B'01' X'ff' U&"\\0061" $a$ TRUE FALSE SELECT FROM WHERE WITH AS LATERAL MERGE GENERATED ALWAYS STORED PERIOD TEMP ONLY INHERITS PARTITION OF FOR VALUES));
+
+# Tokens without sense, behind a head that makes some sense; at times deeply nested, or long.
+sub token_soup
+{
+	my $head = pick('', 'ALTER TABLE ', 'ALTER TABLE prey ', 'ALTER TABLE prey ADD x ', 'ALTER TABLE prey ADD x int DEFAULT ', 'ALTER TABLE prey ALTER code TYPE ', 'ALTER TABLE prey ALTER code TYPE text USING ', 'ALTER TABLE prey ADD x numeric(');
+	my $how = rand;
+	return $head . pick('(', '[', 'ARRAY[', 'CAST(', '-', '+ ', '/*', '$x$', "'", '"', 'NOT ', 'ROW(', 'CASE WHEN ', "E'\\", 'U&"') x pick(2, 50, 500, 3000) . pick('', '1', 'evil()') if $how < 0.05;
+	return $head . 'a' x pick(63, 64, 100, 10000) . pick('', ' int', '.prey', '()') if $how < 0.08;
+	return $head . join('', map { chr pick(9 .. 126, 0x80 .. 0x2ff, 0x200b, 0x202e, 0xfeff, 0x1f4a3) } 1 .. 1 + int rand 40) if $how < 0.2;
+	return $head . join pick(' ', ' ', '', ', '), map { pick(@words) } 1 .. 1 + int rand 25;
 }
 
 sub hostile_subcommand { return pick(@subcommands) }
