@@ -54,7 +54,7 @@ CREATE TRIGGER nothing BEFORE INSERT ON e FOR EACH ROW EXECUTE FUNCTION nothing(
 SELECT mend.enroll(t::regclass, allow => '{add_column,widen_type,set_default,map_field}') FROM unnest('{d,e}'::text[]) t;
 SELECT t, healing_load(t::regclass, '[{"id": 1}, {"id": 2, "code": null}, {"id": 3, "code": "own"}]') FROM unnest('{d,e}'::text[]) t;
 CALL mend.wait_idle();
-SELECT target, field, kind, rows, state FROM drifts WHERE target IN ('d', 'e');
+SELECT target, field, kind, rows, state FROM drifts WHERE target IN ('d', 'e') ORDER BY 1;
 SELECT t, ok, rows_tried, rows_healed FROM unnest('{d,e}'::text[]) t, mend.dry_run(t::regclass, format('ALTER TABLE heal_required_test.%I ALTER code SET DEFAULT ''given''', t));
 SELECT t, mend.propose(t::regclass, format('ALTER TABLE heal_required_test.%I ALTER code SET DEFAULT ''given''', t)) IS NOT NULL AS proposed FROM unnest('{d,e}'::text[]) t;
 SELECT mend.approve(id) FROM mend.patches WHERE state = 'proposed' ORDER BY id;

@@ -37,7 +37,8 @@ query(q{
 	CREATE TABLE work.verdicts (n int PRIMARY KEY, let_through boolean, canonical text, reason text, trouble text)});
 query(world_functions());
 
-my $load = '';
+my $file = PostgreSQL::Test::Utils::tempdir() . '/texts';
+open(my $load, '>', $file) or die $!;
 my $allowed_ones = int($patches / 4);
 for my $n (1 .. $patches)
 {
@@ -48,10 +49,9 @@ for my $n (1 .. $patches)
 	$ddl =~ s/\n/\\n/g;
 	$ddl =~ s/\r/\\r/g;
 	$ddl =~ s/\t/\\t/g;
-	$load .= "$n\t" . ($good ? 't' : 'f') . "\t$ddl\n";
+	print $load "$n\t", ($good ? 't' : 'f'), "\t$ddl\n";
 }
-my $file = PostgreSQL::Test::Utils::tempdir() . '/texts';
-append_to_file($file, $load);
+close $load or die $!;
 query("SET client_encoding = 'UTF8'; COPY work.texts FROM '$file'");
 query('GRANT mend_agent TO eve; GRANT USAGE ON SCHEMA work TO eve; GRANT SELECT ON work.texts TO eve; GRANT INSERT ON work.verdicts TO eve');
 my $world = world($node);

@@ -13,12 +13,14 @@ namespace mend::apply {
 namespace {
 
 constexpr size_t kSampleRows = 64;
+constexpr size_t kSampleBytes = 16 * 1024 * 1024;
 constexpr size_t kSubmitters = 16;
 
 // What one submitter's rows show of the patch.
 struct Coverage {
   std::vector<SampleRow> rows;
   std::vector<bool> actions;
+  size_t bytes = 0;
   bool may_insert = false;  // into every column, also a new one
 };
 
@@ -151,7 +153,9 @@ class Prover {
     for (size_t i = 0; i < needed.size(); ++i) {
       news = news || (needed[i] && !coverage.actions[i]);
     }
-    if (coverage.rows.size() < kSampleRows / 2 || (news && coverage.rows.size() < kSampleRows)) {
+    const bool has_room = coverage.rows.size() < kSampleRows / 2 && coverage.bytes + row.payload.size() <= kSampleBytes;
+    if (has_room || (news && coverage.rows.size() < kSampleRows)) {
+      coverage.bytes += row.payload.size();
       coverage.rows.push_back({row.id, needed});
       for (size_t i = 0; i < needed.size(); ++i) {
         coverage.actions[i] = coverage.actions[i] || needed[i];

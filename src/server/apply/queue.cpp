@@ -37,6 +37,14 @@ std::vector<QueuedRow> ToRows(const pg::Rows& rows) {
   return result;
 }
 
+// The rows of a query up to a batch's bytes, and at least one. The sizes of payloads are known without reading them; rows
+// keep the order that the query gives them.
+std::string UpToABatch(const char* rows) {
+  return std::string("SELECT * FROM (SELECT q.*, sum(octet_length(payload)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND "
+                     "1 PRECEDING) AS bytes_before FROM (") +
+         rows + ") q) w WHERE bytes_before IS NULL OR bytes_before < " + std::to_string(kBatchBytes);
+}
+
 }  // namespace
 
 void (*QueueReader::before_batch)() = nullptr;
@@ -80,25 +88,25 @@ std::vector<QueuedRow> QueueReader::Fetch(long limit) {
   // table's own rows: for an equal target the primary key gives the order, too, at the price of all other tables' rows.
   pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
   if (dead_letters_) {
-    return ToRows(pg::KeepBooks(
+    return ToRows(pg::KeepBooks(UpToABatch(
         "SELECT id, '0', target_name, payload, submitter, submitted_by, context::text, kind, field, sqlstate, error, 0, 0, false "
         "FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', 'type_conflict', "
-        "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY target, id LIMIT $3",
+        "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY target, id LIMIT $3").c_str(),
         {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
   }
   if (!window_.upto) {
-    return ToRows(pg::KeepBooks("SELECT " MEND_QUEUE_COLUMNS
-                                " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
-                                "AND (not_before IS NULL OR not_before <= clock_timestamp()) "
-                                "ORDER BY target, id LIMIT $3",
+    return ToRows(pg::KeepBooks(UpToABatch("SELECT " MEND_QUEUE_COLUMNS
+                                           " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
+                                           "AND (not_before IS NULL OR not_before <= clock_timestamp()) "
+                                           "ORDER BY target, id LIMIT $3").c_str(),
                                 {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
   }
-  return ToRows(pg::KeepBooks(
+  return ToRows(pg::KeepBooks(UpToABatch(
       "SELECT " MEND_QUEUE_COLUMNS
       " FROM mend.queue WHERE target = $1 "
       "AND (xid, id) > ($2::xid8, $3) AND pg_visible_in_snapshot(xid, $4::pg_snapshot) "
       "AND ($5::text IS NULL OR (xid >= pg_snapshot_xmin($5::pg_snapshot) "
-      "AND NOT pg_visible_in_snapshot(xid, $5::pg_snapshot))) ORDER BY queue.xid, queue.id LIMIT $6",
+      "AND NOT pg_visible_in_snapshot(xid, $5::pg_snapshot))) ORDER BY queue.xid, queue.id LIMIT $6").c_str(),
       {pg::ObjectId(target_), pg::Text(last_xid_), pg::Int8(last_id_), pg::Text(window_.upto), pg::Text(window_.after),
        pg::Int8(static_cast<int64_t>(limit))}));
 }

@@ -22,6 +22,8 @@ using drift::Kind;
 using drift::Misfit;
 
 constexpr size_t kMaxErrorBytes = 1000;
+// PostgreSQL takes a gigabyte for a row, and the books have more to say than the payload.
+constexpr size_t kMaxPayloadBytes = 1000 * 1000 * 1000;
 
 bool IsFinal(const Misfit& misfit) {
   // The referenced row may arrive late.
@@ -307,6 +309,12 @@ Kept Keep(const Target& target, const std::vector<Rejected>& rows) {
     return kept;
   }
   for (const Rejected& row : rows) {
+    if (row.payload.size() > kMaxPayloadBytes) {
+      throw pg::Error(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                      "a payload of " + std::to_string(row.payload.size()) + " bytes does not fit its table, and is too large to be kept",
+                      "A payload that is to be queued may have " + std::to_string(kMaxPayloadBytes) + " bytes.",
+                      Culprit(row.misfits).message);
+    }
     ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
   }
   // What is the caller's is read before the bookkeeper's own settings hold.
