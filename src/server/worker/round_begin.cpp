@@ -155,8 +155,11 @@ bool BeginRound(RoundState* round) {
   // A worker is woken by a commit that other sessions see already, a moment before its invalidation messages are sent:
   // nothing cached may be trusted.
   pg::Call([] { InvalidateSystemCaches(); });
+  // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress is left of a table that is
+  // not enrolled.
   pg::Rows enrolled = pg::KeepBooks(
-      "SELECT target_name FROM mend.enrollments WHERE target = $1 AND mode <> 'paused'", {pg::ObjectId(round->target)});
+      "SELECT target_name FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
+      {pg::ObjectId(round->target)});
   if (enrolled.empty()) {
     return false;
   }
