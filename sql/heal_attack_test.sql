@@ -159,9 +159,12 @@ CREATE TABLE firm (id int);
 RESET ROLE;
 SELECT mend.enroll('quicksand', 'review'), mend.enroll('firm');
 SET SESSION AUTHORIZATION regress_attack_ann;
+-- One transaction: the worker is not to meet the lock.
+BEGIN;
 SELECT healing_load('quicksand', '[{"id": 1, "n": 1, "x\\": 1}, {"id": 2, "n": 2, "y''": "2024-02-30"}, {"id": 3, "n": 13}]');
-RESET SESSION AUTHORIZATION;
 SELECT pg_advisory_unlock_all();
+COMMIT;
+RESET SESSION AUTHORIZATION;
 RESET default_transaction_read_only;
 RESET standard_conforming_strings;
 SET search_path = heal_attack_test, public;

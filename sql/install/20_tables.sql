@@ -274,7 +274,7 @@ CREATE TABLE mend.progress (
     breaker_reset timestamptz,
     breaker_tries int NOT NULL DEFAULT 0,
     low_id     bigint NOT NULL DEFAULT 0,
-    in_flight  bigint[],
+    in_flight  int8multirange,
     lock_tries int NOT NULL DEFAULT 0,
     lock_until timestamptz,
     waits_for  text,

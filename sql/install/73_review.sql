@@ -229,6 +229,8 @@ RETURN (
                p.id, to_char(p.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')), ', ' ORDER BY p.applied_at, p.id)
     FROM mend.patches p CROSS JOIN LATERAL jsonb_array_elements(p.evidence -> 'actions') a
     WHERE p.target = column_origin.target AND a ->> 'column' = column_origin.column_name
+      -- Known without unpacking the others.
+      AND p.evidence -> 'actions' @> jsonb_build_array(jsonb_build_object('column', column_origin.column_name))
       AND (p.state = 'applied' AND p.id <> column_origin.patch_id OR p.id = column_origin.patch_id AND included));
 COMMENT ON FUNCTION mend.column_origin(regclass, text, bigint, boolean) IS
     'Internal: the comment of a column that patches have made or changed; null: none has';

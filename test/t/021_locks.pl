@@ -143,7 +143,7 @@ query("CALL mend.wait_idle('late')");
 query(q{
 	CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of luck'; END $$;
 	CREATE TRIGGER fail BEFORE UPDATE ON mend.progress FOR EACH ROW
-		WHEN (NEW.in_flight <> '{}') EXECUTE FUNCTION fail()});
+		WHEN (NOT isempty(NEW.in_flight)) EXECUTE FUNCTION fail()});
 $early->query_safe('COMMIT');
 query("CALL mend.wait_idle('late')");
 is(query("SELECT reason FROM mend.status WHERE target = 'late'::regclass"), 'the last heal round ended in an error: P0001: out of luck', 'a round that fails is booked');

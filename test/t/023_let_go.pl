@@ -116,15 +116,21 @@ query(q{
 	DO $$
 	DECLARE
 		worker int;
+		asked boolean;
 		begun timestamptz;
 	BEGIN
 		FOR i IN 1 .. 6 LOOP
 			LOOP
+				-- One round is asked for, or the next one would follow the cancelled one at once. In this order: what is taken
+				-- up is being healed.
+				asked := i = 1 OR EXISTS (SELECT FROM mend.requests);
 				worker := (SELECT pid FROM mend.workers() WHERE state = 'healing');
 				EXIT WHEN worker IS NOT NULL OR NOT EXISTS (SELECT FROM mend.queue);
+				IF NOT asked THEN
+					PERFORM mend.reset_breaker('plain');
+				END IF;
 				COMMIT;
 				PERFORM pg_sleep(0.005);
-				PERFORM mend.reset_breaker('plain');
 			END LOOP;
 			EXIT WHEN worker IS NULL;
 			COMMIT;

@@ -83,11 +83,10 @@ Datum Enroll(FunctionCallInfo call) {
 // What was offered for the table under an earlier name follows it to the one it is enrolled with now.
 void AdoptName(Oid target) {
   for (const char* table : {"queue", "dead_letters", "fields", "drifts"}) {
-    pg::KeepBooks((std::string("UPDATE mend.") + table +
-                   " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
-                   "AND b.target = e.target AND b.target_name <> e.target_name "
-                   "AND mend.at_home(e.system_identifier, e.database_oid)")
-                      .c_str(),
+    pg::KeepBooks(std::string("UPDATE mend.") + table +
+                      " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
+                      "AND b.target = e.target AND b.target_name <> e.target_name "
+                      "AND mend.at_home(e.system_identifier, e.database_oid)",
                   {pg::ObjectId(target)});
   }
 }
@@ -144,7 +143,7 @@ void DropInboxes(Oid target) {
       "WHERE t.tgfoid = 'mend.take_inbox()'::pg_catalog.regprocedure",
       {pg::ObjectId(target)});
   for (size_t i = 0; i < views.size(); ++i) {
-    pg::KeepBooks(("DROP VIEW " + views.text(i, 0)).c_str());
+    pg::KeepBooks("DROP VIEW " + views.text(i, 0));
   }
 }
 

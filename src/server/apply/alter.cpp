@@ -33,10 +33,10 @@ void RecordApplied(const ingest::Target& target, const PatchRecord& record) {
   SetPatchState(record.id, "applied", "");
   // Of a table that has changed, what the worker itself proposed is planned anew.
   pg::KeepBooks(
-      "UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || $2 WHERE target = $1 "
-      "AND id IN (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
+      "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
       // Not one that somebody is deciding on: we hold the table's lock, and must not wait for people.
-      "FOR UPDATE SKIP LOCKED)",
+      "FOR UPDATE SKIP LOCKED) "
+      "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s WHERE p.id = s.id",
       {pg::ObjectId(target.shape().relid), pg::Int8(record.id)});
   pg::KeepBooks("UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
                 "WHERE target = $1",

@@ -11,37 +11,44 @@ void RowContext::Enter(const std::string& context) {
   json_ = context;
 }
 
-const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const ingest::Target& target, const QueuedRow& row) {
-  misfits_.clear();
-  converted_.Clear();
-  if (std::optional<std::string> foreign = WhyForeign(row, target.shape().relid, target.enrollment().target_name)) {
-    misfits_.push_back({drift::Kind::Constraint, "", "", "42704", *foreign, 0});
-    return misfits_;
+bool RowEvaluator::Read(const QueuedRow& row) {
+  const std::string& target_name = target_.enrollment().target_name;
+  if (row.submitter != known_ || row.submitted_by != known_as_ || row.target_name != target_name) {
+    if (std::optional<std::string> foreign = WhyForeign(row, target_.shape().relid, target_name)) {
+      misfits_.push_back({drift::Kind::Constraint, "", "", "42704", *foreign, 0});
+      return false;
+    }
+    known_ = row.submitter;
+    known_as_ = row.submitted_by;
   }
   if (auto failure = document_.Parse(row.payload)) {
     misfits_.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
-    return misfits_;
+    return false;
   }
+  return true;
+}
+
+const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload, const QueuedRow& row) {
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   context_.Enter(row.context);
-  ingest::Evaluate(target, document_, &converted_, &misfits_);
-  RecallMissing(target, row);
+  evaluator_.Evaluate(payload.root(), &converted_, &misfits_);
+  RecallMissing(row);
   return misfits_;
 }
 
-bool RowEvaluator::Brings(const ingest::Target& target, const std::string& column, bool or_null) const {
+bool RowEvaluator::Brings(const std::string& column, bool or_null) const {
   for (size_t i = 0; i < converted_.columns.size(); ++i) {
-    if (target.shape().columns[static_cast<size_t>(converted_.columns[i])].name == column) {
+    if (target_.shape().columns[static_cast<size_t>(converted_.columns[i])].name == column) {
       return or_null || converted_.nulls[i] == 0;
     }
   }
   return false;
 }
 
-void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& row) {
-  const plan::Column* column = target.shape().Find(row.field);
+void RowEvaluator::RecallMissing(const QueuedRow& row) {
+  const plan::Column* column = target_.shape().Find(row.field);
   if (row.kind != drift::Kind::MissingRequired || column == nullptr || !column->not_null ||
-      !(target.shape().has_before_insert || column->has_default)) {
+      !(target_.shape().has_before_insert || column->has_default)) {
     return;
   }
   for (const drift::Misfit& misfit : misfits_) {
@@ -49,11 +56,26 @@ void RowEvaluator::RecallMissing(const ingest::Target& target, const QueuedRow& 
       return;
     }
   }
-  const bool gets_default = column->default_is_given && !Brings(target, column->name, true);
-  if (gets_default || Brings(target, column->name, false)) {
+  const bool gets_default = column->default_is_given && !Brings(column->name, true);
+  if (gets_default || Brings(column->name, false)) {
     return;
   }
   misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
+}
+
+const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {
+  misfits_.clear();
+  readable_ = Read(row);
+  return readable_ ? Convert(document_, row) : misfits_;
+}
+
+const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const QueuedRow& row) {
+  misfits_.clear();
+  if (!other.readable_) {
+    misfits_ = other.misfits_;
+    return misfits_;
+  }
+  return Convert(other.document_, row);
 }
 
 }  // namespace mend::apply

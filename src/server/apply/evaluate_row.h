@@ -23,29 +23,43 @@ class RowContext {
   std::optional<SessionContext> entered_;
 };
 
-// Evaluates waiting rows without storing them. Keeps its buffers between rows.
+// Evaluates waiting rows against one target without storing them. Keeps its buffers between rows.
 class RowEvaluator {
  public:
-  // Evaluators that take turns share one context.
-  explicit RowEvaluator(RowContext* context) : context_(*context) {}
+  // Evaluators that take turns share one context. The target must outlive it.
+  RowEvaluator(const ingest::Target& target, RowContext* context)
+      : target_(target), evaluator_(target), context_(*context) {}
 
   // Appends nothing when the row fits. Conversion runs as the row's submitter with the row's session
   // context, in a security-restricted operation, since domains bring user code. A row whose submitter
   // is gone is reported as one Constraint misfit.
-  const std::vector<drift::Misfit>& Evaluate(const ingest::Target& target, const QueuedRow& row);
+  const std::vector<drift::Misfit>& Evaluate(const QueuedRow& row);
+  // The same of the row that another has just evaluated, whose payload is not read a second time.
+  const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const QueuedRow& row);
   const json::Document& payload() const { return document_; }
   // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL.
-  bool Brings(const ingest::Target& target, const std::string& column, bool or_null) const;
+  bool Brings(const std::string& column, bool or_null) const;
+  // Before the memory context is reset that was current when it evaluated.
+  void ForgetMemory() { evaluator_.ForgetMemory(); }
 
  private:
+  // Takes in a row; false when there is nothing to convert: the misfit says why.
+  bool Read(const QueuedRow& row);
+  const std::vector<drift::Misfit>& Convert(const json::Document& payload, const QueuedRow& row);
   // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they leave NULL, and the row
   // remembers.
-  void RecallMissing(const ingest::Target& target, const QueuedRow& row);
+  void RecallMissing(const QueuedRow& row);
 
+  const ingest::Target& target_;
+  ingest::Evaluator evaluator_;
   RowContext& context_;
   json::Document document_;
+  bool readable_ = false;
   ingest::Row converted_;
   std::vector<drift::Misfit> misfits_;
+  // Of whom it is known that his rows are his: asking the catalogs takes longer than most conversions.
+  Oid known_ = InvalidOid;
+  std::string known_as_;
 };
 
 }  // namespace mend::apply

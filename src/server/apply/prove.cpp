@@ -51,9 +51,9 @@ class Prover {
   }
 
   void Add(const QueuedRow& row) {
-    const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(patched_, row);
+    const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(row);
     bool fits = left.empty();
-    const std::vector<drift::Misfit>& misfits = evaluator_.Evaluate(target_, row);
+    const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row);
     if (misfits.empty()) {
       return;
     }
@@ -94,6 +94,11 @@ class Prover {
   }
 
   int64_t healed() const { return proof_.healed; }
+  // Before the memory context is reset that was current when rows were added.
+  void ForgetMemory() {
+    evaluator_.ForgetMemory();
+    patched_evaluator_.ForgetMemory();
+  }
 
  private:
   static long Covered(const Coverage& coverage) {
@@ -124,7 +129,7 @@ class Prover {
       const bool sets_default = action.kind == plan::ActionKind::SetDefault;
       const plan::Column* column = target_.shape().Find(action.column);
       if ((sets_default || action.kind == plan::ActionKind::DropNotNull) && column != nullptr && column->not_null &&
-          !patched_evaluator_.Brings(patched_, action.column, sets_default)) {
+          !patched_evaluator_.Brings(action.column, sets_default)) {
         proof_.action_helps[i] = true;
         (*needed)[i] = true;
       }
@@ -167,8 +172,8 @@ class Prover {
   ingest::Target patched_;
   const plan::Patch& patch_;
   RowContext context_;
-  RowEvaluator evaluator_{&context_};
-  RowEvaluator patched_evaluator_{&context_};
+  RowEvaluator evaluator_{target_, &context_};
+  RowEvaluator patched_evaluator_{patched_, &context_};
   std::map<Oid, Coverage> coverage_;
   std::vector<SampleRow> suspect_;
   Proof proof_;
@@ -188,6 +193,7 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
                                                    : QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
   for (;;) {
+    prover.ForgetMemory();
     scratch.Reset();
     const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
     pg::Switch into(scratch.get());

@@ -1,8 +1,10 @@
 #include "server/apply/queue.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
+#include "server/pg/kept_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
 
@@ -11,38 +13,72 @@ namespace {
 
 constexpr size_t kBatchBytes = 16 * 1024 * 1024;
 
-#define MEND_QUEUE_COLUMNS                                                                       \
-  "id, xid::text AS xid_text, target_name, payload, submitter, submitted_by, context::text, kind, field, "   \
-  "sqlstate, error, attempts, crashes, not_before IS NOT NULL"
+// The form of QueuedRow, in which rows are read. A settings object is mostly empty, and writing jsonb as text takes time.
+#define MEND_IDENTITY                                                                                                 \
+  "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, crashes, not_before " \
+  "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, "
+constexpr char kWhole[] = MEND_IDENTITY "payload, kind, field, sqlstate, error";
+constexpr char kWithoutPayload[] =
+    MEND_IDENTITY "NULL::text AS payload, NULL::text AS kind, NULL::text AS field, NULL::text AS sqlstate, NULL::text AS error";
+constexpr char kDeadLetter[] =
+    "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, 0 AS crashes, "
+    "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
 
-std::vector<QueuedRow> ToRows(const pg::Rows& rows) {
-  std::vector<QueuedRow> result(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    QueuedRow& row = result[i];
-    row.id = rows.int8(i, 0);
-    row.xid = rows.text(i, 1);
-    row.target_name = rows.text(i, 2);
-    row.payload = rows.text(i, 3);
-    row.submitter = rows.oid(i, 4);
-    row.submitted_by = rows.text(i, 5);
-    row.context = rows.text(i, 6);
-    row.kind = drift::KindFromName(rows.text(i, 7)).value_or(drift::Kind::Malformed);
-    row.field = rows.text(i, 8);
-    row.sqlstate = rows.text(i, 9);
-    row.error = rows.text(i, 10);
-    row.attempts = static_cast<int>(rows.int8(i, 11));
-    row.crashes = static_cast<int>(rows.int8(i, 12));
-    row.backed_off = rows.boolean(i, 13);
+std::vector<QueuedRow> ToRows(pg::BookRows* rows, size_t* bytes = nullptr) {
+  std::vector<QueuedRow> result(rows->size());
+  for (QueuedRow& row : result) {
+    rows->Next();
+    row.id = rows->int8(0);
+    row.xid = static_cast<uint64_t>(rows->int8(1));
+    row.target_name = rows->text(2);
+    row.submitter = rows->oid(3);
+    row.submitted_by = rows->text(4);
+    row.context = rows->text(5);
+    row.crashes = rows->int4(6);
+    row.backed_off = rows->boolean(7);
+    row.attempts = rows->int4(8);
+    if (bytes != nullptr) {
+      *bytes += static_cast<size_t>(rows->int4(9));
+    }
+    row.payload = rows->text(10);
+    row.kind = drift::KindFromName(rows->text(11)).value_or(drift::Kind::Malformed);
+    row.field = rows->text(12);
+    row.sqlstate = rows->text(13);
+    row.error = rows->text(14);
   }
   return result;
 }
 
-// The rows of a query up to a batch's bytes, and at least one. The sizes of payloads are known without reading them; rows
-// keep the order that the query gives them.
-std::string UpToABatch(const char* rows) {
-  return std::string("SELECT * FROM (SELECT q.*, sum(octet_length(payload)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND "
-                     "1 PRECEDING) AS bytes_before FROM (") +
-         rows + ") q) w WHERE bytes_before IS NULL OR bytes_before < " + std::to_string(kBatchBytes);
+// Typed, so that they are read once and not for every row.
+pg::Param Snapshot(const std::optional<std::string>& text) {
+  Datum datum = 0;
+  if (text) {
+    pg::Call([&] { datum = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text->c_str())); });
+  }
+  return {PG_SNAPSHOTOID, datum, !text};
+}
+
+pg::Param Xid8(uint64_t xid) { return {XID8OID, UInt64GetDatum(xid), false}; }
+
+// Of a query for rows: the first up to a batch's bytes, and at least one. The sizes of payloads are known without reading
+// them; rows keep the order that the query gives them.
+std::string UpToABatch(const std::string& columns, const std::string& rows) {
+  return "SELECT * FROM (SELECT q.*, sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before "
+         "FROM (SELECT " + columns + " FROM " + rows + ") q) w WHERE bytes_before IS NULL OR bytes_before < " +
+         std::to_string(kBatchBytes);
+}
+
+std::string InOrder(const char* columns) {
+  return UpToABatch(columns,
+                    "mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
+                    "AND (not_before IS NULL OR not_before <= clock_timestamp()) ORDER BY target, id LIMIT $3");
+}
+
+std::string InWindow(const char* columns) {
+  return UpToABatch(columns,
+                    "mend.queue WHERE target = $1 AND (xid, id) > ($2, $3) AND pg_visible_in_snapshot(xid, $4) "
+                    "AND ($5 IS NULL OR (xid >= pg_snapshot_xmin($5) AND NOT pg_visible_in_snapshot(xid, $5))) "
+                    "ORDER BY queue.xid, queue.id LIMIT $6");
 }
 
 }  // namespace
@@ -53,14 +89,20 @@ QueueReader::QueueReader(Oid target, Window window, int64_t low_id)
     : target_(target), window_(std::move(window)), last_id_(low_id) {
   if (window_.upto && window_.after) {
     // Nothing older than the earlier snapshot's xmin is new: the walk along the index begins there.
-    last_xid_ = window_.after->substr(0, window_.after->find(':'));
+    last_xid_ = std::strtoull(window_.after->c_str(), nullptr, 10);
     last_id_ = std::numeric_limits<int64_t>::min();
   }
 }
 
 QueueReader QueueReader::OfDeadLetters(Oid target) {
   QueueReader reader(target, Window());
-  reader.dead_letters_ = true;
+  reader.of_ = Of::DeadLetters;
+  return reader;
+}
+
+QueueReader QueueReader::OfIdentities(Oid target, Window window, int64_t low_id) {
+  QueueReader reader(target, std::move(window), low_id);
+  reader.of_ = Of::Identities;
   return reader;
 }
 
@@ -69,12 +111,10 @@ std::vector<QueuedRow> QueueReader::Next() {
     before_batch();
   }
   size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
-  std::vector<QueuedRow> rows = Fetch(static_cast<long>(std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size))));
+  size_t bytes = 0;
+  std::vector<QueuedRow> rows =
+      Fetch(static_cast<long>(std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size))), &bytes);
   if (!rows.empty()) {
-    size_t bytes = 0;
-    for (const QueuedRow& row : rows) {
-      bytes += row.payload.size();
-    }
     average_bytes_ = bytes / rows.size() + 256;
     last_id_ = rows.back().id;
     last_xid_ = rows.back().xid;
@@ -82,39 +122,40 @@ std::vector<QueuedRow> QueueReader::Next() {
   return rows;
 }
 
-std::vector<QueuedRow> QueueReader::Fetch(long limit) {
+std::vector<QueuedRow> QueueReader::Fetch(long limit, size_t* bytes) {
   // Walk an index in order whatever the statistics say: a queue grows faster than it is analysed, and
   // sorting it for every batch would make long queues quadratic. As a range of (target, id), so that it is the index of the
   // table's own rows: for an equal target the primary key gives the order, too, at the price of all other tables' rows.
   pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
-  if (dead_letters_) {
-    return ToRows(pg::KeepBooks(UpToABatch(
-        "SELECT id, '0', target_name, payload, submitter, submitted_by, context::text, kind, field, sqlstate, error, 0, 0, false "
-        "FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', 'type_conflict', "
-        "'out_of_range', 'too_long', 'missing_required', 'lossy') ORDER BY target, id LIMIT $3").c_str(),
-        {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
+  static const std::string in_order_whole = InOrder(kWhole), in_order_identities = InOrder(kWithoutPayload),
+                           in_window_whole = InWindow(kWhole), in_window_identities = InWindow(kWithoutPayload),
+                           dead_letters = UpToABatch(
+                               kDeadLetter,
+                               "mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
+                               "'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy') "
+                               "ORDER BY target, id LIMIT $3");
+  const pg::Param target = pg::ObjectId(target_), after = pg::Int8(last_id_), at_most = pg::Int8(static_cast<int64_t>(limit));
+  const bool whole = of_ == Of::Rows;
+  if (window_.upto && of_ != Of::DeadLetters) {
+    pg::BookRows rows((whole ? in_window_whole : in_window_identities).c_str(),
+                      {target, Xid8(last_xid_), after, Snapshot(window_.upto), Snapshot(window_.after), at_most});
+    return ToRows(&rows, bytes);
   }
-  if (!window_.upto) {
-    return ToRows(pg::KeepBooks(UpToABatch("SELECT " MEND_QUEUE_COLUMNS
-                                           " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
-                                           "AND (not_before IS NULL OR not_before <= clock_timestamp()) "
-                                           "ORDER BY target, id LIMIT $3").c_str(),
-                                {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))}));
-  }
-  return ToRows(pg::KeepBooks(UpToABatch(
-      "SELECT " MEND_QUEUE_COLUMNS
-      " FROM mend.queue WHERE target = $1 "
-      "AND (xid, id) > ($2::xid8, $3) AND pg_visible_in_snapshot(xid, $4::pg_snapshot) "
-      "AND ($5::text IS NULL OR (xid >= pg_snapshot_xmin($5::pg_snapshot) "
-      "AND NOT pg_visible_in_snapshot(xid, $5::pg_snapshot))) ORDER BY queue.xid, queue.id LIMIT $6").c_str(),
-      {pg::ObjectId(target_), pg::Text(last_xid_), pg::Int8(last_id_), pg::Text(window_.upto), pg::Text(window_.after),
-       pg::Int8(static_cast<int64_t>(limit))}));
+  const std::string& sql = of_ == Of::DeadLetters ? dead_letters : whole ? in_order_whole : in_order_identities;
+  pg::BookRows rows(sql.c_str(), {target, after, at_most});
+  return ToRows(&rows, bytes);
 }
 
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
-  return ToRows(pg::KeepBooks("SELECT " MEND_QUEUE_COLUMNS
-                              " FROM mend.queue WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-                              {pg::Int8Array(ids)}));
+  static const std::string sql = std::string("SELECT ") + kWhole + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
+  pg::BookRows found(sql.c_str(), {pg::Int8Array(ids)});
+  std::vector<QueuedRow> rows = ToRows(&found);
+  // The index gives them in order, and PostgreSQL does not know it: it would sort whole payloads.
+  const auto earlier = [](const QueuedRow& one, const QueuedRow& other) { return one.id < other.id; };
+  if (!std::is_sorted(rows.begin(), rows.end(), earlier)) {
+    std::sort(rows.begin(), rows.end(), earlier);
+  }
+  return rows;
 }
 
 }  // namespace mend::apply

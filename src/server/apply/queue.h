@@ -12,12 +12,12 @@ namespace mend::apply {
 
 struct QueuedRow {
   int64_t id = 0;
-  std::string xid;
+  uint64_t xid = 0;  // of the transaction that queued it, with its epoch
   std::string target_name;
   std::string payload;
   Oid submitter = InvalidOid;
   std::string submitted_by;
-  std::string context;  // JSON object of settings
+  std::string context;  // JSON object of settings; empty when there are none
   drift::Kind kind = drift::Kind::Malformed;
   std::string field;
   std::string sqlstate;
@@ -42,19 +42,23 @@ class QueueReader {
   static void (*before_batch)();
 
   QueueReader(Oid target, Window window, int64_t low_id = 0);
+  // The same without payload, kind, field, sqlstate and error: for whoever will lock the rows, and read them then.
+  static QueueReader OfIdentities(Oid target, Window window, int64_t low_id);
   // The dead letters of a table whose kind DDL can heal, in order of id.
   static QueueReader OfDeadLetters(Oid target);
   // The next rows; empty at the end.
   std::vector<QueuedRow> Next();
 
  private:
-  std::vector<QueuedRow> Fetch(long limit);
+  // `bytes` is of all their payloads.
+  std::vector<QueuedRow> Fetch(long limit, size_t* bytes);
 
   Oid target_;
   Window window_;
-  bool dead_letters_ = false;
+  enum class Of { Rows, Identities, DeadLetters };
+  Of of_ = Of::Rows;
   int64_t last_id_;
-  std::string last_xid_ = "0";
+  uint64_t last_xid_ = 0;
   size_t average_bytes_ = 64 * 1024;  // a guess that makes the first batch small
 };
 

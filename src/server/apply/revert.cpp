@@ -83,13 +83,13 @@ class LoosePolicies {
  public:
   explicit LoosePolicies(Oid relid) : forced_(OwnerOf(relid).forced_policies), table_(pg::QualifiedName(relid)) {
     if (forced_) {
-      pg::KeepBooks(("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY").c_str());
+      pg::KeepBooks("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY");
     }
   }
   // An error on the way there rolls everything back.
   void Restore() {
     if (forced_) {
-      pg::KeepBooks(("ALTER TABLE ONLY " + table_ + " FORCE ROW LEVEL SECURITY").c_str());
+      pg::KeepBooks("ALTER TABLE ONLY " + table_ + " FORCE ROW LEVEL SECURITY");
     }
   }
 
@@ -158,11 +158,11 @@ void KeepValues(int64_t id, const ingest::Target& target, const std::vector<Appl
   const std::string query = "SELECT tableoid::regclass AS undo_table, ctid AS undo_row" + key.text(0, 0) + columns +
                             " FROM " + pg::QualifiedName(relid) + " WHERE " + filled;
   const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid).owner));
-  pg::KeepBooks(("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA").c_str());
-  pg::KeepBooks(("GRANT INSERT ON " + undo + " TO " + owner).c_str());
+  pg::KeepBooks("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA");
+  pg::KeepBooks("GRANT INSERT ON " + undo + " TO " + owner);
   RunAsOwner(id, relid, "INSERT INTO " + undo + " " + query);
-  pg::KeepBooks(("REVOKE INSERT ON " + undo + " FROM " + owner).c_str());
-  pg::KeepBooks(("GRANT SELECT ON " + undo + " TO mend_admin").c_str());
+  pg::KeepBooks("REVOKE INSERT ON " + undo + " FROM " + owner);
+  pg::KeepBooks("GRANT SELECT ON " + undo + " TO mend_admin");
 }
 
 void CheckNoNulls(int64_t id, const ingest::Target& target, const AppliedAction& action) {

@@ -87,7 +87,6 @@ void DiscardSession() {
     DropAllPreparedStatements();
     Async_UnlistenAll();
     LockReleaseAll(USER_LOCKMETHOD, true);
-    ResetPlanCache();
     ResetTempTableNamespace();
     ResetSequenceCaches();
   });

@@ -48,7 +48,7 @@ void ReadTogether(Question* question, apply::Evidence evidence) {
                           " q, unnest(q.fields) f, unnest(q.fields) c WHERE q.target = $1 AND f = ANY ($2) AND c = ANY ($3) "
                           "GROUP BY f, c ORDER BY 3 DESC";
   const pg::Rows rows =
-      pg::KeepBooks(sql.c_str(), {pg::ObjectId(question->target), pg::TextArray(fresh), pg::TextArray(missing)});
+      pg::KeepBooks(sql, {pg::ObjectId(question->target), pg::TextArray(fresh), pg::TextArray(missing)});
   for (size_t i = 0; i < rows.size(); ++i) {
     question->together.push_back({rows.text(i, 0), rows.text(i, 1), rows.int8(i, 2)});
   }
@@ -88,7 +88,7 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
   const std::string sql = std::string("SELECT payload FROM ") + Books(evidence) +
                           " WHERE target >= $1 AND target <= $1 AND fields && $2 ORDER BY target, id LIMIT $3";
   const pg::Rows rows = pg::KeepBooks(
-      sql.c_str(), {pg::ObjectId(question->target), pg::TextArray(names), pg::Int8(kSampledRows)});
+      sql, {pg::ObjectId(question->target), pg::TextArray(names), pg::Int8(kSampledRows)});
   std::map<std::string, std::set<std::string>> masks;
   for (size_t i = 0; i < rows.size(); ++i) {
     json::Document payload;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <exception>
 
+#include "server/pg/kept_plan.h"
 #include "server/pg/user.h"
 
 namespace mend::pg {
@@ -92,18 +93,19 @@ Spi::~Spi() {
 }
 
 Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit, bool read_only) {
-  std::vector<Oid> types(params.size());
-  std::vector<Datum> values(params.size());
-  std::string nulls(params.size(), ' ');
-  for (size_t i = 0; i < params.size(); ++i) {
-    types[i] = params[i].type;
-    values[i] = params[i].value;
-    nulls[i] = params[i].null ? 'n' : ' ';
-  }
-  int result = Call([&] {
-    return SPI_execute_with_args(sql, static_cast<int>(params.size()), types.data(), values.data(), nulls.data(),
+  const Arguments arguments(params);
+  return Fetch(Call([&] {
+    return SPI_execute_with_args(sql, arguments.size(), arguments.types(), arguments.values(), arguments.nulls(),
                                  read_only, limit);
-  });
+  }));
+}
+
+Rows Spi::Run(SPIPlanPtr plan, const std::vector<Param>& params) {
+  const Arguments arguments(params);
+  return Fetch(Call([&] { return SPI_execute_plan(plan, arguments.values(), arguments.nulls(), false, 0); }));
+}
+
+Rows Spi::Fetch(int result) {
   if (result < 0) {
     throw Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
   }
@@ -130,10 +132,17 @@ Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit, b
 
 uint64_t Spi::Execute(const char* sql, const std::vector<Param>& params) { return Query(sql, params).processed(); }
 
-Rows KeepBooks(const char* sql, const std::vector<Param>& params) {
+Rows KeepBooks(const char* literal, const std::vector<Param>& params) {
+  AsBookkeeper bookkeeper;
+  ThroughIndexes planning;
+  Spi spi;
+  return spi.Run(KeptPlan(literal, Arguments(params)), params);
+}
+
+Rows KeepBooks(const std::string& sql, const std::vector<Param>& params) {
   AsBookkeeper bookkeeper;
   Spi spi;
-  return spi.Query(sql, params);
+  return spi.Query(sql.c_str(), params);
 }
 
 }  // namespace mend::pg

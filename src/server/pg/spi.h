@@ -65,14 +65,22 @@ class Spi {
   // Plans and runs one statement. `limit` 0: all rows. `read_only`: a query that sees what the active
   // snapshot sees, instead of taking a new one.
   Rows Query(const char* sql, const std::vector<Param>& params = {}, long limit = 0, bool read_only = false);
+  // The same with a plan that is there.
+  Rows Run(SPIPlanPtr plan, const std::vector<Param>& params);
   // Runs a statement that returns nothing of interest; gives the number of rows affected.
   uint64_t Execute(const char* sql, const std::vector<Param>& params = {});
 
  private:
+  Rows Fetch(int result);
+
   int exceptions_;
 };
 
-// One SPI query in a scope of its own, as the bookkeeper, with search_path pinned.
-Rows KeepBooks(const char* sql, const std::vector<Param>& params = {});
+// One SPI query in a scope of its own, as the bookkeeper, with search_path pinned. The session keeps the plan, which is
+// made for any parameters, and through indexes: planning would take longer than most of these queries, and the books
+// grow faster than they are analysed. For texts that are the same every time.
+Rows KeepBooks(const char* literal, const std::vector<Param>& params = {});
+// The same for a text made at run time, which is planned for this once.
+Rows KeepBooks(const std::string& sql, const std::vector<Param>& params = {});
 
 }  // namespace mend::pg

@@ -16,12 +16,12 @@ void AdoptPayloads(Oid target, bool other_cluster) {
   pg::KeepBooks("DELETE FROM mend.progress WHERE target = $1", {pg::ObjectId(target)});
   for (const char* table : {"queue", "dead_letters"}) {
     std::string books = std::string("mend.") + table;
-    pg::KeepBooks(("UPDATE " + books + " b SET target = 0 FROM mend.enrollments e WHERE b.target = $1 "
-                   "AND e.target = b.target AND e.target_name <> b.target_name").c_str(),
+    pg::KeepBooks("UPDATE " + books + " b SET target = 0 FROM mend.enrollments e WHERE b.target = $1 "
+                   "AND e.target = b.target AND e.target_name <> b.target_name",
                   {pg::ObjectId(target)});
     if (other_cluster) {
-      pg::KeepBooks(("UPDATE " + books + " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
-                     "AND r.rolname = b.submitted_by AND r.oid <> b.submitter").c_str(),
+      pg::KeepBooks("UPDATE " + books + " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
+                     "AND r.rolname = b.submitted_by AND r.oid <> b.submitter",
                     {pg::ObjectId(target)});
     }
   }

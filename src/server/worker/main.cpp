@@ -25,6 +25,9 @@ constexpr int64_t kLookForPreparedMs = 5 * 1000;
 constexpr int64_t kCheckPresenceMs = 1000;
 // While other workers heal the tables that are due, every commit wakes us in vain: not more often than this.
 constexpr long kBetweenVainLooksMs = 20;
+// Events are sealed and told when nothing has been due for a moment, and when they have waited that long.
+constexpr int64_t kBeforeChoresMs = 10;
+constexpr int64_t kChoresAtLeastEveryMs = 1000;
 constexpr int64_t kLongestBackOffMs = 30 * 1000;
 
 int64_t NowMs() { return GetCurrentTimestamp() / 1000; }
@@ -103,13 +106,21 @@ class Worker {
     if (!MayStay() || !Look(&outlook)) {
       return outlook.stopped ? !LeaveStopped() : !Leave(0);
     }
-    Seal();
     if (HealOne(outlook)) {
       active_at_ = NowMs();
-      Tell(true);
+      if (active_at_ - chores_at_ >= kChoresAtLeastEveryMs) {
+        DoChores(true);
+      }
+      chores_left_ = true;
       return true;
     }
-    Tell(false);
+    if (chores_left_ && NowMs() - chores_at_ < kChoresAtLeastEveryMs) {
+      Nap(kBeforeChoresMs);
+      if (Wanted()) {
+        return true;
+      }
+    }
+    DoChores(false);
     if (wanted) {
       active_at_ = NowMs();
       pg::Rest(kBetweenVainLooksMs);
@@ -130,6 +141,14 @@ class Worker {
     }
     transaction.Commit();
     return stay;
+  }
+
+  // What can wait while rows cannot.
+  void DoChores(bool healed) {
+    Seal();
+    Tell(healed);
+    chores_at_ = NowMs();
+    chores_left_ = false;
   }
 
   // Trouble with the audit trail stops no healing, and is told once.
@@ -269,6 +288,8 @@ class Worker {
   Oid last_target_ = InvalidOid;
   int64_t active_at_;
   bool succeeded_by_another_ = false;
+  int64_t chores_at_ = 0;
+  bool chores_left_ = false;  // since a table was healed
   bool sealed_before_ = false;  // whether all events were looked at once
   std::string seal_trouble_;    // what the log has been told
   bool due_left_ = false;       // whether other tables were due when the last one was leased

@@ -124,12 +124,18 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
   if (drifts.empty()) {
     return std::nullopt;
   }
+  if (std::any_of(drifts.begin(), drifts.end(), [](const auto& drift) { return drift.kind != drift::Kind::NewField; })) {
+    ExplainTypeLocks();
+  }
   LeaveToReview(&drifts);
   const Terms terms = LoadTerms(*target_, shape_);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
   const std::vector<Leftover> leftovers = FindLeftovers(*target_, terms, drifts, plan);
   for (const Leftover& leftover : leftovers) {
     SettleLeftover(drifts[leftover.drift], leftover);
+  }
+  if (!leftovers.empty()) {
+    ExplainTypeLocks();
   }
   if (!pg::PlannerEnabled("claude")) {
     BuryOpen(leftovers, drifts, "no other planner is configured");
@@ -163,6 +169,13 @@ void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patc
         !apply::Covers(now, after_this, drift.field, drift.column)) {
       round_.Decide(drift, apply::Fate::To::Wait, "the next patch is for it");
     }
+  }
+}
+
+void PlanStep::ExplainTypeLocks() {
+  if (!type_locks_explained_) {
+    guard::ExplainTypeLocks(&shape_);
+    type_locks_explained_ = true;
   }
 }
 
@@ -239,9 +252,10 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
     record.reason = why;
     id = apply::InsertPatch(*target_, record);
     pg::KeepBooks(
-        "UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || $2 WHERE target = $1 "
-        "AND id IN (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
-        "AND id <> $2 FOR UPDATE SKIP LOCKED)",
+        "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
+        "AND id <> $2 FOR UPDATE SKIP LOCKED) "
+        "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s "
+        "WHERE p.id = s.id",
         {pg::ObjectId(round_.target), pg::Int8(id)});
     if (planned.answer) {
       claude::BookAnswer(*planned.answer, id);

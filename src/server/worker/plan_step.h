@@ -27,7 +27,6 @@ class PlanStep {
  public:
   explicit PlanStep(RoundState* round) : round_(*round), target_(ingest::FindTarget(round->target)) {
     shape_ = target_->shape();
-    guard::ExplainTypeLocks(&shape_);
   }
 
   // Plans all open drift; nullopt when nothing is left to apply or propose. Without an answer of Claude's, and where
@@ -44,6 +43,8 @@ class PlanStep {
 
  private:
   drift::DriftSet ToPlan();
+  // For whoever may change a type. Reads much of the catalogs, and nothing stands in the way of a new column.
+  void ExplainTypeLocks();
   // What of the open drift the patch answers.
   drift::DriftSet CoveredBy(const plan::Patch& patch, const drift::DriftSet& drifts) const;
   void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
@@ -59,6 +60,7 @@ class PlanStep {
   RoundState& round_;
   std::shared_ptr<const ingest::Target> target_;
   plan::Shape shape_;
+  bool type_locks_explained_ = false;
   std::optional<plan::Patch> answered_;  // what Claude proposes, as read here
 };
 

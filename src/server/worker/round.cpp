@@ -52,7 +52,8 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
 
 void ReplayWaiting(RoundState* round) {
   apply::Window window = round->replay_all ? apply::Window() : round->window;
-  apply::QueueReader reader(round->target, window, round->replay_all ? round->low_id : 0);
+  apply::QueueReader reader =
+      apply::QueueReader::OfIdentities(round->target, window, round->replay_all ? round->low_id : 0);
   for (;;) {
     std::vector<apply::QueuedRow> rows;
     {
@@ -120,6 +121,7 @@ void RunRound(Oid target) {
     ProfileUnrecorded(&round);
     ReplayWaiting(&round);
     EndRound(&round);
+    apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled
     pg::TestPoint("ended");
     return;
   } catch (const LetGo&) {

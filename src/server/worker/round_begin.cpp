@@ -22,8 +22,8 @@ void RecoverInFlight(RoundState* round, const pg::Rows& progress) {
   }
   round->replay_all = true;
   pg::Rows hit = pg::KeepBooks(
-      "UPDATE mend.queue SET crashes = crashes + 1 WHERE id = ANY ((SELECT in_flight FROM mend.progress "
-      "WHERE target = $1)::bigint[]) RETURNING id, crashes",
+      "UPDATE mend.queue q SET crashes = q.crashes + 1 FROM mend.progress p WHERE p.target = $1 AND q.target = p.target "
+      "AND q.id >= lower(p.in_flight) AND q.id < upper(p.in_flight) AND q.id <@ p.in_flight RETURNING q.id, q.crashes",
       {pg::ObjectId(round->target)});
   if (hit.size() == 1 && hit.int8(0, 1) >= heal::kCrashAttempts) {
     for (const apply::QueuedRow& row : apply::LockRows({hit.int8(0, 0)})) {
@@ -59,6 +59,17 @@ void BuryAll(RoundState* round, const std::string& reason) {
       {pg::ObjectId(round->target), pg::Text(reason)});
 }
 
+// Whoever created a role, or the table, and offered a row in one transaction is not to be held against the row.
+void AwaitMessages(const std::vector<apply::QueuedRow>& rows) {
+  uint64_t last = 0;
+  for (const apply::QueuedRow& row : rows) {
+    if (row.xid != last) {
+      pg::AwaitItsMessages(FullTransactionIdFromU64(row.xid));
+      last = row.xid;
+    }
+  }
+}
+
 // Folds one batch of rows; false when there are none left.
 bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* book) {
   const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
@@ -68,13 +79,14 @@ bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* 
   if (rows.empty()) {
     return false;
   }
+  AwaitMessages(rows);
   std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
   apply::RowContext context;
-  apply::RowEvaluator evaluator(&context);
+  apply::RowEvaluator evaluator(*target, &context);
   for (const apply::QueuedRow& row : rows) {
     pg::CheckInterrupts();
     round->low_id = std::min(round->low_id, row.id - 1);
-    for (const drift::Misfit& misfit : evaluator.Evaluate(*target, row)) {
+    for (const drift::Misfit& misfit : evaluator.Evaluate(row)) {
       if (!drift::IsFinal(misfit.kind)) {
         book->Add(misfit, evaluator.payload());
       }
@@ -123,14 +135,15 @@ void Fold(RoundState* round) {
     CountUnrecorded(round, book->unrecorded());
   }
   pg::TestPoint("folding");
-  transaction.Commit();
+  transaction.CommitUnflushed();  // what a crash undoes is folded again
 }
 
 // Takes up what people have asked for.
 void TakeRequests(Oid target) {
-  pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text",
+  pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
                                  {pg::ObjectId(target)});
   for (size_t i = 0; i < taken.size(); ++i) {
+    pg::AwaitItsMessages(taken.oid(i, 2));
     if (taken.text(i, 0) == "retry") {
       pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
                     {pg::ObjectId(target)});
@@ -152,17 +165,16 @@ void TakeRequests(Oid target) {
 
 bool BeginRound(RoundState* round) {
   pg::WorkTransaction transaction;
-  // A worker is woken by a commit that other sessions see already, a moment before its invalidation messages are sent:
-  // nothing cached may be trusted.
-  pg::Call([] { InvalidateSystemCaches(); });
   // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress is left of a table that is
   // not enrolled.
   pg::Rows enrolled = pg::KeepBooks(
-      "SELECT target_name FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
+      "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
       {pg::ObjectId(round->target)});
   if (enrolled.empty()) {
     return false;
   }
+  // The commit that wakes a worker may not have told yet what it changed: nothing cached is trusted before it has.
+  pg::AwaitItsMessages(enrolled.oid(0, 1));
   round->target_name = enrolled.text(0, 0);
   pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING",
                 {pg::ObjectId(round->target)});
@@ -198,7 +210,7 @@ bool BeginRound(RoundState* round) {
   }
   pg::KeepBooks("UPDATE mend.progress SET state = 'healing', reason = NULL WHERE target = $1",
                 {pg::ObjectId(round->target)});
-  transaction.Commit();
+  transaction.CommitUnflushed();  // requests that a crash brings back are taken up again
   Fold(round);
   pg::TestPoint("folded");
   return true;

@@ -24,6 +24,7 @@ struct Slot {
 
 struct Table {
   slock_t lock;
+  ConditionVariable released;  // a lease
   uint64_t leases_taken[kCounters];  // by hash: a collision makes a waiter look once more
   Slot slots[kSlots];
 };
@@ -108,6 +109,7 @@ void AttachSlots() {
     if (!found) {
       memset(made, 0, sizeof(Table));
       SpinLockInit(&made->lock);
+      ConditionVariableInit(&made->released);
     }
     LWLockRelease(AddinShmemInitLock);
     table = made;
@@ -279,9 +281,12 @@ bool Lease(Oid target) {
 }
 
 void ReleaseLease() {
-  Locked locked;
-  mine->state = State::kIdle;
-  mine->target = InvalidOid;
+  {
+    Locked locked;
+    mine->state = State::kIdle;
+    mine->target = InvalidOid;
+  }
+  ConditionVariableBroadcast(&table->released);
 }
 
 void ShowTried(int64_t rows) {
@@ -298,6 +303,10 @@ LeaseMark Leases(Oid target) {
                               (target == InvalidOid || slot.target == target));
   }
   return mark;
+}
+
+void AwaitRelease(long ms) {
+  pg::Call([&] { ConditionVariableTimedSleep(&table->released, ms, PG_WAIT_EXTENSION); });
 }
 
 std::vector<WorkerSeen> WorkersOf(Oid database) {

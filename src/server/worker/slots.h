@@ -69,6 +69,9 @@ struct LeaseMark {
 };
 LeaseMark Leases(Oid target);
 
+// Sleeps until a lease is given back, of whatever table, or for `ms`. May return sooner.
+void AwaitRelease(long ms);
+
 struct WorkerSeen {
   int pid;  // 0 while starting
   Oid target;

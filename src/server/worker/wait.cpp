@@ -4,9 +4,7 @@
 #include <vector>
 
 #include "server/guard/landing_table.h"
-#include "server/pg/latch.h"
 #include "server/pg/settings.h"
-#include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
 #include "server/worker/slots.h"
 #include "server/worker/wake.h"
@@ -18,8 +16,6 @@ constexpr long kBetweenLooksMs = 20;
 
 // Some of the tables that are due, enough to keep every worker busy.
 std::vector<Oid> Due(Oid target) {
-  // Compiling the query would take longer than it does.
-  pg::SettingsScope scope({{"jit", "off"}});
   pg::Rows rows = pg::KeepBooks(
       "SELECT target::oid FROM mend.work WHERE due AND ($1 = 0::oid OR target::oid = $1) LIMIT 32",
       {pg::ObjectId(target)});
@@ -77,7 +73,7 @@ void WaitIdle(Oid target, TimestampTz deadline) {
       WakeNow(table);
     }
     pg::Call([] { SPI_commit(); });
-    pg::Nap(kBetweenLooksMs);
+    AwaitRelease(kBetweenLooksMs);
   }
 }
 

@@ -1,0 +1,66 @@
+#include "server/pg/kept_plan.h"
+
+#include <string>
+#include <unordered_map>
+
+namespace mend::pg {
+
+Arguments::Arguments(const std::vector<Param>& params) : nulls_(params.size(), ' ') {
+  for (size_t i = 0; i < params.size(); ++i) {
+    types_.push_back(params[i].type);
+    values_.push_back(params[i].value);
+    nulls_[i] = params[i].null ? 'n' : ' ';
+  }
+}
+
+SPIPlanPtr KeptPlan(const char* literal, const Arguments& arguments) {
+  static auto& plans = *new std::unordered_map<std::string, SPIPlanPtr>();
+  SPIPlanPtr& plan = plans[literal];
+  if (plan == nullptr) {
+    plan = Call([&] {
+      SPIPlanPtr made = SPI_prepare_cursor(literal, arguments.size(), arguments.types(), CURSOR_OPT_GENERIC_PLAN);
+      if (made == nullptr || SPI_keepplan(made) != 0) {
+        elog(ERROR, "SPI: %s", SPI_result_code_string(SPI_result));
+      }
+      return made;
+    });
+  }
+  return plan;
+}
+
+BookRows::BookRows(const char* literal, const std::vector<Param>& params) {
+  const Arguments arguments(params);
+  const SPIPlanPtr plan = KeptPlan(literal, arguments);
+  Call([&] {
+    const int result = SPI_execute_plan(plan, arguments.values(), arguments.nulls(), false, 0);
+    if (result < 0 || SPI_tuptable == nullptr) {
+      elog(ERROR, "SPI: %s", SPI_result_code_string(result));
+    }
+  });
+  table_ = SPI_tuptable;
+  size_ = SPI_processed;
+  const auto columns = static_cast<size_t>(table_->tupdesc->natts);
+  values_.resize(columns);
+  nulls_ = std::make_unique<bool[]>(columns);
+}
+
+bool BookRows::Next() {
+  if (next_ == size_) {
+    return false;
+  }
+  heap_deform_tuple(table_->vals[next_++], table_->tupdesc, values_.data(), nulls_.get());
+  for (size_t i = 0; i < values_.size(); ++i) {
+    values_[i] = nulls_[i] ? 0 : values_[i];
+  }
+  return true;
+}
+
+std::string_view BookRows::text(size_t column) const {
+  if (nulls_[column]) {
+    return {};
+  }
+  const varlena* value = Call([&] { return PG_DETOAST_DATUM_PACKED(values_[column]); });
+  return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+}  // namespace mend::pg
