@@ -99,10 +99,10 @@ bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* 
 // A sender makes up names, and the books are full of them: said once, until there is room again.
 void CountUnrecorded(RoundState* round, int64_t misfits) {
   if (round->unrecorded == 0) {
-    observe::Record("drift_capped", round->target_name, std::nullopt,
-                    "{\"reason\": \"" + std::to_string(heal::kMostNewFields) +
-                        " new fields wait: more are not recorded, and their rows wait\"}",
-                    observe::kWorker);
+    std::string detail = "{\"reason\": ";
+    json::AppendQuoted(&detail, std::to_string(heal::kMostNewFields) +
+                                    " new fields wait: more are not recorded, and their rows wait");
+    observe::Record("drift_capped", round->target_name, std::nullopt, detail + "}", observe::kWorker);
   }
   round->unrecorded += misfits;
   pg::KeepBooks("UPDATE mend.progress SET unrecorded = $2 WHERE target = $1",
