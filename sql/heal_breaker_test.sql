@@ -49,6 +49,36 @@ ALTER DATABASE :"DBNAME" RESET mend.max_columns;
 SELECT kind, regexp_replace(detail::text, '\d{2,}', 'N', 'g') AS detail FROM mend.events
     WHERE target_name = 'breaker_test.flooded' AND kind LIKE 'breaker%' ORDER BY id;
 
+-- Names made up for every payload: two thousand of them are recorded, which an event says, and the rows of the others wait
+-- until those are settled. A field that is meant is found behind them all.
+CREATE TABLE invented (id int);
+SELECT mend.enroll('invented');
+SELECT healing_load('invented', (SELECT string_agg(format('{"id": %s, "made_up_%s": 1}', n, n), E'\n') FROM generate_series(1, 3000) n)
+    || E'\n{"id": 3001, "meant": 1}\n{"id": 3002, "meant": 2}');
+CREATE VIEW names AS
+    SELECT s.state, s.queued, s.dead_letters, p.unrecorded,
+           (SELECT count(*) FROM mend.drifts d WHERE d.target = s.target AND d.state IN ('open', 'waiting')) AS recorded,
+           (SELECT count(*) FROM mend.events e WHERE e.target_name = 'breaker_test.invented' AND e.kind = 'drift_capped') AS said,
+           (SELECT count(*) FROM invented) AS stored
+    FROM mend.status s JOIN mend.progress p USING (target) WHERE target = 'invented'::regclass;
+CREATE PROCEDURE invented_time_passes() LANGUAGE sql AS
+    $$ UPDATE mend.progress SET breaker_until = clock_timestamp(), not_before = clock_timestamp() WHERE target = 'invented'::regclass $$;
+CALL mend.wait_idle('invented');
+SELECT * FROM names;
+SELECT reason FROM mend.status WHERE target = 'invented'::regclass;
+-- More of them change nothing, and what needs no column is healed meanwhile.
+SELECT healing_load('invented', '{"id": 3003, "made_up_3003": 1}' || E'\n{"id": 3000000000}');
+CALL mend.wait_idle('invented');
+SELECT * FROM names;
+CALL invented_time_passes();
+CALL mend.wait_idle('invented');
+SELECT * FROM names;
+CALL invented_time_passes();
+CALL mend.wait_idle('invented');
+SELECT * FROM names;
+SELECT * FROM invented ORDER BY id;
+SELECT regexp_replace(reason, '^\d+', 'N') AS reason, count(*), count(DISTINCT field) FROM mend.dead_letters WHERE target = 'invented'::regclass GROUP BY 1;
+
 -- Patches that fail count as well: each has taken the lock on the table.
 ALTER DATABASE :"DBNAME" SET mend.patches_per_hour = 2;
 CREATE TABLE refused (id int);

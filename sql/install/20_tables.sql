@@ -278,6 +278,7 @@ CREATE TABLE mend.progress (
     lock_tries int NOT NULL DEFAULT 0,
     lock_until timestamptz,
     waits_for  text,
+    unrecorded bigint NOT NULL DEFAULT 0,
     last_heal  timestamptz,
     last_error text
 );
@@ -297,6 +298,7 @@ COMMENT ON COLUMN mend.progress.in_flight IS 'Ids of the rows that are being rep
 COMMENT ON COLUMN mend.progress.lock_tries IS 'How often in a row the lock on the table was not to be had';
 COMMENT ON COLUMN mend.progress.lock_until IS 'Until when the lock is not tried for again';
 COMMENT ON COLUMN mend.progress.waits_for IS 'The question, another table''s too, after whose answer this table is looked at again';
+COMMENT ON COLUMN mend.progress.unrecorded IS 'How often a payload showed a new field for which mend.drifts had no room: such rows wait, and are profiled anew when there is';
 COMMENT ON COLUMN mend.progress.last_heal IS 'When a patch was last applied';
 COMMENT ON COLUMN mend.progress.last_error IS 'The last error of a round';
 

@@ -116,6 +116,18 @@ ok(poll(sub { query("SELECT count(*) FROM mend.progress WHERE last_error LIKE '5
 $holder->query_safe('COMMIT');
 ok(poll(sub { query('SELECT (SELECT count(*) FROM shut_1) + (SELECT count(*) FROM shut_2)') eq '2' }), 'and are healed by themselves afterwards');
 
+# A table that is unenrolled while a round for it begins leaves nothing behind, and takes no worker down.
+query("CREATE TABLE leaving (id int); SELECT mend.enroll('leaving')");
+query("SELECT healing_insert('leaving', '{\"id\": 1, \"extra\": 1}')");
+query("CALL mend.wait_idle('leaving')");
+$holder->query_safe("BEGIN; SELECT mend.unenroll('leaving')");
+query("SELECT mend.request_round('leaving'); SELECT healing_insert('open', '{\"id\": 2, \"news\": 1}')");
+ok(poll(sub { query("SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'pg_mend worker' AND wait_event_type = 'Lock'") eq 't' }), 'a round begins');
+$holder->query_safe('COMMIT');
+query('CALL mend.wait_idle()');
+is(query("SELECT count(*) FROM mend.progress p WHERE NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = p.target)"), '0',
+	'of a table that is unenrolled while a round begins nothing is left');
+
 $holder->quit;
 nothing_crashed($node);
 $node->stop;

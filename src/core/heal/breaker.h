@@ -15,6 +15,10 @@ inline constexpr int kForeignKeyAttempts = 8;
 // How often a row may be in flight while the server crashes before it is quarantined.
 inline constexpr int kCrashAttempts = 2;
 
+// New fields of a table that wait at a time and are recorded: more than a table can have columns. A sender who makes up names
+// must not fill the books; once half of them are settled, rows with fields that found no room are profiled anew.
+inline constexpr size_t kMostNewFields = 2000;
+
 // How often a row is tried that takes longer than mend.batch_timeout before it is a dead letter, and how many such rows a round
 // puts off before the table rests.
 inline constexpr int kSlowAttempts = 3;

@@ -56,6 +56,11 @@ Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRo
   if (back_off) {
     return *back_off;
   }
+  for (size_t i = 0; i < misfits.size() && unrecorded_; ++i) {
+    if (misfits[i].kind == drift::Kind::NewField) {
+      return {unrecorded_->to, unrecorded_->reason, i, std::nullopt};
+    }
+  }
   // Tries for something that might arrive late were no profiles.
   if (!row.backed_off && row.attempts + 1 >= kRefolds) {
     return {Fate::To::DeadLetter,

@@ -1,5 +1,6 @@
 #include "server/apply/drifts.h"
 
+#include "core/heal/breaker.h"
 #include "server/pg/spi.h"
 
 namespace mend::apply {
@@ -23,6 +24,7 @@ DriftBook::DriftBook(Oid target) : target_(target) {
   for (size_t i = 0; i < rows.size(); ++i) {
     drift::Drift drift = ReadDrift(rows, i);
     index_[{drift.field, drift.kind}] = static_cast<int>(drifts_.size());
+    new_fields_ += drift.kind == drift::Kind::NewField ? 1 : 0;
     drifts_.push_back(std::move(drift));
     added_.push_back(0);
   }
@@ -35,6 +37,11 @@ int DriftBook::Find(const std::string& field, drift::Kind kind) const {
 
 void DriftBook::Add(const drift::Misfit& misfit, const json::Document& payload) {
   int at = Find(misfit.field, misfit.kind);
+  if (at < 0 && misfit.kind == drift::Kind::NewField && ++new_fields_ > heal::kMostNewFields) {
+    --new_fields_;
+    ++unrecorded_;
+    return;
+  }
   if (at < 0) {
     at = static_cast<int>(drifts_.size());
     drift::Drift drift;

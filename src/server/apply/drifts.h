@@ -22,7 +22,7 @@ class DriftBook {
   // Reads the unsettled drift of the table.
   explicit DriftBook(Oid target);
 
-  // Folds one misfit of one payload in.
+  // Folds one misfit of one payload in. Past heal::kMostNewFields a field that is not known yet is counted, and no more.
   void Add(const drift::Misfit& misfit, const json::Document& payload);
   // Writes what was added back, in the current transaction. A drift that was dead-lettered before and
   // shows again is opened anew, with a fresh profile.
@@ -30,12 +30,16 @@ class DriftBook {
 
   const drift::DriftSet& drifts() const& { return drifts_; }
   const drift::DriftSet& drifts() && = delete;  // a loop over a temporary book's drifts would outlive it
+  // Misfits that found no room.
+  int64_t unrecorded() const { return unrecorded_; }
   // Index into drifts(), or -1.
   int Find(const std::string& field, drift::Kind kind) const;
 
  private:
   Oid target_;
   drift::DriftSet drifts_;
+  size_t new_fields_ = 0;
+  int64_t unrecorded_ = 0;
   std::vector<int64_t> added_;  // rows since the last Save, by index
   std::map<std::pair<std::string, drift::Kind>, int> index_;
 };

@@ -107,10 +107,18 @@ void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::
         counts->refusal = culprit.message;
       }
       break;
+    case Fate::To::Reprofile:
+      pg::KeepBooks("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE id = $1", {pg::Int8(row.id)});
+      counts->refold = true;
+      break;
   }
   ++counts->waiting;
   for (const drift::Misfit& misfit : outcome.misfits) {
-    counts->waits_for.emplace(misfit.field, misfit.kind);
+    // Of made-up names no more than drift records.
+    if (misfit.kind != drift::Kind::NewField || dispositions.Find(misfit.field, misfit.kind) != nullptr ||
+        counts->waits_for.size() < heal::kMostNewFields) {
+      counts->waits_for.emplace(misfit.field, misfit.kind);
+    }
   }
 }
 

@@ -20,6 +20,7 @@ struct Fate {
     Wait,        // stays as it is, for a person or a time that the round knows of
     BackOff,     // stays, and is tried again after a growing pause
     Refold,      // stays, to be profiled anew: its misfit was not known to this round
+    Reprofile,   // the same, through no fault of its own: there was no room for its misfit
   } to = To::Refold;
   std::string reason;
   size_t culprit = 0;             // index of the misfit that decided it
@@ -31,12 +32,15 @@ class Dispositions {
  public:
   void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason,
            std::optional<int64_t> patch = std::nullopt);
+  // What becomes of rows with new fields that no drift records.
+  void SetUnrecorded(Fate::To to, std::string reason) { unrecorded_ = Fate{to, std::move(reason), 0, std::nullopt}; }
   const Fate* Find(const std::string& field, drift::Kind kind) const;
   // The fate of a row with these misfits (at least one). `patch` is what was applied in this round, if anything.
   Fate For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row, std::optional<int64_t> patch) const;
 
  private:
   std::map<std::pair<std::string, drift::Kind>, Fate> fates_;
+  std::optional<Fate> unrecorded_;
 };
 
 struct ReplayCounts {

@@ -69,7 +69,7 @@ Param TextArray(const std::vector<std::string_view>& values) {
 }
 
 const std::string& Rows::text(size_t row, size_t column) const {
-  const std::optional<std::string>& cell = cells_[row * columns_ + column];
+  const std::optional<std::string>& cell = cells_.at(row * columns_ + column);
   if (cell) {
     return *cell;
   }

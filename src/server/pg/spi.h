@@ -38,10 +38,10 @@ class Rows {
   bool empty() const { return size() == 0; }
   // Rows affected, also where nothing was returned.
   uint64_t processed() const { return processed_; }
-  bool IsNull(size_t row, size_t column) const { return !cells_[row * columns_ + column]; }
-  // The value's text; of a null, "" and 0 and false.
+  bool IsNull(size_t row, size_t column) const { return !cells_.at(row * columns_ + column); }
+  // The value's text; of a null, "" and 0 and false. A row that is not there throws: one may go between two statements.
   const std::string& text(size_t row, size_t column) const;
-  std::optional<std::string> maybe(size_t row, size_t column) const { return cells_[row * columns_ + column]; }
+  std::optional<std::string> maybe(size_t row, size_t column) const { return cells_.at(row * columns_ + column); }
   int64_t int8(size_t row, size_t column) const;
   Oid oid(size_t row, size_t column) const { return static_cast<Oid>(int8(row, column)); }
   bool boolean(size_t row, size_t column) const { return text(row, column) == "t"; }

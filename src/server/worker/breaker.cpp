@@ -9,9 +9,11 @@
 #include <algorithm>
 
 #include "core/heal/breaker.h"
+#include "server/apply/drifts.h"
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
+#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -118,6 +120,27 @@ drift::DriftSet ProbeColumns(RoundState* round, drift::DriftSet fresh, int64_t r
 
 }  // namespace
 
+void ProfileUnrecorded(RoundState* round) {
+  if (round->unrecorded == 0) {
+    return;
+  }
+  pg::WorkTransaction transaction;
+  size_t waiting = 0;
+  const apply::DriftBook book(round->target);
+  for (const drift::Drift& drift : book.drifts()) {
+    const apply::Fate* fate = round->dispositions.Find(drift.field, drift.kind);
+    waiting += IsNew(drift) && (fate == nullptr || fate->to != apply::Fate::To::DeadLetter) ? 1 : 0;
+  }
+  if (waiting > heal::kMostNewFields / 2) {
+    round->dispositions.SetUnrecorded(apply::Fate::To::Wait, "too many new fields wait: this one is not recorded");
+  } else {
+    round->dispositions.SetUnrecorded(apply::Fate::To::Reprofile, "there is room for its fields now");
+    round->unrecorded = 0;
+    round->replay_all = true;
+  }
+  transaction.Commit();
+}
+
 drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts) {
   if (drifts.empty() || TooManyPatches(round, drifts)) {
     return {};
@@ -128,7 +151,8 @@ drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::Dri
     Close(*round);
     return drifts;
   }
-  std::string reason = std::to_string(wanted) + " new fields would take the table past " +
+  std::string reason = std::to_string(wanted) + " new fields" +
+                       (round->unrecorded > 0 ? ", and more that are not recorded," : "") + " would take the table past " +
                        std::to_string(pg::max_columns) + " columns (mend.max_columns)";
   auto middle = std::stable_partition(drifts.begin(), drifts.end(), [](const drift::Drift& drift) { return !IsNew(drift); });
   drift::DriftSet fresh(std::make_move_iterator(middle), std::make_move_iterator(drifts.end()));

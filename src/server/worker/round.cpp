@@ -118,6 +118,7 @@ void RunRound(Oid target) {
     ApplyApproved(&round);
     ShowProgress("planning for " + round.target_name);
     PlanAndApply(&round);
+    ProfileUnrecorded(&round);
     ReplayWaiting(&round);
     EndRound(&round);
     apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled

@@ -96,6 +96,19 @@ bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* 
   return true;
 }
 
+// A sender makes up names, and the books are full of them: said once, until there is room again.
+void CountUnrecorded(RoundState* round, int64_t misfits) {
+  if (round->unrecorded == 0) {
+    std::string detail = "{\"reason\": ";
+    json::AppendQuoted(&detail, std::to_string(heal::kMostNewFields) +
+                                    " new fields wait: more are not recorded, and their rows wait");
+    observe::Record("drift_capped", round->target_name, std::nullopt, detail + "}", observe::kWorker);
+  }
+  round->unrecorded += misfits;
+  pg::KeepBooks("UPDATE mend.progress SET unrecorded = $2 WHERE target = $1",
+                {pg::ObjectId(round->target), pg::Int8(round->unrecorded)});
+}
+
 // Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue must not hold back
 // vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to which it was, or not at all.
 void Fold(RoundState* round) {
@@ -118,6 +131,9 @@ void Fold(RoundState* round) {
   pg::KeepBooks("UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, low_id = $4 WHERE target = $1",
                 {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested),
                  pg::Int8(round->low_id)});
+  if (book->unrecorded() > 0) {
+    CountUnrecorded(round, book->unrecorded());
+  }
   pg::TestPoint("folding");
   transaction.CommitUnflushed();  // what a crash undoes is folded again
 }
@@ -149,7 +165,8 @@ void TakeRequests(Oid target) {
 
 bool BeginRound(RoundState* round) {
   pg::WorkTransaction transaction;
-  // Kept from being unenrolled for this transaction: no progress is left of a table that is no landing table.
+  // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress is left of a table that is
+  // not enrolled.
   pg::Rows enrolled = pg::KeepBooks(
       "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
       {pg::ObjectId(round->target)});
@@ -164,12 +181,13 @@ bool BeginRound(RoundState* round) {
   TakeRequests(round->target);
   pg::Rows progress = pg::KeepBooks(
       "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), "
-      "pg_current_snapshot()::text FROM mend.progress WHERE target = $1 FOR UPDATE",
+      "pg_current_snapshot()::text, unrecorded FROM mend.progress WHERE target = $1 FOR UPDATE",
       {pg::ObjectId(round->target)});
   round->requested = progress.int8(0, 0);
   round->low_id = progress.int8(0, 3);
   round->window.after = progress.maybe(0, 1);
   round->window.upto = progress.text(0, 5);
+  round->unrecorded = progress.int8(0, 6);
   round->replay_all = progress.boolean(0, 4) || !round->window.after;
   if (std::optional<std::string> why = apply::WhyAbsent(round->target, round->target_name)) {
     BuryAll(round, *why);

@@ -81,7 +81,7 @@ void EndRound(RoundState* ending) {
       "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = nullif($5, ''), "
       "low_id = coalesce((SELECT q.id - 1 FROM mend.queue q WHERE (q.target, q.id) > ($1, $6) AND q.target <= $1 "
       "ORDER BY q.target, q.id LIMIT 1), $6), "
-      "in_flight = NULL, last_error = NULL, "
+      "in_flight = NULL, last_error = NULL, unrecorded = $8, "
       // Never due at once: what a round could not settle must not keep the worker spinning.
       "not_before = (SELECT CASE WHEN min(due) IS NOT NULL THEN greatest(min(due), clock_timestamp() + interval '1 s') "
       "END FROM (VALUES "
@@ -89,7 +89,7 @@ void EndRound(RoundState* ending) {
       "((SELECT min(q.not_before) FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT NULL))) AS v (due)) "
       "WHERE target = $1",
       {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0), pg::Text(round.state),
-       pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms)});
+       pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms), pg::Int8(round.unrecorded)});
   pg::TestPoint("ending");
   transaction.Commit();
 }

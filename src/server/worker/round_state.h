@@ -31,6 +31,7 @@ struct RoundState {
   bool again = false;     // another round is wanted at once
   int64_t low_id = 0;
   int64_t folded = 0;     // rows that were new to this round
+  int64_t unrecorded = 0;  // misfits for which mend.drifts had no room, since the table was last profiled as a whole
   apply::Dispositions dispositions;
   std::vector<Settlement> settlements;
   std::optional<int64_t> patch_id;  // the last patch that was applied in this round
@@ -61,6 +62,8 @@ void PlanAndApply(RoundState* round);
 // Of drift that is to be planned, what the table's breaker lets through: all while it is closed, nothing while it is open,
 // and a few fields as a probe when its time has come. The rest is decided: it waits, or is for a person.
 drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts);
+// What becomes of rows with new fields for which mend.drifts had no room: they wait, or are profiled anew when there is.
+void ProfileUnrecorded(RoundState* round);
 // Step 4. Waiting rows are put into the table.
 void ReplayWaiting(RoundState* round);
 // Step 5. Drift and progress are settled.

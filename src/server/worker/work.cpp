@@ -39,7 +39,7 @@ void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms) {
   pg::KeepBooks(
       "INSERT INTO mend.progress AS p (target, state, reason, last_error, not_before) "
       "SELECT target, 'waiting', 'the last heal round ended in an error', $2, "
-      "clock_timestamp() + $3 * interval '1 millisecond' FROM mend.enrollments WHERE target = $1::regclass FOR KEY SHARE "
+      "clock_timestamp() + $3 * interval '1 millisecond' FROM mend.enrollments WHERE target = $1::regclass FOR KEY SHARE SKIP LOCKED "
       "ON CONFLICT (target) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
       "last_error = excluded.last_error, not_before = excluded.not_before, in_flight = NULL",
       {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(delay_ms)});
