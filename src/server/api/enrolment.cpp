@@ -163,6 +163,8 @@ Datum Unenroll(FunctionCallInfo call) {
                     std::to_string(queued) + (queued == 1 ? " row is" : " rows are") + " still queued for the table",
                     "Let them heal (CALL mend.wait_idle()), or see mend.status for what they wait for.");
   }
+  // A round that is beginning has written its progress before the next statement looks.
+  pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1 FOR UPDATE", {pg::ObjectId(target)});
   pg::KeepBooks(
       "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
       " fields AS (DELETE FROM mend.fields WHERE target = $1),"
