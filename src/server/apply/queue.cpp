@@ -24,27 +24,32 @@ constexpr char kDeadLetter[] =
     "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, 0 AS crashes, "
     "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
 
-std::vector<QueuedRow> ToRows(pg::BookRows* rows, size_t* bytes = nullptr) {
-  std::vector<QueuedRow> result(rows->size());
-  for (QueuedRow& row : result) {
-    rows->Next();
-    row.id = rows->int8(0);
-    row.xid = static_cast<uint64_t>(rows->int8(1));
-    row.target_name = rows->text(2);
-    row.submitter = rows->oid(3);
-    row.submitted_by = rows->text(4);
-    row.context = rows->text(5);
-    row.crashes = rows->int4(6);
-    row.backed_off = rows->boolean(7);
-    row.attempts = rows->int4(8);
-    if (bytes != nullptr) {
-      *bytes += static_cast<size_t>(rows->int4(9));
-    }
-    row.payload = rows->text(10);
-    row.kind = drift::KindFromName(rows->text(11)).value_or(drift::Kind::Malformed);
-    row.field = rows->text(12);
-    row.sqlstate = rows->text(13);
-    row.error = rows->text(14);
+QueuedRow ToRow(const pg::BookRows& rows) {
+  QueuedRow row;
+  row.id = rows.int8(0);
+  row.xid = static_cast<uint64_t>(rows.int8(1));
+  row.target_name = rows.text(2);
+  row.submitter = rows.oid(3);
+  row.submitted_by = rows.text(4);
+  row.context = rows.text(5);
+  row.crashes = rows.int4(6);
+  row.backed_off = rows.boolean(7);
+  row.attempts = rows.int4(8);
+  row.payload = rows.text(10);
+  row.kind = drift::KindFromName(rows.text(11)).value_or(drift::Kind::Malformed);
+  row.field = rows.text(12);
+  row.sqlstate = rows.text(13);
+  row.error = rows.text(14);
+  return row;
+}
+
+// Up to a batch's bytes, and at least one; `bytes` is of all their payloads. The sizes of payloads are known without reading
+// them.
+std::vector<QueuedRow> UpToABatch(pg::BookRows* rows, size_t* bytes) {
+  std::vector<QueuedRow> result;
+  while (*bytes < kBatchBytes && rows->Next()) {
+    *bytes += static_cast<size_t>(rows->int4(9));
+    result.push_back(ToRow(*rows));
   }
   return result;
 }
@@ -60,25 +65,17 @@ pg::Param Snapshot(const std::optional<std::string>& text) {
 
 pg::Param Xid8(uint64_t xid) { return {XID8OID, UInt64GetDatum(xid), false}; }
 
-// Of a query for rows: the first up to a batch's bytes, and at least one. The sizes of payloads are known without reading
-// them; rows keep the order that the query gives them.
-std::string UpToABatch(const std::string& columns, const std::string& rows) {
-  return "SELECT * FROM (SELECT q.*, sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before "
-         "FROM (SELECT " + columns + " FROM " + rows + ") q) w WHERE bytes_before IS NULL OR bytes_before < " +
-         std::to_string(kBatchBytes);
-}
-
 std::string InOrder(const char* columns) {
-  return UpToABatch(columns,
-                    "mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
-                    "AND (not_before IS NULL OR not_before <= clock_timestamp()) ORDER BY target, id LIMIT $3");
+  return std::string("SELECT ") + columns +
+         " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
+         "AND (not_before IS NULL OR not_before <= clock_timestamp()) ORDER BY target, id LIMIT $3";
 }
 
 std::string InWindow(const char* columns) {
-  return UpToABatch(columns,
-                    "mend.queue WHERE target = $1 AND (xid, id) > ($2, $3) AND pg_visible_in_snapshot(xid, $4) "
-                    "AND ($5 IS NULL OR (xid >= pg_snapshot_xmin($5) AND NOT pg_visible_in_snapshot(xid, $5))) "
-                    "ORDER BY queue.xid, queue.id LIMIT $6");
+  return std::string("SELECT ") + columns +
+         " FROM mend.queue WHERE target = $1 AND (xid, id) > ($2, $3) AND pg_visible_in_snapshot(xid, $4) "
+         "AND ($5 IS NULL OR (xid >= pg_snapshot_xmin($5) AND NOT pg_visible_in_snapshot(xid, $5))) "
+         "ORDER BY queue.xid, queue.id LIMIT $6";
 }
 
 }  // namespace
@@ -129,27 +126,30 @@ std::vector<QueuedRow> QueueReader::Fetch(long limit, size_t* bytes) {
   pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
   static const std::string in_order_whole = InOrder(kWhole), in_order_identities = InOrder(kWithoutPayload),
                            in_window_whole = InWindow(kWhole), in_window_identities = InWindow(kWithoutPayload),
-                           dead_letters = UpToABatch(
-                               kDeadLetter,
-                               "mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
+                           dead_letters =
+                               std::string("SELECT ") + kDeadLetter +
+                               " FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
                                "'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy') "
-                               "ORDER BY target, id LIMIT $3");
+                               "ORDER BY target, id LIMIT $3";
   const pg::Param target = pg::ObjectId(target_), after = pg::Int8(last_id_), at_most = pg::Int8(static_cast<int64_t>(limit));
   const bool whole = of_ == Of::Rows;
   if (window_.upto && of_ != Of::DeadLetters) {
     pg::BookRows rows((whole ? in_window_whole : in_window_identities).c_str(),
                       {target, Xid8(last_xid_), after, Snapshot(window_.upto), Snapshot(window_.after), at_most});
-    return ToRows(&rows, bytes);
+    return UpToABatch(&rows, bytes);
   }
   const std::string& sql = of_ == Of::DeadLetters ? dead_letters : whole ? in_order_whole : in_order_identities;
   pg::BookRows rows(sql.c_str(), {target, after, at_most});
-  return ToRows(&rows, bytes);
+  return UpToABatch(&rows, bytes);
 }
 
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
   static const std::string sql = std::string("SELECT ") + kWhole + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
   pg::BookRows found(sql.c_str(), {pg::Int8Array(ids)});
-  std::vector<QueuedRow> rows = ToRows(&found);
+  std::vector<QueuedRow> rows;
+  while (found.Next()) {
+    rows.push_back(ToRow(found));
+  }
   // The index gives them in order, and PostgreSQL does not know it: it would sort whole payloads.
   const auto earlier = [](const QueuedRow& one, const QueuedRow& other) { return one.id < other.id; };
   if (!std::is_sorted(rows.begin(), rows.end(), earlier)) {

@@ -1,5 +1,6 @@
 #include "server/pg/kept_plan.h"
 
+#include <exception>
 #include <string>
 #include <unordered_map>
 
@@ -28,24 +29,40 @@ SPIPlanPtr KeptPlan(const char* literal, const Arguments& arguments) {
   return plan;
 }
 
-BookRows::BookRows(const char* literal, const std::vector<Param>& params) {
+BookRows::BookRows(const char* literal, const std::vector<Param>& params) : exceptions_(std::uncaught_exceptions()) {
   const Arguments arguments(params);
   const SPIPlanPtr plan = KeptPlan(literal, arguments);
-  Call([&] {
-    const int result = SPI_execute_plan(plan, arguments.values(), arguments.nulls(), false, 0);
-    if (result < 0 || SPI_tuptable == nullptr) {
-      elog(ERROR, "SPI: %s", SPI_result_code_string(result));
-    }
-  });
+  cursor_ = Call([&] { return SPI_cursor_open(nullptr, plan, arguments.values(), arguments.nulls(), false); });
+}
+
+BookRows::~BookRows() {
+  // While an error unwinds, PostgreSQL closes it when it rolls back.
+  if (std::uncaught_exceptions() == exceptions_) {
+    SPI_cursor_close(cursor_);
+  }
+}
+
+void BookRows::Fetch() {
+  if (table_ != nullptr) {
+    SPI_freetuptable(table_);
+    table_ = nullptr;
+  }
+  Call([&] { SPI_cursor_fetch(cursor_, true, kAtOnce); });
   table_ = SPI_tuptable;
-  size_ = SPI_processed;
-  const auto columns = static_cast<size_t>(table_->tupdesc->natts);
-  values_.resize(columns);
-  nulls_ = std::make_unique<bool[]>(columns);
+  fetched_ = SPI_processed;
+  next_ = 0;
+  if (nulls_ == nullptr) {
+    const auto columns = static_cast<size_t>(table_->tupdesc->natts);
+    values_.resize(columns);
+    nulls_ = std::make_unique<bool[]>(columns);
+  }
 }
 
 bool BookRows::Next() {
-  if (next_ == size_) {
+  if (next_ == fetched_) {
+    Fetch();
+  }
+  if (next_ == fetched_) {
     return false;
   }
   heap_deform_tuple(table_->vals[next_++], table_->tupdesc, values_.data(), nulls_.get());

@@ -49,14 +49,15 @@ class ThroughIndexes {
 SPIPlanPtr KeptPlan(const char* literal, const Arguments& arguments);
 
 // The rows of one query on the books as PostgreSQL holds them, front to back: for many rows, or wide ones, of which no
-// copy is wanted. The same as KeepBooks() in all else. SPI is connected while it lives.
+// copy is wanted. They come by the hundred, so that whoever stops early has not read the rest. The same as KeepBooks() in
+// all else. SPI is connected while it lives.
 class BookRows {
  public:
   BookRows(const char* literal, const std::vector<Param>& params);
+  ~BookRows();
   BookRows(const BookRows&) = delete;
   BookRows& operator=(const BookRows&) = delete;
 
-  size_t size() const { return size_; }
   // Goes on to the next row, the first one at first; false at the end.
   bool Next();
   // Of the row: by place, and by its type. Of a null: 0, false and "".
@@ -64,15 +65,21 @@ class BookRows {
   int32_t int4(size_t column) const { return DatumGetInt32(values_[column]); }
   Oid oid(size_t column) const { return DatumGetObjectId(values_[column]); }
   bool boolean(size_t column) const { return DatumGetBool(values_[column]); }
-  // Good as long as this object.
+  // Good until Next().
   std::string_view text(size_t column) const;
 
  private:
+  static constexpr long kAtOnce = 100;
+
+  void Fetch();
+
   AsBookkeeper bookkeeper_;
   ThroughIndexes planning_;
   Spi spi_;
+  int exceptions_;
+  Portal cursor_ = nullptr;
   SPITupleTable* table_ = nullptr;
-  size_t size_ = 0;
+  size_t fetched_ = 0;
   size_t next_ = 0;
   std::vector<Datum> values_;
   std::unique_ptr<bool[]> nulls_;
