@@ -112,7 +112,15 @@ unlike(raw($_, 1), qr/"result"/, 'garbage gets nothing')
 my @idle = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) } 1 .. 80;
 print {$_} "POST /mcp HTTP/1.1\r\nHost: " for grep { defined } @idle;
 close $_ for grep { defined } @idle;
-is(request($ping)->{status}, 200, 'it lives through all that');
+# It learns only by and by that they are gone, and has room for so many.
+my $status = 0;
+for my $try (1 .. 300)
+{
+	$status = request($ping)->{status};
+	last if $status == 200;
+	select undef, undef, undef, 0.1;
+}
+is($status, 200, 'it lives through all that');
 
 # Calls beside each other: more than there are connections, and one that waits for a lock.
 my $lock = $node->background_psql('postgres');
