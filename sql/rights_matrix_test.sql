@@ -54,7 +54,6 @@ INSERT INTO expected VALUES
     ('function', 'mend.workers()', '{admin,agent,monitor}'),
     -- reports and messages
     ('function', 'mend.claim(timestamp with time zone)', '{admin,agent,monitor}'),
-    ('function', 'mend.column_origin(regclass,text,bigint,boolean)', '{}'),
     ('function', 'mend.report_html(timestamp with time zone)', '{admin}'),
     ('function', 'mend.html_style()', '{admin}'),
     ('function', 'mend.html_table(text,text[],jsonb,text)', '{admin}'),

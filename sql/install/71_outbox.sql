@@ -61,11 +61,15 @@ DECLARE
     at_least text := coalesce(nullif(current_setting('mend.webhook_severity', true), ''), 'info');
 BEGIN
     -- An event that is older than its transaction came with a restore.
-    INSERT INTO mend.outbox (channel, kind, severity, event_id, target_name, patch_id)
-    SELECT c.channel, n.kind, coalesce(s.severity, 'info'), n.id, n.target_name, n.patch_id
-    FROM new_events n CROSS JOIN LATERAL mend.severity_of(n.kind, n.patch_id) s (severity) CROSS JOIN (VALUES ('notify'), ('webhook')) c (channel)
-    WHERE n.at >= transaction_timestamp() AND (c.channel = 'notify' OR webhook AND mend.is_severe(s.severity, at_least))
-    ORDER BY n.id;
+    INSERT INTO mend.outbox (channel, kind, event_id, target_name, patch_id)
+    SELECT 'notify', n.kind, n.id, n.target_name, n.patch_id FROM new_events n WHERE n.at >= transaction_timestamp() ORDER BY n.id;
+    IF webhook THEN
+        INSERT INTO mend.outbox (channel, kind, severity, event_id, target_name, patch_id)
+        SELECT 'webhook', n.kind, s.severity, n.id, n.target_name, n.patch_id
+        FROM new_events n CROSS JOIN LATERAL mend.severity_of(n.kind, n.patch_id) s (severity)
+        WHERE n.at >= transaction_timestamp() AND mend.is_severe(s.severity, at_least)
+        ORDER BY n.id;
+    END IF;
     IF lineage THEN
         PERFORM mend.note_run(n.patch_id, CASE n.kind WHEN 'patch_applied' THEN 'COMPLETE' ELSE 'FAIL' END)
         FROM new_events n WHERE n.kind IN ('patch_applied', 'patch_failed') AND n.at >= transaction_timestamp();

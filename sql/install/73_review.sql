@@ -218,20 +218,3 @@ COMMENT ON FUNCTION mend.migrations(timestamptz) IS
     'What was applied, and what was reverted, since a time: one migration file a row, in the order in which it happened';
 REVOKE ALL ON FUNCTION mend.migrations(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.migrations(timestamptz) TO mend_admin, mend_agent;
-
--- The date and the patch, and nothing that came with a payload. With `included`, as if the patch were applied; without, as
--- if it were not: by the two, a comment of ours can be told from somebody else's.
-CREATE FUNCTION mend.column_origin(target regclass, column_name text, patch_id bigint, included boolean) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (
-    SELECT 'pg_mend: ' || string_agg(format('%s by patch %s on %s',
-               CASE a ->> 'kind' WHEN 'add_column' THEN 'added' WHEN 'widen_type' THEN 'widened' ELSE 'changed' END,
-               p.id, to_char(p.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')), ', ' ORDER BY p.applied_at, p.id)
-    FROM mend.patches p CROSS JOIN LATERAL jsonb_array_elements(p.evidence -> 'actions') a
-    WHERE p.target = column_origin.target AND a ->> 'column' = column_origin.column_name
-      -- Known without unpacking the others.
-      AND p.evidence -> 'actions' @> jsonb_build_array(jsonb_build_object('column', column_origin.column_name))
-      AND (p.state = 'applied' AND p.id <> column_origin.patch_id OR p.id = column_origin.patch_id AND included));
-COMMENT ON FUNCTION mend.column_origin(regclass, text, bigint, boolean) IS
-    'Internal: the comment of a column that patches have made or changed; null: none has';
-REVOKE ALL ON FUNCTION mend.column_origin(regclass, text, bigint, boolean) FROM PUBLIC;

@@ -166,17 +166,12 @@ void LockForAlter(Oid relid, int within_ms) {
 }
 
 std::optional<std::string> AlterUnderLock(const ingest::Target& target, const std::string& ddl) {
-  Oid relid = target.shape().relid;
-  Oid healer = pg::RoleByName(target.enrollment().healer);
-  if (std::optional<std::string> unfit = guard::WhyUnfit(healer, relid)) {
-    return unfit;
-  }
-  guard::AlterAsHealer(relid, healer, ddl);
-  return std::nullopt;
+  return guard::AlterAsHealer(target.shape().relid, pg::RoleByName(target.enrollment().healer), ddl);
 }
 
 Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const Dispositions& dispositions, int* patience_ms, bool* altered) {
+                  const std::string& planned_shape, const Dispositions& dispositions,
+                  const std::function<void(const ReplayCounts&)>& before_commit, int* patience_ms, bool* altered) {
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
@@ -219,6 +214,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   if (application.counts.stored > 0) {
     observe::NoteOffered(target_oid, true);
   }
+  before_commit(application.counts);
   pg::TestPoint("sampled");
   transaction.Commit();
   pg::TestPoint("applied");

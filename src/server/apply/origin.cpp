@@ -8,15 +8,23 @@
 namespace mend::apply {
 namespace {
 
-// A column, the comment that it has if nobody touched it, and the one that it is to have.
+// A column and the comment that it is to have: the date and the patch, and nothing that came with a payload. Told from
+// somebody else's by the one that it had when nobody has touched it since.
 constexpr const char* kColumns =
-    "SELECT t.attnum, coalesce(w.now, '') FROM mend.patches p, "
-    "LATERAL (SELECT DISTINCT a ->> 'column' AS name FROM jsonb_array_elements(p.evidence -> 'actions') a) c, "
-    "LATERAL (SELECT mend.column_origin(p.target, c.name, p.id, p.state <> 'applied') AS before, "
-    "mend.column_origin(p.target, c.name, p.id, p.state = 'applied') AS now) w "
-    "JOIN pg_attribute t ON NOT t.attisdropped "
-    "WHERE p.id = $1 AND t.attrelid = $2 AND t.attname = c.name AND t.attnum > 0 "
-    "AND col_description($2, t.attnum) IS NOT DISTINCT FROM w.before AND w.now IS DISTINCT FROM w.before";
+    "SELECT t.attnum, coalesce('pg_mend: ' || w.now, '') FROM mend.patches m, "
+    "LATERAL (SELECT DISTINCT a ->> 'column' AS name FROM jsonb_array_elements(m.evidence -> 'actions') a) c "
+    "JOIN pg_attribute t ON t.attrelid = $2 AND t.attname = c.name AND t.attnum > 0 AND NOT t.attisdropped, "
+    "LATERAL (SELECT string_agg(b.part, ', ' ORDER BY b.applied_at, b.id) FILTER (WHERE b.id <> m.id OR m.state <> 'applied') AS before, "
+    "string_agg(b.part, ', ' ORDER BY b.applied_at, b.id) FILTER (WHERE b.id <> m.id OR m.state = 'applied') AS now "
+    "FROM (SELECT p.id, p.applied_at, format('%s by patch %s on %s', "
+    "CASE a ->> 'kind' WHEN 'add_column' THEN 'added' WHEN 'widen_type' THEN 'widened' ELSE 'changed' END, p.id, "
+    "to_char(p.applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) AS part "
+    "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = m.target AND a ->> 'column' = c.name "
+    // Known without unpacking the others.
+    "AND p.evidence -> 'actions' @> jsonb_build_array(jsonb_build_object('column', c.name)) "
+    "AND (p.state = 'applied' OR p.id = m.id)) b) w "
+    "WHERE m.id = $1 AND col_description($2, t.attnum) IS NOT DISTINCT FROM 'pg_mend: ' || w.before "
+    "AND w.now IS DISTINCT FROM w.before";
 
 }  // namespace
 

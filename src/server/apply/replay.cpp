@@ -351,10 +351,14 @@ std::string AsRanges(std::vector<int64_t> ids) {
 
 }  // namespace
 
-void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
-  pg::WorkTransaction transaction;
+void NoteInFlight(Oid target, const std::vector<int64_t>& ids) {
   pg::KeepBooks("UPDATE mend.progress SET in_flight = $2::int8multirange WHERE target = $1",
                 {pg::ObjectId(target), pg::Text(AsRanges(ids))});
+}
+
+void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
+  pg::WorkTransaction transaction;
+  NoteInFlight(target, ids);
   transaction.Commit();
 }
 

@@ -82,6 +82,8 @@ ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispos
 // Commits a mark that says which rows are about to be touched: when the worker dies with them, or the
 // server, the next round finds it. Outside of any transaction.
 void MarkInFlight(Oid target, const std::vector<int64_t>& ids);
+// The same mark in the open transaction, which the caller commits before he touches a row.
+void NoteInFlight(Oid target, const std::vector<int64_t>& ids);
 
 // Moves one row to the dead letters in the current transaction.
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,

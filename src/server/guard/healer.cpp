@@ -167,10 +167,9 @@ void LetIntoSchema(Oid healer, Oid relid) {
   pg::Call([&] { ereport(NOTICE, (errmsg("pg_mend: %s", grant.c_str()))); });
 }
 
-void AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
-  if (const std::optional<std::string> why = WhyUnfit(healer, relid)) {
-    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "role " + QuotedRole(healer) + " may not heal this table",
-                    std::nullopt, *why);
+std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
+  if (std::optional<std::string> why = WhyUnfit(healer, relid)) {
+    return why;
   }
   const std::vector<LentRelation> family = Family(relid);
   std::vector<Oid> relids;
@@ -191,6 +190,7 @@ void AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
     ChangeOwner(member.relid, member.owner);
   }
   pg::Call([] { CommandCounterIncrement(); });
+  return std::nullopt;
 }
 
 }  // namespace mend::guard

@@ -4,6 +4,7 @@
 
 #include "core/base/json.h"
 #include "server/pg/catalog.h"
+#include "server/pg/kept_plan.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 
@@ -32,9 +33,11 @@ class LatestSnapshot {
 // What is read here is cached beyond the transaction, so an old snapshot of the caller will not do.
 pg::Rows ReadBooks(const char* sql, Oid target) {
   pg::AsBookkeeper bookkeeper;
+  pg::ThroughIndexes planning;
   LatestSnapshot snapshot;
   pg::Spi spi;
-  return spi.Query(sql, {pg::ObjectId(target)}, 0, true);
+  const std::vector<pg::Param> params = {pg::ObjectId(target)};
+  return spi.Run(pg::KeptPlan(sql, pg::Arguments(params)), params, true);
 }
 
 std::vector<std::string> Strings(const std::string& json_array) {

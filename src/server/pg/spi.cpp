@@ -100,9 +100,9 @@ Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit, b
   }));
 }
 
-Rows Spi::Run(SPIPlanPtr plan, const std::vector<Param>& params) {
+Rows Spi::Run(SPIPlanPtr plan, const std::vector<Param>& params, bool read_only) {
   const Arguments arguments(params);
-  return Fetch(Call([&] { return SPI_execute_plan(plan, arguments.values(), arguments.nulls(), false, 0); }));
+  return Fetch(Call([&] { return SPI_execute_plan(plan, arguments.values(), arguments.nulls(), read_only, 0); }));
 }
 
 Rows Spi::Fetch(int result) {

@@ -66,7 +66,7 @@ class Spi {
   // snapshot sees, instead of taking a new one.
   Rows Query(const char* sql, const std::vector<Param>& params = {}, long limit = 0, bool read_only = false);
   // The same with a plan that is there.
-  Rows Run(SPIPlanPtr plan, const std::vector<Param>& params);
+  Rows Run(SPIPlanPtr plan, const std::vector<Param>& params, bool read_only = false);
   // Runs a statement that returns nothing of interest; gives the number of rows affected.
   uint64_t Execute(const char* sql, const std::vector<Param>& params = {});
 

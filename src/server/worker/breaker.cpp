@@ -13,7 +13,6 @@
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
-#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -124,7 +123,7 @@ void ProfileUnrecorded(RoundState* round) {
   if (round->unrecorded == 0) {
     return;
   }
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   size_t waiting = 0;
   const apply::DriftBook book(round->target);
   for (const drift::Drift& drift : book.drifts()) {
@@ -138,7 +137,7 @@ void ProfileUnrecorded(RoundState* round) {
     round->unrecorded = 0;
     round->replay_all = true;
   }
-  transaction.Commit();
+  round->shared->Leave();
 }
 
 drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts) {

@@ -51,6 +51,7 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
 }
 
 void ReplayWaiting(RoundState* round) {
+  round->shared->Commit();
   apply::Window window = round->replay_all ? apply::Window() : round->window;
   apply::QueueReader reader =
       apply::QueueReader::OfIdentities(round->target, window, round->replay_all ? round->low_id : 0);
@@ -112,15 +113,19 @@ void RunRound(Oid target) {
   apply::QueueReader::before_batch = [] { MayGoOn(healing); };
   const LockPatience patience;
   try {
+    SharedTransaction shared;
+    round.shared = &shared;
     if (!BeginRound(&round)) {
       return;
     }
     ApplyApproved(&round);
     ShowProgress("planning for " + round.target_name);
     PlanAndApply(&round);
-    ProfileUnrecorded(&round);
-    ReplayWaiting(&round);
-    EndRound(&round);
+    if (!round.ended) {
+      ProfileUnrecorded(&round);
+      ReplayWaiting(&round);
+      EndRound(&round);
+    }
     apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled
     pg::TestPoint("ended");
     return;

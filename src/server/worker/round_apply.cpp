@@ -11,7 +11,7 @@
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
-#include "server/pg/work_transaction.h"
+#include "server/pg/test_point.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -39,18 +39,18 @@ void DecideAll(RoundState* round, const drift::DriftSet& drifts, apply::Fate::To
 
 void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
           const std::string& reason, apply::Fate::To to = apply::Fate::To::DeadLetter) {
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   apply::SetPatchState(record.id, "failed", reason);
   std::string detail = "{\"reason\": ";
   json::AppendQuoted(&detail, reason);
   observe::Record("patch_failed", round->target_name, record.id, detail + "}", observe::kWorker);
-  transaction.Commit();
+  round->shared->Leave();
   DecideAll(round, covered, to, "patch " + std::to_string(record.id) + " failed: " + reason, record.id);
 }
 
 // The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
 void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   pg::Rows tries = pg::KeepBooks(
       "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
       {pg::ObjectId(round->target)});
@@ -58,7 +58,7 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
   pg::KeepBooks(
       "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' WHERE target = $1",
       {pg::ObjectId(round->target), pg::Int8(pause)});
-  transaction.Commit();
+  round->shared->Leave();
   std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " +
                        std::to_string(tries.int8(0, 0)) + " times";
   DecideAll(round, covered, apply::Fate::To::Wait, reason, record.id);
@@ -71,9 +71,9 @@ void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const 
   std::string reason = (record.ddl.empty() ? "storing its first rows took longer" : "it held the lock longer") +
                        std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
                        " ms) and was rolled back: raise the limit and approve it again";
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   apply::SetPatchState(record.id, "proposed", reason);
-  transaction.Commit();
+  round->shared->Leave();
   DecideAll(round, covered, apply::Fate::To::Wait,
             "patch " + std::to_string(record.id) + " waits for approval: " + reason, record.id);
   round->Show("review", "patch " + std::to_string(record.id) + " waits for mend.approve(" +
@@ -126,15 +126,15 @@ void TrimNeeds(const std::vector<bool>& without, std::vector<apply::SampleRow>* 
   }
 }
 
-// The same in a transaction of its own, with the proof made to match.
+// The same, with the proof made to match.
 std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
                                        const std::vector<bool>& without, apply::Proof* proof) {
   if (std::find(without.begin(), without.end(), true) == without.end()) {
     return record;
   }
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   std::optional<apply::PatchRecord> rest = Without(*ingest::FindTarget(round->target), record, without);
-  transaction.Commit();
+  round->shared->Leave();
   TrimNeeds(without, &proof->sample);
   for (std::vector<apply::SampleRow>& other : proof->others) {
     TrimNeeds(without, &other);
@@ -200,12 +200,48 @@ class Samples {
   int tried_ = 0;
 };
 
+// Drift whose rows were dead letters until a person approved this patch.
+void MarkBuriedHealed(Oid target, const apply::PatchRecord& record) {
+  std::vector<std::string> fields, columns;
+  for (const plan::FieldMapping& mapping : record.patch.field_map) {
+    fields.push_back(mapping.field);
+  }
+  for (const plan::Action& action : record.patch.actions) {
+    columns.push_back(action.column);
+  }
+  pg::SettingsScope by_index({{"enable_seqscan", "off"}});  // other tables may have millions of dead letters
+  pg::KeepBooks(
+      "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
+      "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
+      "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
+      {pg::ObjectId(target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
+}
+
+// What an applied patch means for the round.
+void TakeApplied(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
+                 const apply::ReplayCounts& counts) {
+  MarkBuriedHealed(round->target, record);
+  for (const drift::Drift& drift : covered) {
+    round->Healed(drift, record.id);
+  }
+  round->patch_id = record.id;
+  round->replay_all = true;
+  round->counts.Add(counts);
+}
+
+bool AnyWaits(Oid target) {
+  return !pg::KeepBooks("SELECT FROM mend.queue WHERE target >= $1 AND target <= $1 ORDER BY target, id LIMIT 1",
+                        {pg::ObjectId(target)})
+              .empty();
+}
+
 // How often the lock is held for mend.max_lock_hold in one round.
 constexpr int kMaxTooLong = 3;
 
-// Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
+// Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it. Most patches heal all
+// there is: with the `last` one the round then ends in the same transaction.
 std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
-                                           const apply::Proof& proof, const drift::DriftSet& covered) {
+                                           const apply::Proof& proof, const drift::DriftSet& covered, bool last) {
   std::optional<pg::Error> failure;
   int patience_ms = pg::lock_timeout_ms;
   std::vector<apply::SampleRow> slow;  // what took too long
@@ -213,13 +249,31 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
   for (Samples samples(proof); samples.Next();) {
     bool altered = false;
     const pg::Stopwatch took;
-    apply::MarkInFlight(round->target, samples.ids());
+    round->shared->Join();
+    apply::NoteInFlight(round->target, samples.ids());
+    round->shared->Commit();
+    RoundState after = *round;
+    const auto before_commit = [&](const apply::ReplayCounts& counts) {
+      TakeApplied(&after, record, covered, counts);
+      if (last && after.unrecorded == 0 && !AnyWaits(after.target)) {
+        WriteEnd(&after);
+        after.ended = true;
+      }
+    };
+    std::optional<apply::Application> application;
     try {
-      return apply::Apply(round->target, record, samples.current(), proof.shape, round->dispositions, &patience_ms, &altered);
+      application = apply::Apply(round->target, record, samples.current(), proof.shape, round->dispositions,
+                                 before_commit, &patience_ms, &altered);
     } catch (const pg::Error& error) {
       failure = error;
     }
     apply::DiscardSession();
+    if (application) {
+      if (application->result == apply::Application::Result::Applied) {
+        *round = std::move(after);
+      }
+      return application;
+    }
     if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
       BackOff(round, record, covered);
       return std::nullopt;
@@ -266,27 +320,6 @@ bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const dri
   return true;
 }
 
-// Drift whose rows were dead letters until a person approved this patch.
-void MarkBuriedHealed(const RoundState& round, const apply::PatchRecord& record) {
-  std::vector<std::string> fields, columns;
-  for (const plan::FieldMapping& mapping : record.patch.field_map) {
-    fields.push_back(mapping.field);
-  }
-  for (const plan::Action& action : record.patch.actions) {
-    columns.push_back(action.column);
-  }
-  pg::WorkTransaction transaction;
-  {
-    pg::SettingsScope by_index({{"enable_seqscan", "off"}});  // other tables may have millions of dead letters
-    pg::KeepBooks(
-        "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
-        "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
-        "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
-        {pg::ObjectId(round.target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
-  }
-  transaction.Commit();
-}
-
 // Dead letters that an approved patch makes fit were looked at by whoever approved it: back to the queue.
 void Requeue(const ingest::Target& target, const apply::PatchRecord& record) {
   std::vector<int64_t> ids;
@@ -298,20 +331,19 @@ void Requeue(const ingest::Target& target, const apply::PatchRecord& record) {
 
 }  // namespace
 
-bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof) {
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, bool last) {
   drift::DriftSet covered;
   {
-    pg::WorkTransaction transaction;
+    round->shared->Join();
     std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
     covered = CoveredBy(*round, *target, record.patch);
     if (WaitsForLock(round, record, covered)) {
       return false;
     }
     pg::KeepBooks("SELECT mend.note_run($1, 'START')", {pg::Int8(record.id)});
-    transaction.Commit();
+    round->shared->Leave();
   }
-  std::optional<apply::Application> application = TryApply(round, record, proof, covered);
-  apply::DiscardSession();
+  std::optional<apply::Application> application = TryApply(round, record, proof, covered, last);
   if (!application) {
     return false;
   }
@@ -326,13 +358,6 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
     case apply::Application::Result::Refuted:
       break;
     case apply::Application::Result::Applied:
-      for (const drift::Drift& drift : covered) {
-        round->Healed(drift, record.id);
-      }
-      round->patch_id = record.id;
-      round->replay_all = true;
-      MarkBuriedHealed(*round, record);
-      round->counts.Add(application->counts);
       return true;
   }
   apply::Proof rest_proof = proof;
@@ -345,21 +370,21 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
          counts.backing_off > 0 ? apply::Fate::To::BackOff : apply::Fate::To::DeadLetter);
     return false;
   }
-  return ApplyRecord(round, std::move(*rest), rest_proof);
+  return ApplyRecord(round, std::move(*rest), rest_proof, last);
 }
 
 void ApplyApproved(RoundState* round) {
   std::vector<apply::PatchRecord> records;
   {
-    pg::WorkTransaction transaction;
+    round->shared->Join();
     records = apply::LoadPatches(*ingest::FindTarget(round->target), "approved");
-    transaction.Commit();
+    round->shared->Leave();
   }
   for (apply::PatchRecord& record : records) {
     apply::Proof proof;
     drift::DriftSet covered;
     {
-      pg::WorkTransaction transaction;
+      round->shared->Join();
       std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
       covered = CoveredBy(*round, *target, record.patch);
       // A proof reads the whole queue: not for every row that arrives in the meantime.
@@ -368,7 +393,7 @@ void ApplyApproved(RoundState* round) {
       }
       Requeue(*target, record);
       proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
-      transaction.Commit();
+      round->shared->Leave();
     }
     if (!proof.Helps()) {
       Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
@@ -377,7 +402,7 @@ void ApplyApproved(RoundState* round) {
     std::vector<bool> useless = proof.action_helps;
     useless.flip();
     if (std::optional<apply::PatchRecord> rest = Trim(round, record, useless, &proof)) {
-      ApplyRecord(round, std::move(*rest), proof);
+      ApplyRecord(round, std::move(*rest), proof, false);
     } else {
       Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
     }

@@ -15,10 +15,10 @@ namespace mend::worker {
 namespace {
 
 // The worker that had these rows in flight died, with the server or alone: the rows are counted and
-// tried alone from now on, and one that was alone already is quarantined.
-void RecoverInFlight(RoundState* round, const pg::Rows& progress) {
+// tried alone from now on, and one that was alone already is quarantined. Whether there were any.
+bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
   if (progress.IsNull(0, 2)) {
-    return;
+    return false;
   }
   round->replay_all = true;
   pg::Rows hit = pg::KeepBooks(
@@ -35,6 +35,7 @@ void RecoverInFlight(RoundState* round, const pg::Rows& progress) {
                     "{\"id\": " + hit.text(0, 0) + "}", observe::kWorker);
   }
   pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(round->target)});
+  return true;
 }
 
 // The table is gone, or its OID belongs to another one: its rows are for a person.
@@ -115,17 +116,17 @@ void Fold(RoundState* round) {
   std::optional<apply::DriftBook> book;
   apply::QueueReader reader(round->target, round->window);
   for (bool more = true; more;) {
-    pg::WorkTransaction transaction;
+    round->shared->Join();
     if (!book) {
       book.emplace(round->target);
     }
     more = FoldBatch(round, &reader, &*book);
-    transaction.Commit();
+    round->shared->Leave();
     if (more) {
       ShowProgress("profiled " + std::to_string(round->folded) + " rows of " + round->target_name);
     }
   }
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   book->Save(round->target_name);
   round->requested += round->folded > 0 ? 1 : 0;
   pg::KeepBooks("UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, low_id = $4 WHERE target = $1",
@@ -135,11 +136,11 @@ void Fold(RoundState* round) {
     CountUnrecorded(round, book->unrecorded());
   }
   pg::TestPoint("folding");
-  transaction.CommitUnflushed();  // what a crash undoes is folded again
+  round->shared->Leave();
 }
 
-// Takes up what people have asked for.
-void TakeRequests(Oid target) {
+// Takes up what people have asked for; whether there was anything.
+bool TakeRequests(Oid target) {
   pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
                                  {pg::ObjectId(target)});
   for (size_t i = 0; i < taken.size(); ++i) {
@@ -159,12 +160,13 @@ void TakeRequests(Oid target) {
     pg::KeepBooks("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
                   {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
   }
+  return !taken.empty();
 }
 
 }  // namespace
 
 bool BeginRound(RoundState* round) {
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress is left of a table that is
   // not enrolled.
   pg::Rows enrolled = pg::KeepBooks(
@@ -178,7 +180,7 @@ bool BeginRound(RoundState* round) {
   round->target_name = enrolled.text(0, 0);
   pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING",
                 {pg::ObjectId(round->target)});
-  TakeRequests(round->target);
+  bool keep = TakeRequests(round->target);  // or a step that fails would have them taken up again and again
   pg::Rows progress = pg::KeepBooks(
       "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), "
       "pg_current_snapshot()::text, unrecorded FROM mend.progress WHERE target = $1 FOR UPDATE",
@@ -199,10 +201,10 @@ bool BeginRound(RoundState* round) {
         "UPDATE mend.progress SET done = requested, folded = $2::pg_snapshot, not_before = NULL, state = 'waiting', "
         "reason = $3 WHERE target = $1",
         {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Text(reason)});
-    transaction.Commit();
+    round->shared->Commit();
     return false;
   }
-  RecoverInFlight(round, progress);
+  keep = RecoverInFlight(round, progress) || keep;
   if (!round->window.after) {
     // Never profiled in this database (new, or restored from a dump): drift is counted from the start.
     pg::KeepBooks("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",
@@ -210,7 +212,9 @@ bool BeginRound(RoundState* round) {
   }
   pg::KeepBooks("UPDATE mend.progress SET state = 'healing', reason = NULL WHERE target = $1",
                 {pg::ObjectId(round->target)});
-  transaction.CommitUnflushed();  // requests that a crash brings back are taken up again
+  if (keep) {
+    round->shared->Commit();
+  }
   Fold(round);
   pg::TestPoint("folded");
   return true;

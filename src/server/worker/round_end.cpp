@@ -3,7 +3,6 @@
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
-#include "server/pg/work_transaction.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -69,8 +68,7 @@ void RecordRows(const RoundState& round) {
 
 }  // namespace
 
-void EndRound(RoundState* ending) {
-  pg::WorkTransaction transaction;
+void WriteEnd(RoundState* ending) {
   if (std::string why = WhyBackingOff(ending->target); !why.empty()) {
     ending->Show("waiting", why);
   }
@@ -90,8 +88,13 @@ void EndRound(RoundState* ending) {
       "WHERE target = $1",
       {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0), pg::Text(round.state),
        pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms), pg::Int8(round.unrecorded)});
+}
+
+void EndRound(RoundState* round) {
+  round->shared->Join();
+  WriteEnd(round);
   pg::TestPoint("ending");
-  transaction.Commit();
+  round->shared->Commit();
 }
 
 }  // namespace mend::worker

@@ -1,7 +1,6 @@
 #include "server/claude/ask.h"
 #include "server/pg/http.h"
 #include "server/pg/test_point.h"
-#include "server/pg/work_transaction.h"
 #include "server/worker/plan_step.h"
 #include "server/worker/presence.h"
 #include "server/worker/round_state.h"
@@ -16,7 +15,7 @@ constexpr int kBetweenLooksWhileAskingMs = 1000;
 // asked first.
 bool PlanOnce(RoundState* round, const claude::Access& access, const std::optional<claude::Answer>& answer,
               std::optional<claude::Question>* question, apply::PatchRecord* record, apply::Proof* proof) {
-  pg::WorkTransaction transaction;
+  round->shared->Join();
   PlanStep step(round);
   std::optional<Planned> planned = step.Run(access, answer, question);
   std::string why = planned ? step.WhyReview(*planned) : "";
@@ -24,7 +23,7 @@ bool PlanOnce(RoundState* round, const claude::Access& access, const std::option
     if (planned) {
       step.Propose(*planned, why);
     }
-    transaction.Commit();
+    round->shared->Leave();
     return false;
   }
   pg::TestPoint("planned");
@@ -38,7 +37,7 @@ bool PlanOnce(RoundState* round, const claude::Access& access, const std::option
   record->patch = planned->patch;
   record->rewrites = planned->record.rewrites;
   *proof = planned->proof;
-  transaction.Commit();
+  round->shared->Leave();
   return true;
 }
 
@@ -61,12 +60,13 @@ void PlanAndApply(RoundState* round) {
   std::optional<claude::Answer> answer;
   bool planned = PlanOnce(round, access, answer, &question, &record, &proof);
   if (question) {
+    round->shared->Commit();
     answer = claude::Ask(*question, access, PulseOf(round->target));
     planned = PlanOnce(round, access, answer, &question, &record, &proof);
   }
   if (planned) {
     pg::TestPoint("recorded");
-    ApplyRecord(round, std::move(record), proof);
+    ApplyRecord(round, std::move(record), proof, true);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "server/apply/patches.h"
 #include "server/apply/replay.h"
 #include "server/ingest/target.h"
+#include "server/worker/shared_transaction.h"
 
 namespace mend::worker {
 
@@ -23,6 +24,7 @@ struct Settlement {
 };
 
 struct RoundState {
+  SharedTransaction* shared = nullptr;
   Oid target = InvalidOid;
   std::string target_name;
   int64_t requested = 0;
@@ -40,6 +42,7 @@ struct RoundState {
   std::optional<int64_t> pause_ms;  // when the table is due again by itself
   apply::ReplayCounts counts;
   apply::Pace pace;
+  bool ended = false;  // the end was written with the patch: nothing is left to replay or settle
 
   // Whether the drift was decided in this round already.
   bool Decided(const drift::Drift& drift) const;
@@ -68,9 +71,11 @@ void ProfileUnrecorded(RoundState* round);
 void ReplayWaiting(RoundState* round);
 // Step 5. Drift and progress are settled.
 void EndRound(RoundState* round);
+// The same in the open transaction.
+void WriteEnd(RoundState* round);
 
-// Applies one recorded patch and settles the drift it covers; true when it was applied. Redoes it
-// without the actions that the rows refute.
-bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof);
+// Applies one recorded patch and settles the drift it covers; true when it was applied. Redoes it without the actions that
+// the rows refute. When `last` is applied and no row waits any more, the round ends with it, in the same transaction.
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, bool last);
 
 }  // namespace mend::worker
