@@ -104,7 +104,8 @@ void DriftBook::Save(const std::string& target_name) {
 void SettleDrift(int64_t drift_id, const char* state, const std::string& reason, std::optional<int64_t> patch_id) {
   pg::KeepBooks(
       "UPDATE mend.drifts SET state = $2, reason = nullif($3, ''), patch_id = coalesce($4, patch_id) "
-      "WHERE id = $1 AND (state, coalesce(reason, ''), patch_id) IS DISTINCT FROM ($2, $3, coalesce($4, patch_id))",
+      "WHERE id = $1 AND state IN ('open', 'waiting') "
+      "AND (state, coalesce(reason, ''), patch_id) IS DISTINCT FROM ($2, $3, coalesce($4, patch_id))",
       {pg::Int8(drift_id), pg::Text(state), pg::Text(reason), pg::Int8(patch_id)});
 }
 

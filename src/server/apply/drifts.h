@@ -44,7 +44,7 @@ class DriftBook {
   std::map<std::pair<std::string, drift::Kind>, int> index_;
 };
 
-// Settles drift: state is one of mend.drifts.state.
+// Settles unsettled drift: state is one of mend.drifts.state.
 void SettleDrift(int64_t drift_id, const char* state, const std::string& reason, std::optional<int64_t> patch_id);
 
 }  // namespace mend::apply

@@ -162,4 +162,10 @@ std::optional<int64_t> SendMessages(const std::function<bool()>& hurried) {
   return NextMs();
 }
 
+void NoteRun(int64_t patch_id) {
+  if (IsSet(pg::lineage_url)) {
+    pg::KeepBooks("SELECT mend.note_run($1, 'START')", {pg::Int8(patch_id)});
+  }
+}
+
 }  // namespace mend::observe

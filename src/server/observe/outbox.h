@@ -13,4 +13,7 @@ namespace mend::observe {
 // then there is an event. Returns the milliseconds until there is something to send again; nullopt: nothing waits.
 std::optional<int64_t> SendMessages(const std::function<bool()>& hurried);
 
+// Leaves word, in the open transaction, that a heal with this patch starts, where OpenLineage is told of it.
+void NoteRun(int64_t patch_id);
+
 }  // namespace mend::observe

@@ -34,25 +34,25 @@ void HoldBack(RoundState* round, const drift::DriftSet& drifts, const std::strin
   round->PauseFor(pause_ms);
 }
 
-void Open(const RoundState& round, const std::string& reason, int64_t pause_ms) {
-  pg::Rows before = pg::KeepBooks("SELECT breaker_until IS NULL FROM mend.progress WHERE target = $1",
-                                  {pg::ObjectId(round.target)});
+void Open(RoundState* round, const std::string& reason, int64_t pause_ms) {
   pg::KeepBooks(
       "UPDATE mend.progress SET breaker_until = clock_timestamp() + $2 * interval '1 millisecond', "
       "breaker_tries = breaker_tries + 1 WHERE target = $1",
-      {pg::ObjectId(round.target), pg::Int8(pause_ms)});
-  if (before.boolean(0, 0)) {
-    RecordBreaker(round, "breaker_opened", reason);
+      {pg::ObjectId(round->target), pg::Int8(pause_ms)});
+  if (!round->breaker_open) {
+    RecordBreaker(*round, "breaker_opened", reason);
   }
+  round->breaker_open = true;
 }
 
-void Close(const RoundState& round) {
-  if (!pg::KeepBooks("UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0 "
-                     "WHERE target = $1 AND breaker_until IS NOT NULL RETURNING target",
-                     {pg::ObjectId(round.target)})
-           .empty()) {
-    RecordBreaker(round, "breaker_closed", "few enough");
+void Close(RoundState* round) {
+  if (!round->breaker_open) {
+    return;
   }
+  pg::KeepBooks("UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0 WHERE target = $1",
+                {pg::ObjectId(round->target)});
+  RecordBreaker(*round, "breaker_closed", "few enough");
+  round->breaker_open = false;
 }
 
 // Patches of the last hour, also those that failed: each has taken the lock on the table. The oldest leaves the hour first,
@@ -73,7 +73,7 @@ bool TooManyPatches(RoundState* round, const drift::DriftSet& drifts) {
                        (hour.int8(0, 2) > 0 ? ", of which " + hour.text(0, 2) + " failed" : "") +
                        ": the sender may be flooding";
   int64_t pause_ms = std::max<int64_t>(hour.int8(0, 1), 1000);
-  Open(*round, reason, pause_ms);
+  Open(round, reason, pause_ms);
   HoldBack(round, drifts, reason, pause_ms);
   return true;
 }
@@ -108,10 +108,10 @@ drift::DriftSet ProbeColumns(RoundState* round, drift::DriftSet fresh, int64_t r
     }
   }
   if (held.empty()) {
-    Close(*round);
+    Close(round);
   } else {
     int64_t pause_ms = heal::BreakerPauseMs(Load(round->target).tries + 1);
-    Open(*round, reason, pause_ms);
+    Open(round, reason, pause_ms);
     HoldBack(round, held, reason, pause_ms);
   }
   return probe;
@@ -147,7 +147,7 @@ drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::Dri
   int64_t wanted = std::count_if(drifts.begin(), drifts.end(), IsNew);
   int64_t room = std::max<int64_t>(pg::max_columns - shape.max_attnum, 0);
   if (wanted == 0 || wanted <= room) {
-    Close(*round);
+    Close(round);
     return drifts;
   }
   std::string reason = std::to_string(wanted) + " new fields" +
@@ -159,7 +159,7 @@ drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::Dri
   Breaker breaker = Load(round->target);
   if (!breaker.open) {
     breaker.remaining_ms = heal::BreakerPauseMs(1);
-    Open(*round, reason, breaker.remaining_ms);
+    Open(round, reason, breaker.remaining_ms);
   }
   if (breaker.remaining_ms > 0) {
     HoldBack(round, fresh, reason, breaker.remaining_ms);

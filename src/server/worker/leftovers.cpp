@@ -116,8 +116,7 @@ plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts, con
 }
 
 std::vector<Leftover> FindLeftovers(const ingest::Target& target, const Terms& terms, const drift::DriftSet& drifts,
-                                    const plan::Plan& plan) {
-  const std::vector<apply::PatchRecord> proposed = apply::LoadPatches(target, "proposed");
+                                    const plan::Plan& plan, const std::vector<apply::PatchRecord>& proposed) {
   std::vector<Leftover> leftovers;
   for (const plan::Unplanned& unplanned : plan.unplanned) {
     const drift::Drift& drift = drifts[unplanned.drift];
@@ -189,7 +188,8 @@ std::optional<std::string> PreviewPrompt(Oid relid) {
   const Terms terms = LoadTerms(*target, shape);
   const plan::Plan plan = AskRules(shape, drifts, terms.policy);
   std::optional<claude::Question> question =
-      MakeQuestion(*target, shape, terms, drifts, plan, FindLeftovers(*target, terms, drifts, plan));
+      MakeQuestion(*target, shape, terms, drifts, plan,
+                   FindLeftovers(*target, terms, drifts, plan, apply::LoadPatches(*target, "proposed")));
   if (!question || !pg::PlannerEnabled("claude")) {
     return std::nullopt;
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/apply/patches.h"
 #include "server/claude/question.h"
 
 namespace mend::worker {
@@ -39,8 +40,9 @@ struct Leftover {
   int64_t patch = 0;
   bool provable = false;  // Open, and rules answer if nobody before them does
 };
+// `proposed` are the patches that wait for a decision.
 std::vector<Leftover> FindLeftovers(const ingest::Target& target, const Terms& terms, const drift::DriftSet& drifts,
-                                    const plan::Plan& plan);
+                                    const plan::Plan& plan, const std::vector<apply::PatchRecord>& proposed);
 
 // The question to put about what is open, without what only the payloads tell; nullopt: there is none.
 std::optional<claude::Question> MakeQuestion(const ingest::Target& target, const plan::Shape& shape, const Terms& terms,

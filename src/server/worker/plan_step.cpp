@@ -22,7 +22,7 @@ drift::DriftSet PlanStep::ToPlan() {
       continue;
     }
     if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
-      round_.settlements.push_back({drift.field, drift.kind, "waiting", "its rows are tried again by themselves", {}});
+      round_.settlements.push_back({drift.id, drift.field, drift.kind, "waiting", "its rows are tried again by themselves", {}});
       round_.Show("waiting", drift.kind == drift::Kind::NoPartition
                                  ? "no partition takes some rows: a person must add one"
                                  : "rows wait for the row they refer to");
@@ -52,8 +52,8 @@ void PlanStep::SettleLeftover(const drift::Drift& drift, const Leftover& leftove
 }
 
 // A patch of Claude's that waits for a decision holds what rules have, too: not to be proposed a second time.
-void PlanStep::LeaveToReview(drift::DriftSet* drifts) {
-  for (const apply::PatchRecord& record : apply::LoadPatches(*target_, "proposed")) {
+void PlanStep::LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::PatchRecord>& proposed) {
+  for (const apply::PatchRecord& record : proposed) {
     if (record.planner != "claude") {
       continue;
     }
@@ -127,10 +127,14 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
   if (std::any_of(drifts.begin(), drifts.end(), [](const auto& drift) { return drift.kind != drift::Kind::NewField; })) {
     ExplainTypeLocks();
   }
-  LeaveToReview(&drifts);
+  std::vector<apply::PatchRecord> proposed;
+  if (round_.patches_wait) {
+    proposed = apply::LoadPatches(*target_, "proposed");
+  }
+  LeaveToReview(&drifts, proposed);
   const Terms terms = LoadTerms(*target_, shape_);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
-  const std::vector<Leftover> leftovers = FindLeftovers(*target_, terms, drifts, plan);
+  const std::vector<Leftover> leftovers = FindLeftovers(*target_, terms, drifts, plan, proposed);
   for (const Leftover& leftover : leftovers) {
     SettleLeftover(drifts[leftover.drift], leftover);
   }
@@ -213,7 +217,7 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
   return planned;
 }
 
-std::string PlanStep::WhyReview(const Planned& planned) const {
+std::string PlanStep::WhyReview(const Planned& planned) {
   for (const plan::FieldMapping& mapping : planned.patch.field_map) {
     if (!mapping.column) {
       return "it ignores " + plan::Named("field", mapping.field) + ": what the field brings would not be kept";
@@ -222,9 +226,13 @@ std::string PlanStep::WhyReview(const Planned& planned) const {
   if (target_->enrollment().mode == ingest::Mode::Review) {
     return "the table is in review mode";
   }
-  std::vector<std::string> publications = guard::PublicationsOf(round_.target);
-  if (!publications.empty() && !target_->enrollment().allow_published && !planned.patch.actions.empty()) {
-    return "the table is in publication " + publications.front() + ": a new shape may stop its subscribers";
+  if (!target_->enrollment().allow_published && !planned.patch.actions.empty()) {
+    if (!publications_) {
+      publications_ = guard::PublicationsOf(round_.target);
+    }
+    if (!publications_->empty()) {
+      return "the table is in publication " + publications_->front() + ": a new shape may stop its subscribers";
+    }
   }
   int64_t limit = static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024;
   if (planned.record.rewrites && shape_.total_bytes > limit) {

@@ -34,7 +34,7 @@ class PlanStep {
   std::optional<Planned> Run(const claude::Access& access, std::optional<claude::Answer> answer,
                              std::optional<claude::Question>* question);
   // Why the patch must wait for a person, or empty.
-  std::string WhyReview(const Planned& planned) const;
+  std::string WhyReview(const Planned& planned);
   // Puts it before a person, unless the same patch waits already.
   void Propose(const Planned& planned, const std::string& why);
   // Whether the same patch waits for a person already, proved on half of the rows that there are by now or more: a proof
@@ -50,7 +50,7 @@ class PlanStep {
   void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
   void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
   void SettleLeftover(const drift::Drift& drift, const Leftover& leftover);
-  void LeaveToReview(drift::DriftSet* drifts);
+  void LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::PatchRecord>& proposed);
   void BuryOpen(const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts, const std::string& why);
   void TakeAnswer(const claude::Answer& answer, const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts,
                   plan::Plan* plan);
@@ -61,6 +61,7 @@ class PlanStep {
   std::shared_ptr<const ingest::Target> target_;
   plan::Shape shape_;
   bool type_locks_explained_ = false;
+  std::optional<std::vector<std::string>> publications_;  // of the table, once asked for
   std::optional<plan::Patch> answered_;  // what Claude proposes, as read here
 };
 

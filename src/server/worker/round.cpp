@@ -32,13 +32,13 @@ void RoundState::Decide(const drift::Drift& drift, apply::Fate::To to, const std
                         std::optional<int64_t> patch) {
   dispositions.Set(drift.field, drift.kind, to, why, patch);
   settlements.push_back(
-      {drift.field, drift.kind, to == apply::Fate::To::DeadLetter ? "dead_lettered" : "waiting", why, patch});
+      {drift.id, drift.field, drift.kind, to == apply::Fate::To::DeadLetter ? "dead_lettered" : "waiting", why, patch});
 }
 
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
   dispositions.Set(drift.field, drift.kind, apply::Fate::To::DeadLetter,
                    "it still does not fit after patch " + std::to_string(patch), patch);
-  settlements.push_back({drift.field, drift.kind, "healed", "", patch});
+  settlements.push_back({drift.id, drift.field, drift.kind, "healed", "", patch});
 }
 
 void RoundState::PauseFor(int64_t ms) { pause_ms = std::min(pause_ms.value_or(ms), ms); }

@@ -7,11 +7,11 @@
 #include "server/apply/submitter.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
+#include "server/observe/outbox.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
-#include "server/pg/test_point.h"
 #include "server/worker/round_state.h"
 
 namespace mend::worker {
@@ -55,6 +55,7 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
       "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
       {pg::ObjectId(round->target)});
   int64_t pause = heal::BackoffMs(static_cast<int>(tries.int8(0, 0)));
+  round->lock_backs_off = true;
   pg::KeepBooks(
       "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' WHERE target = $1",
       {pg::ObjectId(round->target), pg::Int8(pause)});
@@ -126,14 +127,18 @@ void TrimNeeds(const std::vector<bool>& without, std::vector<apply::SampleRow>* 
   }
 }
 
-// The same, with the proof made to match.
+// The same, with the proof and what it covers made to match.
 std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
-                                       const std::vector<bool>& without, apply::Proof* proof) {
+                                       const std::vector<bool>& without, apply::Proof* proof, drift::DriftSet* covered) {
   if (std::find(without.begin(), without.end(), true) == without.end()) {
     return record;
   }
   round->shared->Join();
-  std::optional<apply::PatchRecord> rest = Without(*ingest::FindTarget(round->target), record, without);
+  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
+  std::optional<apply::PatchRecord> rest = Without(*target, record, without);
+  if (rest) {
+    *covered = CoveredBy(*round, *target, rest->patch);
+  }
   round->shared->Leave();
   TrimNeeds(without, &proof->sample);
   for (std::vector<apply::SampleRow>& other : proof->others) {
@@ -255,9 +260,9 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
     RoundState after = *round;
     const auto before_commit = [&](const apply::ReplayCounts& counts) {
       TakeApplied(&after, record, covered, counts);
-      if (last && after.unrecorded == 0 && !AnyWaits(after.target)) {
+      after.ended = last && after.unrecorded == 0 && !AnyWaits(after.target);
+      if (after.ended) {
         WriteEnd(&after);
-        after.ended = true;
       }
     };
     std::optional<apply::Application> application;
@@ -305,11 +310,14 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
 
 // Whether the patch must wait until the lock on the table is tried for again; decides what it covers if so.
 bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  if (record.ddl.empty() || !round->lock_backs_off) {
+    return false;
+  }
   pg::Rows wait = pg::KeepBooks(
       "SELECT ceil(extract(epoch FROM lock_until - clock_timestamp()) * 1000)::bigint, lock_tries "
       "FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
       {pg::ObjectId(round->target)});
-  if (record.ddl.empty() || wait.empty()) {
+  if (wait.empty()) {
     return false;
   }
   std::string reason =
@@ -331,18 +339,12 @@ void Requeue(const ingest::Target& target, const apply::PatchRecord& record) {
 
 }  // namespace
 
-bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, bool last) {
-  drift::DriftSet covered;
-  {
-    round->shared->Join();
-    std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
-    covered = CoveredBy(*round, *target, record.patch);
-    if (WaitsForLock(round, record, covered)) {
-      return false;
-    }
-    pg::KeepBooks("SELECT mend.note_run($1, 'START')", {pg::Int8(record.id)});
-    round->shared->Leave();
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, drift::DriftSet covered, bool last) {
+  round->shared->Join();
+  if (WaitsForLock(round, record, covered)) {
+    return false;
   }
+  observe::NoteRun(record.id);
   std::optional<apply::Application> application = TryApply(round, record, proof, covered, last);
   if (!application) {
     return false;
@@ -361,7 +363,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
       return true;
   }
   apply::Proof rest_proof = proof;
-  std::optional<apply::PatchRecord> rest = Trim(round, record, application->refuted, &rest_proof);
+  std::optional<apply::PatchRecord> rest = Trim(round, record, application->refuted, &rest_proof, &covered);
   if (!rest) {
     const apply::ReplayCounts& counts = application->counts;
     Fail(round, record, covered,
@@ -370,10 +372,13 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
          counts.backing_off > 0 ? apply::Fate::To::BackOff : apply::Fate::To::DeadLetter);
     return false;
   }
-  return ApplyRecord(round, std::move(*rest), rest_proof, last);
+  return ApplyRecord(round, std::move(*rest), rest_proof, std::move(covered), last);
 }
 
 void ApplyApproved(RoundState* round) {
+  if (!round->patches_wait) {
+    return;
+  }
   std::vector<apply::PatchRecord> records;
   {
     round->shared->Join();
@@ -401,8 +406,8 @@ void ApplyApproved(RoundState* round) {
     }
     std::vector<bool> useless = proof.action_helps;
     useless.flip();
-    if (std::optional<apply::PatchRecord> rest = Trim(round, record, useless, &proof)) {
-      ApplyRecord(round, std::move(*rest), proof, false);
+    if (std::optional<apply::PatchRecord> rest = Trim(round, record, useless, &proof, &covered)) {
+      ApplyRecord(round, std::move(*rest), proof, std::move(covered), false);
     } else {
       Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
     }

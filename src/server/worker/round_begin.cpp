@@ -139,8 +139,8 @@ void Fold(RoundState* round) {
   round->shared->Leave();
 }
 
-// Takes up what people have asked for; whether there was anything.
-bool TakeRequests(Oid target) {
+// Takes up what people have asked for.
+void TakeRequests(Oid target) {
   pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
                                  {pg::ObjectId(target)});
   for (size_t i = 0; i < taken.size(); ++i) {
@@ -156,12 +156,35 @@ bool TakeRequests(Oid target) {
           {pg::ObjectId(target), pg::Text(taken.text(i, 1))});
     }
   }
-  if (!taken.empty()) {
-    pg::KeepBooks("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
-                  {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
-  }
-  return !taken.empty();
+  pg::KeepBooks("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
+                {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
 }
+
+// Of mend.progress, and whether people have asked for something.
+pg::Rows LockProgress(Oid target) {
+  return pg::KeepBooks(
+      "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), pg_current_snapshot()::text, "
+      "unrecorded, breaker_until IS NOT NULL, lock_until IS NOT NULL, "
+      "EXISTS (SELECT FROM mend.patches p WHERE p.target = $1 AND p.state IN ('approved', 'proposed', 'failed')), "
+      "EXISTS (SELECT FROM mend.requests r WHERE r.target = $1) FROM mend.progress WHERE target = $1 FOR UPDATE",
+      {pg::ObjectId(target)});
+}
+
+// With what was asked for taken up; `keep` is set when there was something: a step that fails must not bring it back.
+pg::Rows TakeProgress(Oid target, bool* keep) {
+  pg::Rows progress = LockProgress(target);
+  if (progress.empty()) {
+    pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING", {pg::ObjectId(target)});
+    progress = LockProgress(target);
+  }
+  *keep = progress.boolean(0, 10);
+  if (*keep) {
+    TakeRequests(target);
+    progress = LockProgress(target);
+  }
+  return progress;
+}
+
 
 }  // namespace
 
@@ -178,18 +201,16 @@ bool BeginRound(RoundState* round) {
   // The commit that wakes a worker may not have told yet what it changed: nothing cached is trusted before it has.
   pg::AwaitItsMessages(enrolled.oid(0, 1));
   round->target_name = enrolled.text(0, 0);
-  pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING",
-                {pg::ObjectId(round->target)});
-  bool keep = TakeRequests(round->target);  // or a step that fails would have them taken up again and again
-  pg::Rows progress = pg::KeepBooks(
-      "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), "
-      "pg_current_snapshot()::text, unrecorded FROM mend.progress WHERE target = $1 FOR UPDATE",
-      {pg::ObjectId(round->target)});
+  bool keep = false;
+  const pg::Rows progress = TakeProgress(round->target, &keep);
   round->requested = progress.int8(0, 0);
   round->low_id = progress.int8(0, 3);
   round->window.after = progress.maybe(0, 1);
   round->window.upto = progress.text(0, 5);
   round->unrecorded = progress.int8(0, 6);
+  round->breaker_open = progress.boolean(0, 7);
+  round->lock_backs_off = progress.boolean(0, 8);
+  round->patches_wait = progress.boolean(0, 9);
   round->replay_all = progress.boolean(0, 4) || !round->window.after;
   if (std::optional<std::string> why = apply::WhyAbsent(round->target, round->target_name)) {
     BuryAll(round, *why);
@@ -210,8 +231,6 @@ bool BeginRound(RoundState* round) {
     pg::KeepBooks("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",
                   {pg::ObjectId(round->target)});
   }
-  pg::KeepBooks("UPDATE mend.progress SET state = 'healing', reason = NULL WHERE target = $1",
-                {pg::ObjectId(round->target)});
   if (keep) {
     round->shared->Commit();
   }

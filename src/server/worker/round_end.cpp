@@ -9,24 +9,22 @@ namespace mend::worker {
 namespace {
 
 // Drift that no waiting row shows any more, known once all rows were tried.
-std::vector<int64_t> WithoutRows(const RoundState& round, const apply::DriftBook& book) {
+std::vector<int64_t> WithoutRows(const RoundState& round) {
   std::vector<int64_t> ids;
-  for (const drift::Drift& drift : book.drifts()) {
-    if (round.replay_all && round.counts.waits_for.count({drift.field, drift.kind}) == 0) {
-      ids.push_back(drift.id);
+  if (round.replay_all && !round.ended) {
+    const apply::DriftBook book(round.target);
+    for (const drift::Drift& drift : book.drifts()) {
+      if (round.counts.waits_for.count({drift.field, drift.kind}) == 0) {
+        ids.push_back(drift.id);
+      }
     }
   }
   return ids;
 }
 
 void SettleAll(const RoundState& round) {
-  apply::DriftBook book(round.target);
   for (const Settlement& settlement : round.settlements) {
-    int at = book.Find(settlement.field, settlement.kind);
-    if (at >= 0) {
-      apply::SettleDrift(book.drifts()[static_cast<size_t>(at)].id, settlement.state, settlement.reason,
-                         settlement.patch_id);
-    }
+    apply::SettleDrift(settlement.drift, settlement.state, settlement.reason, settlement.patch_id);
   }
   // Drift of which no row is left has been settled with its rows. By the index: other tables may have millions of rows.
   pg::SettingsScope by_index({{"enable_seqscan", "off"}});
@@ -36,7 +34,7 @@ void SettleAll(const RoundState& round) {
       "(SELECT EXISTS (SELECT FROM mend.dead_letters WHERE target = $1 AND drifts.field = ANY (fields)) AS buried) d) "
       "WHERE target = $1 AND state IN ('open', 'waiting') AND (id = ANY ($2) OR NOT EXISTS (SELECT FROM mend.queue "
       "WHERE target = $1))",
-      {pg::ObjectId(round.target), pg::Int8Array(WithoutRows(round, book))});
+      {pg::ObjectId(round.target), pg::Int8Array(WithoutRows(round))});
 }
 
 // Rows that wait for a time of their own, in this round or since an earlier one.
@@ -69,7 +67,7 @@ void RecordRows(const RoundState& round) {
 }  // namespace
 
 void WriteEnd(RoundState* ending) {
-  if (std::string why = WhyBackingOff(ending->target); !why.empty()) {
+  if (std::string why = ending->ended ? "" : WhyBackingOff(ending->target); !why.empty()) {
     ending->Show("waiting", why);
   }
   const RoundState& round = *ending;

@@ -14,7 +14,8 @@ constexpr int kBetweenLooksWhileAskingMs = 1000;
 // One transaction of planning; true when the round has a patch to apply. Without it `question` may hold what must be
 // asked first.
 bool PlanOnce(RoundState* round, const claude::Access& access, const std::optional<claude::Answer>& answer,
-              std::optional<claude::Question>* question, apply::PatchRecord* record, apply::Proof* proof) {
+              std::optional<claude::Question>* question, apply::PatchRecord* record, apply::Proof* proof,
+              drift::DriftSet* covered) {
   round->shared->Join();
   PlanStep step(round);
   std::optional<Planned> planned = step.Run(access, answer, question);
@@ -37,6 +38,7 @@ bool PlanOnce(RoundState* round, const claude::Access& access, const std::option
   record->patch = planned->patch;
   record->rewrites = planned->record.rewrites;
   *proof = planned->proof;
+  *covered = planned->covered;
   round->shared->Leave();
   return true;
 }
@@ -55,18 +57,19 @@ net::Pulse PulseOf(Oid target) {
 void PlanAndApply(RoundState* round) {
   apply::PatchRecord record;
   apply::Proof proof;
+  drift::DriftSet covered;
   const claude::Access access = claude::LoadAccess();
   std::optional<claude::Question> question;
   std::optional<claude::Answer> answer;
-  bool planned = PlanOnce(round, access, answer, &question, &record, &proof);
+  bool planned = PlanOnce(round, access, answer, &question, &record, &proof, &covered);
   if (question) {
     round->shared->Commit();
     answer = claude::Ask(*question, access, PulseOf(round->target));
-    planned = PlanOnce(round, access, answer, &question, &record, &proof);
+    planned = PlanOnce(round, access, answer, &question, &record, &proof, &covered);
   }
   if (planned) {
     pg::TestPoint("recorded");
-    ApplyRecord(round, std::move(record), proof, true);
+    ApplyRecord(round, std::move(record), proof, covered, true);
   }
 }
 

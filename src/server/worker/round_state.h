@@ -16,6 +16,7 @@ namespace mend::worker {
 
 // How a drift ends this round.
 struct Settlement {
+  int64_t drift;  // its id
   std::string field;
   drift::Kind kind;
   const char* state;  // of mend.drifts
@@ -33,6 +34,10 @@ struct RoundState {
   bool again = false;     // another round is wanted at once
   int64_t low_id = 0;
   int64_t folded = 0;     // rows that were new to this round
+  // What waited when the round began: a heal that nothing stands in the way of looks for it once.
+  bool patches_wait = false;  // approved, proposed or failed ones
+  bool breaker_open = false;
+  bool lock_backs_off = false;
   int64_t unrecorded = 0;  // misfits for which mend.drifts had no room, since the table was last profiled as a whole
   apply::Dispositions dispositions;
   std::vector<Settlement> settlements;
@@ -42,7 +47,7 @@ struct RoundState {
   std::optional<int64_t> pause_ms;  // when the table is due again by itself
   apply::ReplayCounts counts;
   apply::Pace pace;
-  bool ended = false;  // the end was written with the patch: nothing is left to replay or settle
+  bool ended = false;  // with the patch: no row waits any more
 
   // Whether the drift was decided in this round already.
   bool Decided(const drift::Drift& drift) const;
@@ -74,8 +79,9 @@ void EndRound(RoundState* round);
 // The same in the open transaction.
 void WriteEnd(RoundState* round);
 
-// Applies one recorded patch and settles the drift it covers; true when it was applied. Redoes it without the actions that
-// the rows refute. When `last` is applied and no row waits any more, the round ends with it, in the same transaction.
-bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, bool last);
+// Applies one recorded patch and settles the undecided drift that it covers; true when it was applied. Redoes it without the
+// actions that the rows refute. When the `last` one is applied and no row waits any more, the round ends with it, in the same
+// transaction.
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, drift::DriftSet covered, bool last);
 
 }  // namespace mend::worker

@@ -7,8 +7,9 @@ namespace mend::worker {
 
 Outlook LookForWork() {
   pg::Rows state = pg::KeepBooks(
-      "SELECT c.stopped, EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database()) "
-      "FROM mend.control c");
+      "SELECT c.stopped, $1 AND EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database()) "
+      "FROM mend.control c",
+      {pg::Bool(max_prepared_xacts > 0)});
   Outlook outlook;
   outlook.stopped = state.boolean(0, 0);
   outlook.prepared = state.boolean(0, 1);
