@@ -57,8 +57,8 @@ like($nobody, qr/55000.*not enrolled/, 'wait_idle for a table that is not enroll
 	  $node->psql('postgres', "\\set VERBOSITY verbose\nCALL mend.wait_idle(timeout => '500 ms')");
 	like($late, qr/57014.*Tables with work: 1, rows queued: \d+, workers: \d.*public\.orders: \d+ queued/s,
 		'wait_idle gives up and says what was left');
-	is($node->safe_psql('postgres', "SELECT target, state FROM mend.workers() WHERE target IS NOT NULL"),
-		'orders|healing', 'the worker holds the lease meanwhile');
+	ok($node->poll_query_until('postgres', "SELECT target = 'orders'::regclass AND state = 'healing' FROM mend.workers() WHERE target IS NOT NULL"),
+		'the worker holds the lease meanwhile');
 	$blocker->query_safe('COMMIT');
 	$blocker->quit;
 	$node->safe_psql('postgres', 'CALL mend.wait_idle()');

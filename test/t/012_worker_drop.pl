@@ -6,7 +6,6 @@ use lib $FindBin::RealBin;
 use MendTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time);
 
 my $node = mend_node('drop');
 
@@ -23,15 +22,14 @@ sub database_with_worker
 }
 
 database_with_worker('one');
-my $begun = time;
+# PostgreSQL waits for five seconds, and then it is an error.
 $node->safe_psql('postgres', 'CREATE DATABASE two TEMPLATE one');
-cmp_ok(time - $begun, '<', 5, 'CREATE DATABASE copies a database that has a worker');
+pass('CREATE DATABASE copies a database that has a worker');
 
 $node->safe_psql('one', enqueue('orders'));
 $node->safe_psql('one', 'CALL mend.wait_idle()');
-$begun = time;
 $node->safe_psql('postgres', 'DROP DATABASE one');
-cmp_ok(time - $begun, '<', 5, 'DROP DATABASE does not wait long for the worker');
+pass('DROP DATABASE does not wait long for the worker');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_mend worker'"),
 	'0', 'the worker has left');
 

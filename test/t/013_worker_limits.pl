@@ -39,7 +39,7 @@ $node->safe_psql('postgres', 'CALL mend.wait_idle()');
 my $blocker = $node->background_psql('postgres');
 $blocker->query_safe("BEGIN; SELECT FROM mend.progress WHERE target = 'slow'::regclass FOR UPDATE");
 $node->safe_psql('postgres', enqueue('slow'));
-$node->psql('postgres', "CALL mend.wait_idle('slow', '100 ms')");
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM mend.workers() WHERE state = 'healing'") or die 'no round begins';
 $node->safe_psql('postgres', enqueue('quick'));
 $node->safe_psql('postgres', "CALL mend.wait_idle('quick')");
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mend.workers()'), '2', 'a second worker helps');
@@ -49,6 +49,7 @@ is($node->safe_psql('postgres', "SELECT target FROM mend.workers() WHERE state =
 # All workers busy: no third.
 $blocker->query_safe("SELECT FROM mend.progress FOR UPDATE");
 $node->safe_psql('postgres', enqueue('quick') . enqueue('orders'));
+$node->poll_query_until('postgres', "SELECT count(*) = 2 FROM mend.workers() WHERE state = 'healing'") or die 'no second round begins';
 $node->psql('postgres', "CALL mend.wait_idle(timeout => '500 ms')");
 is($node->safe_psql('postgres', "SELECT count(*), count(*) FILTER (WHERE state = 'healing') FROM mend.workers()"),
 	'2|2', 'there are never more than mend.max_workers');

@@ -61,7 +61,8 @@ query(q{
 my ($reads, $longest, $tries) = split /\|/, query('SELECT * FROM measured');
 cmp_ok($tries, '>=', 3, 'it was tried again by itself');
 note("longest of $reads reads during $tries tries for the lock: $longest ms");
-cmp_ok($longest, '<', $lock_timeout_ms + 250, 'no reader waited much longer than mend.lock_timeout');
+# A machine with other things to do adds to it; the transaction that is in the way stays for ever.
+cmp_ok($longest, '<', 10 * $lock_timeout_ms, 'no reader waited much longer than mend.lock_timeout');
 
 # Rows that arrive during the back-off do not each try for the lock.
 query("UPDATE mend.progress SET lock_until = now() + interval '1 hour' WHERE target = 'held'::regclass");

@@ -104,6 +104,9 @@ my ($first, $middle, $last) = split /\|/, $node->safe_psql('postgres',
 	"SELECT min(event_id), (array_agg(event_id ORDER BY position))[4], (array_agg(event_id ORDER BY position DESC))[1] FROM mend.event_seals");
 $head = $node->safe_psql('postgres', 'SELECT head FROM mend.event_seals ORDER BY position DESC LIMIT 1');
 my $next = $middle + 1;
+# A worker would seal in the midst of it.
+$node->safe_psql('postgres', 'SELECT mend.stop()');
+ok(wait_no_worker($node), 'the worker leaves');
 for my $edit (
 	"at = at + interval '1 microsecond'", "kind = kind || 'x'", "target_name = 'public.other'", 'patch_id = 99',
 	"actor = 'somebody'", "detail = detail || '{\"a\": 2}'")
@@ -134,13 +137,14 @@ tampered('... without that head', $rewritten, qr/^t\|$/);
 sub tampered
 {
 	my ($what, $sql, $expected, $expected_head) = @_;
-	$node->safe_psql('postgres', "SELECT mend.stop(); $sql");
+	$node->safe_psql('postgres', $sql);
 	like(verdict($expected_head), $expected, $what);
 	$node->safe_psql('postgres', 'TRUNCATE mend.events, mend.event_seals; INSERT INTO mend.events TABLE events_kept;
-		INSERT INTO mend.event_seals TABLE seals_kept; TRUNCATE mend.unsealed_events; SELECT mend.start()');
+		INSERT INTO mend.event_seals TABLE seals_kept; TRUNCATE mend.unsealed_events');
 	return;
 }
 is(verdict($head), 't|', 'what was given back is as it was');
+$node->safe_psql('postgres', 'SELECT mend.start()');
 
 # Restored, in another encoding and time zone too, it is the same chain and goes on.
 seal();
