@@ -16,12 +16,13 @@ sub query { my ($sql) = @_; return $node->safe_psql('postgres', $sql) }
 # A table whose trigger does $what, and 60 rows for it, all with a new field.
 sub table_that
 {
-	my ($table, $what) = @_;
+	my ($table, $what, $more) = @_;
 	query(qq{
 		CREATE TABLE $table (id int);
 		CREATE FUNCTION $table() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN $what RETURN NEW; END \$\$;
 		CREATE TRIGGER $table BEFORE INSERT ON $table FOR EACH ROW EXECUTE FUNCTION $table();
 		SELECT mend.enroll('$table')});
+	$more->() if $more;
 	query(qq{SELECT healing_load('$table', string_agg('{"id": ' || n || ', "extra": 1}', E'\\n')) FROM generate_series(1, 60) n});
 	return;
 }
@@ -81,6 +82,35 @@ query('ALTER TABLE later DISABLE TRIGGER later');
 query("SELECT mend.retry('later'), mend.reset_breaker('later')");
 query("CALL mend.wait_idle('later')");
 is(books('later'), '100/100|0|0|idle', 'and everything lands when the trigger lets it');
+
+# Code that catches the cancel and goes on, in front of the lock, under it, and at commit: the worker ends with it, another takes
+# over by itself, and the row that was alone when a worker ended for the second time is put aside.
+my $stubborn = 'LOOP BEGIN PERFORM pg_sleep(1e6); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;';
+for my $case ([ 'deaf', 50, 'BEFORE INSERT' ], [ 'deaf_first', 1, 'BEFORE INSERT' ], [ 'deaf_late', 50, 'AFTER INSERT' ])
+{
+	my ($table, $id, $when) = @$case;
+	table_that($table, '', sub { query(qq{
+		CREATE FUNCTION stubborn_$table() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN IF NEW.id = $id THEN $stubborn END IF; RETURN NEW; END \$\$;
+		CREATE @{[ $when =~ /AFTER/ ? 'CONSTRAINT' : '' ]} TRIGGER stubborn $when ON $table @{[ $when =~ /AFTER/ ? 'DEFERRABLE INITIALLY DEFERRED' : '' ]}
+			FOR EACH ROW EXECUTE FUNCTION stubborn_$table()}) });
+	ok(poll(sub { books($table) eq '59/59|0|1|idle' }), "$table: the others land, and that row does not") or diag(books($table));
+	is(query("SELECT payload::jsonb ->> 'id', reason FROM mend.dead_letters WHERE target = '$table'::regclass"),
+		"$id|quarantined: the worker or the server went down twice while this payload was replayed", "$table: which is put aside");
+	is(query("SELECT detail FROM mend.events WHERE target_name = 'public.$table' AND kind = 'round_failed' LIMIT 1"), '{"sqlstate": "57014"}', "$table: there is an event of it");
+}
+# No row is to blame for a domain that does so while rows are profiled: the table rests.
+query(qq{
+	CREATE TABLE deaf_domain (id int, n int);
+	CREATE FUNCTION deaf(n int) RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN
+		IF (SELECT backend_type FROM pg_stat_activity WHERE pid = pg_backend_pid()) = 'pg_mend worker' THEN $stubborn END IF; RETURN true; END \$\$;
+	CREATE DOMAIN deaf_number AS int CHECK (deaf(VALUE));
+	ALTER TABLE deaf_domain ALTER n TYPE deaf_number;
+	SELECT mend.enroll('deaf_domain')});
+query(q{SELECT healing_insert('deaf_domain', '{"id": 1, "n": 1, "extra": 1}')});
+my $deaf = q{the last heal round ended in an error: 57014: a trigger or constraint of the table was cancelled after 500 ms and went on: the worker ended itself};
+ok(poll(sub { query("SELECT state, queued, reason FROM mend.status WHERE target = 'deaf_domain'::regclass") eq "waiting|1|$deaf" }), 'a domain that is deaf has its table rest');
+query('ALTER DOMAIN deaf_number DROP CONSTRAINT deaf_number_check');
+ok(poll(sub { books('deaf_domain') eq '1/1|0|0|idle' }), 'and heals by itself afterwards') or diag(books('deaf_domain'));
 
 # Slow, and no more than that: fewer rows at a time.
 table_that('slow', 'PERFORM pg_sleep(0.05);');

@@ -156,8 +156,7 @@ Datum Unenroll(FunctionCallInfo call) {
     // Waits for the payloads that are on their way, so that none is queued behind our back.
     pg::Call([&] { LockRelationOid(target, ShareRowExclusiveLock); });
   }
-  const int64_t queued =
-      pg::KeepBooks("SELECT pg_catalog.count(*) FROM mend.queue WHERE target = $1", {pg::ObjectId(target)}).int8(0, 0);
+  const int64_t queued = pg::KeepBooks("SELECT mend.rows_of('queue', $1)", {pg::ObjectId(target)}).int8(0, 0);
   if (queued > 0) {
     throw pg::Error(ERRCODE_OBJECT_IN_USE,
                     std::to_string(queued) + (queued == 1 ? " row is" : " rows are") + " still queued for the table",

@@ -1,10 +1,36 @@
 #include "server/pg/deadline.h"
 
+#include <algorithm>
+#include <csignal>
+
 namespace mend::pg {
+namespace {
+
+constexpr int kLongestGraceMs = 5000;
+
+int limit_ms = 0;
+volatile sig_atomic_t ignored = 0;
+
+// What catches a cancel catches this one not.
+void EndProcess() {
+  ignored = 1;
+  kill(MyProcPid, SIGTERM);
+}
+
+TimeoutId Last() {
+  static const TimeoutId id = RegisterTimeout(USER_TIMEOUT, EndProcess);
+  return id;
+}
+
+}  // namespace
 
 Deadline::Deadline(int ms) : armed_(MyBackendType == B_BG_WORKER) {
   if (armed_) {
-    Call([&] { enable_timeout_after(STATEMENT_TIMEOUT, ms); });
+    limit_ms = ms;
+    Call([&] {
+      enable_timeout_after(STATEMENT_TIMEOUT, ms);
+      enable_timeout_after(Last(), ms + std::min(ms, kLongestGraceMs));
+    });
   }
 }
 
@@ -17,6 +43,9 @@ Deadline::~Deadline() {
     QueryCancelPending = false;
   }
   disable_timeout(STATEMENT_TIMEOUT, false);
+  disable_timeout(Last(), false);
 }
+
+int Deadline::Ignored() { return ignored != 0 ? limit_ms : 0; }
 
 }  // namespace mend::pg

@@ -5,7 +5,8 @@
 
 namespace mend::pg {
 
-// From its making to its end, cancels what runs longer than `ms` (statement_timeout is not armed in a background worker).
+// From its making to its end, cancels what runs longer than `ms` (statement_timeout is not armed in a background worker), and
+// ends the process when that goes on, for as long again but five seconds at most: user code can catch a cancel.
 // One at a time; elsewhere than in a background worker it does nothing, for there the session's own limit holds.
 class Deadline {
  public:
@@ -13,6 +14,9 @@ class Deadline {
   ~Deadline();
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
+
+  // The `ms` of the one that ends this process; 0: none does.
+  static int Ignored();
 
  private:
   bool armed_;

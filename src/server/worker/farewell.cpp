@@ -2,8 +2,12 @@
 
 #include <csignal>
 
+#include "server/pg/deadline.h"
 #include "server/pg/spi.h"
 #include "server/pg/transaction.h"
+#include "server/worker/slots.h"
+#include "server/worker/wake.h"
+#include "server/worker/work.h"
 
 namespace mend::worker {
 namespace {
@@ -29,18 +33,40 @@ bool LockExtensionNow() {
   });
 }
 
-void ForgetInFlight(int, Datum) {
-  if (ended_by_postmaster == 0 || !OidIsValid(healing)) {
+void ForgetInFlight() {
+  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
+                {pg::ObjectId(healing)});
+}
+
+void BookIgnored(int ms) {
+  const pg::Error error(ERRCODE_QUERY_CANCELED, "a trigger or constraint of the table was cancelled after " + std::to_string(ms) +
+                                                    " ms and went on: the worker ended itself");
+  pg::Call([&] { ereport(LOG, (errmsg("pg_mend: %s", error.what()))); });
+  BookFailure(healing, error, ms, true);
+}
+
+void SayFarewell(int, Datum) {
+  const int ignored_ms = pg::Deadline::Ignored();
+  if (!OidIsValid(healing) || (ended_by_postmaster == 0 && ignored_ms == 0)) {
     return;
   }
-  pg::Export([] {
+  pg::Export([&] {
     pg::Call([] { AbortOutOfAnyTransaction(); });
     pg::Transaction transaction;
     if (LockExtensionNow()) {
-      pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
-                    {pg::ObjectId(healing)});
+      if (ended_by_postmaster != 0) {
+        ForgetInFlight();
+      } else {
+        BookIgnored(ignored_ms);
+      }
     }
     transaction.Commit();
+    if (ended_by_postmaster == 0) {
+      while (!Leave(0)) {
+        TakeWanted();
+      }
+      WakeNow();
+    }
   });
 }
 
@@ -56,7 +82,7 @@ void PrepareFarewell() {
     if (sigaction(SIGTERM, &action, nullptr) != 0) {
       ereport(ERROR, (errmsg("could not take over SIGTERM: %m")));
     }
-    before_shmem_exit(ForgetInFlight, 0);
+    before_shmem_exit(SayFarewell, 0);
   });
 }
 

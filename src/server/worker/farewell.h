@@ -7,7 +7,8 @@ namespace mend::worker {
 
 // Once, when connected: has SIGTERM noted with its sender. When the postmaster ends the process, no row is held to
 // have brought it down: what was in flight is rolled back and no longer marked. A row whose trigger ends the worker, or a
-// person who does, is not the postmaster.
+// person who does, is not the postmaster. When code of the table goes on although it was cancelled, the process ends with the
+// rows in flight held against them, the table rests, and another worker takes its place.
 void PrepareFarewell();
 
 // The table that is being healed, InvalidOid between rounds.

@@ -27,7 +27,7 @@ Outlook LookForWork() {
   return outlook;
 }
 
-void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms) {
+void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms, bool goes_down) {
   std::string message = error.sqlstate() + ": " + error.fields().message;
   // People are told once, not once a try.
   pg::Rows first = pg::KeepBooks(
@@ -42,8 +42,9 @@ void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms) {
       "SELECT target, 'waiting', 'the last heal round ended in an error', $2, "
       "clock_timestamp() + $3 * interval '1 millisecond' FROM mend.enrollments WHERE target = $1::regclass FOR KEY SHARE SKIP LOCKED "
       "ON CONFLICT (target) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
-      "last_error = excluded.last_error, not_before = excluded.not_before, in_flight = NULL",
-      {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(delay_ms)});
+      "last_error = excluded.last_error, not_before = excluded.not_before, "
+      "in_flight = CASE WHEN $4 THEN p.in_flight END",
+      {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(delay_ms), pg::Bool(goes_down)});
 }
 
 void BookRecovery(Oid target) {

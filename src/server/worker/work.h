@@ -26,8 +26,8 @@ struct Outlook {
 Outlook LookForWork();
 
 // Books an error of a round: the table is not due again for `delay_ms`, new rows or not. Needs a
-// transaction.
-void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms);
+// transaction. The rows in flight are forgotten, unless the worker goes down with them.
+void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms, bool goes_down = false);
 
 // Takes that back after a round that went well. Needs a transaction.
 void BookRecovery(Oid target);
