@@ -11,6 +11,8 @@ CREATE TABLE slim (id int);
 CREATE TABLE neighbour (id int PRIMARY KEY, secret text);
 CREATE VIEW boxed_view AS SELECT id FROM boxed;
 CREATE SEQUENCE loose;
+CREATE TYPE regress_composite AS (a int);
+CREATE DOMAIN regress_domain AS int CHECK (regress_double(VALUE) > 0);
 INSERT INTO boxed SELECT g, g, 'n', repeat('x', 10) FROM generate_series(1, 50) g;
 INSERT INTO neighbour VALUES (1, 'hidden');
 
@@ -58,10 +60,41 @@ INSERT INTO hostile (ddl) VALUES
     ('LOCK TABLE neighbour'), ('COMMENT ON TABLE boxed IS ''x'''), ('SECURITY LABEL ON TABLE boxed IS ''x'''),
     ('CHECKPOINT'), ('ALTER SYSTEM SET work_mem = 1'), ('ALTER DATABASE postgres SET work_mem = 1'),
     ('ALTER TABLE boxed ALTER COLUMN qty TYPE bigint USING (SELECT 1)'), ('IMPORT FOREIGN SCHEMA s FROM SERVER x INTO public'),
-    ('ALTER EXTENSION pg_mend ADD TABLE boxed'), ('REASSIGN OWNED BY postgres TO mend_healer'), ('DISCARD ALL');
+    ('ALTER EXTENSION pg_mend ADD TABLE boxed'), ('REASSIGN OWNED BY postgres TO mend_healer'), ('DISCARD ALL'),
+    ('CREATE DATABASE d'), ('DROP DATABASE template1'), ('CREATE TABLESPACE t LOCATION ''/tmp'''), ('CREATE FOREIGN DATA WRAPPER w'),
+    ('CREATE SERVER s FOREIGN DATA WRAPPER w'), ('CREATE FOREIGN TABLE f (a int) SERVER s'), ('CREATE USER MAPPING FOR PUBLIC SERVER s'),
+    ('CREATE SUBSCRIPTION s CONNECTION '''' PUBLICATION p'), ('CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION regress_spy()'),
+    ('CREATE LANGUAGE l HANDLER plpgsql_call_handler'), ('CREATE TRANSFORM FOR int LANGUAGE plpgsql (FROM SQL WITH FUNCTION prsd_lextype(internal))'),
+    ('CREATE ACCESS METHOD a TYPE INDEX HANDLER bthandler'), ('CREATE OPERATOR FAMILY o USING btree'),
+    ('CREATE OPERATOR CLASS o FOR TYPE int USING btree AS STORAGE int'), ('CREATE AGGREGATE a (int) (SFUNC = int4pl, STYPE = int)'),
+    ('CREATE PROCEDURE p() LANGUAGE sql AS '''''), ('CREATE COLLATION c FROM "C"'),
+    ('CREATE CONVERSION c FOR ''LATIN1'' TO ''UTF8'' FROM iso8859_1_to_utf8'), ('CREATE TEXT SEARCH CONFIGURATION c (COPY = simple)'),
+    ('CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple)'), ('CREATE TEXT SEARCH TEMPLATE t (LEXIZE = dsimple_lexize)'),
+    ('REFRESH MATERIALIZED VIEW m'), ('ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC'), ('DECLARE c CURSOR FOR SELECT 1'),
+    ('EXPLAIN ANALYZE DELETE FROM neighbour'), ('EXECUTE p'), ('DEALLOCATE ALL'), ('UNLISTEN *'), ('DROP OWNED BY mend_healer'),
+    ('ALTER FUNCTION regress_spy() SECURITY DEFINER'), ('COMMENT ON DATABASE postgres IS ''x'''), ('SELECT * INTO t FROM neighbour'),
+    ('WITH d AS (DELETE FROM neighbour RETURNING 1) SELECT 1'), ('ALTER TABLE boxed RENAME TO b'), ('ALTER TABLE boxed RENAME COLUMN note TO n'),
+    -- The table itself, otherwise than patches do.
+    ('ALTER TABLE boxed OWNER TO mend_healer'), ('ALTER TABLE boxed DISABLE TRIGGER ALL'), ('ALTER TABLE boxed ENABLE ROW LEVEL SECURITY'),
+    ('ALTER TABLE boxed SET TABLESPACE pg_default'), ('ALTER TABLE boxed SET UNLOGGED'), ('ALTER TABLE boxed ADD UNIQUE (note)'),
+    ('ALTER TABLE boxed ADD CHECK (id > 0)'), ('ALTER TABLE boxed ADD EXCLUDE USING btree (note WITH =)'), ('ALTER TABLE boxed REPLICA IDENTITY FULL'),
+    ('ALTER TABLE boxed CLUSTER ON boxed_pkey'), ('ALTER TABLE boxed OF regress_composite'), ('ALTER TABLE boxed DROP CONSTRAINT boxed_qty_check'),
+    ('ALTER TABLE boxed SET (fillfactor = 10)'), ('ALTER TABLE boxed ALTER COLUMN note SET STATISTICS 1'), ('ALTER TABLE boxed DROP COLUMN id CASCADE'),
+    ('ALTER TABLE boxed ADD COLUMN x int, OWNER TO mend_healer'),
+    -- Expressions that PostgreSQL would compute for it, and types that bring code.
+    ('ALTER TABLE boxed ADD COLUMN x bigint DEFAULT nextval(''loose'')'), ('ALTER TABLE boxed ADD COLUMN x bigint DEFAULT setval(''loose'', 99)::int8'),
+    ('ALTER TABLE boxed ADD COLUMN x text DEFAULT pg_read_file(''postgresql.conf'')'), ('ALTER TABLE boxed ADD COLUMN x oid DEFAULT lo_creat(-1)'),
+    ('ALTER TABLE boxed ADD COLUMN x int DEFAULT regress_double(1)'), ('ALTER TABLE boxed ADD COLUMN x timestamptz DEFAULT now()'),
+    ('ALTER TABLE boxed ADD COLUMN x bool DEFAULT pg_reload_conf()'), ('ALTER TABLE boxed ADD COLUMN x text DEFAULT set_config(''role'', ''pg_monitor'', false)'),
+    ('ALTER TABLE boxed ADD COLUMN x int CHECK (regress_double(1) = 2)'), ('ALTER TABLE boxed ADD COLUMN x int UNIQUE'),
+    ('ALTER TABLE boxed ADD COLUMN x int GENERATED ALWAYS AS (id * 2) STORED'), ('ALTER TABLE boxed ADD COLUMN x regress_composite'),
+    ('ALTER TABLE boxed ADD COLUMN x regress_domain DEFAULT ''1'''), ('ALTER TABLE boxed ADD COLUMN x neighbour[]'),
+    ('ALTER TABLE boxed ALTER COLUMN note TYPE text USING pg_read_file(''postgresql.conf'')'),
+    ('ALTER TABLE boxed ALTER COLUMN note TYPE bigint USING nextval(''loose'')'), ('ALTER TABLE boxed ALTER COLUMN note TYPE text USING note || name');
 CREATE TEMP TABLE answers AS SELECT h.id, h.ddl, probe_sandbox('boxed', h.ddl) AS answer FROM hostile h ORDER BY h.id;
 SELECT count(*) AS tried, count(*) FILTER (WHERE answer = 'done') AS done FROM answers;
 SELECT ddl, answer FROM answers WHERE answer NOT LIKE '42501 pg_mend: the sandbox refuses%' ORDER BY id;
+SELECT is_called FROM loose;
 
 -- Functions that the ALTER runs may not touch anything either.
 CREATE FUNCTION regress_reader(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
@@ -84,5 +117,7 @@ SELECT * FROM ddl_log;
 SELECT count(*) FROM neighbour;
 DROP TABLE boxed, slim, neighbour, ddl_log, trapped CASCADE;
 DROP SEQUENCE loose;
+DROP TYPE regress_composite;
+DROP DOMAIN regress_domain;
 DROP SCHEMA regress_other;
 DROP FUNCTION regress_double, regress_spy, regress_log, regress_reader, probe_sandbox;

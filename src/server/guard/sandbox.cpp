@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "server/guard/columns_only.h"
+
 namespace mend::guard {
 namespace {
 
@@ -156,6 +158,9 @@ void CheckUtility(const PlannedStmt* planned) {
   auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
   if (!InFamily(RangeVarGetRelid(alter->relation, NoLock, true))) {
     Refuse("to alter another table");
+  }
+  if (const char* why = WhyNotColumnsOnly(alter)) {
+    Refuse(why);
   }
 }
 

@@ -7,7 +7,8 @@
 
 namespace mend::guard {
 
-// From its beginning to its end, in this process: utility statements other than the one ALTER TABLE,
+// From its beginning to its end, in this process: utility statements other than the one ALTER TABLE, what that does otherwise
+// than to columns (columns_only.h),
 // statements that read or write tables, and access to objects other than the family (the table, its
 // partitions and children, their columns, defaults, constraints, TOAST tables and indexes) raise 42501.
 // Functions of event triggers are let run: superusers made them, and they run as the healer.
