@@ -60,9 +60,12 @@ SELECT count(*) AS files, count(*) FILTER (WHERE file LIKE '%reverted % by %DROP
 -- Nothing that came from outside can leave a comment of a migration file.
 INSERT INTO mend.patches (target, target_name, planner, model, proposed_ddl, ddl, inverse_ddl, rationale, state, applied_at, field_map, evidence)
 VALUES ('t', 't', 'claude', E'm\n\\! touch x', '', 'ALTER TABLE reports_test.t ADD COLUMN z int', 'ALTER TABLE reports_test.t DROP COLUMN z', E'because\r\nDROP TABLE t;\u2028DROP TABLE t;\x0bx',
-        'applied', now(), E'{"a\\nDROP TABLE t;": "z"}', E'{"drift": [{"field": "b\\nDROP TABLE t;", "kind": "new_field", "rows": 1}]}');
+        'applied', now(), E'{"a\\nDROP TABLE t;": "z", "c": "z\\nDROP TABLE t; --"}', E'{"drift": [{"field": "b\\nDROP TABLE t;", "kind": "new_field", "rows": 1}]}');
 SELECT line FROM regexp_split_to_table(mend.migration(last_of('t')), E'\n') line WHERE line !~ '^--' AND line <> '';
 SELECT count(*) AS lines_outside FROM regexp_split_to_table(mend.explain_patch(last_of('t')), E'\n') line WHERE line ~ '^\s*DROP TABLE';
+-- Nor a page: what it says to run is what it seems to be.
+UPDATE mend.patches SET state = 'failed', target_name = E'x''); DROP TABLE t;\nDROP TABLE t; --' WHERE id = last_of('t');
+SELECT plain(line) AS line FROM regexp_split_to_table(mend.explain_patch(last_of('t')), E'\n') line WHERE line LIKE '%DROP TABLE%';
 
 -- Savings: who healed what, and what is counted against us.
 DELETE FROM mend.drifts; DELETE FROM mend.patches;

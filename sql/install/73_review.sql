@@ -89,7 +89,7 @@ RETURN CASE
     ELSE format(E'    ACCESS EXCLUSIVE on %s: nobody reads or writes it meanwhile.\n'
                 '    It waits for the lock for mend.lock_timeout (%s) at most, then tries again later;\n'
                 '    past mend.max_lock_hold (%s) with it, everything is rolled back.\n%s',
-                (patch).target_name, coalesce(current_setting('mend.lock_timeout', true), '2s'),
+                mend.one_line((patch).target_name), coalesce(current_setting('mend.lock_timeout', true), '2s'),
                 coalesce(current_setting('mend.max_lock_hold', true), '10s'),
                 CASE WHEN (patch).rewrites_table
                      THEN format(E'    It rewrites the table and its indexes, under that lock: %s now, about twice that on disk meanwhile.\n',
@@ -105,9 +105,9 @@ GRANT EXECUTE ON FUNCTION mend.explain_locks(mend.patches) TO mend_admin, mend_a
 CREATE FUNCTION mend.explain_changes(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(concat(
-    CASE WHEN coalesce((patch).ddl, '') <> '' THEN '    ' || (patch).ddl || E';\n' END,
+    CASE WHEN coalesce((patch).ddl, '') <> '' THEN '    ' || translate((patch).ddl, E'\n\r', '  ') || E';\n' END,
     CASE WHEN (patch).ddl IS NULL AND (patch).state = 'refused' THEN '    ' || mend.one_line((patch).proposed_ddl) || E'\n    (as proposed: none of it ever runs)\n' END,
-    (SELECT string_agg('    field ' || to_json(mend.one_line(m.key)) || CASE WHEN m.value IS NULL THEN ' is ignored' ELSE ' goes to column ' || quote_ident(m.value) END || E'\n', '' ORDER BY m.key)
+    (SELECT string_agg('    field ' || to_json(mend.one_line(m.key)) || CASE WHEN m.value IS NULL THEN ' is ignored' ELSE ' goes to column ' || mend.one_line(quote_ident(m.value)) END || E'\n', '' ORDER BY m.key)
      FROM jsonb_each_text((patch).field_map) m)), ''), E'    nothing\n');
 COMMENT ON FUNCTION mend.explain_changes(mend.patches) IS 'Internal: the part of mend.explain_patch() about what is proposed';
 REVOKE ALL ON FUNCTION mend.explain_changes(mend.patches) FROM PUBLIC;
@@ -120,8 +120,8 @@ RETURN CASE (patch).state
     WHEN 'approved' THEN E'    nothing: the worker applies it; see mend.status\n'
     WHEN 'applied' THEN format(E'    SELECT mend.revert(%s);      -- loses nothing: values of a dropped column are kept in mend.undo_%1$s\n    SELECT mend.migration(%1$s);   -- for your repository\n', (patch).id)
     WHEN 'reverted' THEN E'    nothing: its fields are never given a column again by themselves; mend.map_field() gives them one\n'
-    ELSE E'    correct what the reason names, then SELECT mend.retry(''' || (patch).target_name || E''');\n'
-         '    or propose another: SELECT mend.propose(''' || (patch).target_name || E''', ''ALTER TABLE ...'');\n' END;
+    ELSE E'    correct what the reason names, then SELECT mend.retry(' || quote_literal(mend.one_line((patch).target_name)) || E');\n'
+         '    or propose another: SELECT mend.propose(' || quote_literal(mend.one_line((patch).target_name)) || E', ''ALTER TABLE ...'');\n' END;
 COMMENT ON FUNCTION mend.explain_what_now(mend.patches) IS 'Internal: the part of mend.explain_patch() about what a person can do';
 REVOKE ALL ON FUNCTION mend.explain_what_now(mend.patches) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.explain_what_now(mend.patches) TO mend_admin, mend_agent;
@@ -139,14 +139,14 @@ BEGIN
     END IF;
     columns := ARRAY(SELECT (a ->> 'column')::name FROM jsonb_array_elements(patch.evidence -> 'actions') a
                      UNION SELECT m.value::name FROM jsonb_each_text(patch.field_map) m WHERE m.value IS NOT NULL);
-    page := format(E'Patch %s of %s is %s%s\nproposed %s by %s (planner: %s%s)\n', patch.id, patch.target_name, patch.state,
-                   ': ' || mend.one_line(patch.reason), date_trunc('second', patch.created_at), patch.proposed_by, patch.planner,
+    page := format(E'Patch %s of %s is %s%s\nproposed %s by %s (planner: %s%s)\n', patch.id, mend.one_line(patch.target_name), patch.state,
+                   ': ' || mend.one_line(patch.reason), date_trunc('second', patch.created_at), mend.one_line(patch.proposed_by), patch.planner,
                    ', model: ' || mend.one_line(patch.model));
     IF patch.decided_at IS NOT NULL AND patch.decided_by IS DISTINCT FROM 'pg_mend' THEN
-        page := page || format(E'decided %s by %s\n', date_trunc('second', patch.decided_at), patch.decided_by);
+        page := page || format(E'decided %s by %s\n', date_trunc('second', patch.decided_at), mend.one_line(patch.decided_by));
     END IF;
     page := page || E'\nWhat it does\n' || mend.explain_changes(patch)
-        || E'\nWhat takes it back\n    ' || coalesce(patch.inverse_ddl || ';', 'nothing to take back in the table') || E'\n'
+        || E'\nWhat takes it back\n    ' || coalesce(translate(patch.inverse_ddl, E'\n\r', '  ') || ';', 'nothing to take back in the table') || E'\n'
         || E'\nWhy\n    ' || coalesce(nullif(replace(mend.in_lines(mend.one_line(patch.rationale), 100), E'\n', E'\n    '), ''), 'no reason was given') || E'\n'
         || E'\nThe evidence\n' || coalesce((
                SELECT string_agg(format(E'    field %s: %s, %s payloads: %s\n', to_json(mend.one_line(d ->> 'field')), d ->> 'kind',
@@ -161,7 +161,7 @@ BEGIN
                 ELSE '' END
         || E'\n\nWhat it locks\n' || mend.explain_locks(patch)
         || E'\nWhat depends on it\n' || coalesce((
-               SELECT string_agg(format(E'    %s%s\n', 'column ' || quote_ident(d.column_name) || ': ', d.dependent), '' ORDER BY d.column_name, d.dependent)
+               SELECT string_agg(format(E'    %s%s\n', mend.one_line('column ' || quote_ident(d.column_name)) || ': ', mend.one_line(d.dependent)), '' ORDER BY d.column_name, d.dependent)
                FROM mend.dependents(patch.target, columns) d WHERE d.dependent IS NOT NULL), E'    nothing that PostgreSQL knows of\n')
         || E'\nWhat you can do\n' || mend.explain_what_now(patch);
     RETURN page;
@@ -194,7 +194,7 @@ BEGIN
         || E'-- The database that it comes from has it already: mark it as applied there.\n'
         || CASE WHEN coalesce(patch.ddl, '') = '' THEN E'\n-- The table stays as it is.\n' ELSE E'\n' || patch.ddl || E';\n' END
         || coalesce((SELECT E'\n-- Where pg_mend runs, fields also find their columns by:\n'
-                            || string_agg(format(E'-- SELECT mend.map_field(%L, %L, %L);\n', mend.one_line(patch.target_name), mend.one_line(m.key), m.value), '' ORDER BY m.key)
+                            || string_agg(format(E'-- SELECT mend.map_field(%L, %L, %L);\n', mend.one_line(patch.target_name), mend.one_line(m.key), mend.one_line(m.value)), '' ORDER BY m.key)
                      FROM jsonb_each_text(patch.field_map) m HAVING count(*) > 0), '')
         || CASE WHEN coalesce(patch.inverse_ddl, '') = '' THEN '' ELSE E'\n-- To take it back:\n-- ' || mend.one_line(patch.inverse_ddl) || E';\n' END;
 END
