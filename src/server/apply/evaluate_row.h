@@ -34,8 +34,10 @@ class RowEvaluator {
   // context, in a security-restricted operation, since domains bring user code. A row whose submitter
   // is gone is reported as one Constraint misfit.
   const std::vector<drift::Misfit>& Evaluate(const QueuedRow& row);
-  // The same of the row that another has just evaluated, whose payload is not read a second time.
-  const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const QueuedRow& row);
+  // The same of the row that another has just evaluated, whose payload is not read a second time. Of a row that fits the
+  // other's target, only the flagged columns are converted, by index into the shape of this one: the others are the same.
+  const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const QueuedRow& row,
+                                                  const std::vector<char>& columns);
   const json::Document& payload() const { return document_; }
   // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL.
   bool Brings(const std::string& column, bool or_null) const;
@@ -49,6 +51,8 @@ class RowEvaluator {
   // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they leave NULL, and the row
   // remembers.
   void RecallMissing(const QueuedRow& row);
+  // Whether that may have a say, and wants to know which values the row brings.
+  bool MayRecall(const QueuedRow& row) const;
 
   const ingest::Target& target_;
   ingest::Evaluator evaluator_;

@@ -48,12 +48,16 @@ class Prover {
     proof_.action_helps.resize(patch.actions.size());
     proof_.mapping_helps.resize(patch.field_map.size());
     proof_.shape = plan::ShapeFingerprint(target.shape());
+    for (const plan::Column& column : target.shape().columns) {
+      touched_.push_back(std::any_of(patch.actions.begin(), patch.actions.end(),
+                                     [&](const plan::Action& action) { return action.column == column.name; }));
+    }
   }
 
   void Add(const QueuedRow& row) {
     const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(row);
     bool fits = left.empty();
-    const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row);
+    const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row, touched_);
     if (misfits.empty()) {
       return;
     }
@@ -171,6 +175,7 @@ class Prover {
   const ingest::Target& target_;
   ingest::Target patched_;
   const plan::Patch& patch_;
+  std::vector<char> touched_;  // by index into the columns of the target: whether the patch changes it
   RowContext context_;
   RowEvaluator evaluator_{target_, &context_};
   RowEvaluator patched_evaluator_{patched_, &context_};
@@ -192,16 +197,15 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
   QueueReader reader = evidence == Evidence::Queue ? QueueReader(target.shape().relid, Window())
                                                    : QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
-  for (;;) {
+  for (QueueBatch batch;;) {
     prover.ForgetMemory();
     scratch.Reset();
     const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
     pg::Switch into(scratch.get());
-    std::vector<QueuedRow> rows = reader.Next();
-    if (rows.empty()) {
+    if (!reader.Next(&batch)) {
       return prover.Finish();
     }
-    for (const QueuedRow& row : rows) {
+    for (const QueuedRow& row : batch.rows) {
       pg::CheckInterrupts();
       int64_t before = prover.healed();
       prover.Add(row);
