@@ -17,6 +17,8 @@ namespace mend::apply {
 class RowContext {
  public:
   void Enter(const std::string& context);
+  // Before the transaction ends.
+  void Leave() { entered_.reset(); }
 
  private:
   std::string json_;
@@ -43,6 +45,8 @@ class RowEvaluator {
   bool Brings(const std::string& column, bool or_null) const;
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory() { evaluator_.ForgetMemory(); }
+  // Of whom something is known may change between transactions.
+  void ForgetSubmitter() { known_ = InvalidOid; }
 
  private:
   // Takes in a row; false when there is nothing to convert: the misfit says why.

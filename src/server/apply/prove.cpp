@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/evaluate_row.h"
+#include "server/apply/running_proof.h"
 #include "server/pg/deadline.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
@@ -41,6 +43,8 @@ std::string ColumnUnder(const plan::Patch& patch, const ingest::Target& patched,
              : "";
 }
 
+}  // namespace
+
 class Prover {
  public:
   Prover(const ingest::Target& target, const plan::Patch& patch)
@@ -54,12 +58,13 @@ class Prover {
     }
   }
 
-  void Add(const QueuedRow& row) {
+  // Gives the row's misfits in the target as it is; their tokens are of payload().
+  const std::vector<drift::Misfit>& Add(const QueuedRow& row) {
     const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(row);
     bool fits = left.empty();
     const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row, touched_);
     if (misfits.empty()) {
-      return;
+      return misfits;
     }
     ++proof_.tried;
     if (!fits) {
@@ -69,7 +74,7 @@ class Prover {
           ++proof_.remains[key];
         }
       }
-      return;
+      return misfits;
     }
     ++proof_.healed;
     std::vector<bool> needed(patch_.actions.size());
@@ -78,7 +83,9 @@ class Prover {
     }
     CreditUnseen(&needed);
     Sample(row, needed);
+    return misfits;
   }
+  const json::Document& payload() const { return patched_evaluator_.payload(); }
 
   Proof Finish() {
     const Coverage* best = nullptr;
@@ -102,6 +109,12 @@ class Prover {
   void ForgetMemory() {
     evaluator_.ForgetMemory();
     patched_evaluator_.ForgetMemory();
+  }
+  // Before the transaction ends.
+  void Rest() {
+    ForgetMemory();
+    patched_evaluator_.ForgetSubmitter();
+    context_.Leave();
   }
 
  private:
@@ -184,8 +197,6 @@ class Prover {
   Proof proof_;
 };
 
-}  // namespace
-
 bool Proof::Helps() const {
   return std::find(action_helps.begin(), action_helps.end(), true) != action_helps.end() ||
          std::find(mapping_helps.begin(), mapping_helps.end(), true) != mapping_helps.end();
@@ -214,6 +225,33 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
       }
     }
   }
+}
+
+RunningProof::RunningProof(std::shared_ptr<const ingest::Target> target, plan::Patch patch)
+    : target_(std::move(target)), patch_(std::move(patch)), prover_(std::make_unique<Prover>(*target_, patch_)) {}
+
+RunningProof::~RunningProof() = default;
+
+const std::vector<drift::Misfit>& RunningProof::Add(const QueuedRow& row) { return prover_->Add(row); }
+const json::Document& RunningProof::payload() const { return prover_->payload(); }
+void RunningProof::Rest() { prover_->Rest(); }
+
+std::optional<Proof> RunningProof::Of(const ingest::Target& target, const plan::Patch& patch) {
+  const auto same_action = [](const plan::Action& one, const plan::Action& other) {
+    return std::tie(one.kind, one.column, one.type, one.default_literal, one.if_not_exists) ==
+           std::tie(other.kind, other.column, other.type, other.default_literal, other.if_not_exists);
+  };
+  const auto same_mapping = [](const plan::FieldMapping& one, const plan::FieldMapping& other) {
+    return std::tie(one.field, one.column) == std::tie(other.field, other.column);
+  };
+  if (prover_ == nullptr || &target != target_.get() ||
+      !std::equal(patch.actions.begin(), patch.actions.end(), patch_.actions.begin(), patch_.actions.end(), same_action) ||
+      !std::equal(patch.field_map.begin(), patch.field_map.end(), patch_.field_map.begin(), patch_.field_map.end(), same_mapping)) {
+    return std::nullopt;
+  }
+  Proof proof = prover_->Finish();
+  prover_.reset();
+  return proof;
 }
 
 plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled) {

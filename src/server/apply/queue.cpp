@@ -157,8 +157,8 @@ std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
   const MemoryContext memory = CurrentMemoryContext;
   pg::BookRows found(sql.c_str(), {pg::Int8Array(ids)});
   std::vector<QueuedRow> rows;
-  pg::Switch into(memory);
   while (found.Next()) {
+    pg::Switch into(memory);  // SPI has its own
     rows.push_back(ToRow(found));
   }
   // The index gives them in order, and PostgreSQL does not know it: it would sort whole payloads.
