@@ -26,7 +26,7 @@ CALL mend.wait_idle('alike');
 SELECT * FROM healed WHERE target = 'alike'::regclass;
 SELECT count(*), count(DISTINCT id), sum(extra), count(more) FROM alike;
 
--- A type that is changed, and rows that fit as they are among them.
+-- A type that is changed.
 SELECT fill('wider', '{"id": N, "amount": 3000000000}', 1, 2500);
 SELECT mend.configure('wider', mode => 'auto');
 CALL mend.wait_idle('wider');
@@ -38,7 +38,7 @@ SELECT fill('mixed', '{"id": N, "extra": N}', 1, 1200), fill('mixed', '{"id": N,
 SELECT mend.configure('mixed', mode => 'auto');
 CALL mend.wait_idle('mixed');
 SELECT * FROM healed WHERE target = 'mixed'::regclass;
-SELECT count(*), count(*) FILTER (WHERE extra = id::text), count(*) FILTER (WHERE extra = 'word ' || id) FROM mixed;
+SELECT count(*), count(*) FILTER (WHERE extra = to_jsonb(id)) AS numbers, count(*) FILTER (WHERE extra = to_jsonb('word ' || id)) AS words FROM mixed;
 
 -- A second field shows late.
 SELECT fill('field', '{"id": N, "extra": N}', 1, 2000), fill('field', '{"id": N, "other": N}', 2001, 2500);
