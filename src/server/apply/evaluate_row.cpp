@@ -45,12 +45,19 @@ bool RowEvaluator::Brings(const std::string& column, bool or_null) const {
   return false;
 }
 
-void RowEvaluator::RecallMissing(const QueuedRow& row) {
+bool RowEvaluator::MayRecall(const QueuedRow& row) const {
+  if (row.kind != drift::Kind::MissingRequired) {
+    return false;
+  }
   const plan::Column* column = target_.shape().Find(row.field);
-  if (row.kind != drift::Kind::MissingRequired || column == nullptr || !column->not_null ||
-      !(target_.shape().has_before_insert || column->has_default)) {
+  return column != nullptr && column->not_null && (target_.shape().has_before_insert || column->has_default);
+}
+
+void RowEvaluator::RecallMissing(const QueuedRow& row) {
+  if (!MayRecall(row)) {
     return;
   }
+  const plan::Column* column = target_.shape().Find(row.field);
   for (const drift::Misfit& misfit : misfits_) {
     if (misfit.column == column->name) {
       return;
@@ -69,13 +76,20 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {
   return readable_ ? Convert(document_, row) : misfits_;
 }
 
-const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const QueuedRow& row) {
+const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const QueuedRow& row,
+                                                              const std::vector<char>& columns) {
   misfits_.clear();
   if (!other.readable_) {
     misfits_ = other.misfits_;
     return misfits_;
   }
-  return Convert(other.document_, row);
+  if (!other.misfits_.empty() || MayRecall(row)) {
+    return Convert(other.document_, row);
+  }
+  pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+  context_.Enter(row.context);
+  evaluator_.EvaluateOnly(other.document_.root(), columns, &misfits_);
+  return misfits_;
 }
 
 }  // namespace mend::apply

@@ -17,6 +17,8 @@ namespace mend::apply {
 class RowContext {
  public:
   void Enter(const std::string& context);
+  // Before the transaction ends.
+  void Leave() { entered_.reset(); }
 
  private:
   std::string json_;
@@ -34,13 +36,17 @@ class RowEvaluator {
   // context, in a security-restricted operation, since domains bring user code. A row whose submitter
   // is gone is reported as one Constraint misfit.
   const std::vector<drift::Misfit>& Evaluate(const QueuedRow& row);
-  // The same of the row that another has just evaluated, whose payload is not read a second time.
-  const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const QueuedRow& row);
+  // The same of the row that another has just evaluated, whose payload is not read a second time. Of a row that fits the
+  // other's target, only the flagged columns are converted, by index into the shape of this one: the others are the same.
+  const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const QueuedRow& row,
+                                                  const std::vector<char>& columns);
   const json::Document& payload() const { return document_; }
   // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL.
   bool Brings(const std::string& column, bool or_null) const;
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory() { evaluator_.ForgetMemory(); }
+  // Of whom something is known may change between transactions.
+  void ForgetSubmitter() { known_ = InvalidOid; }
 
  private:
   // Takes in a row; false when there is nothing to convert: the misfit says why.
@@ -49,6 +55,8 @@ class RowEvaluator {
   // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they leave NULL, and the row
   // remembers.
   void RecallMissing(const QueuedRow& row);
+  // Whether that may have a say, and wants to know which values the row brings.
+  bool MayRecall(const QueuedRow& row) const;
 
   const ingest::Target& target_;
   ingest::Evaluator evaluator_;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/evaluate_row.h"
+#include "server/apply/running_proof.h"
 #include "server/pg/deadline.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
@@ -41,6 +43,8 @@ std::string ColumnUnder(const plan::Patch& patch, const ingest::Target& patched,
              : "";
 }
 
+}  // namespace
+
 class Prover {
  public:
   Prover(const ingest::Target& target, const plan::Patch& patch)
@@ -48,14 +52,19 @@ class Prover {
     proof_.action_helps.resize(patch.actions.size());
     proof_.mapping_helps.resize(patch.field_map.size());
     proof_.shape = plan::ShapeFingerprint(target.shape());
+    for (const plan::Column& column : target.shape().columns) {
+      touched_.push_back(std::any_of(patch.actions.begin(), patch.actions.end(),
+                                     [&](const plan::Action& action) { return action.column == column.name; }));
+    }
   }
 
-  void Add(const QueuedRow& row) {
+  // Gives the row's misfits in the target as it is; their tokens are of payload().
+  const std::vector<drift::Misfit>& Add(const QueuedRow& row) {
     const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(row);
     bool fits = left.empty();
-    const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row);
+    const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row, touched_);
     if (misfits.empty()) {
-      return;
+      return misfits;
     }
     ++proof_.tried;
     if (!fits) {
@@ -65,7 +74,7 @@ class Prover {
           ++proof_.remains[key];
         }
       }
-      return;
+      return misfits;
     }
     ++proof_.healed;
     std::vector<bool> needed(patch_.actions.size());
@@ -74,7 +83,9 @@ class Prover {
     }
     CreditUnseen(&needed);
     Sample(row, needed);
+    return misfits;
   }
+  const json::Document& payload() const { return patched_evaluator_.payload(); }
 
   Proof Finish() {
     const Coverage* best = nullptr;
@@ -98,6 +109,12 @@ class Prover {
   void ForgetMemory() {
     evaluator_.ForgetMemory();
     patched_evaluator_.ForgetMemory();
+  }
+  // Before the transaction ends.
+  void Rest() {
+    ForgetMemory();
+    patched_evaluator_.ForgetSubmitter();
+    context_.Leave();
   }
 
  private:
@@ -171,6 +188,7 @@ class Prover {
   const ingest::Target& target_;
   ingest::Target patched_;
   const plan::Patch& patch_;
+  std::vector<char> touched_;  // by index into the columns of the target: whether the patch changes it
   RowContext context_;
   RowEvaluator evaluator_{target_, &context_};
   RowEvaluator patched_evaluator_{patched_, &context_};
@@ -178,8 +196,6 @@ class Prover {
   std::vector<SampleRow> suspect_;
   Proof proof_;
 };
-
-}  // namespace
 
 bool Proof::Helps() const {
   return std::find(action_helps.begin(), action_helps.end(), true) != action_helps.end() ||
@@ -192,16 +208,15 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
   QueueReader reader = evidence == Evidence::Queue ? QueueReader(target.shape().relid, Window())
                                                    : QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
-  for (;;) {
+  for (QueueBatch batch;;) {
     prover.ForgetMemory();
     scratch.Reset();
     const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
     pg::Switch into(scratch.get());
-    std::vector<QueuedRow> rows = reader.Next();
-    if (rows.empty()) {
+    if (!reader.Next(&batch)) {
       return prover.Finish();
     }
-    for (const QueuedRow& row : rows) {
+    for (const QueuedRow& row : batch.rows) {
       pg::CheckInterrupts();
       int64_t before = prover.healed();
       prover.Add(row);
@@ -210,6 +225,33 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
       }
     }
   }
+}
+
+RunningProof::RunningProof(std::shared_ptr<const ingest::Target> target, plan::Patch patch)
+    : target_(std::move(target)), patch_(std::move(patch)), prover_(std::make_unique<Prover>(*target_, patch_)) {}
+
+RunningProof::~RunningProof() = default;
+
+const std::vector<drift::Misfit>& RunningProof::Add(const QueuedRow& row) { return prover_->Add(row); }
+const json::Document& RunningProof::payload() const { return prover_->payload(); }
+void RunningProof::Rest() { prover_->Rest(); }
+
+std::optional<Proof> RunningProof::Of(const ingest::Target& target, const plan::Patch& patch) {
+  const auto same_action = [](const plan::Action& one, const plan::Action& other) {
+    return std::tie(one.kind, one.column, one.type, one.default_literal, one.if_not_exists) ==
+           std::tie(other.kind, other.column, other.type, other.default_literal, other.if_not_exists);
+  };
+  const auto same_mapping = [](const plan::FieldMapping& one, const plan::FieldMapping& other) {
+    return std::tie(one.field, one.column) == std::tie(other.field, other.column);
+  };
+  if (prover_ == nullptr || &target != target_.get() ||
+      !std::equal(patch.actions.begin(), patch.actions.end(), patch_.actions.begin(), patch_.actions.end(), same_action) ||
+      !std::equal(patch.field_map.begin(), patch.field_map.end(), patch_.field_map.begin(), patch_.field_map.end(), same_mapping)) {
+    return std::nullopt;
+  }
+  Proof proof = prover_->Finish();
+  prover_.reset();
+  return proof;
 }
 
 plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled) {

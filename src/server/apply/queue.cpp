@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "server/apply/queue_table.h"
 #include "server/pg/kept_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
@@ -11,18 +12,18 @@
 namespace mend::apply {
 namespace {
 
-constexpr size_t kBatchBytes = 16 * 1024 * 1024;
-
-// The form of QueuedRow, in which rows are read. A settings object is mostly empty, and writing jsonb as text takes time.
-#define MEND_IDENTITY                                                                                                 \
-  "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, crashes, not_before " \
-  "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, "
-constexpr char kWhole[] = MEND_IDENTITY "payload, kind, field, sqlstate, error";
-constexpr char kWithoutPayload[] =
-    MEND_IDENTITY "NULL::text AS payload, NULL::text AS kind, NULL::text AS field, NULL::text AS sqlstate, NULL::text AS error";
+constexpr char kColumns[] =
+    "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, crashes, not_before "
+    "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
 constexpr char kDeadLetter[] =
     "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, 0 AS crashes, "
     "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
+
+std::string_view Copied(std::string_view text) {
+  char* copy = static_cast<char*>(pg::Call([&] { return MemoryContextAllocHuge(CurrentMemoryContext, text.size() + 1); }));
+  memcpy(copy, text.data(), text.size());
+  return {copy, text.size()};
+}
 
 QueuedRow ToRow(const pg::BookRows& rows) {
   QueuedRow row;
@@ -35,7 +36,7 @@ QueuedRow ToRow(const pg::BookRows& rows) {
   row.crashes = rows.int4(6);
   row.backed_off = rows.boolean(7);
   row.attempts = rows.int4(8);
-  row.payload = rows.text(10);
+  row.payload = Copied(rows.text(10));
   row.kind = drift::KindFromName(rows.text(11)).value_or(drift::Kind::Malformed);
   row.field = rows.text(12);
   row.sqlstate = rows.text(13);
@@ -43,40 +44,30 @@ QueuedRow ToRow(const pg::BookRows& rows) {
   return row;
 }
 
-// Up to a batch's bytes, and at least one; `bytes` is of all their payloads. The sizes of payloads are known without reading
-// them.
-std::vector<QueuedRow> UpToABatch(pg::BookRows* rows, size_t* bytes) {
-  std::vector<QueuedRow> result;
-  while (*bytes < kBatchBytes && rows->Next()) {
-    *bytes += static_cast<size_t>(rows->int4(9));
-    result.push_back(ToRow(*rows));
+// Whether snapshots see transactions. Rows of one transaction come together: the last answer is kept.
+class Visibility {
+ public:
+  explicit Visibility(const std::optional<std::string>& snapshot) : given_(snapshot) {
+    if (snapshot) {
+      pg::Call([&] { snapshot_ = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(snapshot->c_str())); });
+    }
   }
-  return result;
-}
-
-// Typed, so that they are read once and not for every row.
-pg::Param Snapshot(const std::optional<std::string>& text) {
-  Datum datum = 0;
-  if (text) {
-    pg::Call([&] { datum = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text->c_str())); });
+  bool given() const { return given_; }
+  bool Sees(uint64_t xid) {
+    if (!known_ || xid != xid_) {
+      sees_ = pg::Call([&] { return DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot, UInt64GetDatum(xid), snapshot_)); });
+      known_ = true;
+      xid_ = xid;
+    }
+    return sees_;
   }
-  return {PG_SNAPSHOTOID, datum, !text};
-}
 
-pg::Param Xid8(uint64_t xid) { return {XID8OID, UInt64GetDatum(xid), false}; }
-
-std::string InOrder(const char* columns) {
-  return std::string("SELECT ") + columns +
-         " FROM mend.queue WHERE (target, id) > ($1, $2) AND target <= $1 "
-         "AND (not_before IS NULL OR not_before <= clock_timestamp()) ORDER BY target, id LIMIT $3";
-}
-
-std::string InWindow(const char* columns) {
-  return std::string("SELECT ") + columns +
-         " FROM mend.queue WHERE target = $1 AND (xid, id) > ($2, $3) AND pg_visible_in_snapshot(xid, $4) "
-         "AND ($5 IS NULL OR (xid >= pg_snapshot_xmin($5) AND NOT pg_visible_in_snapshot(xid, $5))) "
-         "ORDER BY queue.xid, queue.id LIMIT $6";
-}
+ private:
+  bool given_ = false;
+  Datum snapshot_ = 0;
+  bool known_ = false, sees_ = false;
+  uint64_t xid_ = 0;
+};
 
 }  // namespace
 
@@ -93,61 +84,81 @@ QueueReader::QueueReader(Oid target, Window window, int64_t low_id)
 
 QueueReader QueueReader::OfDeadLetters(Oid target) {
   QueueReader reader(target, Window());
-  reader.of_ = Of::DeadLetters;
+  reader.dead_letters_ = true;
   return reader;
 }
 
-QueueReader QueueReader::OfIdentities(Oid target, Window window, int64_t low_id) {
-  QueueReader reader(target, std::move(window), low_id);
-  reader.of_ = Of::Identities;
-  return reader;
-}
-
-std::vector<QueuedRow> QueueReader::Next() {
+bool QueueReader::Next(QueueBatch* batch) {
   if (before_batch != nullptr) {
     before_batch();
   }
-  size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
-  size_t bytes = 0;
-  std::vector<QueuedRow> rows =
-      Fetch(static_cast<long>(std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size))), &bytes);
-  if (!rows.empty()) {
-    average_bytes_ = bytes / rows.size() + 256;
-    last_id_ = rows.back().id;
-    last_xid_ = rows.back().xid;
+  const size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
+  const size_t limit = std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size));
+  batch->memory.Reset();
+  batch->bytes = 0;
+  {
+    pg::Switch into(batch->memory.get());
+    dead_letters_ ? FetchDeadLetters(limit, batch) : Fetch(limit, batch);
   }
-  return rows;
+  if (batch->rows.empty()) {
+    return false;
+  }
+  average_bytes_ = batch->bytes / batch->rows.size() + 256;
+  last_id_ = batch->rows.back().id;
+  last_xid_ = batch->rows.back().xid;
+  return true;
 }
 
-std::vector<QueuedRow> QueueReader::Fetch(long limit, size_t* bytes) {
-  // Walk an index in order whatever the statistics say: a queue grows faster than it is analysed, and
-  // sorting it for every batch would make long queues quadratic. As a range of (target, id), so that it is the index of the
-  // table's own rows: for an equal target the primary key gives the order, too, at the price of all other tables' rows.
-  pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
-  static const std::string in_order_whole = InOrder(kWhole), in_order_identities = InOrder(kWithoutPayload),
-                           in_window_whole = InWindow(kWhole), in_window_identities = InWindow(kWithoutPayload),
-                           dead_letters =
-                               std::string("SELECT ") + kDeadLetter +
-                               " FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
-                               "'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy') "
-                               "ORDER BY target, id LIMIT $3";
-  const pg::Param target = pg::ObjectId(target_), after = pg::Int8(last_id_), at_most = pg::Int8(static_cast<int64_t>(limit));
-  const bool whole = of_ == Of::Rows;
-  if (window_.upto && of_ != Of::DeadLetters) {
-    pg::BookRows rows((whole ? in_window_whole : in_window_identities).c_str(),
-                      {target, Xid8(last_xid_), after, Snapshot(window_.upto), Snapshot(window_.after), at_most});
-    return UpToABatch(&rows, bytes);
+void QueueReader::Fetch(size_t limit, QueueBatch* batch) {
+  Visibility upto(window_.upto), after(window_.after);
+  std::optional<QueueScan> scan;
+  if (upto.given()) {
+    scan.emplace(target_, last_xid_, last_id_);
+  } else {
+    scan.emplace(target_, last_id_);
   }
-  const std::string& sql = of_ == Of::DeadLetters ? dead_letters : whole ? in_order_whole : in_order_identities;
-  pg::BookRows rows(sql.c_str(), {target, after, at_most});
-  return UpToABatch(&rows, bytes);
+  size_t count = 0;
+  while (count < limit && batch->bytes < kBatchBytes && scan->Next()) {
+    if (upto.given() ? !upto.Sees(scan->xid()) || (after.given() && after.Sees(scan->xid()))
+                     : scan->not_before().value_or(DT_NOBEGIN) > GetCurrentTimestamp()) {
+      continue;
+    }
+    batch->bytes += scan->payload_bytes();
+    if (batch->rows.size() == count) {
+      batch->rows.emplace_back();
+    }
+    scan->Read(&batch->rows[count++]);
+  }
+  batch->rows.resize(count);
+}
+
+void QueueReader::FetchDeadLetters(size_t limit, QueueBatch* batch) {
+  // Walk an index in order whatever the statistics say: a table of dead letters grows faster than it is analysed. As a range
+  // of (target, id), so that it is the index of the table's own rows: for an equal target the primary key gives the order,
+  // too, at the price of all other tables' rows.
+  pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
+  static const std::string sql =
+      std::string("SELECT ") + kDeadLetter +
+      " FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
+      "'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy') "
+      "ORDER BY target, id LIMIT $3";
+  pg::BookRows rows(sql.c_str(), {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))});
+  batch->rows.clear();
+  // The sizes of payloads are known without reading them.
+  while (batch->bytes < kBatchBytes && rows.Next()) {
+    batch->bytes += static_cast<size_t>(rows.int4(9));
+    pg::Switch into(batch->memory.get());  // SPI has its own
+    batch->rows.push_back(ToRow(rows));
+  }
 }
 
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
-  static const std::string sql = std::string("SELECT ") + kWhole + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
+  static const std::string sql = std::string("SELECT ") + kColumns + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
+  const MemoryContext memory = CurrentMemoryContext;
   pg::BookRows found(sql.c_str(), {pg::Int8Array(ids)});
   std::vector<QueuedRow> rows;
   while (found.Next()) {
+    pg::Switch into(memory);  // SPI has its own
     rows.push_back(ToRow(found));
   }
   // The index gives them in order, and PostgreSQL does not know it: it would sort whole payloads.
@@ -156,6 +167,11 @@ std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
     std::sort(rows.begin(), rows.end(), earlier);
   }
   return rows;
+}
+
+bool LockUnlessBusy(const std::vector<int64_t>& ids) {
+  return pg::KeepBooks("SELECT FROM mend.queue WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED", {pg::Int8Array(ids)}).processed() ==
+         ids.size();
 }
 
 }  // namespace mend::apply

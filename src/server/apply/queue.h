@@ -3,9 +3,11 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/drift/kind.h"
+#include "server/pg/memory.h"
 #include "server/pg/spi.h"
 
 namespace mend::apply {
@@ -14,7 +16,7 @@ struct QueuedRow {
   int64_t id = 0;
   uint64_t xid = 0;  // of the transaction that queued it, with its epoch
   std::string target_name;
-  std::string payload;
+  std::string_view payload;  // in memory of whoever read the row
   Oid submitter = InvalidOid;
   std::string submitted_by;
   std::string context;  // JSON object of settings; empty when there are none
@@ -25,6 +27,15 @@ struct QueuedRow {
   int attempts = 0;
   bool backed_off = false;  // has a time before which it is not tried
   int crashes = 0;  // how often the worker went down with it
+  ItemPointerData place = {};  // where it was, if a QueueReader read it
+};
+
+// Rows with the memory that their payloads are in. Used again for batch after batch, it keeps what it has grown to for
+// ordinary payloads.
+struct QueueBatch {
+  std::vector<QueuedRow> rows;
+  size_t bytes = 0;  // of all payloads
+  pg::Context memory{"pg_mend queued rows", TopMemoryContext};
 };
 
 // Which rows: all that are due, or those that one snapshot sees and an earlier one did not (by
@@ -34,35 +45,37 @@ struct Window {
   std::optional<std::string> upto;   // nullopt: all rows that are due now, in order of id
 };
 
-// Reads a window front to back, in batches of at most mend.batch_size rows and about 16 MB, each in
+// Reads a window front to back, in batches of at most mend.batch_size rows and about kBatchBytes, each in
 // the caller's transaction: batches may be read in transactions of their own.
 class QueueReader {
  public:
+  static constexpr size_t kBatchBytes = 16 * 1024 * 1024;
+
   // Called before every batch, unless null: where a worker's long work can be called off, by throwing.
   static void (*before_batch)();
 
   QueueReader(Oid target, Window window, int64_t low_id = 0);
-  // The same without payload, kind, field, sqlstate and error: for whoever will lock the rows, and read them then.
-  static QueueReader OfIdentities(Oid target, Window window, int64_t low_id);
   // The dead letters of a table whose kind DDL can heal, in order of id.
   static QueueReader OfDeadLetters(Oid target);
-  // The next rows; empty at the end.
-  std::vector<QueuedRow> Next();
+  // Replaces the batch by the next rows; false at the end.
+  bool Next(QueueBatch* batch);
 
  private:
-  // `bytes` is of all their payloads.
-  std::vector<QueuedRow> Fetch(long limit, size_t* bytes);
+  void Fetch(size_t limit, QueueBatch* batch);
+  void FetchDeadLetters(size_t limit, QueueBatch* batch);
 
   Oid target_;
   Window window_;
-  enum class Of { Rows, Identities, DeadLetters };
-  Of of_ = Of::Rows;
+  bool dead_letters_ = false;
   int64_t last_id_;
   uint64_t last_xid_ = 0;
   size_t average_bytes_ = 64 * 1024;  // a guess that makes the first batch small
 };
 
-// Locks and reads the rows of these ids that are still queued, in order of id.
+// Locks and reads the rows of these ids that are still queued, in order of id. Payloads are in CurrentMemoryContext.
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids);
+
+// Locks the rows of these ids without waiting: false where one is gone, or somebody else has it locked.
+bool LockUnlessBusy(const std::vector<int64_t>& ids);
 
 }  // namespace mend::apply

@@ -1,13 +1,15 @@
 #include "server/apply/replay.h"
 
 #include <algorithm>
-#include <tuple>
+#include <memory>
 
 #include "core/heal/breaker.h"
 #include "server/apply/patches.h"
+#include "server/apply/queue_table.h"
 #include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/store.h"
+#include "server/ingest/workbench.h"
 #include "server/observe/freshness.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
@@ -23,21 +25,20 @@ struct Outcome {
 };
 
 // Evaluates all rows, then stores those that fit as one batch.
-std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<QueuedRow>& rows) {
+std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
   std::vector<Outcome> outcomes(rows.size());
-  json::Document payload;
-  ingest::Evaluator evaluator(target);
+  std::unique_ptr<ingest::Workbench> bench = target.workshop().Lend(target);
   std::vector<ingest::Row> fitting;
   std::vector<size_t> positions;
   for (size_t i = 0; i < rows.size(); ++i) {
     pg::CheckInterrupts();
-    outcomes[i].row = &rows[i];
-    if (auto failure = payload.Parse(rows[i].payload)) {
+    outcomes[i].row = rows[i];
+    if (auto failure = bench->document.Parse(rows[i]->payload)) {
       outcomes[i].misfits.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
       continue;
     }
-    ingest::Row converted;
-    evaluator.Evaluate(payload.root(), &converted, &outcomes[i].misfits);
+    ingest::Row converted = ingest::TakeSpareRow();
+    bench->evaluator.Evaluate(bench->document.root(), &converted, &outcomes[i].misfits);
     if (outcomes[i].misfits.empty()) {
       fitting.push_back(std::move(converted));
       positions.push_back(i);
@@ -48,7 +49,9 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const std::vector<Q
     if (results[i]) {
       outcomes[positions[i]].misfits.push_back(*results[i]);
     }
+    ingest::GiveBackRow(std::move(fitting[i]));
   }
+  target.workshop().GiveBack(std::move(bench));
   return outcomes;
 }
 
@@ -122,28 +125,82 @@ void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::
   }
 }
 
-std::vector<int64_t> Ids(const std::vector<QueuedRow>& rows) {
-  std::vector<int64_t> ids;
-  ids.reserve(rows.size());
-  for (const QueuedRow& row : rows) {
-    ids.push_back(row.id);
+// Removes what was stored from the queue. Rows are locked, or else as they were read: then false where one is not any more,
+// or where a row whose fate is to be written is not to be had.
+bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& stored, bool locked) {
+  if (locked) {
+    pg::KeepBooks("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(stored)});
+    return true;
   }
-  return ids;
+  Run done;
+  std::vector<int64_t> kept;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.misfits.empty()) {
+      done.push_back(outcome.row);
+    } else {
+      kept.push_back(outcome.row->id);
+    }
+  }
+  return (kept.empty() || LockUnlessBusy(kept)) && QueueTable(RowExclusiveLock).DeleteInPlace(done);
 }
 
-bool SameIdentity(const QueuedRow& one, const QueuedRow& other) {
-  return std::tie(one.submitter, one.submitted_by, one.target_name, one.context) ==
-         std::tie(other.submitter, other.submitted_by, other.target_name, other.context);
-}
-
-ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const Dispositions& dispositions,
-                        std::optional<int64_t> patch_id) {
-  pg::WorkTransaction transaction;
-  std::vector<QueuedRow> rows = LockRows(ids);
+// Stores rows, and writes the books. nullopt: a row that was not locked is not as it was read, and all must be rolled back.
+std::optional<ReplayCounts> StoreAndBook(const ingest::Target& target, const Run& rows, bool locked,
+                                         const Dispositions& dispositions, std::optional<int64_t> patch_id) {
   ReplayCounts counts;
-  if (rows.empty()) {
-    return counts;
+  std::vector<Outcome> outcomes = StoreRows(target, rows);
+  pg::TestPoint("storing");
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.misfits.empty()) {
+      counts.stored_ids.push_back(outcome.row->id);
+    }
   }
+  if (!Dequeue(outcomes, counts.stored_ids, locked)) {
+    return std::nullopt;
+  }
+  for (const Outcome& outcome : outcomes) {
+    if (!outcome.misfits.empty()) {
+      KeepOutcome(outcome, dispositions, patch_id, &counts);
+    }
+  }
+  counts.stored = static_cast<int64_t>(counts.stored_ids.size());
+  if (patch_id && counts.stored + counts.failed > 0) {
+    CountRows(*patch_id, counts.stored, counts.failed);
+  }
+  return counts;
+}
+
+Run PointTo(const std::vector<QueuedRow>& rows) {
+  Run run;
+  for (const QueuedRow& row : rows) {
+    run.push_back(&row);
+  }
+  return run;
+}
+
+// A run as it was read, and the one whose mark goes with it.
+struct AsRead {
+  const Run& run;
+  const Run* ahead;
+};
+
+bool IsQueuePlain() { return QueueTable(RowExclusiveLock).IsPlain(); }
+
+// One try. With `as_read` the rows are those, and not locked: nullopt where that will not do.
+std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const AsRead* as_read,
+                                       const Dispositions& dispositions, std::optional<int64_t> patch_id) {
+  pg::WorkTransaction transaction;
+  std::vector<QueuedRow> locked;
+  if (as_read == nullptr) {
+    locked = LockRows(ids);
+  } else if (!IsQueuePlain()) {
+    return std::nullopt;
+  }
+  const Run rows = as_read != nullptr ? as_read->run : PointTo(locked);
+  if (rows.empty()) {
+    return ReplayCounts();
+  }
+  const QueuedRow& first = *rows.front();
   // As INSERT would; but a table that is dropped or renamed while we wait for it is no fault of the rows.
   pg::Call([&] {
     LockRelationOid(target_oid, RowExclusiveLock);
@@ -152,24 +209,34 @@ ReplayCounts ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const D
   });
   pg::Deadline deadline(pg::batch_timeout_ms);
   std::shared_ptr<const ingest::Target> target;
-  std::optional<std::string> foreign = WhyAbsent(target_oid, rows.front().target_name);
+  std::optional<std::string> foreign = WhyAbsent(target_oid, first.target_name);
   if (!foreign) {
     target = ingest::FindTarget(target_oid);
-    foreign = WhyForeign(rows.front(), target_oid, target->enrollment().target_name);
+    foreign = WhyForeign(first, target_oid, target->enrollment().target_name);
+  }
+  if (foreign && as_read != nullptr) {
+    return std::nullopt;
   }
   if (foreign) {
-    for (const QueuedRow& row : rows) {
-      MoveToDeadLetters(row, {row.kind, row.field, "", row.sqlstate, row.error, 0}, *foreign, patch_id);
+    ReplayCounts counts;
+    for (const QueuedRow* row : rows) {
+      MoveToDeadLetters(*row, {row->kind, row->field, "", row->sqlstate, row->error, 0}, *foreign, patch_id);
       ++counts.dead;
     }
     transaction.Commit();
     return counts;
   }
-  Identity identity(rows.front().submitter);
-  SetLocalContext(rows.front().context);
-  counts = ReplayHere(*target, rows, dispositions, patch_id);
-  if (counts.stored > 0) {
+  Identity identity(first.submitter);
+  SetLocalContext(first.context);
+  std::optional<ReplayCounts> counts = StoreAndBook(*target, rows, as_read == nullptr, dispositions, patch_id);
+  if (!counts) {
+    return std::nullopt;
+  }
+  if (counts->stored > 0) {
     observe::NoteOffered(target_oid, true);
+  }
+  if (as_read != nullptr && as_read->ahead != nullptr) {
+    NoteInFlight(target_oid, IdsOf(*as_read->ahead));
   }
   pg::TestPoint("replayed");
   transaction.Commit();
@@ -224,8 +291,8 @@ ReplayCounts PutOff(Oid target, int64_t id, std::optional<int64_t> patch_id, Pac
   return counts;
 }
 
-ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
-                             std::optional<int64_t> patch_id, Pace* pace);
+ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
+                             const Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace);
 
 // Which row is it that took too long? And if it is all of them, how many go into a batch?
 ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
@@ -237,7 +304,7 @@ ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const D
     if (QueueReader::before_batch != nullptr) {
       QueueReader::before_batch();
     }
-    counts.Add(ReplayByHalving(target, {id}, dispositions, patch_id, pace));
+    counts.Add(ReplayByHalving(target, {id}, nullptr, dispositions, patch_id, pace));
   }
   if (pace->put_off == put_off) {
     const int64_t row_ms = took.Ms() / static_cast<int64_t>(ids.size()) + 1;
@@ -246,12 +313,17 @@ ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const D
   return counts;
 }
 
-ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
-                             std::optional<int64_t> patch_id, Pace* pace) {
+ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
+                             const Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace) {
   std::optional<pg::Error> failure;
   const pg::Stopwatch took;
   try {
-    return ReplayOnce(target, ids, dispositions, patch_id);
+    std::optional<ReplayCounts> counts;
+    if (as_read != nullptr && (counts = ReplayOnce(target, ids, as_read, dispositions, patch_id))) {
+      pace->marked = as_read->ahead != nullptr;
+      return *counts;
+    }
+    return *ReplayOnce(target, ids, nullptr, dispositions, patch_id);
   } catch (const pg::Error& error) {
     if (took.Stopped(error, pg::batch_timeout_ms)) {
       failure = error;
@@ -269,8 +341,8 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
     return Blame(target, ids.front(), *failure, dispositions, patch_id);
   }
   auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-  ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, dispositions, patch_id, pace);
-  counts.Add(ReplayByHalving(target, {middle, ids.end()}, dispositions, patch_id, pace));
+  ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, nullptr, dispositions, patch_id, pace);
+  counts.Add(ReplayByHalving(target, {middle, ids.end()}, nullptr, dispositions, patch_id, pace));
   return counts;
 }
 
@@ -312,24 +384,7 @@ void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const 
 
 ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
                         const Dispositions& dispositions, std::optional<int64_t> patch_id) {
-  ReplayCounts counts;
-  std::vector<Outcome> outcomes = StoreRows(target, rows);
-  pg::TestPoint("storing");
-  for (const Outcome& outcome : outcomes) {
-    if (outcome.misfits.empty()) {
-      counts.stored_ids.push_back(outcome.row->id);
-    } else {
-      KeepOutcome(outcome, dispositions, patch_id, &counts);
-    }
-  }
-  counts.stored = static_cast<int64_t>(counts.stored_ids.size());
-  if (counts.stored > 0) {
-    pg::KeepBooks("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(counts.stored_ids)});
-  }
-  if (patch_id && counts.stored + counts.failed > 0) {
-    CountRows(*patch_id, counts.stored, counts.failed);
-  }
-  return counts;
+  return *StoreAndBook(target, PointTo(rows), true, dispositions, patch_id);
 }
 
 namespace {
@@ -362,41 +417,25 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
   transaction.Commit();
 }
 
-ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
+ReplayCounts Replay(Oid target, const Run& run, const Run* ahead, const Dispositions& dispositions,
                     std::optional<int64_t> patch_id, Pace* pace) {
-  const std::vector<int64_t> ids = Ids(rows);
-  MarkInFlight(target, ids);
+  const std::vector<int64_t> ids = IdsOf(run);
+  if (!pace->marked) {
+    MarkInFlight(target, ids);
+  }
+  pace->marked = false;
   pg::TestPoint("in_flight");
+  const AsRead as_read{run, ahead};
   ReplayCounts counts;
   for (size_t first = 0; first < ids.size();) {
     const size_t end = first + std::min(pace->at_once, ids.size() - first);
+    const bool whole = end - first == ids.size();
     counts.Add(ReplayByHalving(target, {ids.begin() + static_cast<std::ptrdiff_t>(first), ids.begin() + static_cast<std::ptrdiff_t>(end)},
-                               dispositions, patch_id, pace));
+                               whole ? &as_read : nullptr, dispositions, patch_id, pace));
     first = end;
   }
   DiscardSession();
   return counts;
-}
-
-std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows) {
-  std::vector<std::vector<QueuedRow>> runs;
-  std::map<Oid, size_t> open;  // by submitter: its last run, so that its rows keep their order
-  for (QueuedRow& row : rows) {
-    if (row.crashes > 0) {
-      open.erase(row.submitter);
-      runs.emplace_back();
-      runs.back().push_back(std::move(row));
-      continue;
-    }
-    auto last = open.find(row.submitter);
-    if (last == open.end() || !SameIdentity(runs[last->second].back(), row)) {
-      open[row.submitter] = runs.size();
-      runs.emplace_back();
-      last = open.find(row.submitter);
-    }
-    runs[last->second].push_back(std::move(row));
-  }
-  return runs;
 }
 
 }  // namespace mend::apply

@@ -9,6 +9,7 @@
 
 #include "core/drift/kind.h"
 #include "server/apply/queue.h"
+#include "server/apply/runs.h"
 #include "server/ingest/target.h"
 
 namespace mend::apply {
@@ -69,14 +70,17 @@ ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRo
 struct Pace {
   size_t at_once = SIZE_MAX;  // rows that go into one transaction
   int put_off = 0;            // rows that took too long alone
+  bool marked = false;        // whether the mark of the next run was committed with the last one
 };
 
-// Replays rows in a transaction of their own (outside of any), with a crash marker committed first
-// and the session discarded after. An error at commit (a deferred constraint) or for lack of privilege
+// Replays a run in a transaction of its own (outside of any), with a crash marker committed first
+// and the session discarded after. The rows are stored as they were read, and the transaction is done again, with the rows
+// locked and read anew, where one has changed since. Its commit brings the marker of the run `ahead`, unless null, which
+// must be the next to be replayed. An error at commit (a deferred constraint) or for lack of privilege
 // is traced to its rows by halving. What takes longer than mend.batch_timeout is rolled back and stored row by row, and a
 // row that takes longer alone is put off: tried again after a pause, and a dead letter in the end. Throws errors that say nothing about the
 // rows, and 57014 when several rows in a round took too long: the table must rest.
-ReplayCounts Replay(Oid target, const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
+ReplayCounts Replay(Oid target, const Run& run, const Run* ahead, const Dispositions& dispositions,
                     std::optional<int64_t> patch_id, Pace* pace);
 
 // Commits a mark that says which rows are about to be touched: when the worker dies with them, or the
@@ -88,9 +92,5 @@ void NoteInFlight(Oid target, const std::vector<int64_t>& ids);
 // Moves one row to the dead letters in the current transaction.
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id);
-
-// Splits rows into runs of one submitter and one context; the rows of a submitter keep their order. Rows with which the
-// worker went down before stand alone.
-std::vector<std::vector<QueuedRow>> ByIdentity(std::vector<QueuedRow> rows);
 
 }  // namespace mend::apply

@@ -32,36 +32,11 @@ size_t MaxRows(const Target& target) {
   return target.shape().has_statement_trigger ? std::numeric_limits<size_t>::max() : static_cast<size_t>(pg::batch_size);
 }
 
-// Rows whose vectors can be used again, by the next batch or the next call.
-constexpr size_t kMaxSpareRows = 1000;
-constexpr size_t kMaxSpareColumns = 64;
-
-std::vector<Row>& SpareRows() {
-  static std::vector<Row>& rows = *new std::vector<Row>();
-  return rows;
-}
-
-Row TakeRow() {
-  std::vector<Row>& spare = SpareRows();
-  if (spare.empty()) {
-    return {};
-  }
-  Row row = std::move(spare.back());
-  spare.pop_back();
-  return row;
-}
-
-void GiveBack(Row row) {
-  if (SpareRows().size() < kMaxSpareRows && row.columns.capacity() <= kMaxSpareColumns) {
-    SpareRows().push_back(std::move(row));
-  }
-}
-
 }  // namespace
 
 Batch::~Batch() {
   for (Row& row : rows_) {
-    GiveBack(std::move(row));
+    GiveBackRow(std::move(row));
   }
   target_->workshop().GiveBack(std::move(bench_));
 }
@@ -115,7 +90,7 @@ void Batch::AddMalformed(std::string_view payload, const json::Document::Failure
 
 void Batch::Take(const json::Document& document, Item item) {
   pg::CheckInterrupts();
-  Row row = TakeRow();
+  Row row = TakeSpareRow();
   {
     pg::Switch here(memory_.get());
     bench_->evaluator.Evaluate(document.root(), &row, &item.misfits);
@@ -124,7 +99,7 @@ void Batch::Take(const json::Document& document, Item item) {
   if (item.has_row) {
     rows_.push_back(std::move(row));
   } else {
-    GiveBack(std::move(row));
+    GiveBackRow(std::move(row));
   }
   Push(std::move(item));
 }
@@ -144,7 +119,7 @@ void Batch::Flush() {
   Store();
   Keep();
   for (Row& row : rows_) {
-    GiveBack(std::move(row));
+    GiveBackRow(std::move(row));
   }
   rows_.clear();
   items_.clear();

@@ -45,8 +45,10 @@ class Evaluator::Work {
         slots_(shape_.columns.size(), Slot{0, 0, 0, false}),
         types_(shape_.columns.size(), nullptr) {}
 
-  void Run(json::Value root, Row* row, std::vector<Misfit>* misfits) {
+  // Converts the flagged columns alone, or all; without a row, the values are not wanted.
+  void Run(json::Value root, const std::vector<char>* only, Row* row, std::vector<Misfit>* misfits) {
     misfits_ = misfits;
+    only_ = only;
     ++number_;
     new_fields_ = 0;
     if (!unknown_.empty()) {
@@ -69,7 +71,7 @@ class Evaluator::Work {
         Missing(ColumnAt(column).name, column, 0);
       }
     }
-    if (misfits->size() == before) {
+    if (row != nullptr && misfits->size() == before) {
       Emit(row);
       if (!computed_.empty()) {
         CheckComputed(target_, *row, computed_, misfits);
@@ -121,7 +123,9 @@ class Evaluator::Work {
                  value.index());
     }
     slot.seen = number_;
-    TakeValue(key, value, resolution.column, &slot);
+    if (only_ == nullptr || (*only_)[static_cast<size_t>(resolution.column)] != 0) {
+      TakeValue(key, value, resolution.column, &slot);
+    }
   }
 
   void TakeUnknown(json::Value key, json::Value value) {
@@ -213,6 +217,7 @@ class Evaluator::Work {
   std::vector<Place> places_;
   uint64_t number_ = 0;  // of the payload
   std::vector<Misfit>* misfits_ = nullptr;
+  const std::vector<char>* only_ = nullptr;
   std::unordered_set<std::string_view> unknown_;
   int new_fields_ = 0;
   std::vector<Computed> computed_;
@@ -232,7 +237,11 @@ void Evaluator::Evaluate(const json::Value& payload, Row* row, std::vector<Misfi
     misfit.message = "the payload is not a JSON object";
     return;
   }
-  work_->Run(payload, row, misfits);
+  work_->Run(payload, nullptr, row, misfits);
+}
+
+void Evaluator::EvaluateOnly(const json::Value& payload, const std::vector<char>& columns, std::vector<Misfit>* misfits) {
+  work_->Run(payload, &columns, nullptr, misfits);
 }
 
 void Row::Clear() {

@@ -29,6 +29,9 @@ class Evaluator {
 
   // As Evaluate() below.
   void Evaluate(const json::Value& payload, Row* row, std::vector<drift::Misfit>* misfits);
+  // The misfits of the flagged columns alone, of keys that mean no column, and of what is missing: for a payload whose other
+  // values are known to fit.
+  void EvaluateOnly(const json::Value& payload, const std::vector<char>& columns, std::vector<drift::Misfit>* misfits);
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
   // Bytes that grow with payloads, about.

@@ -27,4 +27,8 @@ class Workshop {
   std::unique_ptr<Workbench> spare_;
 };
 
+// Rows whose vectors can be used again, by the next batch or the next call.
+Row TakeSpareRow();
+void GiveBackRow(Row row);
+
 }  // namespace mend::ingest

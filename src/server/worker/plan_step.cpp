@@ -4,6 +4,7 @@
 
 #include "core/plan/fingerprint.h"
 #include "core/plan/wording.h"
+#include "server/apply/running_proof.h"
 #include "server/claude/judge.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
@@ -187,7 +188,8 @@ void PlanStep::ExplainTypeLocks() {
 std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,
                                          const std::optional<claude::Answer>& answer) {
   Planned planned;
-  planned.proof = apply::Prove(*target_, patch, apply::Evidence::Queue);
+  std::optional<apply::Proof> guessed = round_.guess ? round_.guess->Of(*target_, patch) : std::nullopt;
+  planned.proof = guessed ? std::move(*guessed) : apply::Prove(*target_, patch, apply::Evidence::Queue);
   planned.patch = apply::Helpful(patch, planned.proof, target_->enrollment().mode == ingest::Mode::Auto);
   LeaveForNextPatch(drifts, apply::Helpful(patch, planned.proof, false), planned.patch);
   if (planned.patch.empty()) {

@@ -53,26 +53,15 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
 void ReplayWaiting(RoundState* round) {
   round->shared->Commit();
   apply::Window window = round->replay_all ? apply::Window() : round->window;
-  apply::QueueReader reader =
-      apply::QueueReader::OfIdentities(round->target, window, round->replay_all ? round->low_id : 0);
-  for (;;) {
-    std::vector<apply::QueuedRow> rows;
-    {
-      pg::WorkTransaction transaction;
-      rows = reader.Next();
-      transaction.Commit();
-    }
-    if (rows.empty()) {
-      break;
-    }
-    for (const std::vector<apply::QueuedRow>& run : apply::ByIdentity(std::move(rows))) {
-      MayGoOn(round->target);
-      apply::ReplayCounts counts = apply::Replay(round->target, run, round->dispositions, round->patch_id, &round->pace);
-      counts.stored_ids.clear();
-      round->counts.Add(counts);
-      ShowTried(round->counts.stored + round->counts.dead + round->counts.waiting);
-      pg::TestPoint("between_batches");
-    }
+  apply::RunReader runs(apply::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
+  while (const apply::Run* run = runs.Next()) {
+    MayGoOn(round->target);
+    apply::ReplayCounts counts =
+        apply::Replay(round->target, *run, runs.Ahead(), round->dispositions, round->patch_id, &round->pace);
+    counts.stored_ids.clear();
+    round->counts.Add(counts);
+    ShowTried(round->counts.stored + round->counts.dead + round->counts.waiting);
+    pg::TestPoint("between_batches");
     ShowProgress("replayed " + std::to_string(round->counts.stored) + " rows of " + round->target_name);
   }
   round->again = round->again || round->counts.refold;

@@ -1,5 +1,6 @@
 #include "core/heal/breaker.h"
 #include "server/apply/evaluate_row.h"
+#include "server/apply/running_proof.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
@@ -8,6 +9,7 @@
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/worker/leftovers.h"
 #include "server/worker/presence.h"
 #include "server/worker/round_state.h"
 
@@ -71,29 +73,99 @@ void AwaitMessages(const std::vector<apply::QueuedRow>& rows) {
   }
 }
 
-// Folds one batch of rows; false when there are none left.
-bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::DriftBook* book) {
-  const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
-  pg::Context scratch("pg_mend fold");
-  pg::Switch into(scratch.get());
-  std::vector<apply::QueuedRow> rows = reader->Next();
-  if (rows.empty()) {
-    return false;
+// Whether all rows that wait are new to this round.
+bool NoneWaitedBefore(const RoundState& round) {
+  return !round.window.after ||
+         !pg::KeepBooks("SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid < pg_snapshot_xmin($2::pg_snapshot)) "
+                        "OR EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid >= pg_snapshot_xmin($2::pg_snapshot) "
+                        "AND xid < pg_snapshot_xmax($2::pg_snapshot) AND pg_visible_in_snapshot(xid, $2::pg_snapshot))",
+                        {pg::ObjectId(round.target), pg::Text(round.window.after)})
+              .boolean(0, 0);
+}
+
+// Has a proof rest at the end of the scope, also when an error ends it.
+class Resting {
+ public:
+  explicit Resting(apply::RunningProof* proof) : proof_(proof) {}
+  ~Resting() {
+    if (proof_ != nullptr) {
+      proof_->Rest();
+    }
   }
-  AwaitMessages(rows);
-  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
+  Resting(const Resting&) = delete;
+  Resting& operator=(const Resting&) = delete;
+
+ private:
+  apply::RunningProof* proof_;
+};
+
+// The first batch of a queue is made of as many rows, or more, when more wait.
+constexpr size_t kRowsOfLongQueue = 256;
+
+// A long queue mostly has one thing to say. What its first rows call for by rule is proved while the others are profiled:
+// they are then read, and converted, once for both. Where planning comes to another patch in the end, that one is proved by
+// itself.
+void GuessPatch(RoundState* round, const std::shared_ptr<const ingest::Target>& target, const apply::QueueBatch& batch,
+                const apply::DriftBook& book) {
+  const bool is_long = batch.rows.size() >= std::min<size_t>(kRowsOfLongQueue, static_cast<size_t>(pg::batch_size)) ||
+                       batch.bytes >= apply::QueueReader::kBatchBytes;
+  if (!is_long || !NoneWaitedBefore(*round)) {
+    return;
+  }
+  drift::DriftSet drifts;
+  for (const drift::Drift& drift : book.drifts()) {
+    if (!drift::IsFinal(drift.kind) && drift.kind != drift::Kind::NoPartition) {
+      drifts.push_back(drift);
+    }
+  }
+  plan::Patch patch = AskRules(target->shape(), drifts, LoadTerms(*target, target->shape()).policy).patch;
+  if (patch.empty()) {
+    return;
+  }
+  round->guess = std::make_shared<apply::RunningProof>(target, std::move(patch));
+  const Resting resting(round->guess.get());
+  for (const apply::QueuedRow& row : batch.rows) {
+    pg::CheckInterrupts();
+    round->guess->Add(row);
+  }
+}
+
+// Adds the misfits of one batch to the book.
+void FoldRows(RoundState* round, const std::shared_ptr<const ingest::Target>& target, const apply::QueueBatch& batch,
+              apply::DriftBook* book) {
   apply::RowContext context;
   apply::RowEvaluator evaluator(*target, &context);
-  for (const apply::QueuedRow& row : rows) {
+  apply::RunningProof* guess = round->guess.get();
+  const Resting resting(guess);
+  for (const apply::QueuedRow& row : batch.rows) {
     pg::CheckInterrupts();
     round->low_id = std::min(round->low_id, row.id - 1);
-    for (const drift::Misfit& misfit : evaluator.Evaluate(row)) {
+    for (const drift::Misfit& misfit : guess != nullptr ? guess->Add(row) : evaluator.Evaluate(row)) {
       if (!drift::IsFinal(misfit.kind)) {
-        book->Add(misfit, evaluator.payload());
+        book->Add(misfit, guess != nullptr ? guess->payload() : evaluator.payload());
       }
     }
   }
-  round->folded += static_cast<int64_t>(rows.size());
+}
+
+// Folds one batch of rows; false when there are none left.
+bool FoldBatch(RoundState* round, apply::QueueReader* reader, apply::QueueBatch* batch, apply::DriftBook* book) {
+  const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
+  pg::Context scratch("pg_mend fold");
+  pg::Switch into(scratch.get());
+  if (!reader->Next(batch)) {
+    return false;
+  }
+  AwaitMessages(batch->rows);
+  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(round->target);
+  if (round->guess && !round->guess->IsFor(target)) {
+    round->guess.reset();
+  }
+  FoldRows(round, target, *batch, book);
+  if (round->folded == 0) {
+    GuessPatch(round, target, *batch, *book);
+  }
+  round->folded += static_cast<int64_t>(batch->rows.size());
   return true;
 }
 
@@ -115,12 +187,13 @@ void CountUnrecorded(RoundState* round, int64_t misfits) {
 void Fold(RoundState* round) {
   std::optional<apply::DriftBook> book;
   apply::QueueReader reader(round->target, round->window);
+  apply::QueueBatch batch;
   for (bool more = true; more;) {
     round->shared->Join();
     if (!book) {
       book.emplace(round->target);
     }
-    more = FoldBatch(round, &reader, &*book);
+    more = FoldBatch(round, &reader, &batch, &*book);
     round->shared->Leave();
     if (more) {
       ShowProgress("profiled " + std::to_string(round->folded) + " rows of " + round->target_name);

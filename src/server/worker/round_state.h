@@ -12,6 +12,10 @@
 #include "server/ingest/target.h"
 #include "server/worker/shared_transaction.h"
 
+namespace mend::apply {
+class RunningProof;
+}  // namespace mend::apply
+
 namespace mend::worker {
 
 // How a drift ends this round.
@@ -39,6 +43,7 @@ struct RoundState {
   bool breaker_open = false;
   bool lock_backs_off = false;
   int64_t unrecorded = 0;  // misfits for which mend.drifts had no room, since the table was last profiled as a whole
+  std::shared_ptr<apply::RunningProof> guess;  // of what the first rows of a long queue call for; it has seen all that wait
   apply::Dispositions dispositions;
   std::vector<Settlement> settlements;
   std::optional<int64_t> patch_id;  // the last patch that was applied in this round

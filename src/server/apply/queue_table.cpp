@@ -1,0 +1,203 @@
+#include "server/apply/queue_table.h"
+
+#include <exception>
+
+namespace mend::apply {
+namespace {
+
+Oid InMend(const char* name) {
+  const Oid found = get_relname_relid(name, get_namespace_oid("mend", false));
+  if (!OidIsValid(found)) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("relation mend.%s does not exist", name)));
+  }
+  return found;
+}
+
+std::string_view TextOf(const varlena* value) { return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)}; }
+
+// In one piece and not compressed; in its row where it is so already.
+const varlena* Whole(Datum datum) {
+  const varlena* value = reinterpret_cast<const varlena*>(DatumGetPointer(datum));
+  if (!VARATT_IS_EXTERNAL(value) && !VARATT_IS_COMPRESSED(value)) {
+    return value;
+  }
+  return pg::Call([&] { return PG_DETOAST_DATUM_PACKED(datum); });
+}
+
+}  // namespace
+
+QueueTable::QueueTable(LOCKMODE lock) : exceptions_(std::uncaught_exceptions()), lock_(lock) {
+  relation_ = pg::Call([&] { return table_open(InMend("queue"), lock); });
+}
+
+QueueTable::~QueueTable() {
+  if (std::uncaught_exceptions() == exceptions_) {
+    table_close(relation_, lock_ == AccessShareLock ? lock_ : NoLock);  // what was changed stays locked until the commit
+  }
+}
+
+AttrNumber QueueTable::NumberOf(const char* column) const {
+  return pg::Call([&] {
+    const AttrNumber number = get_attnum(RelationGetRelid(relation_), column);
+    if (number == InvalidAttrNumber) {
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("mend.queue has no column \"%s\"", column)));
+    }
+    return number;
+  });
+}
+
+bool QueueTable::IsPlain() const {
+  return relation_->rd_rel->relkind == RELKIND_RELATION && relation_->rd_rel->relam == HEAP_TABLE_AM_OID &&
+         !relation_->rd_rel->relhastriggers && !relation_->rd_rel->relhasrules && !relation_->rd_rel->relhassubclass &&
+         !relation_->rd_rel->relrowsecurity;
+}
+
+bool QueueTable::DeleteInPlace(const std::vector<const QueuedRow*>& rows) {
+  const AttrNumber id_number = NumberOf("id");
+  return pg::Call([&] {
+    CheckCmdReplicaIdentity(relation_, CMD_DELETE);
+    // While it is held, what it sees cannot give its place to another row.
+    const Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
+    const CommandId command = GetCurrentCommandId(true);
+    TupleTableSlot* slot = table_slot_create(relation_, nullptr);
+    bool all = true;
+    for (size_t i = 0; all && i < rows.size(); ++i) {
+      ItemPointerData place = rows[i]->place;
+      bool null = true;
+      TM_FailureData failure;
+      all = table_tuple_fetch_row_version(relation_, &place, snapshot, slot) &&
+            DatumGetInt64(slot_getattr(slot, id_number, &null)) == rows[i]->id && !null &&
+            table_tuple_delete(relation_, &place, command, snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
+      ExecClearTuple(slot);
+      if (i % 128 == 127) {
+        CHECK_FOR_INTERRUPTS();
+      }
+    }
+    ExecDropSingleTupleTableSlot(slot);
+    UnregisterSnapshot(snapshot);
+    CommandCounterIncrement();
+    return all;
+  });
+}
+
+QueueScan::QueueScan(Oid target, int64_t after_id) : exceptions_(std::uncaught_exceptions()) {
+  ScanKeyData behind;
+  ScanKeyInit(&behind, 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after_id));
+  Begin("queue_target_id", target, behind);
+}
+
+QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id) : exceptions_(std::uncaught_exceptions()) {
+  // (xid, id) > (after_xid, after_id), as the executor tells an index.
+  const auto member = [](ScanKey key, int flags, AttrNumber number, Oid compare, Datum value) {
+    pg::Call([&] { ScanKeyInit(key, number, BTGreaterStrategyNumber, compare, value); });
+    key->sk_flags = SK_ROW_MEMBER | flags;
+  };
+  member(&row_keys_[0], 0, 2, F_XID8CMP, UInt64GetDatum(after_xid));
+  member(&row_keys_[1], SK_ROW_END, 3, F_BTINT8CMP, Int64GetDatum(after_id));
+  ScanKeyData behind = {};
+  behind.sk_flags = SK_ROW_HEADER;
+  behind.sk_attno = 2;
+  behind.sk_strategy = BTGreaterStrategyNumber;
+  behind.sk_argument = PointerGetDatum(row_keys_);
+  Begin("queue_target_xid", target, behind);
+}
+
+void QueueScan::Begin(const char* index, Oid target, const ScanKeyData& behind) {
+  static constexpr const char* kNames[kColumns] = {"id", "xid", "target_name", "payload", "submitter", "submitted_by", "context",
+                                                   "kind", "field", "sqlstate", "error", "attempts", "crashes", "not_before"};
+  for (int i = 0; i < kColumns; ++i) {
+    numbers_[i] = table_.NumberOf(kNames[i]);
+    last_number_ = std::max(last_number_, numbers_[i]);
+  }
+  pg::Call([&] {
+    ScanKeyInit(&keys_[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(target));
+    keys_[1] = behind;
+    index_ = index_open(InMend(index), AccessShareLock);
+    snapshot_ = RegisterSnapshot(GetTransactionSnapshot());
+    slot_ = table_slot_create(table_.get(), nullptr);
+#if PG_VERSION_NUM >= 180000
+    scan_ = index_beginscan(table_.get(), index_, snapshot_, nullptr, 2, 0);
+#else
+    scan_ = index_beginscan(table_.get(), index_, snapshot_, 2, 0);
+#endif
+    index_rescan(scan_, keys_, 2, nullptr, 0);
+  });
+}
+
+QueueScan::~QueueScan() {
+  if (std::uncaught_exceptions() == exceptions_) {
+    index_endscan(scan_);
+    ExecDropSingleTupleTableSlot(slot_);
+    UnregisterSnapshot(snapshot_);
+    index_close(index_, AccessShareLock);
+  }
+}
+
+bool QueueScan::Next() {
+  return pg::Call([&] {
+    CHECK_FOR_INTERRUPTS();
+    if (!index_getnext_slot(scan_, ForwardScanDirection, slot_)) {
+      return false;
+    }
+    slot_getsomeattrs(slot_, last_number_);
+    return true;
+  });
+}
+
+uint64_t QueueScan::xid() const { return DatumGetUInt64(Value(kXid)); }
+
+std::optional<TimestampTz> QueueScan::not_before() const {
+  return IsNull(kNotBefore) ? std::nullopt : std::optional<TimestampTz>(DatumGetTimestampTz(Value(kNotBefore)));
+}
+
+size_t QueueScan::payload_bytes() const {
+  return static_cast<size_t>(DatumGetInt32(pg::Call([&] { return DirectFunctionCall1(textoctetlen, Value(kPayload)); })));
+}
+
+void QueueScan::ReadText(Column column, std::string* text) const {
+  if (IsNull(column)) {
+    text->clear();
+    return;
+  }
+  *text = TextOf(Whole(Value(column)));
+}
+
+const std::string& QueueScan::ContextText() {
+  const varlena* stored = Whole(Value(kContext));
+  if (TextOf(stored) != context_bytes_) {
+    const char* text = pg::Call([&] {
+      Jsonb* settings = DatumGetJsonbP(Value(kContext));
+      return JB_ROOT_COUNT(settings) == 0 ? "" : JsonbToCString(nullptr, &settings->root, VARSIZE(settings));
+    });
+    context_text_ = text;
+    context_bytes_ = TextOf(stored);
+  }
+  return context_text_;
+}
+
+void QueueScan::Read(QueuedRow* row) {
+  row->id = DatumGetInt64(Value(kId));
+  row->xid = xid();
+  ReadText(kTargetName, &row->target_name);
+  row->submitter = DatumGetObjectId(Value(kSubmitter));
+  row->submitted_by = NameStr(*DatumGetName(Value(kSubmittedBy)));
+  row->context = ContextText();
+  ReadText(kKind, &row->error);
+  row->kind = drift::KindFromName(row->error).value_or(drift::Kind::Malformed);
+  ReadText(kField, &row->field);
+  ReadText(kSqlstate, &row->sqlstate);
+  ReadText(kError, &row->error);
+  row->attempts = DatumGetInt32(Value(kAttempts));
+  row->crashes = DatumGetInt32(Value(kCrashes));
+  row->backed_off = !IsNull(kNotBefore);
+  row->place = slot_->tts_tid;
+  const varlena* payload = Whole(Value(kPayload));
+  row->payload = TextOf(payload);
+  if (PointerGetDatum(payload) == Value(kPayload)) {
+    char* copy = static_cast<char*>(pg::Call([&] { return palloc(row->payload.size() + 1); }));
+    memcpy(copy, row->payload.data(), row->payload.size());
+    row->payload = {copy, row->payload.size()};
+  }
+}
+
+}  // namespace mend::apply

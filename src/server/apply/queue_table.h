@@ -1,0 +1,78 @@
+// mend.queue as PostgreSQL holds it: read along an index and deleted from in place, without the executor.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "server/apply/queue.h"
+
+namespace mend::apply {
+
+// The table, open and locked for as long as this object lives; an error's roll back closes it.
+class QueueTable {
+ public:
+  explicit QueueTable(LOCKMODE lock);
+  ~QueueTable();
+  QueueTable(const QueueTable&) = delete;
+  QueueTable& operator=(const QueueTable&) = delete;
+
+  // Whether DELETE would do nothing but delete: nobody has hung a trigger or the like on the table.
+  bool IsPlain() const;
+  // Deletes rows of IsPlain() where they were read, maybe by an earlier transaction, and waits for nobody. False, with some
+  // deleted, where one has changed since or somebody has it locked: roll back.
+  bool DeleteInPlace(const std::vector<const QueuedRow*>& rows);
+
+  Relation get() const { return relation_; }
+  // The number of a column, whatever upgrades have done to the table.
+  AttrNumber NumberOf(const char* column) const;
+
+ private:
+  int exceptions_;
+  LOCKMODE lock_;
+  Relation relation_ = nullptr;
+};
+
+// Walks the rows of one target that a new snapshot sees, by an index and in its order.
+class QueueScan {
+ public:
+  // All behind an id, in order of id.
+  QueueScan(Oid target, int64_t after_id);
+  // All behind a transaction's number and an id, in order of both.
+  QueueScan(Oid target, uint64_t after_xid, int64_t after_id);
+  ~QueueScan();
+  QueueScan(const QueueScan&) = delete;
+  QueueScan& operator=(const QueueScan&) = delete;
+
+  // Goes on to the next row; false at the end. Then, of that row:
+  bool Next();
+  uint64_t xid() const;
+  std::optional<TimestampTz> not_before() const;
+  size_t payload_bytes() const;
+  // Fills all of the row; its payload is copied to CurrentMemoryContext.
+  void Read(QueuedRow* row);
+
+ private:
+  enum Column { kId, kXid, kTargetName, kPayload, kSubmitter, kSubmittedBy, kContext, kKind, kField, kSqlstate, kError,
+                kAttempts, kCrashes, kNotBefore, kColumns };
+
+  void Begin(const char* index, Oid target, const ScanKeyData& behind);
+  Datum Value(Column column) const { return slot_->tts_values[numbers_[column] - 1]; }
+  bool IsNull(Column column) const { return slot_->tts_isnull[numbers_[column] - 1]; }
+  void ReadText(Column column, std::string* text) const;
+  const std::string& ContextText();
+
+  QueueTable table_{AccessShareLock};
+  int exceptions_;
+  AttrNumber numbers_[kColumns];
+  AttrNumber last_number_ = 0;
+  ScanKeyData keys_[2];
+  ScanKeyData row_keys_[2];  // members of a row comparison
+  Snapshot snapshot_ = nullptr;
+  Relation index_ = nullptr;
+  IndexScanDesc scan_ = nullptr;
+  TupleTableSlot* slot_ = nullptr;
+  // The settings of the last row, as they are stored and as text: most rows have the same.
+  std::string context_bytes_, context_text_;
+};
+
+}  // namespace mend::apply
