@@ -135,7 +135,7 @@ Counts InsertText(Oid relid, std::string_view payload) {
 
 Counts InsertJsonb(Oid relid, Jsonb* payload) {
   Batch batch(relid);
-  batch.AddJsonb(&payload->root);
+  batch.AddJsonb(WholeOf(payload));
   return Finish(&batch);
 }
 
@@ -176,24 +176,15 @@ Counts LoadJsonb(Oid relid, Jsonb* payloads) {
   }
   Batch batch(relid);
   Progress progress(relid, VARSIZE(payloads));
-  JsonbIterator* iterator = pg::Call([&] { return JsonbIteratorInit(&payloads->root); });
-  JsonbValue value;
-  for (bool nested = false;; nested = true) {
-    const JsonbIteratorToken token = pg::Call([&] { return JsonbIteratorNext(&iterator, &value, nested); });
-    if (token == WJB_DONE) {
-      progress.End();
-      return Finish(&batch);
-    }
-    if (token != WJB_ELEM) {
-      continue;
-    }
-    if (value.type == jbvBinary) {
-      batch.AddJsonb(value.val.binary.data);
-      progress.Report(static_cast<size_t>(reinterpret_cast<char*>(value.val.binary.data) - reinterpret_cast<char*>(payloads)), batch.counts());
-    } else {
-      batch.AddJsonb(&pg::Call([&] { return JsonbValueToJsonb(&value); })->root);
-    }
+  const auto count = static_cast<uint32_t>(JB_ROOT_COUNT(payloads));
+  JsonbParts elements(&payloads->root);
+  for (uint32_t i = 0; i < count; ++i) {
+    const JsonbPart element = elements.Next();
+    batch.AddJsonb(element);
+    progress.Report(static_cast<size_t>(element.data - reinterpret_cast<const char*>(payloads)), batch.counts());
   }
+  progress.End();
+  return Finish(&batch);
 }
 
 }  // namespace mend::ingest
