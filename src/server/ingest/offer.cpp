@@ -18,6 +18,21 @@ Counts Finish(Batch* batch) {
   return batch->counts();
 }
 
+// PostgreSQL's parser asks nobody whether it may go on.
+#if PG_VERSION_NUM >= 160000
+JsonParseErrorType OnElement(void*, bool) {
+  CHECK_FOR_INTERRUPTS();
+  return JSON_SUCCESS;
+}
+JsonParseErrorType OnField(void*, char*, bool) {
+  CHECK_FOR_INTERRUPTS();
+  return JSON_SUCCESS;
+}
+#else
+void OnElement(void*, bool) { CHECK_FOR_INTERRUPTS(); }
+void OnField(void*, char*, bool) { CHECK_FOR_INTERRUPTS(); }
+#endif
+
 // Whether PostgreSQL's grammar takes the text: then only its content cannot be stored. So it is with
 // text too deep for its parser: where its brackets do not match, the array's own end is missing.
 bool IsJson(std::string_view text) {
@@ -26,7 +41,10 @@ bool IsJson(std::string_view text) {
     valid = pg::Call([&] {
       JsonLexContext* lex = makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
                                                          GetDatabaseEncoding(), false);
-      return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+      JsonSemAction actions = {};
+      actions.array_element_start = OnElement;
+      actions.object_field_start = OnField;
+      return pg_parse_json(lex, &actions) == JSON_SUCCESS;
     });
   });
   return valid || too_deep;
