@@ -6,6 +6,7 @@
 
 #include "core/base/json_fast.h"
 #include "core/base/json_scan.h"
+#include "core/base/long_work.h"
 #include "core/base/number.h"
 #include "core/base/utf8.h"
 
@@ -32,6 +33,9 @@ namespace {
 
 // RapidJSON's SIMD loops read whole aligned blocks: past the terminator, but never past this.
 constexpr size_t kPadding = 16;
+
+// Of a string that is read and checked byte by byte.
+constexpr uint32_t kBytesAStep = 4;
 
 // Holds the reader's stack at any depth allowed, so that it never allocates: RapidJSON does not
 // look at what malloc returns.
@@ -117,6 +121,7 @@ class TapeHandler {
 
  private:
   void Push(Kind kind, uint32_t size, size_t begin, size_t end, const char* data) {
+    work_.Took(1 + size / kBytesAStep);
     const auto next = static_cast<uint32_t>(document_.tokens_.size() + 1);
     document_.tokens_.push_back(
         {kind, next, size, static_cast<uint32_t>(begin), static_cast<uint32_t>(end), data});
@@ -158,6 +163,7 @@ class TapeHandler {
   Document& document_;
   const rapidjson::InsituStringStream& stream_;
   const bool hidden_numbers_;
+  base::LongWork work_;
   const char* refusal_ = nullptr;
 };
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/base/json_scan.h"
+#include "core/base/long_work.h"
 #include "core/base/utf8.h"
 
 #ifdef __SSE2__
@@ -64,6 +65,7 @@ class Reader {
   }
   uint32_t Offset(const char* at) const { return static_cast<uint32_t>(at - begin_); }
   void Push(Kind kind, const char* from, const char* data, size_t size) {
+    work_.Took();
     const auto next = static_cast<uint32_t>(tokens_.size() + 1);
     tokens_.push_back({kind, next, static_cast<uint32_t>(size), Offset(from), Offset(at_), data});
   }
@@ -187,6 +189,7 @@ class Reader {
     char32_t code_point;
     const size_t length = base::DecodeUtf8({at_, static_cast<size_t>(end_ - at_)}, &code_point);
     at_ += length;
+    work_.Took();
     return length > 0;
   }
 
@@ -201,6 +204,7 @@ class Reader {
     keep(from + 1);
     while (at_ < end_ && *at_ != '"') {
       const char* first = at_;
+      work_.Took();
       if (*at_ == '\\') {
         if (!Unescape(&out)) return false;
         continue;
@@ -294,6 +298,7 @@ class Reader {
   const char* end_;
   std::vector<Token>& tokens_;
   FastScratch& scratch_;
+  base::LongWork work_;
   size_t block_ = 0, used_ = 0;  // where in scratch_.decoded the next string goes
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/base/long_work.h"
 #include "core/base/number.h"
 
 namespace mend::json {
@@ -40,7 +41,9 @@ size_t ValueEnd(std::string_view text) {
   size_t at = 0;
   while (at < text.size() && IsBlank(text[at])) ++at;
   size_t depth = 0;
+  base::LongWork work;
   while (at < text.size()) {
+    work.Took();
     const char c = text[at];
     if (c == '"') {
       at = StringEnd(text, at);
@@ -57,7 +60,9 @@ size_t ValueEnd(std::string_view text) {
 }
 
 void HideNumbers(std::string_view source, std::string* buffer) {
+  base::LongWork work;
   for (size_t at = 0; at < source.size();) {
+    work.Took();
     const char c = source[at];
     if (c == '"') {
       at = StringEnd(source, at);

@@ -1,5 +1,6 @@
 // Reading a tape, and writing JSON text from it.
 #include "core/base/json.h"
+#include "core/base/long_work.h"
 #include "core/base/utf8.h"
 
 namespace mend::json {
@@ -50,8 +51,10 @@ void AppendSeparator(std::string* out, Kind container, const Level& level) {
 
 void AppendQuoted(std::string* out, std::string_view text) {
   *out += '"';
+  base::LongWork work;
   size_t at = 0;
   while (at < text.size()) {
+    work.Took();
     const auto c = static_cast<unsigned char>(text[at]);
     if (c < 0x80) {
       if (c < 0x20 || c == '"' || c == '\\') {
@@ -96,7 +99,9 @@ std::string Value::Serialise() const {
   const std::vector<Token>& tokens = document_->tokens();
   std::string out;
   std::vector<Level> levels;
+  base::LongWork work;
   for (uint32_t at = index_; at < self.next; ++at) {
+    work.Took();
     const Token& token = tokens[at];
     if (!levels.empty()) {
       AppendSeparator(&out, tokens[levels.back().container].kind, levels.back());

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/long_work.h"
+
 namespace mend::base {
 namespace {
 
@@ -129,12 +131,13 @@ Decimal Analyse(std::string_view number) {
   const int64_t scale = static_cast<int64_t>(digits.fraction.size()) - digits.exponent;
   result.scale = std::clamp<int64_t>(scale, 0, kDigitCap);
 
+  LongWork work;
   int64_t first = 0;
-  while (first < digits.size() && digits.at(first) == 0) ++first;
+  for (; first < digits.size() && digits.at(first) == 0; ++first) work.Took();
   result.zero = first == digits.size();
   if (result.zero) return result;
   int64_t last = digits.size() - 1;
-  while (digits.at(last) == 0) --last;
+  for (; digits.at(last) == 0; --last) work.Took();
 
   const int64_t magnitude = digits.point() - first;
   result.integer = last < digits.point();

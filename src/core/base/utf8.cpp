@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/base/long_work.h"
+
 namespace mend::base {
 namespace {
 
@@ -42,8 +44,10 @@ size_t DecodeUtf8(std::string_view text, char32_t* code_point) {
 }
 
 size_t ValidUtf8Prefix(std::string_view text) {
+  LongWork work;
   size_t at = 0;
   while (at < text.size()) {
+    work.Took();
     if (text.size() - at >= 8) {
       uint64_t word;
       std::memcpy(&word, text.data() + at, 8);

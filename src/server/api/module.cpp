@@ -1,4 +1,5 @@
 // What PostgreSQL looks for when it loads the library.
+#include "core/base/long_work.h"
 #include "server/pg/call.h"
 #include "server/pg/settings.h"
 #include "server/worker/launcher.h"
@@ -12,5 +13,6 @@ void _PG_init(void) {
   mend::pg::Export([] {
     mend::pg::DefineSettings();
     mend::worker::RegisterLauncher();
+    mend::base::SetHost([] { mend::pg::CheckInterrupts(); });
   });
 }

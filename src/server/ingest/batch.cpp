@@ -56,25 +56,14 @@ void Batch::Add(const json::Document& document, std::string_view payload) {
   Item item;
   item.payload = payload;
   item.payload_bytes = payload.size();
-  Take(document, std::move(item));
+  Take(document.root(), std::move(item));
 }
 
-void Batch::AddJsonb(JsonbContainer* payload) {
+void Batch::AddJsonb(const JsonbPart& payload) {
   Item item;
-  item.container = payload;
-  bool parsed = false;
-  {
-    pg::Switch here(memory_.get());
-    parsed = TapeFromContainer(payload, &bench_->document);
-  }
-  if (!parsed) {
-    drift::Misfit& misfit = item.misfits.emplace_back();
-    misfit.sqlstate = "54000";
-    misfit.message = "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels";
-    return Push(std::move(item));
-  }
-  item.payload_bytes = bench_->document.tokens().size() * sizeof(json::Token);
-  Take(bench_->document, std::move(item));
+  item.part = payload;
+  item.payload_bytes = payload.size;
+  Take(payload, std::move(item));
 }
 
 void Batch::AddMalformed(std::string_view payload, const json::Document::Failure& failure) {
@@ -88,12 +77,13 @@ void Batch::AddMalformed(std::string_view payload, const json::Document::Failure
   Push(std::move(item));
 }
 
-void Batch::Take(const json::Document& document, Item item) {
+template <class Given>
+void Batch::Take(const Given& payload, Item item) {
   pg::CheckInterrupts();
   Row row = TakeSpareRow();
   {
     pg::Switch here(memory_.get());
-    bench_->evaluator.Evaluate(document.root(), &row, &item.misfits);
+    bench_->evaluator.Evaluate(payload, &row, &item.misfits);
   }
   item.has_row = item.misfits.empty();
   if (item.has_row) {
@@ -150,9 +140,9 @@ void Batch::Keep() {
     if (item.misfits.empty()) {
       continue;
     }
-    if (item.container != nullptr) {
+    if (item.part) {
       pg::Switch here(memory_.get());
-      item.payload = pg::Call([&] { return JsonbToCString(nullptr, item.container, 0); });
+      item.payload = TextOf(*item.part);
     }
     rejected.push_back({item.payload, std::move(item.misfits)});
   }

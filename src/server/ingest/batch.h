@@ -26,7 +26,7 @@ class Batch {
   // Takes a payload that is parsed already; the document may be reused at once.
   void Add(const json::Document& document, std::string_view payload);
   // A payload in jsonb's form, which must stay valid until Flush().
-  void AddJsonb(JsonbContainer* payload);
+  void AddJsonb(const JsonbPart& payload);
   void AddMalformed(std::string_view payload, const json::Document::Failure& failure);
 
   // Stores and keeps what was taken, in order. Done by itself whenever a batch is full.
@@ -38,13 +38,14 @@ class Batch {
  private:
   struct Item {
     std::string_view payload;
-    JsonbContainer* container = nullptr;  // when there is no payload text yet
+    std::optional<JsonbPart> part;  // when there is no payload text yet
     size_t payload_bytes = 0;
     bool has_row = false;
     std::vector<drift::Misfit> misfits;
   };
 
-  void Take(const json::Document& document, Item item);
+  template <class Given>
+  void Take(const Given& payload, Item item);
   void Push(Item item);
   void Store();
   void Keep();

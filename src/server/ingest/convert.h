@@ -10,6 +10,7 @@
 #include "core/drift/kind.h"
 #include "core/plan/shape.h"
 #include "server/ingest/iso8601.h"
+#include "server/ingest/jsonb_parts.h"
 #include "server/ingest/jsonb_writer.h"
 #include "server/pg/arena.h"
 
@@ -65,10 +66,12 @@ class Converter {
   // type's input function. On false, fault() tells why. JSON null is SQL NULL. Throws
   // pg::Error only for what says nothing about the value (cancel, resources).
   bool Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out, bool* null);
+  // The same from a jsonb, in which the value may go on pointing.
+  bool Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy, Datum* out, bool* null);
   const Fault& fault() const { return fault_; }
   // Before the memory is reset that it has converted into.
   void ForgetMemory() { arena_.Forget(); }
-  size_t capacity() const { return jsonb_.capacity(); }
+  size_t capacity() const { return jsonb_.capacity() + tape_.capacity(); }
 
  private:
   bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
@@ -101,6 +104,10 @@ class Converter {
   bool OffsetOf(const TypeInfo& type, json::Value value, const IsoTime& time, int* seconds_west);
   bool BuildJsonb(json::Value value, Jsonb** out);
   bool JsonbVerdict(Built built, json::Value value);
+  // As they are.
+  bool TakeNumber(const TypeInfo& type, int32_t typmod, const JsonbPart& part, Datum* out);
+  bool TakeNumeric(int32_t typmod, const JsonbPart& part, Datum* out);
+  bool TakeContainer(const JsonbPart& part, Datum* out);
   // Fixed bytes and varlenas, without PostgreSQL's own memory calls.
   Datum Bytes(const void* data, size_t size);
   Datum Text(std::string_view text, size_t blanks);
@@ -125,6 +132,7 @@ class Converter {
   Fault fault_;
   pg::Arena arena_;
   JsonbBytes jsonb_;
+  json::Document tape_;  // of a jsonb's value
 };
 
 // A JSON number as numeric, keeping its scale; false when past what numeric can hold. `number` must

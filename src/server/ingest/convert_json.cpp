@@ -1,7 +1,5 @@
-// JSON values to json and jsonb, and back to a tape.
+// JSON values to json and jsonb.
 #include "server/ingest/convert.h"
-#include "server/ingest/evaluate.h"
-#include "server/ingest/numeric_digits.h"
 #include "server/ingest/store.h"
 
 namespace mend::ingest {
@@ -179,66 +177,6 @@ bool Converter::ToJsonb(json::Value value, Datum* out) {
   }
   *out = JsonbPGetDatum(jsonb);
   return built;
-}
-
-namespace {
-
-void AddNumber(Numeric number, json::Document* document) {
-  char text[kMaxNumericText];
-  const size_t size = WriteNumericText(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), text);
-  if (size == 0) {
-    document->Add(json::Kind::Number, DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number))));
-    return;
-  }
-  auto* copy = static_cast<char*>(palloc(size));
-  memcpy(copy, text, size);
-  document->Add(json::Kind::Number, {copy, size});
-}
-
-void AddScalar(const JsonbValue& value, json::Document* document) {
-  switch (value.type) {
-    case jbvNull: return document->Add(json::Kind::Null);
-    case jbvBool: return document->Add(value.val.boolean ? json::Kind::True : json::Kind::False);
-    case jbvNumeric: return AddNumber(value.val.numeric, document);
-    default:
-      return document->Add(json::Kind::String, {value.val.string.val, static_cast<size_t>(value.val.string.len)});
-  }
-}
-
-bool ReadContainer(JsonbContainer* container, json::Document* document) {
-  uint32_t depth = 0;
-  JsonbIterator* iterator = JsonbIteratorInit(container);
-  JsonbValue value;
-  for (;;) {
-    switch (JsonbIteratorNext(&iterator, &value, false)) {
-      case WJB_DONE: return true;
-      case WJB_BEGIN_OBJECT:
-        if (++depth > json::kMaxDepth) return false;
-        document->Open(json::Kind::Object);
-        break;
-      case WJB_BEGIN_ARRAY:
-        if (++depth > json::kMaxDepth) return false;
-        if (!value.val.array.rawScalar) document->Open(json::Kind::Array);
-        break;
-      case WJB_END_OBJECT:
-        --depth;
-        document->Close();
-        break;
-      case WJB_END_ARRAY:
-        --depth;
-        if (!JsonContainerIsScalar(container)) document->Close();
-        break;
-      default: AddScalar(value, document);
-    }
-  }
-}
-
-}  // namespace
-
-bool TapeFromContainer(JsonbContainer* container, json::Document* document) {
-  document->Reset();
-  // The document is touched only between PostgreSQL's functions, and owns its memory whole at every moment.
-  return pg::Call([&] { return ReadContainer(container, document); });
 }
 
 }  // namespace mend::ingest

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <type_traits>
 
+#include "core/base/long_work.h"
 #include "core/base/number.h"
 #include "core/plan/typmod.h"
 #include "server/ingest/convert.h"
@@ -30,7 +31,9 @@ Extent Measure(std::string_view number) {
   int64_t before_point = 0, exponent = 0, position = 0, last = 0;
   bool past_point = false;
   size_t at = number[0] == '-' ? 1 : 0;
+  base::LongWork work;
   for (; at < number.size() && number[at] != 'e' && number[at] != 'E'; ++at) {
+    work.Took();
     if (number[at] == '.') {
       past_point = true;
       continue;

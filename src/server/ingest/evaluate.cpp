@@ -46,43 +46,66 @@ class Evaluator::Work {
         types_(shape_.columns.size(), nullptr) {}
 
   // Converts the flagged columns alone, or all; without a row, the values are not wanted.
-  void Run(json::Value root, const std::vector<char>* only, Row* row, std::vector<Misfit>* misfits) {
-    misfits_ = misfits;
-    only_ = only;
-    ++number_;
-    new_fields_ = 0;
-    if (!unknown_.empty()) {
-      unknown_.clear();
+  void Run(json::Value object, const std::vector<char>* only, Row* row, std::vector<Misfit>* misfits) {
+    Begin(only, misfits);
+    const json::Document* document = object.document();
+    const json::Token* tokens = document->tokens().data();
+    const uint32_t end = object.token().next;
+    uint32_t place = 0;
+    for (uint32_t key = object.index() + 1; key < end; key = tokens[key + 1].next) {
+      Take(place++, {tokens[key].data, tokens[key].size}, json::Value(document, key + 1));
     }
-    computed_.clear();
-    const size_t before = misfits->size();
-    const json::Token* tokens = root.document()->tokens().data();
-    const uint32_t end = root.token().next;
-    uint32_t members = 0;
-    for (uint32_t key = root.index() + 1; key < end; key = tokens[key + 1].next) {
-      if (++members % kInterruptEvery == 0) {
-        pg::CheckInterrupts();
-      }
-      const std::string_view name(tokens[key].data, tokens[key].size);
-      Take(ResolveAt(members - 1, name), json::Value(root.document(), key), json::Value(root.document(), key + 1));
+    End(row);
+  }
+
+  void Run(const JsonbContainer* object, Row* row, std::vector<Misfit>* misfits) {
+    Begin(nullptr, misfits);
+    const auto count = static_cast<uint32_t>(JsonContainerSize(object));
+    JsonbParts keys(object), values(object, count);
+    for (uint32_t place = 0; place < count; ++place) {
+      Take(place, keys.Next().text(), values.Next());
     }
-    for (int column : target_.required()) {
-      if (slots_[static_cast<size_t>(column)].seen != number_) {
-        Missing(ColumnAt(column).name, column, 0);
-      }
-    }
-    if (row != nullptr && misfits->size() == before) {
-      Emit(row);
-      if (!computed_.empty()) {
-        CheckComputed(target_, *row, computed_, misfits);
-      }
-    }
+    End(row);
   }
 
   void ForgetMemory() { converter_.ForgetMemory(); }
   size_t capacity() const { return converter_.capacity() + unknown_.bucket_count() * sizeof(std::string_view); }
 
  private:
+  // Of what a misfit tells of the value's place in the text: the place in a jsonb has none.
+  static uint32_t TokenOf(const json::Value& value) { return value.index(); }
+  static uint32_t TokenOf(const JsonbPart&) { return 0; }
+  static bool IsNothing(const json::Value& value) {
+    return value.kind() == json::Kind::Null || (value.kind() == json::Kind::Array && value.token().size == 0);
+  }
+  static bool IsNothing(const JsonbPart& value) { return value.IsNothing(); }
+
+  void Begin(const std::vector<char>* only, std::vector<Misfit>* misfits) {
+    misfits_ = misfits;
+    only_ = only;
+    before_ = misfits->size();
+    ++number_;
+    new_fields_ = 0;
+    if (!unknown_.empty()) {
+      unknown_.clear();
+    }
+    computed_.clear();
+  }
+
+  void End(Row* row) {
+    for (int column : target_.required()) {
+      if (slots_[static_cast<size_t>(column)].seen != number_) {
+        Missing(ColumnAt(column).name, column, 0);
+      }
+    }
+    if (row != nullptr && misfits_->size() == before_) {
+      Emit(row);
+      if (!computed_.empty()) {
+        CheckComputed(target_, *row, computed_, misfits_);
+      }
+    }
+  }
+
   const plan::Column& ColumnAt(int column) const { return shape_.columns[static_cast<size_t>(column)]; }
 
   Resolution ResolveAt(uint32_t place, std::string_view key) {
@@ -107,20 +130,23 @@ class Evaluator::Work {
     return *known;
   }
 
-  void Take(const Resolution& resolution, json::Value key, json::Value value) {
+  template <class Given>
+  void Take(uint32_t place, std::string_view key, const Given& value) {
+    if (place % kInterruptEvery == kInterruptEvery - 1) {
+      pg::CheckInterrupts();
+    }
+    const Resolution resolution = ResolveAt(place, key);
     switch (resolution.to) {
       case Resolution::To::Ignored: return;
       case Resolution::To::Unknown: return TakeUnknown(key, value);
       case Resolution::To::Ambiguous:
-        return Add(Kind::Ambiguous, key.text(), -1, "42702", "more than one column is equal to field " + Quote(key),
-                   value.index());
+        return Add(Kind::Ambiguous, key, -1, "42702", "more than one column is equal to field " + Quote(key), TokenOf(value));
       case Resolution::To::Column: break;
     }
     Slot& slot = slots_[static_cast<size_t>(resolution.column)];
     if (slot.seen == number_) {
-      return Add(Kind::Ambiguous, key.text(), resolution.column, "42701",
-                 "more than one key of the payload means column \"" + ColumnAt(resolution.column).name + "\"",
-                 value.index());
+      return Add(Kind::Ambiguous, key, resolution.column, "42701",
+                 "more than one key of the payload means column \"" + ColumnAt(resolution.column).name + "\"", TokenOf(value));
     }
     slot.seen = number_;
     if (only_ == nullptr || (*only_)[static_cast<size_t>(resolution.column)] != 0) {
@@ -128,53 +154,52 @@ class Evaluator::Work {
     }
   }
 
-  void TakeUnknown(json::Value key, json::Value value) {
-    if (!unknown_.insert(key.text()).second) {
-      return Add(Kind::Ambiguous, key.text(), -1, "22030", "duplicate JSON object key value: " + Quote(key),
-                 value.index());
+  template <class Given>
+  void TakeUnknown(std::string_view key, const Given& value) {
+    if (!unknown_.insert(key).second) {
+      return Add(Kind::Ambiguous, key, -1, "22030", "duplicate JSON object key value: " + Quote(key), TokenOf(value));
     }
-    const bool nothing = value.kind() == json::Kind::Null ||
-                         (value.kind() == json::Kind::Array && value.token().size == 0);
-    if (nothing) {
+    if (IsNothing(value)) {
       return;
     }
-    if (key.token().size > kMaxKeyBytes) {
+    if (key.size() > kMaxKeyBytes) {
       Add(Kind::Malformed, "", -1, "54000", "a key of the payload is longer than " + std::to_string(kMaxKeyBytes) + " bytes",
-          value.index());
+          TokenOf(value));
     } else if (shape_.max_attnum + ++new_fields_ > MaxHeapAttributeNumber) {
       if (shape_.max_attnum + new_fields_ == MaxHeapAttributeNumber + 1) {
-        Add(Kind::Malformed, "", -1, "54011", "the payload brings more fields than a table can have columns", value.index());
+        Add(Kind::Malformed, "", -1, "54011", "the payload brings more fields than a table can have columns", TokenOf(value));
       }
     } else {
-      Add(Kind::NewField, key.text(), -1, "42703",
-          "column " + Quote(key) + " of relation \"" + shape_.name + "\" does not exist", value.index());
+      Add(Kind::NewField, key, -1, "42703", "column " + Quote(key) + " of relation \"" + shape_.name + "\" does not exist",
+          TokenOf(value));
     }
   }
 
-  void TakeValue(json::Value key, json::Value value, int index, Slot* slot) {
+  template <class Given>
+  void TakeValue(std::string_view key, const Given& value, int index, Slot* slot) {
     const plan::Column& column = ColumnAt(index);
     if (column.generated == plan::Generated::IdentityAlways) {
-      return Computes(key, index, value.index());
+      return Computes(key, index, TokenOf(value));
     }
     if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index), &slot->value, &slot->null)) {
       if (column.generated == plan::Generated::Stored) {
-        return Computes(key, index, value.index());  // what does not even convert is unlike what is computed
+        return Computes(key, index, TokenOf(value));  // what does not even convert is unlike what is computed
       }
       const Fault& fault = converter_.fault();
-      return Add(fault.kind, key.text(), index, fault.sqlstate, fault.message, value.index());
+      return Add(fault.kind, key, index, fault.sqlstate, fault.message, TokenOf(value));
     }
     if (column.generated == plan::Generated::Stored) {
-      computed_.push_back({index, std::string(key.text()), slot->value, slot->null, value.index()});
+      computed_.push_back({index, std::string(key), slot->value, slot->null, TokenOf(value)});
       return;
     }
     if (slot->null && column.not_null && !shape_.has_before_insert) {
-      return Missing(key.text(), index, value.index());
+      return Missing(key, index, TokenOf(value));
     }
     slot->stored = number_;
   }
 
-  void Computes(json::Value key, int column, uint32_t token) {
-    Add(Kind::Generated, key.text(), column, "428C9",
+  void Computes(std::string_view key, int column, uint32_t token) {
+    Add(Kind::Generated, key, column, "428C9",
         "cannot insert a non-DEFAULT value into column \"" + ColumnAt(column).name + "\"", token);
   }
 
@@ -218,6 +243,7 @@ class Evaluator::Work {
   uint64_t number_ = 0;  // of the payload
   std::vector<Misfit>* misfits_ = nullptr;
   const std::vector<char>* only_ = nullptr;
+  size_t before_ = 0;  // misfits when the payload's turn came
   std::unordered_set<std::string_view> unknown_;
   int new_fields_ = 0;
   std::vector<Computed> computed_;
@@ -229,19 +255,39 @@ Evaluator::~Evaluator() = default;
 void Evaluator::ForgetMemory() { work_->ForgetMemory(); }
 size_t Evaluator::capacity() const { return work_->capacity(); }
 
+namespace {
+
+void AddMalformed(const char* sqlstate, std::string message, std::vector<Misfit>* misfits) {
+  Misfit& misfit = misfits->emplace_back();
+  misfit.sqlstate = sqlstate;
+  misfit.message = std::move(message);
+}
+
+constexpr const char* kNoObject = "the payload is not a JSON object";
+
+}  // namespace
+
 void Evaluator::Evaluate(const json::Value& payload, Row* row, std::vector<Misfit>* misfits) {
   row->Clear();
   if (!payload || payload.kind() != json::Kind::Object) {
-    Misfit& misfit = misfits->emplace_back();
-    misfit.sqlstate = "22023";
-    misfit.message = "the payload is not a JSON object";
-    return;
+    return AddMalformed("22023", kNoObject, misfits);
   }
   work_->Run(payload, nullptr, row, misfits);
 }
 
 void Evaluator::EvaluateOnly(const json::Value& payload, const std::vector<char>& columns, std::vector<Misfit>* misfits) {
   work_->Run(payload, &columns, nullptr, misfits);
+}
+
+void Evaluator::Evaluate(const JsonbPart& payload, Row* row, std::vector<Misfit>* misfits) {
+  row->Clear();
+  if (IsDeeperThan(payload, json::kMaxDepth)) {
+    return AddMalformed("54000", "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels", misfits);
+  }
+  if (!payload.IsContainer() || !JsonContainerIsObject(payload.container())) {
+    return AddMalformed("22023", kNoObject, misfits);
+  }
+  work_->Run(payload.container(), row, misfits);
 }
 
 void Row::Clear() {

@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "core/drift/kind.h"
+#include "server/ingest/jsonb_parts.h"
 #include "server/ingest/target.h"
 
 namespace mend::ingest {
@@ -32,6 +33,8 @@ class Evaluator {
   // The misfits of the flagged columns alone, of keys that mean no column, and of what is missing: for a payload whose other
   // values are known to fit.
   void EvaluateOnly(const json::Value& payload, const std::vector<char>& columns, std::vector<drift::Misfit>* misfits);
+  // The same of a jsonb, which must stay as long as the row.
+  void Evaluate(const JsonbPart& payload, Row* row, std::vector<drift::Misfit>* misfits);
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
   // Bytes that grow with payloads, about.
@@ -47,8 +50,5 @@ class Evaluator {
 // cancel and the like. Works for shapes that exist only as values (Patched): a proof takes no lock.
 // A payload that is no object is one Malformed misfit.
 void Evaluate(const Target& target, const json::Document& payload, Row* row, std::vector<drift::Misfit>* misfits);
-
-// A jsonb value as a tape. Strings and numbers point into memory of CurrentMemoryContext.
-bool TapeFromContainer(JsonbContainer* container, json::Document* document);
 
 }  // namespace mend::ingest

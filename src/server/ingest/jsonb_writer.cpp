@@ -9,18 +9,15 @@
 namespace mend::ingest {
 namespace {
 
-// What one token may take at most, beside its own bytes: an entry, a header and padding.
-constexpr size_t kMaxOverhead = 32;
+// What one token may take at most, beside its own bytes: an entry, headers and padding.
+constexpr size_t kMaxOverhead = 16;
 
 }  // namespace
 
 bool JsonbBytes::Takes(const std::vector<json::Token>& tokens, uint32_t index) {
   const uint32_t end = tokens[index].next;
-  if (end - index > kMaxTokens) {
-    return false;
-  }
-  size_t bytes = 0;
-  for (uint32_t i = index; i < end; ++i) {
+  size_t bytes = kMaxOverhead * (end - index);
+  for (uint32_t i = index; i < end && bytes <= kMaxBytes; ++i) {
     const json::Token& token = tokens[i];
     bytes += token.kind == json::Kind::String || token.kind == json::Kind::Number ? token.size : 0;
   }
@@ -77,6 +74,7 @@ void JsonbBytes::SetEntry(size_t entries, uint32_t i, JEntry entry, size_t* tota
 }
 
 Built JsonbBytes::WriteValue(uint32_t index, JEntry* entry) {
+  work_.Took(8);
   const json::Token& token = tokens_[index];
   switch (token.kind) {
     case json::Kind::Null: *entry = JENTRY_ISNULL; return Built::Done;
@@ -152,7 +150,10 @@ Built JsonbBytes::WriteObject(const json::Token& object, uint32_t index, JEntry*
   for (uint32_t key = index + 1; key < object.next; key = tokens_[key + 1].next) {
     members_.push_back({{tokens_[key].data, tokens_[key].size}, key + 1});
   }
-  std::sort(members_.begin() + static_cast<std::ptrdiff_t>(first), members_.end(), Before);
+  std::sort(members_.begin() + static_cast<std::ptrdiff_t>(first), members_.end(), [this](const Member& a, const Member& b) {
+    work_.Took(4);
+    return Before(a, b);
+  });
   WriteBytes(reinterpret_cast<const char*>(&header), sizeof header);
   const size_t entries = Reserve(sizeof(JEntry) * 2 * count);
   size_t total = 0;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/base/json.h"
+#include "core/base/long_work.h"
 #include "server/pg/arena.h"
 
 namespace mend::ingest {
@@ -14,8 +15,8 @@ enum class Built : uint8_t { Done, DuplicateKey, NumberTooLarge };
 // values.
 class JsonbBytes {
  public:
-  // Beyond this, jsonb's own limits might come into reach.
-  static constexpr size_t kMaxTokens = 1000000, kMaxBytes = 16 * 1024 * 1024;
+  // Beyond this, jsonb's own limit might come into reach: 28 bits for the bytes of a container.
+  static constexpr size_t kMaxBytes = 255 * 1024 * 1024;
 
   // Whether the value is small enough for Write().
   static bool Takes(const std::vector<json::Token>& tokens, uint32_t index);
@@ -40,6 +41,7 @@ class JsonbBytes {
   void SetEntry(size_t entries, uint32_t i, JEntry entry, size_t* total);
 
   const json::Token* tokens_ = nullptr;
+  base::LongWork work_;
   std::vector<char> bytes_;
   size_t size_ = 0;
   std::vector<Member> members_;  // of the objects that are open

@@ -64,6 +64,30 @@ bool ReadNumeric(std::string_view number, int precision, int scale, NumericDigit
 
 namespace {
 
+// A numeric in its short form, taken apart; not valid in any other.
+struct ShortForm {
+  ShortForm(const char* bytes, size_t size) : digits(bytes + sizeof header) {
+    if (size < sizeof header) return;
+    std::memcpy(&header, bytes, sizeof header);
+    valid = (header & 0xC000) == kShort;
+    count = static_cast<int>((size - sizeof header) / sizeof(int16_t));
+    negative = (header & kNegative) != 0;
+    scale = header >> kScaleShift & 0x3F;
+    weight = (header & kWeightMask) | ((header & kWeightSign) != 0 ? ~static_cast<int>(kWeightMask) : 0);
+  }
+  // Zero left of the first digit and right of the last.
+  int16_t DigitAt(int i) const {
+    int16_t value = 0;
+    if (i >= 0 && i < count) std::memcpy(&value, digits + sizeof value * static_cast<size_t>(i), sizeof value);
+    return value;
+  }
+
+  uint16_t header = 0;
+  const char* digits;
+  bool valid = false, negative = false;
+  int count = 0, scale = 0, weight = 0;
+};
+
 char* WriteGroup(int16_t digit, bool leading_zeros, char* out) {
   const char four[] = {static_cast<char>('0' + digit / 1000), static_cast<char>('0' + digit / 100 % 10),
                        static_cast<char>('0' + digit / 10 % 10), static_cast<char>('0' + digit % 10)};
@@ -76,21 +100,12 @@ char* WriteGroup(int16_t digit, bool leading_zeros, char* out) {
 }  // namespace
 
 size_t WriteNumericText(const char* bytes, size_t size, char* text) {
-  uint16_t header = 0;
-  if (size < sizeof header) return 0;
-  std::memcpy(&header, bytes, sizeof header);
-  const int count = static_cast<int>((size - sizeof header) / sizeof(int16_t));
-  if ((header & 0xC000) != kShort || count > 12) return 0;
-  const int scale = header >> kScaleShift & 0x3F;
-  const int weight = (header & kWeightMask) | ((header & kWeightSign) != 0 ? ~static_cast<int>(kWeightMask) : 0);
-  if (weight > 12 || weight < -12) return 0;
-  const auto digit = [&](int i) {
-    int16_t value = 0;
-    if (i >= 0 && i < count) std::memcpy(&value, bytes + sizeof header + sizeof value * static_cast<size_t>(i), sizeof value);
-    return value;
-  };
+  const ShortForm form(bytes, size);
+  if (!form.valid || form.count > 12 || form.weight > 12 || form.weight < -12) return 0;
+  const int scale = form.scale, weight = form.weight;
+  const auto digit = [&](int i) { return form.DigitAt(i); };
   char* out = text;
-  if ((header & kNegative) != 0) *out++ = '-';
+  if (form.negative) *out++ = '-';
   if (weight < 0) {
     *out++ = '0';
   } else {
@@ -103,6 +118,48 @@ size_t WriteNumericText(const char* bytes, size_t size, char* text) {
     out = fraction + scale;
   }
   return static_cast<size_t>(out - text);
+}
+
+bool FitsAsItIs(const char* bytes, size_t size, int precision, int scale, uint16_t* header) {
+  const ShortForm form(bytes, size);
+  if (!form.valid || scale < form.scale || scale > 63) return false;
+  int whole_digits = 0;
+  if (form.weight >= 0 && form.count > 0) {
+    const int first = form.DigitAt(0);
+    whole_digits = form.weight * kDigitsEach + (first >= 1000 ? 4 : first >= 100 ? 3 : first >= 10 ? 2 : 1);
+  }
+  *header = static_cast<uint16_t>((form.header & ~(0x3F << kScaleShift)) | scale << kScaleShift);
+  return whole_digits <= precision - scale;
+}
+
+bool ReadSmallNumber(const char* bytes, size_t size, SmallNumber* number) {
+  const ShortForm form(bytes, size);
+  if (!form.valid || form.count > 4) return false;
+  int64_t digits = 0;
+  for (int i = 0; i < form.count; ++i) digits = digits * 10000 + form.DigitAt(i);
+  number->digits = form.negative ? -digits : digits;
+  number->exponent = form.count == 0 ? 0 : (form.weight - form.count + 1) * kDigitsEach;
+  return true;
+}
+
+bool ExactInteger(const SmallNumber& number, int64_t* value) {
+  *value = number.digits;
+  for (int i = 0; i < number.exponent; ++i) {
+    if (__builtin_mul_overflow(*value, 10, value)) return false;
+  }
+  return number.exponent >= 0;
+}
+
+bool NearestDouble(const SmallNumber& number, double* value) {
+  // Up to here doubles hold every integer, and every power of ten: one division rounds once.
+  constexpr int64_t kExact = int64_t{1} << 53;
+  static constexpr double kPowers[] = {1, 1e4, 1e8, 1e12, 1e16, 1e20};
+  int64_t integer = number.digits;
+  if (number.exponent > 0 && !ExactInteger(number, &integer)) return false;
+  if (integer > kExact || integer < -kExact || number.exponent < -20) return false;
+  *value = static_cast<double>(integer);
+  if (number.exponent < 0) *value /= kPowers[-number.exponent / kDigitsEach];
+  return true;
 }
 
 }  // namespace mend::ingest

@@ -24,4 +24,21 @@ bool ReadNumeric(std::string_view number, int precision, int scale, NumericDigit
 inline constexpr size_t kMaxNumericText = 128;
 size_t WriteNumericText(const char* bytes, size_t size, char* text);
 
+// Whether a numeric in its short form is one of numeric(precision, scale) without a digit lost; then its header there, before
+// the same digits. False, with no claim on the number, where its scale is larger or its form another.
+bool FitsAsItIs(const char* bytes, size_t size, int precision, int scale, uint16_t* header);
+
+// The number `digits` times ten to the `exponent`.
+struct SmallNumber {
+  int64_t digits = 0;
+  int exponent = 0;
+};
+
+// False for a numeric of more than sixteen digits or so.
+bool ReadSmallNumber(const char* bytes, size_t size, SmallNumber* number);
+// False, with no claim on the number, where it is no integer or large.
+bool ExactInteger(const SmallNumber& number, int64_t* value);
+// The nearest double; an integer as it is. False, with no claim on the number, where a division may be inexact twice.
+bool NearestDouble(const SmallNumber& number, double* value);
+
 }  // namespace mend::ingest

@@ -18,6 +18,21 @@ Counts Finish(Batch* batch) {
   return batch->counts();
 }
 
+// PostgreSQL's parser asks nobody whether it may go on.
+#if PG_VERSION_NUM >= 160000
+JsonParseErrorType OnElement(void*, bool) {
+  CHECK_FOR_INTERRUPTS();
+  return JSON_SUCCESS;
+}
+JsonParseErrorType OnField(void*, char*, bool) {
+  CHECK_FOR_INTERRUPTS();
+  return JSON_SUCCESS;
+}
+#else
+void OnElement(void*, bool) { CHECK_FOR_INTERRUPTS(); }
+void OnField(void*, char*, bool) { CHECK_FOR_INTERRUPTS(); }
+#endif
+
 // Whether PostgreSQL's grammar takes the text: then only its content cannot be stored. So it is with
 // text too deep for its parser: where its brackets do not match, the array's own end is missing.
 bool IsJson(std::string_view text) {
@@ -26,7 +41,10 @@ bool IsJson(std::string_view text) {
     valid = pg::Call([&] {
       JsonLexContext* lex = makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
                                                          GetDatabaseEncoding(), false);
-      return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+      JsonSemAction actions = {};
+      actions.array_element_start = OnElement;
+      actions.object_field_start = OnField;
+      return pg_parse_json(lex, &actions) == JSON_SUCCESS;
     });
   });
   return valid || too_deep;
@@ -135,7 +153,7 @@ Counts InsertText(Oid relid, std::string_view payload) {
 
 Counts InsertJsonb(Oid relid, Jsonb* payload) {
   Batch batch(relid);
-  batch.AddJsonb(&payload->root);
+  batch.AddJsonb(WholeOf(payload));
   return Finish(&batch);
 }
 
@@ -176,24 +194,15 @@ Counts LoadJsonb(Oid relid, Jsonb* payloads) {
   }
   Batch batch(relid);
   Progress progress(relid, VARSIZE(payloads));
-  JsonbIterator* iterator = pg::Call([&] { return JsonbIteratorInit(&payloads->root); });
-  JsonbValue value;
-  for (bool nested = false;; nested = true) {
-    const JsonbIteratorToken token = pg::Call([&] { return JsonbIteratorNext(&iterator, &value, nested); });
-    if (token == WJB_DONE) {
-      progress.End();
-      return Finish(&batch);
-    }
-    if (token != WJB_ELEM) {
-      continue;
-    }
-    if (value.type == jbvBinary) {
-      batch.AddJsonb(value.val.binary.data);
-      progress.Report(static_cast<size_t>(reinterpret_cast<char*>(value.val.binary.data) - reinterpret_cast<char*>(payloads)), batch.counts());
-    } else {
-      batch.AddJsonb(&pg::Call([&] { return JsonbValueToJsonb(&value); })->root);
-    }
+  const auto count = static_cast<uint32_t>(JB_ROOT_COUNT(payloads));
+  JsonbParts elements(&payloads->root);
+  for (uint32_t i = 0; i < count; ++i) {
+    const JsonbPart element = elements.Next();
+    batch.AddJsonb(element);
+    progress.Report(static_cast<size_t>(element.data - reinterpret_cast<const char*>(payloads)), batch.counts());
   }
+  progress.End();
+  return Finish(&batch);
 }
 
 }  // namespace mend::ingest
