@@ -153,13 +153,13 @@ class Evaluator::Work {
       return Computes(key, index, value.index());
     }
     if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index), &slot->value, &slot->null)) {
-      if (column.generated == plan::Generated::Stored) {
+      if (column.generated == plan::Generated::Computed) {
         return Computes(key, index, value.index());  // what does not even convert is unlike what is computed
       }
       const Fault& fault = converter_.fault();
       return Add(fault.kind, key.text(), index, fault.sqlstate, fault.message, value.index());
     }
-    if (column.generated == plan::Generated::Stored) {
+    if (column.generated == plan::Generated::Computed) {
       computed_.push_back({index, std::string(key.text()), slot->value, slot->null, value.index()});
       return;
     }
