@@ -10,8 +10,8 @@ use Test::More;
 
 my $node = mend_node('soft_input');
 my $soft = $node->safe_psql('postgres', 'SHOW server_version_num') >= 160000;
-my @types = qw(interval inet bytea point int4range daterange bit tsvector pg_lsn);
-my %input = (point => 'point_in', inet => 'inet_in', bytea => 'byteain', interval => 'interval_in', bit => 'bit_in', tsvector => 'tsvectorin', pg_lsn => 'pg_lsn_in');
+my @types = qw(interval inet macaddr point int4range daterange bit pg_lsn);
+my %input = (point => 'point_in', inet => 'inet_in', macaddr => "macaddr_in", interval => 'interval_in', bit => 'bit_in', pg_lsn => 'pg_lsn_in');
 
 # The same functions under another name: not known to be soft.
 for my $type (grep { $input{$_} } @types)
@@ -40,7 +40,7 @@ sub refuse
 		SELECT healing_insert('values_of', '{"$column": "@"}');
 		SET client_min_messages = warning;
 		SELECT sqlstate, error FROM mend.queue}, stdout => \$out, stderr => \$err);
-	my $begun = () = $err =~ /StartSubTransaction/g;
+	my $begun = () = $err =~ /StartSubTransaction\([^\n]*SUBBEGIN/g;
 	return ($begun, $out);
 }
 

@@ -18,16 +18,21 @@ Counts Finish(Batch* batch) {
   return batch->counts();
 }
 
+JsonLexContext* MakeLexer(std::string_view text) {
+#if PG_VERSION_NUM >= 170000
+  return makeJsonLexContextCstringLen(nullptr, text.data(), text.size(), GetDatabaseEncoding(), false);
+#else
+  return makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()), GetDatabaseEncoding(),
+                                      false);
+#endif
+}
+
 // Whether PostgreSQL's grammar takes the text: then only its content cannot be stored. So it is with
 // text too deep for its parser: where its brackets do not match, the array's own end is missing.
 bool IsJson(std::string_view text) {
   bool valid = true;
   const std::optional<pg::Error> too_deep = pg::Attempt([&] {
-    valid = pg::Call([&] {
-      JsonLexContext* lex = makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
-                                                         GetDatabaseEncoding(), false);
-      return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
-    });
+    valid = pg::Call([&] { return pg_parse_json(MakeLexer(text), &nullSemAction) == JSON_SUCCESS; });
   });
   return valid || too_deep;
 }
