@@ -2,6 +2,7 @@
 -- (from PostgreSQL 16 on) reports it softly: state and message, in a column, an array, and where loss is accepted.
 SET client_min_messages = warning;
 SET timezone = 'UTC';
+SET datestyle = 'ISO, MDY';
 CREATE SCHEMA ingest_soft_test;
 SET search_path = ingest_soft_test, public;
 CREATE TABLE candidates (type text, literal text);
