@@ -75,7 +75,7 @@ is(sql(q{SELECT * FROM healing_load('kept', '[{"id": 1, "n": 70000}, {"id": -5, 
 my $names = "SELECT string_agg(concat(conname, ':', contype, ':', conenforced), ' ' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'kept'::regclass";
 my $before = sql($names);
 sql("CALL mend.wait_idle('kept')");
-is(sql("SELECT format_type(atttypid, NULL) || ' ' || attnotnull FROM pg_attribute WHERE attrelid = 'kept'::regclass AND attname = 'n'"), 'integer true', 'a column with a named NOT NULL is widened');
+is(sql("SELECT format_type(atttypid, NULL) || ' ' || attnotnull FROM pg_attribute WHERE attrelid = 'kept'::regclass AND attname = 'n'"), 'bigint true', 'a column with a named NOT NULL is widened');
 is(sql($names), $before, 'and its constraints are as before');
 
 # What the guard makes of the new syntax.
@@ -90,7 +90,7 @@ for my $action (
 	is(sql("SELECT allowed FROM mend.check_ddl('orders', \$\$ALTER TABLE orders $action\$\$)"), 'f', "refused: $action");
 }
 is(sql("SELECT canonical FROM mend.check_ddl('orders', 'ALTER TABLE orders ADD a int DEFAULT 1, ALTER id DROP NOT NULL')"),
-	'ALTER TABLE public.orders ADD COLUMN a integer DEFAULT \'1\', ALTER COLUMN id DROP NOT NULL', 'allowed: what was allowed before');
+	'ALTER TABLE public.orders ADD COLUMN a pg_catalog.int4 DEFAULT \'1\'::pg_catalog.int4, ALTER COLUMN id DROP NOT NULL', 'allowed: what was allowed before');
 
 nothing_crashed($node);
 $node->stop;
