@@ -49,7 +49,8 @@ INSERT INTO ddl (statement) VALUES
 ('ALTER TABLE orders ALTER COLUMN qty DROP NOT NULL'),
 ('ALTER TABLE orders ALTER qty TYPE int, ALTER qty DROP NOT NULL'),
 ('ALTER TABLE orders ALTER price SET DEFAULT -0.5, ALTER active SET DEFAULT false, ALTER code SET DEFAULT ''new''');
-SELECT id, allowed, canonical, reason FROM ddl, mend.check_ddl('orders', statement) ORDER BY id;
+-- json is quoted from PostgreSQL 16 on.
+SELECT id, allowed, replace(canonical, '"json"', 'json') AS canonical, reason FROM ddl, mend.check_ddl('orders', statement) ORDER BY id;
 
 -- The database's own name may stand before the schema's.
 SELECT allowed FROM mend.check_ddl('orders', format('ALTER TABLE %I.drift.orders ADD a int', current_database()));

@@ -74,7 +74,7 @@ CREATE VIEW facts AS
     FROM family f JOIN pg_class c USING (oid) LEFT JOIN pg_type t ON t.oid = c.reltype
     UNION ALL
     SELECT 'column', a.attrelid::regclass || '.' || a.attname,
-           jsonb_build_object('acl', a.attacl, 'not_null', a.attnotnull, 'identity', a.attidentity, 'generated', a.attgenerated, 'stats', a.attstattarget,
+           jsonb_build_object('acl', a.attacl, 'not_null', a.attnotnull, 'identity', a.attidentity, 'generated', a.attgenerated, 'stats', CASE WHEN NOT a.attisdropped THEN nullif(a.attstattarget, -1) END,
                'storage', a.attstorage, 'inherited', a.attinhcount, 'local', a.attislocal, 'number', a.attnum, 'comment', CASE WHEN col_description(a.attrelid, a.attnum) NOT LIKE 'pg\_mend: %' THEN col_description(a.attrelid, a.attnum) END,
                'default', pg_get_expr(d.adbin, d.adrelid))
     FROM family f JOIN pg_attribute a ON a.attrelid = f.oid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

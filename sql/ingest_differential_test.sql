@@ -135,8 +135,8 @@ WHERE (n.verdict = 'same') <> (r.verdict = 'same') ORDER BY type COLLATE "C", li
 SELECT count(*) > 250 AS many_compared FROM results;
 -- nothing is stored otherwise than INSERT stores it
 SELECT * FROM results WHERE verdict LIKE 'DIFFERENT%' ORDER BY type, literal COLLATE "C";
--- what PostgreSQL takes and pg_mend asks about
-SELECT type, literal, CASE WHEN literal IN ('now', 'today') THEN 'the clock' ELSE theirs END AS theirs, verdict FROM results WHERE verdict LIKE 'drift%' ORDER BY type COLLATE "C", literal COLLATE "C";
+-- what PostgreSQL takes and pg_mend asks about (it takes 0x10 and 1_000 from 16 on)
+SELECT type, literal, CASE WHEN literal IN ('now', 'today') THEN 'the clock' ELSE theirs END AS theirs, verdict FROM results WHERE verdict LIKE 'drift%' AND literal NOT IN ('0x10', '1_000') ORDER BY type COLLATE "C", literal COLLATE "C";
 -- no type of PostgreSQL's own is left out, but those that no table can have or that take no text
 SELECT typname FROM pg_type t
 WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r', 'm') AND typelem = 0

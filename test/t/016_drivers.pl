@@ -8,7 +8,8 @@ use MendTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = mend_node('drivers');
+# JDBC knows no Unix sockets.
+my $node = mend_node('drivers', "listen_addresses = '127.0.0.1'");
 $node->safe_psql('postgres', q{CREATE TABLE orders (id int, note text); SELECT mend.enroll('orders', mode => 'paused'); SELECT mend.create_inbox('orders')});
 
 sub stored
@@ -24,8 +25,14 @@ sub python
 	return undef if system_quietly('python3', '-c', "import $module") != 0;
 	my $script = "import $module, json\nconnection = $module.connect(" .
 		q{"host='} . $node->host . q{' port=} . $node->port . qq{ dbname=postgres user=postgres")\n$body};
+	return output_of($module, [ 'python3', '-' ], $script);
+}
+
+sub output_of
+{
+	my ($driver, $command, $input) = @_;
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'python3', '-' ], '<', \$script, '>', \$out, '2>', \$err) or diag("$module: $err");
+	IPC::Run::run($command, '<', \$input, '>', \$out, '2>', \$err) or diag("$driver: $err");
 	$out =~ s/\s+\z//;
 	return $out;
 }
@@ -107,6 +114,79 @@ END
 	skip 'python3-psycopg is not installed', 2 unless defined $out;
 	is($out, 'inserted inserted', 'psycopg: Json and Jsonb');
 	is(stored(), '1:Json 1:Jsonb 3:copied', 'are stored, and what it copies into the inbox');
+}
+
+# node-postgres tells no types either, and writes an object as JSON.
+SKIP:
+{
+	my $home = PostgreSQL::Test::Utils::tempdir();
+	local %ENV = (%ENV, HOME => $home, npm_config_cache => "$home/cache", NODE_PATH => "$home/node_modules");
+	skip 'npm is not installed, or cannot fetch pg', 2
+	  if system_quietly('npm', 'install', '--prefix', $home, '--ignore-scripts', '--silent', '--no-audit', '--no-fund', 'pg@8.23.1') != 0;
+	my $out = output_of('node-postgres', [ 'node', '-', $node->host, $node->port ], <<'END');
+const { Client } = require('pg');
+(async () => {
+  const client = new Client({ host: process.argv[2], port: Number(process.argv[3]), database: 'postgres', user: 'postgres' });
+  await client.connect();
+  const said = new Set();
+  for (let id = 1; id <= 3; id++) {
+    const plain = await client.query('SELECT healing_insert($1, $2) AS o', ['orders', JSON.stringify({ id, note: 'node' })]);
+    said.add(plain.rows[0].o);
+  }
+  for (let id = 4; id <= 6; id++) {
+    const named = { name: 'one', text: 'SELECT healing_insert($1, $2) AS o', values: ['orders', { id, note: 'node' }] };
+    said.add((await client.query(named)).rows[0].o);
+  }
+  const many = await client.query({ text: 'SELECT * FROM healing_load($1, $2)', rowMode: 'array',
+    values: ['orders', JSON.stringify([{ id: 7, note: '\u00e9' }, { id: 8, note: 'x', more: 1 }])] });
+  console.log([...said].join(' '), ...many.rows[0]);
+  await client.end();
+})();
+END
+	is($out, 'inserted 1 1 0', 'node-postgres: one row a call, unprepared and prepared, and many');
+	is(stored(), '1:node 2:node 3:node 4:node 5:node 6:node 7:' . "\xC3\xA9", 'are stored');
+}
+
+# JDBC declares its strings as varchar, unless told to leave their type to the server.
+SKIP:
+{
+	my $driver = '/usr/share/java/postgresql.jar';
+	skip 'libpostgresql-jdbc-java is not installed', 4 unless -e $driver;
+	my $program = PostgreSQL::Test::Utils::tempdir() . '/Drive.java';
+	append_to_file($program, <<'END');
+import java.sql.*;
+import java.util.*;
+public class Drive {
+  public static void main(String[] args) throws Exception {
+    try (Connection c = DriverManager.getConnection(args[0])) {
+      Set<String> said = new TreeSet<>();
+      try (PreparedStatement one = c.prepareStatement("SELECT healing_insert(?, ?)")) {
+        for (int id = 1; id <= 7; id++) {  // from the sixth on it is prepared on the server
+          one.setString(1, "orders");
+          one.setString(2, "{\"id\": " + id + ", \"note\": \"java\"}");
+          try (ResultSet r = one.executeQuery()) { r.next(); said.add(r.getString(1)); }
+        }
+      }
+      try (PreparedStatement many = c.prepareStatement("SELECT * FROM healing_load(?, ?)")) {
+        many.setString(1, "orders");
+        many.setString(2, "[{\"id\": 8, \"note\": \"java\"}, {\"id\": 9, \"more\": 1}]");
+        try (ResultSet r = many.executeQuery()) {
+          r.next();
+          System.out.println(String.join(" ", said) + " " + r.getLong(1) + " " + r.getLong(2) + " " + r.getLong(3));
+        }
+      }
+    }
+  }
+}
+END
+	skip 'there is no Java compiler', 4 if system_quietly('javac', '-version') != 0;
+	for my $type ('varchar', 'unspecified')
+	{
+		my $url = 'jdbc:postgresql://127.0.0.1:' . $node->port . "/postgres?user=postgres&stringtype=$type";
+		my $out = output_of('JDBC', [ 'java', '-cp', $driver, $program, $url ], '');
+		is($out, 'inserted 1 1 0', "JDBC, strings as $type: one row a call, and many");
+		is(stored(), join(' ', map { "$_:java" } 1 .. 8), 'are stored');
+	}
 }
 
 nothing_crashed($node);

@@ -149,7 +149,7 @@ TEST_F(RulesTest, LockedAndGeneratedColumnsAreLeft) {
   shape_.columns[1].type_locked_by.clear();
   shape_.columns[1].generated = Generated::IdentityByDefault;
   EXPECT_NE(ReasonFor(drift).find("identity"), std::string::npos);
-  shape_.columns[1].generated = Generated::Stored;
+  shape_.columns[1].generated = Generated::Computed;
   EXPECT_NE(ReasonFor(drift).find("computed"), std::string::npos);
   shape_.columns.erase(shape_.columns.begin() + 1);
   EXPECT_NE(ReasonFor(drift).find("does not exist"), std::string::npos);

@@ -195,7 +195,7 @@ class Proposal {
     if (!column.type_locked_by.empty()) {
       return "the type of " + name + " cannot be changed: " + column.type_locked_by;
     }
-    if (column.generated == Generated::Stored) return name + " is computed by the database";
+    if (column.generated == Generated::Computed) return name + " is computed by the database";
     if (column.generated != Generated::No) {
       return name + " is an identity column: its sequence would have to change with it";
     }

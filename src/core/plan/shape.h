@@ -27,7 +27,7 @@ struct Type {
   bool operator!=(const Type& other) const { return !(*this == other); }
 };
 
-enum class Generated : uint8_t { No, Stored, IdentityAlways, IdentityByDefault };
+enum class Generated : uint8_t { No, Computed, IdentityAlways, IdentityByDefault };
 
 struct Column {
   std::string name;

@@ -21,8 +21,20 @@ const char* ConstraintInWords(ConstrType type) {
   }
 }
 
+// The fields that PostgreSQL has added since 15.
+bool HasNewAttributes(const Constraint* node) {
+#if PG_VERSION_NUM >= 180000
+  return node->is_enforced || node->generated_kind != 0 || node->without_overlaps || node->fk_with_period ||
+         node->pk_with_period;
+#elif PG_VERSION_NUM >= 170000
+  return node->inhcount != 0;
+#else
+  return false;
+#endif
+}
+
 bool IsBareDefault(const Constraint* node) {
-  return node->contype == CONSTR_DEFAULT && node->conname == nullptr && !node->deferrable && !node->initdeferred &&
+  return !HasNewAttributes(node) && node->contype == CONSTR_DEFAULT && node->conname == nullptr && !node->deferrable && !node->initdeferred &&
          !node->is_no_inherit && node->cooked_expr == nullptr && node->generated_when == 0 &&
          !node->nulls_not_distinct && node->keys == NIL && node->including == NIL && node->exclusions == NIL &&
          node->options == NIL && node->indexname == nullptr && node->indexspace == nullptr &&

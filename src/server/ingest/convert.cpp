@@ -1,6 +1,7 @@
 #include "server/ingest/convert.h"
 
 #include "core/base/utf8.h"
+#include "server/ingest/soft_input.h"
 #include "server/ingest/store.h"
 
 namespace mend::ingest {
@@ -66,6 +67,8 @@ const TypeInfo& TypeMap::Find(Oid oid) {
   info.name = name;
   pfree(name);
   info.type_class = ClassOf(oid, typtype, info.element);
+  info.soft_input = info.type_class == TypeClass::Array ? info.input == F_ARRAY_IN && Find(info.element).soft_input
+                                                        : HasSoftInput(oid, info.input);
   return types_.emplace(oid, std::move(info)).first->second;
 }
 
@@ -193,9 +196,13 @@ bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value
 
 bool Converter::ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
   const std::string text = value.IsScalar() ? std::string(value.text()) : value.Serialise();
-  const std::optional<pg::Error> error = pg::Attempt([&] {
-    *out = pg::Call([&] { return OidInputFunctionCall(type.input, const_cast<char*>(text.c_str()), type.io_param, typmod); });
-  });
+  const std::optional<pg::Error> error =
+      type.soft_input && text.size() <= kMaxSoftBytes
+          ? InputSoftly(type, typmod, text, out)
+          : pg::Attempt([&] {
+              *out = pg::Call(
+                  [&] { return OidInputFunctionCall(type.input, const_cast<char*>(text.c_str()), type.io_param, typmod); });
+            });
   if (!error) {
     return true;
   }

@@ -31,6 +31,7 @@ struct TypeInfo {
   Oid input = InvalidOid;
   Oid io_param = InvalidOid;
   Oid element = InvalidOid;  // Array
+  bool soft_input = false;   // of its input function: soft_input.h
   plan::Type base;           // Domain
 };
 

@@ -21,6 +21,17 @@ pg_tz* Zone(const std::string& name) {
   return pg::Call([&] { return pg_tzset(name.c_str()); });
 }
 
+// What kind of abbreviation `lower` is: TZ, DTZ, DYNTZ, or another.
+int DecodeAbbreviation(const char* lower, int* seconds_east, pg_tz** zone) {
+#if PG_VERSION_NUM >= 160000
+  int kind = UNKNOWN_FIELD;
+  DateTimeErrorExtra extra;
+  return DecodeTimezoneAbbrev(0, lower, &kind, seconds_east, zone, &extra) == 0 ? kind : UNKNOWN_FIELD;
+#else
+  return DecodeTimezoneAbbrev(0, const_cast<char*>(lower), seconds_east, zone);
+#endif
+}
+
 // Seconds west of UTC of the zone or abbreviation `name` at `tm`; false when there is none.
 bool LookUpZone(std::string_view name, pg_tm* tm, int* seconds_west) {
   char word[TZ_STRLEN_MAX + 1] = {};
@@ -35,7 +46,7 @@ bool LookUpZone(std::string_view name, pg_tm* tm, int* seconds_west) {
   return pg::Call([&] {
     int seconds_east = 0;
     pg_tz* zone = nullptr;
-    switch (DecodeTimezoneAbbrev(0, lower, &seconds_east, &zone)) {
+    switch (DecodeAbbreviation(lower, &seconds_east, &zone)) {
       case TZ:
       case DTZ: *seconds_west = -seconds_east; return true;
       case DYNTZ: *seconds_west = DetermineTimeZoneAbbrevOffset(tm, lower, zone); return true;

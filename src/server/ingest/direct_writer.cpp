@@ -31,6 +31,8 @@ class Writer {
     InitResultRelInfo(result_, relation_, 1, nullptr, 0);
 #if PG_VERSION_NUM >= 180000
     CheckValidResultRel(result_, CMD_INSERT, ONCONFLICT_NONE, NIL);
+#elif PG_VERSION_NUM >= 170000
+    CheckValidResultRel(result_, CMD_INSERT, NIL);
 #else
     CheckValidResultRel(result_, CMD_INSERT);
 #endif

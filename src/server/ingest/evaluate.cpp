@@ -182,13 +182,13 @@ class Evaluator::Work {
       return Computes(key, index, TokenOf(value));
     }
     if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index), &slot->value, &slot->null)) {
-      if (column.generated == plan::Generated::Stored) {
+      if (column.generated == plan::Generated::Computed) {
         return Computes(key, index, TokenOf(value));  // what does not even convert is unlike what is computed
       }
       const Fault& fault = converter_.fault();
       return Add(fault.kind, key, index, fault.sqlstate, fault.message, TokenOf(value));
     }
-    if (column.generated == plan::Generated::Stored) {
+    if (column.generated == plan::Generated::Computed) {
       computed_.push_back({index, std::string(key), slot->value, slot->null, TokenOf(value)});
       return;
     }

@@ -47,6 +47,14 @@ bool TakesPolymorphic(Oid function) {
   return false;
 }
 
+bool ComparesInOrder(Oid op) {
+#if PG_VERSION_NUM >= 180000
+  return get_op_index_interpretation(op) != NIL;
+#else
+  return get_op_btree_interpretation(op) != NIL;
+#endif
+}
+
 bool FunctionCannotFail(Oid function, Oid op) {
   if (function >= FirstNormalObjectId) {
     return false;
@@ -54,7 +62,7 @@ bool FunctionCannotFail(Oid function, Oid op) {
   if (IsOneOf(function, std::begin(kNeverFail), std::end(kNeverFail)) || get_func_leakproof(function)) {
     return true;
   }
-  return OidIsValid(op) && get_op_btree_interpretation(op) != NIL && !TakesPolymorphic(function);
+  return OidIsValid(op) && ComparesInOrder(op) && !TakesPolymorphic(function);
 }
 
 bool MayFail(Node* node, void*) {

@@ -33,18 +33,25 @@ void OnElement(void*, bool) { CHECK_FOR_INTERRUPTS(); }
 void OnField(void*, char*, bool) { CHECK_FOR_INTERRUPTS(); }
 #endif
 
+JsonLexContext* MakeLexer(std::string_view text) {
+#if PG_VERSION_NUM >= 170000
+  return makeJsonLexContextCstringLen(nullptr, text.data(), text.size(), GetDatabaseEncoding(), false);
+#else
+  return makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()), GetDatabaseEncoding(),
+                                      false);
+#endif
+}
+
 // Whether PostgreSQL's grammar takes the text: then only its content cannot be stored. So it is with
 // text too deep for its parser: where its brackets do not match, the array's own end is missing.
 bool IsJson(std::string_view text) {
   bool valid = true;
   const std::optional<pg::Error> too_deep = pg::Attempt([&] {
     valid = pg::Call([&] {
-      JsonLexContext* lex = makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
-                                                         GetDatabaseEncoding(), false);
       JsonSemAction actions = {};
       actions.array_element_start = OnElement;
       actions.object_field_start = OnField;
-      return pg_parse_json(lex, &actions) == JSON_SUCCESS;
+      return pg_parse_json(MakeLexer(text), &actions) == JSON_SUCCESS;
     });
   });
   return valid || too_deep;

@@ -103,8 +103,8 @@ RelationFacts FactsOf(Oid relid) {
 }
 
 plan::Generated GenerationOf(const FormData_pg_attribute& form) {
-  if (form.attgenerated == ATTRIBUTE_GENERATED_STORED) {
-    return plan::Generated::Stored;
+  if (form.attgenerated != '\0') {  // stored, or from PostgreSQL 18 on computed when it is read
+    return plan::Generated::Computed;
   }
   switch (form.attidentity) {
     case ATTRIBUTE_IDENTITY_ALWAYS: return plan::Generated::IdentityAlways;
@@ -143,7 +143,7 @@ bool LoadColumn(Oid relid, int16_t attnum, plan::Column* column) {
   column->collation = form.attcollation;
   column->not_null = form.attnotnull;
   column->generated = GenerationOf(form);
-  column->has_default = (form.atthasdef && column->generated != plan::Generated::Stored) || type_has_default;
+  column->has_default = (form.atthasdef && column->generated != plan::Generated::Computed) || type_has_default;
   return true;
 }
 

@@ -45,10 +45,7 @@ bool Error::MustPropagate() const {
          sqlerrcode() == ERRCODE_ADMIN_SHUTDOWN || sqlerrcode() == ERRCODE_CRASH_SHUTDOWN;
 }
 
-ErrorFields TakeError(MemoryContext context) {
-  MemoryContextSwitchTo(context);
-  ErrorData* edata = CopyErrorData();
-  FlushErrorState();
+ErrorFields FieldsOf(const ErrorData* edata) {
   ErrorFields fields;
   fields.sqlerrcode = edata->sqlerrcode;
   fields.message = edata->message != nullptr ? edata->message : "";
@@ -62,6 +59,14 @@ ErrorFields TakeError(MemoryContext context) {
   fields.constraint = Optional(edata->constraint_name);
   fields.position = edata->cursorpos;
   fields.function = edata->funcname != nullptr ? edata->funcname : "";
+  return fields;
+}
+
+ErrorFields TakeError(MemoryContext context) {
+  MemoryContextSwitchTo(context);
+  ErrorData* edata = CopyErrorData();
+  FlushErrorState();
+  ErrorFields fields = FieldsOf(edata);
   FreeErrorData(edata);
   return fields;
 }

@@ -39,6 +39,9 @@ class Error : public std::exception {
   std::shared_ptr<const ErrorFields> fields_;
 };
 
+// A copy of what PostgreSQL says of an error.
+ErrorFields FieldsOf(const ErrorData* edata);
+
 // Moves the error that PostgreSQL has just caught (a sigsetjmp has returned) into a value, and
 // clears it. `context`: the memory context to go on in.
 ErrorFields TakeError(MemoryContext context);

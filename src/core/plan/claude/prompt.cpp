@@ -75,7 +75,7 @@ class Document {
     Text(column.type_text);
     if (column.not_null) out_.String("required");
     if (column.has_default) out_.String("default");
-    if (column.generated == Generated::Stored) {
+    if (column.generated == Generated::Computed) {
       out_.String("generated");
     } else if (column.generated != Generated::No) {
       out_.String("identity");
