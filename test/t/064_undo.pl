@@ -29,7 +29,7 @@ query(q{
 		SELECT c.oid AS root, c.oid FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 		UNION SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)
 	SELECT f.root, 'table' AS what, c.oid::regclass::text AS object,
-		to_jsonb(c) - '{oid,relfilenode,relpages,reltuples,relallvisible,relnatts,relfrozenxid,relminmxid,reltoastrelid}'::text[] AS fact
+		to_jsonb(c) - '{oid,relfilenode,relpages,reltuples,relallvisible,relallfrozen,relnatts,relfrozenxid,relminmxid,reltoastrelid}'::text[] AS fact
 	FROM family f JOIN pg_class c USING (oid)
 	UNION ALL
 	SELECT f.root, 'comment', pg_describe_object(d.classoid, d.objoid, d.objsubid), to_jsonb(d.description)

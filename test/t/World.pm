@@ -30,7 +30,7 @@ sub world_functions
 		FOR t IN SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r'
 				AND relname <> 'pg_statistic' ORDER BY 1 LOOP
 			RETURN QUERY EXECUTE format('SELECT %L, %s FROM pg_catalog.%I c WHERE %s', t.relname,
-				CASE WHEN t.relname IN ('pg_class', 'pg_attribute') THEN '(to_jsonb(c) - ''{relpages,reltuples,relallvisible,relfrozenxid,relminmxid,attoptions}''::text[])::text'
+				CASE WHEN t.relname IN ('pg_class', 'pg_attribute') THEN '(to_jsonb(c) - ''{relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid,attoptions}''::text[])::text'
 					ELSE 'c::text' END, t.relname,
 				CASE t.relname WHEN 'pg_class' THEN 'oid <> ALL ($1)' WHEN 'pg_attribute' THEN 'attrelid <> ALL ($1)' WHEN 'pg_attrdef' THEN 'adrelid <> ALL ($1)'
 					WHEN 'pg_index' THEN 'indrelid <> ALL ($1)' WHEN 'pg_constraint' THEN 'conrelid <> ALL ($1)' WHEN 'pg_type' THEN 'typrelid <> ALL ($1)'
@@ -49,7 +49,7 @@ sub world_functions
 	CREATE FUNCTION world() RETURNS text LANGUAGE sql AS $$
 		SELECT string_agg(catalog || ' ' || sum, E'\n' ORDER BY catalog) FROM (SELECT catalog, md5(string_agg(content, '' ORDER BY content)) AS sum FROM world_rows() GROUP BY 1) c $$;
 	CREATE VIEW fixed AS
-	SELECT c.oid, jsonb_build_object('class', to_jsonb(c) - '{relfilenode,relpages,reltuples,relallvisible,relnatts,relfrozenxid,relminmxid,reltoastrelid}'::text[],
+	SELECT c.oid, jsonb_build_object('class', to_jsonb(c) - '{relfilenode,relpages,reltuples,relallvisible,relallfrozen,relnatts,relfrozenxid,relminmxid,reltoastrelid}'::text[],
 		'constraints', (SELECT jsonb_agg(pg_get_constraintdef(oid) ORDER BY oid) FROM pg_constraint WHERE conrelid = c.oid),
 		'indexes', (SELECT jsonb_agg(pg_get_indexdef(indexrelid) ORDER BY indexrelid) FROM pg_index WHERE indrelid = c.oid),
 		'triggers', (SELECT jsonb_agg(to_jsonb(t) ORDER BY oid) FROM pg_trigger t WHERE tgrelid = c.oid),
