@@ -96,10 +96,11 @@ namespace {
 // Rows that back off behind a refuted patch (a missing partition, a foreign key) bring the same one up at every try.
 std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
   pg::Rows again = pg::KeepBooks(
-      "UPDATE mend.patches SET state = 'approved', reason = NULL, evidence = $5::jsonb WHERE id = (SELECT max(id) "
+      // Whether a row was tried before is asked of such a patch only: it may read the whole queue.
+      "UPDATE mend.patches p SET state = 'approved', reason = NULL, evidence = $5::jsonb WHERE id = (SELECT max(id) "
       "FROM mend.patches WHERE target = $1 AND state = 'failed' AND coalesce(ddl, '') = $2 AND field_map = $3::jsonb "
-      "AND fingerprint = $4 AND proposed_by = 'pg_mend') AND EXISTS (SELECT FROM mend.queue WHERE target = $1 "
-      "AND attempts > 0) RETURNING id",
+      "AND fingerprint = $4 AND proposed_by = 'pg_mend') AND EXISTS (SELECT FROM mend.queue q WHERE q.target = p.target "
+      "AND q.attempts > 0) RETURNING id",
       {pg::ObjectId(target), pg::Text(patch.ddl), pg::Text(FieldMapToJson(patch.field_map)),
        pg::Text(patch.fingerprint), pg::Text(patch.evidence)});
   return again.empty() ? std::nullopt : std::optional<int64_t>(again.int8(0, 0));
