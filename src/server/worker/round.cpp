@@ -51,7 +51,7 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
 }
 
 void ReplayWaiting(RoundState* round) {
-  round->shared->Commit();
+  round->shared->CommitUnflushed();  // with the next commit that is flushed
   apply::Window window = round->replay_all ? apply::Window() : round->window;
   apply::RunReader runs(apply::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
   while (const apply::Run* run = runs.Next()) {

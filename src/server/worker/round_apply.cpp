@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <deque>
 
 #include "core/heal/breaker.h"
 #include "server/apply/alter.h"
@@ -13,6 +12,7 @@
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
 #include "server/worker/round_state.h"
+#include "server/worker/samples.h"
 
 namespace mend::worker {
 namespace {
@@ -146,64 +146,6 @@ std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchReco
   }
   return rest;
 }
-
-// What to replay under the lock, in the order of trying: one row, or one submitter, that cannot be stored (a
-// deferred constraint, a lost privilege) must not fail the patch for all others.
-class Samples {
- public:
-  explicit Samples(const apply::Proof& proof) : waiting_{proof.sample} {
-    waiting_.insert(waiting_.end(), proof.others.begin(), proof.others.end());
-  }
-  // False when there is none left, or enough were tried.
-  bool Next() {
-    if (tried_ == kMaxTried || waiting_.empty()) {
-      return false;
-    }
-    ++tried_;
-    current_ = std::move(waiting_.front());
-    waiting_.pop_front();
-    return true;
-  }
-  const std::vector<apply::SampleRow>& current() const { return current_; }
-  std::vector<int64_t> ids() const {
-    std::vector<int64_t> ids;
-    for (const apply::SampleRow& row : current_) {
-      ids.push_back(row.id);
-    }
-    return ids;
-  }
-  // Few of these rows, that show what all of them show, are tried next.
-  void TryFewOf(const std::vector<apply::SampleRow>& rows, bool from_end) {
-    std::vector<apply::SampleRow> few;
-    std::vector<bool> shown(rows.front().needs.size());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const apply::SampleRow& row = rows[from_end ? rows.size() - 1 - i : i];
-      bool news = few.empty();
-      for (size_t action = 0; action < shown.size(); ++action) {
-        news = news || (row.needs[action] && !shown[action]);
-        shown[action] = shown[action] || row.needs[action];
-      }
-      if (news) {
-        few.push_back(row);
-      }
-    }
-    waiting_.push_front(std::move(few));
-  }
-  // The current one is tried again by halves, after the others.
-  void Split() {
-    if (current_.size() > 1) {
-      auto middle = current_.begin() + static_cast<std::ptrdiff_t>(current_.size() / 2);
-      waiting_.emplace_back(current_.begin(), middle);
-      waiting_.emplace_back(middle, current_.end());
-    }
-  }
-
- private:
-  static constexpr int kMaxTried = 8;
-  std::deque<std::vector<apply::SampleRow>> waiting_;
-  std::vector<apply::SampleRow> current_;
-  int tried_ = 0;
-};
 
 // Drift whose rows were dead letters until a person approved this patch.
 void MarkBuriedHealed(Oid target, const apply::PatchRecord& record) {

@@ -202,9 +202,10 @@ void Fold(RoundState* round) {
   round->shared->Join();
   book->Save(round->target_name);
   round->requested += round->folded > 0 ? 1 : 0;
-  pg::KeepBooks("UPDATE mend.progress SET folded = $2::pg_snapshot, requested = $3, low_id = $4 WHERE target = $1",
-                {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested),
-                 pg::Int8(round->low_id)});
+  pg::KeepBooks(
+      "UPDATE mend.progress SET state = 'healing', reason = NULL, folded = $2::pg_snapshot, requested = $3, low_id = $4 "
+      "WHERE target = $1",
+      {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested), pg::Int8(round->low_id)});
   if (book->unrecorded() > 0) {
     CountUnrecorded(round, book->unrecorded());
   }
