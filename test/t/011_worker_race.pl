@@ -36,6 +36,31 @@ for my $i (1 .. 8)
 is($lost, 0, 'no row is forgotten by a worker that leaves when idle');
 $session->quit;
 
+# A worker that has looked while another healed the table takes no second round of it.
+SKIP:
+{
+	skip 'pg_mend was built without TEST_POINTS=1', 2 unless has_test_points($node);
+	$node->append_conf('postgresql.conf', "mend.idle_exit = '1h'\nmend.lock_timeout = '1min'");
+	$node->reload;
+	landing_table($node, $_) for qw(slow quick);
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe('BEGIN; LOCK TABLE slow');
+	$node->safe_psql('postgres', 'BEGIN;' . enqueue('slow') . 'SELECT mend.start(); COMMIT;');
+	$node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'slow'::regclass AND NOT granted)");
+	set_point($node, 'looked', 'wait');
+	$node->safe_psql('postgres', 'BEGIN;' . enqueue('quick') . 'SELECT mend.start(); COMMIT;');
+	my $late = at_point($node, 'looked');
+	ok($late, 'a second worker has seen what is due');
+	$holder->query_safe('COMMIT');
+	$node->safe_psql('postgres', "CALL mend.wait_idle('quick')");
+	my $version = "SELECT xmin FROM mend.progress WHERE target = 'quick'::regclass";
+	my $before = $node->safe_psql('postgres', $version);
+	release_point($node, 'looked');
+	$node->poll_query_until('postgres', "SELECT state = 'idle' FROM pg_stat_activity WHERE pid = $late");
+	is($node->safe_psql('postgres', $version), $before, 'and leaves alone what another has healed meanwhile');
+	$holder->quit;
+}
+
 nothing_crashed($node);
 $node->stop;
 done_testing();

@@ -9,6 +9,7 @@
 #include "server/pg/latch.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
+#include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/farewell.h"
 #include "server/worker/presence.h"
@@ -106,6 +107,9 @@ class Worker {
     if (!MayStay() || !Look(&outlook)) {
       return outlook.stopped ? !LeaveStopped() : !Leave(0);
     }
+    if (!outlook.due.empty()) {
+      pg::TestPoint("looked");
+    }
     if (HealOne(outlook)) {
       active_at_ = NowMs();
       if (active_at_ - chores_at_ >= kChoresAtLeastEveryMs) {
@@ -131,6 +135,7 @@ class Worker {
   // False when there is nothing here for a worker.
   bool Look(Outlook* outlook) {
     Report(STATE_RUNNING, "pg_mend: looking for work");
+    leases_seen_ = Leases(InvalidOid);
     pg::Transaction transaction;
     bool stay = pg::LockExtension();
     if (stay) {
@@ -184,6 +189,10 @@ class Worker {
     for (size_t i = 0; i < due.size(); ++i) {
       const DueTable& table = due[(first + i) % due.size()];
       if (Lease(table.target)) {
+        if (!IsFresh() && !Recheck(table.target)) {
+          ReleaseLease();
+          continue;
+        }
         due_left_ = i + 1 < due.size();
         if (due_left_) {
           WakeNow();
@@ -197,6 +206,24 @@ class Worker {
       }
     }
     return false;
+  }
+
+  // Whether no other worker has healed anything since the look, or while it was taken: just leased, a table is then as due as
+  // it looked.
+  bool IsFresh() const { return !leases_seen_.held && Leases(InvalidOid).taken == leases_seen_.taken + 1; }
+
+  bool Recheck(Oid target) {
+    bool due = false;
+    std::optional<pg::Error> error = Guarded([&] {
+      pg::Transaction transaction;
+      due = pg::LockExtension() && StillDue(target);
+      transaction.Commit();
+    });
+    if (error) {
+      ReleaseLease();
+      throw *error;
+    }
+    return due;
   }
 
   // A round that failed is booked; returned is what went wrong with the books, if anything.
@@ -286,6 +313,7 @@ class Worker {
   std::map<Oid, int> failures_;  // in a row, by table
   int failed_turns_ = 0;         // in a row
   Oid last_target_ = InvalidOid;
+  LeaseMark leases_seen_{false, 0};  // before the last look
   int64_t active_at_;
   bool succeeded_by_another_ = false;
   int64_t chores_at_ = 0;

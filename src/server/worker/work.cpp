@@ -27,6 +27,10 @@ Outlook LookForWork() {
   return outlook;
 }
 
+bool StillDue(Oid target) {
+  return !pg::KeepBooks("SELECT FROM mend.work w WHERE w.target = $1::regclass AND w.due", {pg::ObjectId(target)}).empty();
+}
+
 void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms, bool goes_down) {
   std::string message = error.sqlstate() + ": " + error.fields().message;
   // People are told once, not once a try.

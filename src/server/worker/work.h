@@ -24,6 +24,8 @@ struct Outlook {
 
 // Needs a transaction and the lock on the extension.
 Outlook LookForWork();
+// Whether that is still so of one table. Needs a transaction.
+bool StillDue(Oid target);
 
 // Books an error of a round: the table is not due again for `delay_ms`, new rows or not. Needs a
 // transaction. The rows in flight are forgotten, unless the worker goes down with them.
