@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/apply/submitter.h"
+#include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
@@ -101,6 +102,7 @@ void RunRound(Oid target) {
   healing = target;
   apply::QueueReader::before_batch = [] { MayGoOn(healing); };
   const LockPatience patience;
+  const pg::Stopwatch took;
   try {
     SharedTransaction shared;
     round.shared = &shared;
@@ -120,7 +122,9 @@ void RunRound(Oid target) {
     return;
   } catch (const LetGo&) {
   } catch (const pg::Error& error) {
-    if (error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE && error.fields().function == "ProcessInterrupts") {
+    // User code may have a lock_timeout of its own, and a shorter one.
+    if (error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE && error.fields().function == "ProcessInterrupts" &&
+        took.Past(pg::lock_timeout_ms)) {
       throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "a lock was not to be had within mend.lock_timeout (" +
                                                       std::to_string(pg::lock_timeout_ms) + " ms)");
     }
