@@ -2,7 +2,7 @@
 
 namespace mend::apply {
 
-void RowContext::Enter(const std::string& context) {
+void RowContext::Enter(std::string_view context) {
   if (entered_ && json_ == context) {
     return;
   }
@@ -67,7 +67,7 @@ void RowEvaluator::RecallMissing(const QueuedRow& row) {
   if (gets_default || Brings(column->name, false)) {
     return;
   }
-  misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", row.error, 0});
+  misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", std::string(row.error), 0});
 }
 
 const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/json.h"
@@ -16,7 +17,7 @@ namespace mend::apply {
 // changing settings costs more than converting a row.
 class RowContext {
  public:
-  void Enter(const std::string& context);
+  void Enter(std::string_view context);
   // Before the transaction ends.
   void Leave() { entered_.reset(); }
 

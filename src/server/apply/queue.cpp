@@ -20,6 +20,9 @@ constexpr char kDeadLetter[] =
     "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
 
 std::string_view Copied(std::string_view text) {
+  if (text.empty()) {
+    return "";
+  }
   char* copy = static_cast<char*>(pg::Call([&] { return MemoryContextAllocHuge(CurrentMemoryContext, text.size() + 1); }));
   memcpy(copy, text.data(), text.size());
   return {copy, text.size()};
@@ -29,18 +32,18 @@ QueuedRow ToRow(const pg::BookRows& rows) {
   QueuedRow row;
   row.id = rows.int8(0);
   row.xid = static_cast<uint64_t>(rows.int8(1));
-  row.target_name = rows.text(2);
+  row.target_name = Copied(rows.text(2));
   row.submitter = rows.oid(3);
-  row.submitted_by = rows.text(4);
-  row.context = rows.text(5);
+  row.submitted_by = Copied(rows.text(4));
+  row.context = Copied(rows.text(5));
   row.crashes = rows.int4(6);
   row.backed_off = rows.boolean(7);
   row.attempts = rows.int4(8);
   row.payload = Copied(rows.text(10));
   row.kind = drift::KindFromName(rows.text(11)).value_or(drift::Kind::Malformed);
-  row.field = rows.text(12);
-  row.sqlstate = rows.text(13);
-  row.error = rows.text(14);
+  row.field = Copied(rows.text(12));
+  row.sqlstate = Copied(rows.text(13));
+  row.error = Copied(rows.text(14));
   return row;
 }
 

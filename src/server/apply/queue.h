@@ -12,25 +12,29 @@
 
 namespace mend::apply {
 
+// Its texts are in memory of whoever read the row.
 struct QueuedRow {
   int64_t id = 0;
   uint64_t xid = 0;  // of the transaction that queued it, with its epoch
-  std::string target_name;
-  std::string_view payload;  // in memory of whoever read the row
+  std::string_view target_name;
+  std::string_view payload;
   Oid submitter = InvalidOid;
-  std::string submitted_by;
-  std::string context;  // JSON object of settings; empty when there are none
+  std::string_view submitted_by;
+  std::string_view context;  // JSON object of settings; empty when there are none
   drift::Kind kind = drift::Kind::Malformed;
-  std::string field;
-  std::string sqlstate;
-  std::string error;
+  std::string_view field;
+  std::string_view sqlstate;
+  std::string_view error;
   int attempts = 0;
   bool backed_off = false;  // has a time before which it is not tried
   int crashes = 0;  // how often the worker went down with it
   ItemPointerData place = {};  // where it was, if a QueueReader read it
+
+  // Why it was queued.
+  drift::Misfit misfit() const { return {kind, std::string(field), "", std::string(sqlstate), std::string(error), 0}; }
 };
 
-// Rows with the memory that their payloads are in. Used again for batch after batch, it keeps what it has grown to for
+// Rows with the memory that their texts are in. Used again for batch after batch, it keeps what it has grown to for
 // ordinary payloads.
 struct QueueBatch {
   std::vector<QueuedRow> rows;
@@ -72,7 +76,7 @@ class QueueReader {
   size_t average_bytes_ = 64 * 1024;  // a guess that makes the first batch small
 };
 
-// Locks and reads the rows of these ids that are still queued, in order of id. Payloads are in CurrentMemoryContext.
+// Locks and reads the rows of these ids that are still queued, in order of id. Their texts are in CurrentMemoryContext.
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids);
 
 // Locks the rows of these ids without waiting: false where one is gone, or somebody else has it locked.

@@ -15,13 +15,26 @@ Oid InMend(const char* name) {
 
 std::string_view TextOf(const varlena* value) { return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)}; }
 
+bool IsInRow(Datum datum) {
+  const auto* value = reinterpret_cast<const varlena*>(DatumGetPointer(datum));
+  return !VARATT_IS_EXTERNAL(value) && !VARATT_IS_COMPRESSED(value);
+}
+
 // In one piece and not compressed; in its row where it is so already.
 const varlena* Whole(Datum datum) {
-  const varlena* value = reinterpret_cast<const varlena*>(DatumGetPointer(datum));
-  if (!VARATT_IS_EXTERNAL(value) && !VARATT_IS_COMPRESSED(value)) {
-    return value;
+  if (IsInRow(datum)) {
+    return reinterpret_cast<const varlena*>(DatumGetPointer(datum));
   }
   return pg::Call([&] { return PG_DETOAST_DATUM_PACKED(datum); });
+}
+
+std::string_view Copied(std::string_view text) {
+  if (text.empty()) {
+    return "";
+  }
+  char* copy = static_cast<char*>(pg::Call([&] { return palloc(text.size()); }));
+  memcpy(copy, text.data(), text.size());
+  return {copy, text.size()};
 }
 
 }  // namespace
@@ -151,53 +164,53 @@ std::optional<TimestampTz> QueueScan::not_before() const {
 }
 
 size_t QueueScan::payload_bytes() const {
-  return static_cast<size_t>(DatumGetInt32(pg::Call([&] { return DirectFunctionCall1(textoctetlen, Value(kPayload)); })));
+  const Datum payload = Value(kPayload);
+  return IsInRow(payload) ? VARSIZE_ANY_EXHDR(DatumGetPointer(payload))
+                          : static_cast<size_t>(DatumGetInt32(pg::Call([&] { return DirectFunctionCall1(textoctetlen, payload); })));
 }
 
-void QueueScan::ReadText(Column column, std::string* text) const {
-  if (IsNull(column)) {
-    text->clear();
-    return;
+bool QueueScan::ReadRepeated(Column column, std::string_view stored, std::string_view* text) {
+  const bool repeats = stored == last_[column];
+  if (!repeats) {
+    last_[column] = Copied(stored);
   }
-  *text = TextOf(Whole(Value(column)));
+  *text = last_[column];
+  return repeats;
 }
 
-const std::string& QueueScan::ContextText() {
+void QueueScan::ReadContext(std::string_view* text) {
   const varlena* stored = Whole(Value(kContext));
-  if (TextOf(stored) != context_bytes_) {
-    const char* text = pg::Call([&] {
+  if (!ReadRepeated(kContext, TextOf(stored), text)) {
+    context_text_ = pg::Call([&] {
       Jsonb* settings = DatumGetJsonbP(Value(kContext));
       return JB_ROOT_COUNT(settings) == 0 ? "" : JsonbToCString(nullptr, &settings->root, VARSIZE(settings));
     });
-    context_text_ = text;
-    context_bytes_ = TextOf(stored);
   }
-  return context_text_;
+  *text = context_text_;
 }
 
 void QueueScan::Read(QueuedRow* row) {
+  const auto text_of = [&](Column column) { return IsNull(column) ? std::string_view() : TextOf(Whole(Value(column))); };
   row->id = DatumGetInt64(Value(kId));
   row->xid = xid();
-  ReadText(kTargetName, &row->target_name);
+  ReadRepeated(kTargetName, text_of(kTargetName), &row->target_name);
   row->submitter = DatumGetObjectId(Value(kSubmitter));
-  row->submitted_by = NameStr(*DatumGetName(Value(kSubmittedBy)));
-  row->context = ContextText();
-  ReadText(kKind, &row->error);
-  row->kind = drift::KindFromName(row->error).value_or(drift::Kind::Malformed);
-  ReadText(kField, &row->field);
-  ReadText(kSqlstate, &row->sqlstate);
-  ReadText(kError, &row->error);
+  ReadRepeated(kSubmittedBy, NameStr(*DatumGetName(Value(kSubmittedBy))), &row->submitted_by);
+  ReadContext(&row->context);
+  std::string_view kind;
+  if (!ReadRepeated(kKind, text_of(kKind), &kind)) {
+    kind_ = drift::KindFromName(kind).value_or(drift::Kind::Malformed);
+  }
+  row->kind = kind_;
+  ReadRepeated(kField, text_of(kField), &row->field);
+  ReadRepeated(kSqlstate, text_of(kSqlstate), &row->sqlstate);
+  ReadRepeated(kError, text_of(kError), &row->error);
   row->attempts = DatumGetInt32(Value(kAttempts));
   row->crashes = DatumGetInt32(Value(kCrashes));
   row->backed_off = !IsNull(kNotBefore);
   row->place = slot_->tts_tid;
-  const varlena* payload = Whole(Value(kPayload));
-  row->payload = TextOf(payload);
-  if (PointerGetDatum(payload) == Value(kPayload)) {
-    char* copy = static_cast<char*>(pg::Call([&] { return palloc(row->payload.size() + 1); }));
-    memcpy(copy, row->payload.data(), row->payload.size());
-    row->payload = {copy, row->payload.size()};
-  }
+  const std::string_view payload = TextOf(Whole(Value(kPayload)));
+  row->payload = IsInRow(Value(kPayload)) ? Copied(payload) : payload;
 }
 
 }  // namespace mend::apply

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "server/apply/queue.h"
 
@@ -48,7 +48,7 @@ class QueueScan {
   uint64_t xid() const;
   std::optional<TimestampTz> not_before() const;
   size_t payload_bytes() const;
-  // Fills all of the row; its payload is copied to CurrentMemoryContext.
+  // Fills all of the row. Its texts are copied to CurrentMemoryContext, which must be the same for all rows.
   void Read(QueuedRow* row);
 
  private:
@@ -58,8 +58,9 @@ class QueueScan {
   void Begin(const char* index, Oid target, const ScanKeyData& behind);
   Datum Value(Column column) const { return slot_->tts_values[numbers_[column] - 1]; }
   bool IsNull(Column column) const { return slot_->tts_isnull[numbers_[column] - 1]; }
-  void ReadText(Column column, std::string* text) const;
-  const std::string& ContextText();
+  // What mostly repeats the row before has one copy with it. Whether it does.
+  bool ReadRepeated(Column column, std::string_view stored, std::string_view* text);
+  void ReadContext(std::string_view* text);
 
   QueueTable table_{AccessShareLock};
   int exceptions_;
@@ -71,8 +72,9 @@ class QueueScan {
   Relation index_ = nullptr;
   IndexScanDesc scan_ = nullptr;
   TupleTableSlot* slot_ = nullptr;
-  // The settings of the last row, as they are stored and as text: most rows have the same.
-  std::string context_bytes_, context_text_;
+  std::string_view last_[kColumns];  // as it is stored, of the row before
+  std::string_view context_text_;
+  drift::Kind kind_ = drift::Kind::Malformed;
 };
 
 }  // namespace mend::apply

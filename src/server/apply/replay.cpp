@@ -220,7 +220,7 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
   if (foreign) {
     ReplayCounts counts;
     for (const QueuedRow* row : rows) {
-      MoveToDeadLetters(*row, {row->kind, row->field, "", row->sqlstate, row->error, 0}, *foreign, patch_id);
+      MoveToDeadLetters(*row, row->misfit(), *foreign, patch_id);
       ++counts.dead;
     }
     transaction.Commit();

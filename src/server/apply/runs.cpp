@@ -1,16 +1,20 @@
 #include "server/apply/runs.h"
 
 #include <map>
-#include <tuple>
 
 #include "server/pg/work_transaction.h"
 
 namespace mend::apply {
 namespace {
 
+// Rows of one batch mostly share the very copy.
+bool Same(std::string_view one, std::string_view other) {
+  return (one.data() == other.data() && one.size() == other.size()) || one == other;
+}
+
 bool SameIdentity(const QueuedRow& one, const QueuedRow& other) {
-  return std::tie(one.submitter, one.submitted_by, one.target_name, one.context) ==
-         std::tie(other.submitter, other.submitted_by, other.target_name, other.context);
+  return one.submitter == other.submitter && Same(one.submitted_by, other.submitted_by) &&
+         Same(one.target_name, other.target_name) && Same(one.context, other.context);
 }
 
 }  // namespace

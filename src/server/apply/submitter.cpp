@@ -10,24 +10,24 @@ bool MayInsert(Oid role, Oid target) {
   return pg::Call([&] { return pg_class_aclcheck(target, role, ACL_INSERT) == ACLCHECK_OK; });
 }
 
-std::optional<std::string> WhyAbsent(Oid target, const std::string& name) {
+std::optional<std::string> WhyAbsent(Oid target, std::string_view name) {
   std::string now = pg::QualifiedName(target);
   if (now == name) {
     return std::nullopt;
   }
-  return "table " + name + (now.empty() ? " no longer exists" : " is now called " + now);
+  return "table " + std::string(name) + (now.empty() ? " no longer exists" : " is now called " + now);
 }
 
-std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const std::string& target_name) {
+std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, std::string_view target_name) {
   if (row.target_name != target_name) {
-    return "it was offered for " + row.target_name + ", and that table is now " + target_name;
+    return "it was offered for " + std::string(row.target_name) + ", and that table is now " + std::string(target_name);
   }
   std::string name = pg::RoleName(row.submitter);
   if (name.empty()) {
-    return "the role that offered it, " + row.submitted_by + ", no longer exists";
+    return "the role that offered it, " + std::string(row.submitted_by) + ", no longer exists";
   }
   if (name != row.submitted_by) {
-    return "the role that offered it was " + row.submitted_by + ", and its OID now belongs to " + name;
+    return "the role that offered it was " + std::string(row.submitted_by) + ", and its OID now belongs to " + name;
   }
   if (!MayInsert(row.submitter, target) && !pg::Call([&] {
         return pg_attribute_aclcheck_all(target, row.submitter, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK;
@@ -52,7 +52,7 @@ Identity::~Identity() {
 
 namespace {
 
-void SetAll(const std::string& json, GucAction action) {
+void SetAll(std::string_view json, GucAction action) {
   json::Document document;
   if (document.Parse(json) || document.root().kind() != json::Kind::Object) {
     return;
@@ -70,14 +70,14 @@ void SetAll(const std::string& json, GucAction action) {
 
 }  // namespace
 
-SessionContext::SessionContext(const std::string& json) : nest_level_(NewGUCNestLevel()) {
+SessionContext::SessionContext(std::string_view json) : nest_level_(NewGUCNestLevel()) {
   SetAll(json, GUC_ACTION_SAVE);
 }
 
 // As if rolled back: what a domain's CHECK has set for its session must not meet the worker's next transaction.
 SessionContext::~SessionContext() { AtEOXact_GUC(false, nest_level_); }
 
-void SetLocalContext(const std::string& json) { SetAll(json, GUC_ACTION_LOCAL); }
+void SetLocalContext(std::string_view json) { SetAll(json, GUC_ACTION_LOCAL); }
 
 void DiscardSession() {
   pg::Transaction transaction;

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "server/apply/queue.h"
 #include "server/pg/user.h"
@@ -10,12 +11,12 @@
 namespace mend::apply {
 
 // Why the table is not the one that was enrolled as `name`: it is gone, or called otherwise; nullopt when it is.
-std::optional<std::string> WhyAbsent(Oid target, const std::string& name);
+std::optional<std::string> WhyAbsent(Oid target, std::string_view name);
 
 // Why a row may not be replayed at all, or nullopt: its role or table no longer answers to both its
 // OID and its recorded name (a restore may have given either to somebody else), or the role may not
 // insert into the table any more.
-std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, const std::string& target_name);
+std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, std::string_view target_name);
 
 // Whether a role may insert into all columns of a table (true), or at best into some.
 bool MayInsert(Oid role, Oid target);
@@ -35,7 +36,7 @@ class Identity {
 // scope. Set with the current user's own rights: become the submitter first.
 class SessionContext {
  public:
-  explicit SessionContext(const std::string& json);
+  explicit SessionContext(std::string_view json);
   ~SessionContext();
   SessionContext(const SessionContext&) = delete;
   SessionContext& operator=(const SessionContext&) = delete;
@@ -45,7 +46,7 @@ class SessionContext {
 };
 
 // The same settings, until the end of the transaction: they must hold through the commit.
-void SetLocalContext(const std::string& json);
+void SetLocalContext(std::string_view json);
 
 // Throws away what user code may have left in the worker's session: settings, prepared statements,
 // cursors, temporary tables, listens, advisory locks, sequence caches. DISCARD ALL by its parts, since

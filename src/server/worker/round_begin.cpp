@@ -29,7 +29,7 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
       {pg::ObjectId(round->target)});
   if (hit.size() == 1 && hit.int8(0, 1) >= heal::kCrashAttempts) {
     for (const apply::QueuedRow& row : apply::LockRows({hit.int8(0, 0)})) {
-      apply::MoveToDeadLetters(row, {row.kind, row.field, "", row.sqlstate, row.error, 0},
+      apply::MoveToDeadLetters(row, row.misfit(),
                                "quarantined: the worker or the server went down twice while this payload was replayed",
                                std::nullopt);
     }
