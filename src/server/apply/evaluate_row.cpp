@@ -88,7 +88,7 @@ const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator
   }
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   context_.Enter(row.context);
-  evaluator_.EvaluateOnly(other.document_.root(), columns, &misfits_);
+  evaluator_.EvaluateAfter(other.evaluator_, other.document_.root(), columns, &misfits_);
   return misfits_;
 }
 

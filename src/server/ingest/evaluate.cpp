@@ -52,10 +52,37 @@ class Evaluator::Work {
     const json::Token* tokens = document->tokens().data();
     const uint32_t end = object.token().next;
     uint32_t place = 0;
+    keys_.clear();
     for (uint32_t key = object.index() + 1; key < end; key = tokens[key + 1].next) {
+      if (place < kMaxPlaces) {
+        keys_.push_back(key);
+      }
       Take(place++, {tokens[key].data, tokens[key].size}, json::Value(document, key + 1));
     }
+    if (place != count_) {
+      count_ = place;
+      ++layout_;
+    }
     End(row);
+  }
+
+  // As Run() of the flagged columns. Most payloads have the keys of the one before, in its order: then it is known which of
+  // them are to be looked at.
+  void RunAfter(const Work& other, json::Value object, const std::vector<char>& only, std::vector<Misfit>* misfits) {
+    if (watched_for_ != &other || watched_layout_ != other.layout_) {
+      Run(object, &only, nullptr, misfits);
+      Watch(other, only);
+      return;
+    }
+    Begin(&only, misfits);
+    const json::Document* document = object.document();
+    for (const auto& [place, resolution] : watched_) {
+      const json::Token& key = document->tokens()[other.keys_[place]];
+      TakeAs(resolution, {key.data, key.size}, json::Value(document, other.keys_[place] + 1));
+    }
+    for (int column : absent_) {
+      Missing(ColumnAt(column).name, column, 0);
+    }
   }
 
   void Run(const JsonbContainer* object, Row* row, std::vector<Misfit>* misfits) {
@@ -92,6 +119,40 @@ class Evaluator::Work {
     computed_.clear();
   }
 
+  // Remembers what had a say in the payload that was just run, which `other` has run before.
+  void Watch(const Work& other, const std::vector<char>& only) {
+    watched_for_ = nullptr;
+    watched_.clear();
+    absent_.clear();
+    std::vector<char> taken(slots_.size());
+    for (uint32_t place = 0; place < count_; ++place) {
+      if (place >= places_.size() || !places_[place].known) {
+        return;
+      }
+      const Resolution& resolution = places_[place].resolution;
+      if (resolution.to == Resolution::To::Column) {
+        const auto column = static_cast<size_t>(resolution.column);
+        if (taken[column] != 0) {
+          return;
+        }
+        taken[column] = 1;
+        if (only[column] == 0) {
+          continue;
+        }
+      }
+      if (resolution.to != Resolution::To::Ignored) {
+        watched_.emplace_back(place, resolution);
+      }
+    }
+    for (int column : target_.required()) {
+      if (taken[static_cast<size_t>(column)] == 0) {
+        absent_.push_back(column);
+      }
+    }
+    watched_for_ = &other;
+    watched_layout_ = other.layout_;
+  }
+
   void End(Row* row) {
     for (int column : target_.required()) {
       if (slots_[static_cast<size_t>(column)].seen != number_) {
@@ -112,12 +173,14 @@ class Evaluator::Work {
     if (place < places_.size() && places_[place].known && places_[place].key == key) {
       return places_[place].resolution;
     }
+    ++layout_;
     const Resolution resolution = target_.Resolve(key);
-    if (place < kMaxPlaces && key.size() <= kMaxRememberedKeyBytes) {
+    if (place < kMaxPlaces) {
       if (place >= places_.size()) {
         places_.resize(place + 1);
       }
-      places_[place] = {true, std::string(key), resolution};
+      const bool fits = key.size() <= kMaxRememberedKeyBytes;
+      places_[place] = {fits, fits ? std::string(key) : std::string(), resolution};
     }
     return resolution;
   }
@@ -135,7 +198,11 @@ class Evaluator::Work {
     if (place % kInterruptEvery == kInterruptEvery - 1) {
       pg::CheckInterrupts();
     }
-    const Resolution resolution = ResolveAt(place, key);
+    TakeAs(ResolveAt(place, key), key, value);
+  }
+
+  template <class Given>
+  void TakeAs(const Resolution& resolution, std::string_view key, const Given& value) {
     switch (resolution.to) {
       case Resolution::To::Ignored: return;
       case Resolution::To::Unknown: return TakeUnknown(key, value);
@@ -170,8 +237,11 @@ class Evaluator::Work {
         Add(Kind::Malformed, "", -1, "54011", "the payload brings more fields than a table can have columns", TokenOf(value));
       }
     } else {
-      Add(Kind::NewField, key, -1, "42703", "column " + Quote(key) + " of relation \"" + shape_.name + "\" does not exist",
-          TokenOf(value));
+      if (key != new_key_ || new_message_.empty()) {
+        new_key_ = key;
+        new_message_ = "column " + Quote(key) + " of relation \"" + shape_.name + "\" does not exist";
+      }
+      Add(Kind::NewField, key, -1, "42703", new_message_, TokenOf(value));
     }
   }
 
@@ -240,12 +310,21 @@ class Evaluator::Work {
   std::vector<Slot> slots_;
   std::vector<const TypeInfo*> types_;  // of the columns, once they were needed
   std::vector<Place> places_;
+  std::vector<uint32_t> keys_;  // the tokens of the last payload's keys, by place, if it came as text
+  uint32_t count_ = 0;          // of its keys
+  uint64_t layout_ = 0;         // another number when the keys are not those of the payload before, in the same order
+  // Of RunAfter(): for the keys of which layout of which other it knows what has a say, and what that is.
+  const Work* watched_for_ = nullptr;
+  uint64_t watched_layout_ = 0;
+  std::vector<std::pair<uint32_t, Resolution>> watched_;  // by place
+  std::vector<int> absent_;                               // required columns that no key means
   uint64_t number_ = 0;  // of the payload
   std::vector<Misfit>* misfits_ = nullptr;
   const std::vector<char>* only_ = nullptr;
   size_t before_ = 0;  // misfits when the payload's turn came
   std::unordered_set<std::string_view> unknown_;
   int new_fields_ = 0;
+  std::string new_key_, new_message_;  // of the last new field, which mostly comes again
   std::vector<Computed> computed_;
 };
 
@@ -275,8 +354,9 @@ void Evaluator::Evaluate(const json::Value& payload, Row* row, std::vector<Misfi
   work_->Run(payload, nullptr, row, misfits);
 }
 
-void Evaluator::EvaluateOnly(const json::Value& payload, const std::vector<char>& columns, std::vector<Misfit>* misfits) {
-  work_->Run(payload, &columns, nullptr, misfits);
+void Evaluator::EvaluateAfter(const Evaluator& other, const json::Value& payload, const std::vector<char>& columns,
+                              std::vector<Misfit>* misfits) {
+  work_->RunAfter(*other.work_, payload, columns, misfits);
 }
 
 void Evaluator::Evaluate(const JsonbPart& payload, Row* row, std::vector<Misfit>* misfits) {
