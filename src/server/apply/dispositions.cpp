@@ -1,5 +1,5 @@
 #include "core/heal/breaker.h"
-#include "server/apply/replay.h"
+#include "server/apply/fates.h"
 #include "server/ingest/enqueue.h"
 
 namespace mend::apply {

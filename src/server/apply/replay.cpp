@@ -55,76 +55,6 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
   return outcomes;
 }
 
-void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms = 0) {
-  pg::KeepBooks(
-      "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate = $5, error = $6, "
-      "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
-      {pg::Int8(row.id), pg::Int8(std::max(heal::BackoffMs(row.attempts + 1), at_least_ms)), pg::Text(drift::Name(misfit.kind)),
-       pg::Text(misfit.field), pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
-}
-
-// Waits for something else now: its time must not make the table due for ever.
-void Rest(const QueuedRow& row) {
-  pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE id = $1", {pg::Int8(row.id)});
-}
-
-// A new transaction number makes the next fold see the row as new.
-void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
-  pg::KeepBooks(
-      "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
-      "sqlstate = $4, error = $5 WHERE id = $1",
-      {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
-       pg::Text(misfit.message)});
-}
-
-void KeepOutcome(const Outcome& outcome, const Dispositions& dispositions, std::optional<int64_t> patch_id,
-                 ReplayCounts* counts) {
-  const QueuedRow& row = *outcome.row;
-  Fate fate = dispositions.For(outcome.misfits, row, patch_id);
-  const drift::Misfit& culprit = outcome.misfits[fate.culprit];
-  switch (fate.to) {
-    case Fate::To::DeadLetter:
-      MoveToDeadLetters(row, culprit, fate.reason, fate.patch);
-      ++counts->dead;
-      counts->failed += fate.patch ? 1 : 0;
-      if (counts->refusal.empty()) {
-        counts->refusal = drift::IsFinal(culprit.kind) ? fate.reason : culprit.message;
-      }
-      return;
-    case Fate::To::Wait:
-      if (row.backed_off) {
-        Rest(row);
-      }
-      break;
-    case Fate::To::BackOff:
-      BackOff(row, culprit);
-      ++counts->backing_off;
-      if (counts->refusal.empty()) {
-        counts->refusal = fate.reason;
-      }
-      break;
-    case Fate::To::Refold:
-      Refold(row, culprit);
-      counts->refold = true;
-      if (counts->refusal.empty()) {
-        counts->refusal = culprit.message;
-      }
-      break;
-    case Fate::To::Reprofile:
-      pg::KeepBooks("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE id = $1", {pg::Int8(row.id)});
-      counts->refold = true;
-      break;
-  }
-  ++counts->waiting;
-  for (const drift::Misfit& misfit : outcome.misfits) {
-    // Of made-up names no more than drift records.
-    if (misfit.kind != drift::Kind::NewField || dispositions.Find(misfit.field, misfit.kind) != nullptr ||
-        counts->waits_for.size() < heal::kMostNewFields) {
-      counts->waits_for.emplace(misfit.field, misfit.kind);
-    }
-  }
-}
-
 // Removes what was stored from the queue. Rows are locked, or else as they were read: then false where one is not any more,
 // or where a row whose fate is to be written is not to be had.
 bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& stored, bool locked) {
@@ -160,7 +90,7 @@ std::optional<ReplayCounts> StoreAndBook(const ingest::Target& target, const Run
   }
   for (const Outcome& outcome : outcomes) {
     if (!outcome.misfits.empty()) {
-      KeepOutcome(outcome, dispositions, patch_id, &counts);
+      KeepFate(*outcome.row, outcome.misfits, dispositions, patch_id, &counts);
     }
   }
   counts.stored = static_cast<int64_t>(counts.stored_ids.size());
@@ -255,7 +185,7 @@ ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dis
       ++counts.dead;
       counts.failed += patch_id ? 1 : 0;
     } else {
-      KeepOutcome({&row, {misfit}}, dispositions, patch_id, &counts);
+      KeepFate(row, {misfit}, dispositions, patch_id, &counts);
     }
   }
   if (patch_id && counts.failed > 0) {
@@ -347,40 +277,6 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
 }
 
 }  // namespace
-
-void ReplayCounts::Add(const ReplayCounts& other) {
-  stored += other.stored;
-  dead += other.dead;
-  failed += other.failed;
-  waiting += other.waiting;
-  backing_off += other.backing_off;
-  refold = refold || other.refold;
-  stored_ids.insert(stored_ids.end(), other.stored_ids.begin(), other.stored_ids.end());
-  waits_for.insert(other.waits_for.begin(), other.waits_for.end());
-  if (refusal.empty()) {
-    refusal = other.refusal;
-  }
-}
-
-void ReplayCounts::Forget() {
-  std::string why = std::move(refusal);
-  int64_t backed_off = backing_off;
-  *this = ReplayCounts();
-  refusal = std::move(why);
-  backing_off = backed_off;
-}
-
-void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
-                       std::optional<int64_t> patch_id) {
-  pg::KeepBooks(
-      "WITH gone AS (DELETE FROM mend.queue WHERE id = $1 RETURNING *) "
-      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
-      "sqlstate, error, kind, field, fields, context, reason, patch_id) "
-      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $2, $3, $4, nullif($5, ''), "
-      "fields, context, $6, $7 FROM gone",
-      {pg::Int8(row.id), pg::Text(misfit.sqlstate), pg::Text(misfit.message), pg::Text(drift::Name(misfit.kind)),
-       pg::Text(misfit.field), pg::Text(reason), pg::Int8(patch_id)});
-}
 
 ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
                         const Dispositions& dispositions, std::optional<int64_t> patch_id) {
