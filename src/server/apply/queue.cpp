@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "server/apply/queue_table.h"
+#include "server/apply/queue_scan.h"
 #include "server/pg/kept_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
@@ -18,15 +18,6 @@ constexpr char kColumns[] =
 constexpr char kDeadLetter[] =
     "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, 0 AS crashes, "
     "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
-
-std::string_view Copied(std::string_view text) {
-  if (text.empty()) {
-    return "";
-  }
-  char* copy = static_cast<char*>(pg::Call([&] { return MemoryContextAllocHuge(CurrentMemoryContext, text.size() + 1); }));
-  memcpy(copy, text.data(), text.size());
-  return {copy, text.size()};
-}
 
 QueuedRow ToRow(const pg::BookRows& rows) {
   QueuedRow row;

@@ -3,9 +3,8 @@
 #include <exception>
 
 namespace mend::apply {
-namespace {
 
-Oid InMend(const char* name) {
+Oid OidInMend(const char* name) {
   const Oid found = get_relname_relid(name, get_namespace_oid("mend", false));
   if (!OidIsValid(found)) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("relation mend.%s does not exist", name)));
@@ -13,34 +12,8 @@ Oid InMend(const char* name) {
   return found;
 }
 
-std::string_view TextOf(const varlena* value) { return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)}; }
-
-bool IsInRow(Datum datum) {
-  const auto* value = reinterpret_cast<const varlena*>(DatumGetPointer(datum));
-  return !VARATT_IS_EXTERNAL(value) && !VARATT_IS_COMPRESSED(value);
-}
-
-// In one piece and not compressed; in its row where it is so already.
-const varlena* Whole(Datum datum) {
-  if (IsInRow(datum)) {
-    return reinterpret_cast<const varlena*>(DatumGetPointer(datum));
-  }
-  return pg::Call([&] { return PG_DETOAST_DATUM_PACKED(datum); });
-}
-
-std::string_view Copied(std::string_view text) {
-  if (text.empty()) {
-    return "";
-  }
-  char* copy = static_cast<char*>(pg::Call([&] { return palloc(text.size()); }));
-  memcpy(copy, text.data(), text.size());
-  return {copy, text.size()};
-}
-
-}  // namespace
-
 QueueTable::QueueTable(LOCKMODE lock) : exceptions_(std::uncaught_exceptions()), lock_(lock) {
-  relation_ = pg::Call([&] { return table_open(InMend("queue"), lock); });
+  relation_ = pg::Call([&] { return table_open(OidInMend("queue"), lock); });
 }
 
 QueueTable::~QueueTable() {
@@ -65,6 +38,33 @@ bool QueueTable::IsPlain() const {
          !relation_->rd_rel->relrowsecurity;
 }
 
+namespace {
+
+BlockNumber BlockOf(const QueuedRow& row) { return ItemPointerGetBlockNumber(&row.place); }
+
+// Whether a snapshot sees a row where it was read. The page is pinned and locked.
+bool Stands(const QueuedRow& row, Relation queue, AttrNumber id_number, Snapshot snapshot, Buffer buffer) {
+  const Page page = BufferGetPage(buffer);
+  const OffsetNumber offset = ItemPointerGetOffsetNumber(&row.place);
+  if (offset < FirstOffsetNumber || offset > PageGetMaxOffsetNumber(page)) {
+    return false;
+  }
+  const ItemId item = PageGetItemId(page, offset);
+  if (!ItemIdIsNormal(item)) {
+    return false;
+  }
+  HeapTupleData tuple;
+  tuple.t_self = row.place;
+  tuple.t_tableOid = RelationGetRelid(queue);
+  tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
+  tuple.t_len = ItemIdGetLength(item);
+  bool null = true;
+  return HeapTupleSatisfiesVisibility(&tuple, snapshot, buffer) &&
+         DatumGetInt64(heap_getattr(&tuple, id_number, RelationGetDescr(queue), &null)) == row.id && !null;
+}
+
+}  // namespace
+
 bool QueueTable::DeleteInPlace(const std::vector<const QueuedRow*>& rows) {
   const AttrNumber id_number = NumberOf("id");
   return pg::Call([&] {
@@ -72,145 +72,34 @@ bool QueueTable::DeleteInPlace(const std::vector<const QueuedRow*>& rows) {
     // While it is held, what it sees cannot give its place to another row.
     const Snapshot snapshot = RegisterSnapshot(GetTransactionSnapshot());
     const CommandId command = GetCurrentCommandId(true);
-    TupleTableSlot* slot = table_slot_create(relation_, nullptr);
+    const BlockNumber blocks = RelationGetNumberOfBlocks(relation_);
     bool all = true;
-    for (size_t i = 0; all && i < rows.size(); ++i) {
-      ItemPointerData place = rows[i]->place;
-      bool null = true;
-      TM_FailureData failure;
-      all = table_tuple_fetch_row_version(relation_, &place, snapshot, slot) &&
-            DatumGetInt64(slot_getattr(slot, id_number, &null)) == rows[i]->id && !null &&
-            table_tuple_delete(relation_, &place, command, snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
-      ExecClearTuple(slot);
-      if (i % 128 == 127) {
-        CHECK_FOR_INTERRUPTS();
+    for (size_t next = 0; all && next < rows.size();) {
+      CHECK_FOR_INTERRUPTS();
+      // A page at a time: neighbours were queued together.
+      const BlockNumber block = BlockOf(*rows[next]);
+      if (block >= blocks) {
+        all = false;
+        break;
       }
+      const size_t first = next;
+      const Buffer buffer = ReadBuffer(relation_, block);
+      LockBuffer(buffer, BUFFER_LOCK_SHARE);
+      for (; all && next < rows.size() && BlockOf(*rows[next]) == block; ++next) {
+        all = Stands(*rows[next], relation_, id_number, snapshot, buffer);
+      }
+      LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+      for (size_t i = first; all && i < next; ++i) {
+        ItemPointerData place = rows[i]->place;
+        TM_FailureData failure;
+        all = table_tuple_delete(relation_, &place, command, snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
+      }
+      ReleaseBuffer(buffer);
     }
-    ExecDropSingleTupleTableSlot(slot);
     UnregisterSnapshot(snapshot);
     CommandCounterIncrement();
     return all;
   });
-}
-
-QueueScan::QueueScan(Oid target, int64_t after_id) : exceptions_(std::uncaught_exceptions()) {
-  ScanKeyData behind;
-  ScanKeyInit(&behind, 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after_id));
-  Begin("queue_target_id", target, behind);
-}
-
-QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id) : exceptions_(std::uncaught_exceptions()) {
-  // (xid, id) > (after_xid, after_id), as the executor tells an index.
-  const auto member = [](ScanKey key, int flags, AttrNumber number, Oid compare, Datum value) {
-    pg::Call([&] { ScanKeyInit(key, number, BTGreaterStrategyNumber, compare, value); });
-    key->sk_flags = SK_ROW_MEMBER | flags;
-  };
-  member(&row_keys_[0], 0, 2, F_XID8CMP, UInt64GetDatum(after_xid));
-  member(&row_keys_[1], SK_ROW_END, 3, F_BTINT8CMP, Int64GetDatum(after_id));
-  ScanKeyData behind = {};
-  behind.sk_flags = SK_ROW_HEADER;
-  behind.sk_attno = 2;
-  behind.sk_strategy = BTGreaterStrategyNumber;
-  behind.sk_argument = PointerGetDatum(row_keys_);
-  Begin("queue_target_xid", target, behind);
-}
-
-void QueueScan::Begin(const char* index, Oid target, const ScanKeyData& behind) {
-  static constexpr const char* kNames[kColumns] = {"id", "xid", "target_name", "payload", "submitter", "submitted_by", "context",
-                                                   "kind", "field", "sqlstate", "error", "attempts", "crashes", "not_before"};
-  for (int i = 0; i < kColumns; ++i) {
-    numbers_[i] = table_.NumberOf(kNames[i]);
-    last_number_ = std::max(last_number_, numbers_[i]);
-  }
-  pg::Call([&] {
-    ScanKeyInit(&keys_[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(target));
-    keys_[1] = behind;
-    index_ = index_open(InMend(index), AccessShareLock);
-    snapshot_ = RegisterSnapshot(GetTransactionSnapshot());
-    slot_ = table_slot_create(table_.get(), nullptr);
-#if PG_VERSION_NUM >= 180000
-    scan_ = index_beginscan(table_.get(), index_, snapshot_, nullptr, 2, 0);
-#else
-    scan_ = index_beginscan(table_.get(), index_, snapshot_, 2, 0);
-#endif
-    index_rescan(scan_, keys_, 2, nullptr, 0);
-  });
-}
-
-QueueScan::~QueueScan() {
-  if (std::uncaught_exceptions() == exceptions_) {
-    index_endscan(scan_);
-    ExecDropSingleTupleTableSlot(slot_);
-    UnregisterSnapshot(snapshot_);
-    index_close(index_, AccessShareLock);
-  }
-}
-
-bool QueueScan::Next() {
-  return pg::Call([&] {
-    CHECK_FOR_INTERRUPTS();
-    if (!index_getnext_slot(scan_, ForwardScanDirection, slot_)) {
-      return false;
-    }
-    slot_getsomeattrs(slot_, last_number_);
-    return true;
-  });
-}
-
-uint64_t QueueScan::xid() const { return DatumGetUInt64(Value(kXid)); }
-
-std::optional<TimestampTz> QueueScan::not_before() const {
-  return IsNull(kNotBefore) ? std::nullopt : std::optional<TimestampTz>(DatumGetTimestampTz(Value(kNotBefore)));
-}
-
-size_t QueueScan::payload_bytes() const {
-  const Datum payload = Value(kPayload);
-  return IsInRow(payload) ? VARSIZE_ANY_EXHDR(DatumGetPointer(payload))
-                          : static_cast<size_t>(DatumGetInt32(pg::Call([&] { return DirectFunctionCall1(textoctetlen, payload); })));
-}
-
-bool QueueScan::ReadRepeated(Column column, std::string_view stored, std::string_view* text) {
-  const bool repeats = stored == last_[column];
-  if (!repeats) {
-    last_[column] = Copied(stored);
-  }
-  *text = last_[column];
-  return repeats;
-}
-
-void QueueScan::ReadContext(std::string_view* text) {
-  const varlena* stored = Whole(Value(kContext));
-  if (!ReadRepeated(kContext, TextOf(stored), text)) {
-    context_text_ = pg::Call([&] {
-      Jsonb* settings = DatumGetJsonbP(Value(kContext));
-      return JB_ROOT_COUNT(settings) == 0 ? "" : JsonbToCString(nullptr, &settings->root, VARSIZE(settings));
-    });
-  }
-  *text = context_text_;
-}
-
-void QueueScan::Read(QueuedRow* row) {
-  const auto text_of = [&](Column column) { return IsNull(column) ? std::string_view() : TextOf(Whole(Value(column))); };
-  row->id = DatumGetInt64(Value(kId));
-  row->xid = xid();
-  ReadRepeated(kTargetName, text_of(kTargetName), &row->target_name);
-  row->submitter = DatumGetObjectId(Value(kSubmitter));
-  ReadRepeated(kSubmittedBy, NameStr(*DatumGetName(Value(kSubmittedBy))), &row->submitted_by);
-  ReadContext(&row->context);
-  std::string_view kind;
-  if (!ReadRepeated(kKind, text_of(kKind), &kind)) {
-    kind_ = drift::KindFromName(kind).value_or(drift::Kind::Malformed);
-  }
-  row->kind = kind_;
-  ReadRepeated(kField, text_of(kField), &row->field);
-  ReadRepeated(kSqlstate, text_of(kSqlstate), &row->sqlstate);
-  ReadRepeated(kError, text_of(kError), &row->error);
-  row->attempts = DatumGetInt32(Value(kAttempts));
-  row->crashes = DatumGetInt32(Value(kCrashes));
-  row->backed_off = !IsNull(kNotBefore);
-  row->place = slot_->tts_tid;
-  const std::string_view payload = TextOf(Whole(Value(kPayload)));
-  row->payload = IsInRow(Value(kPayload)) ? Copied(payload) : payload;
 }
 
 }  // namespace mend::apply
