@@ -30,6 +30,8 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
   std::unique_ptr<ingest::Workbench> bench = target.workshop().Lend(target);
   std::vector<ingest::Row> fitting;
   std::vector<size_t> positions;
+  fitting.reserve(rows.size());
+  positions.reserve(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     pg::CheckInterrupts();
     outcomes[i].row = rows[i];

@@ -31,7 +31,7 @@ class Evaluator {
   // As Evaluate() below.
   void Evaluate(const json::Value& payload, Row* row, std::vector<drift::Misfit>* misfits);
   // The misfits of the flagged columns alone, of keys that mean no column, and of what is missing: for a payload that `other`
-  // has just evaluated, and whose other values are known to fit.
+  // has just evaluated, and whose other values are known to fit. The columns are the same at every call.
   void EvaluateAfter(const Evaluator& other, const json::Value& payload, const std::vector<char>& columns,
                      std::vector<drift::Misfit>* misfits);
   // The same of a jsonb, which must stay as long as the row.
