@@ -71,7 +71,9 @@ SELECT type, terms, v, a.verdict AS text, b.verdict AS jsonb FROM verdicts a FUL
 SELECT door, count(*) = 82 * (SELECT count(*) FROM given) AS all_judged FROM verdicts GROUP BY door ORDER BY door;
 -- so that the comparison means something
 SELECT type, count(*) FILTER (WHERE verdict LIKE 'stored%') AS stored, count(*) FILTER (WHERE verdict NOT LIKE 'stored%') AS kept
-    FROM verdicts WHERE door = 'jsonb' AND terms = 'lossless' GROUP BY type ORDER BY type;
+    FROM verdicts JOIN given USING (n) WHERE door = 'jsonb' AND terms = 'lossless'
+    AND (type <> 'interval' OR v::text !~* 'inf') -- which PostgreSQL 17 has learned
+    GROUP BY type ORDER BY type;
 SELECT type, left(v::text, 20) AS given, verdict FROM verdicts JOIN given USING (n) WHERE door = 'jsonb' AND terms = 'lossless'
     AND (type, v) IN (('integer', '2147483648'), ('integer', '5.0'), ('integer', '5.5'), ('smallint', '-32768'), ('bigint', '-9223372036854775808'), ('numeric(6,2)', '1.500'), ('numeric(6,2)', '1.005'),
         ('numeric(6,2)', '9999.99'), ('numeric(6,2)', '10000.00'), ('numeric', '1.500'), ('double precision', '9007199254740993'), ('double precision', '0.1'), ('real', '16777217'),

@@ -26,15 +26,20 @@ class Arguments {
   std::string nulls_;
 };
 
-// How plans of the books are made in the scope, at first and whenever PostgreSQL finds that they must be made anew.
+// How plans of the books are made in the scope, at first and whenever PostgreSQL finds that they must be made anew: along an
+// index, in its order, and no further than wanted, whatever the statistics say. To them the queue is mostly empty.
 class ThroughIndexes {
  public:
   ThroughIndexes() {
     enable_seqscan = false;
+    enable_bitmapscan = false;
+    enable_sort = false;
     jit_enabled = false;
   }
   ~ThroughIndexes() {
     enable_seqscan = seqscan_;
+    enable_bitmapscan = bitmapscan_;
+    enable_sort = sort_;
     jit_enabled = jit_;
   }
   ThroughIndexes(const ThroughIndexes&) = delete;
@@ -42,6 +47,8 @@ class ThroughIndexes {
 
  private:
   bool seqscan_ = enable_seqscan;
+  bool bitmapscan_ = enable_bitmapscan;
+  bool sort_ = enable_sort;
   bool jit_ = jit_enabled;
 };
 
