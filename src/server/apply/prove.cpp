@@ -43,6 +43,25 @@ std::string ColumnUnder(const plan::Patch& patch, const ingest::Target& patched,
              : "";
 }
 
+// By index into the columns of the target: whether the patch changes the column, or which field means it.
+std::vector<char> Touched(const ingest::Target& target, const plan::Patch& patch) {
+  std::vector<char> touched;
+  for (const plan::Column& column : target.shape().columns) {
+    touched.push_back(
+        std::any_of(patch.actions.begin(), patch.actions.end(),
+                    [&](const plan::Action& action) { return action.column == column.name; }) ||
+        std::any_of(patch.field_map.begin(), patch.field_map.end(),
+                    [&](const plan::FieldMapping& mapping) { return mapping.column == column.name; }));
+  }
+  for (const plan::FieldMapping& mapping : patch.field_map) {
+    const ingest::Resolution before = target.Resolve(mapping.field);
+    if (before.to == ingest::Resolution::To::Column) {
+      touched[static_cast<size_t>(before.column)] = 1;
+    }
+  }
+  return touched;
+}
+
 }  // namespace
 
 class Prover {
@@ -52,10 +71,7 @@ class Prover {
     proof_.action_helps.resize(patch.actions.size());
     proof_.mapping_helps.resize(patch.field_map.size());
     proof_.shape = plan::ShapeFingerprint(target.shape());
-    for (const plan::Column& column : target.shape().columns) {
-      touched_.push_back(std::any_of(patch.actions.begin(), patch.actions.end(),
-                                     [&](const plan::Action& action) { return action.column == column.name; }));
-    }
+    touched_ = Touched(target, patch);
   }
 
   // Gives the row's misfits in the target as it is; their tokens are of payload().
@@ -188,7 +204,7 @@ class Prover {
   const ingest::Target& target_;
   ingest::Target patched_;
   const plan::Patch& patch_;
-  std::vector<char> touched_;  // by index into the columns of the target: whether the patch changes it
+  std::vector<char> touched_;
   RowContext context_;
   RowEvaluator evaluator_{target_, &context_};
   RowEvaluator patched_evaluator_{patched_, &context_};
