@@ -171,7 +171,7 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
     NoteInFlight(target_oid, IdsOf(*as_read->ahead));
   }
   pg::TestPoint("replayed");
-  transaction.Commit();
+  transaction.CommitFlushed();
   return counts;
 }
 
@@ -232,11 +232,15 @@ ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const D
   ReplayCounts counts;
   const int put_off = pace->put_off;
   const pg::Stopwatch took;
-  for (int64_t id : ids) {
+  for (auto id = ids.begin(); id != ids.end(); ++id) {
     if (QueueReader::before_batch != nullptr) {
       QueueReader::before_batch();
     }
-    counts.Add(ReplayByHalving(target, {id}, nullptr, dispositions, patch_id, pace));
+    const int before = pace->put_off;
+    counts.Add(ReplayByHalving(target, {*id}, nullptr, dispositions, patch_id, pace));
+    if (pace->put_off != before && id + 1 != ids.end()) {
+      MarkInFlight(target, {id + 1, ids.end()});  // the mark went with the row that was put off
+    }
   }
   if (pace->put_off == put_off) {
     const int64_t row_ms = took.Ms() / static_cast<int64_t>(ids.size()) + 1;
@@ -312,7 +316,7 @@ void NoteInFlight(Oid target, const std::vector<int64_t>& ids) {
 void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
   pg::WorkTransaction transaction;
   NoteInFlight(target, ids);
-  transaction.Commit();
+  transaction.CommitFlushed();
 }
 
 ReplayCounts Replay(Oid target, const Run& run, const Run* ahead, const Dispositions& dispositions,

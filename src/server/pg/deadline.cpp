@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <exception>
 
 namespace mend::pg {
 namespace {
@@ -10,6 +11,7 @@ constexpr int kLongestGraceMs = 5000;
 
 int limit_ms = 0;
 volatile sig_atomic_t ignored = 0;
+bool ended_late = false;
 
 // What catches a cancel catches this one not.
 void EndProcess() {
@@ -44,7 +46,10 @@ Deadline::~Deadline() {
   }
   disable_timeout(STATEMENT_TIMEOUT, false);
   disable_timeout(Last(), false);
+  ended_late = ignored != 0 && std::uncaught_exceptions() == 0;
 }
+
+bool Deadline::EndedLate() { return ended_late; }
 
 int Deadline::Ignored() { return ignored != 0 ? limit_ms : 0; }
 

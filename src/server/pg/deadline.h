@@ -17,6 +17,8 @@ class Deadline {
 
   // The `ms` of the one that ends this process; 0: none does.
   static int Ignored();
+  // Whether its work came to a good end all the same, before the process did: a commit is not interrupted.
+  static bool EndedLate();
 
  private:
   bool armed_;

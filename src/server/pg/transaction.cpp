@@ -50,6 +50,11 @@ void Transaction::CommitUnflushed() {
   Commit();
 }
 
+void Transaction::CommitFlushed() {
+  Commit();
+  Call([] { XLogFlush(XactLastCommitEnd); });
+}
+
 void AwaitItsMessages(FullTransactionId transaction) {
   const uint64_t next = U64FromFullTransactionId(ReadNextFullTransactionId());
   const uint64_t number = U64FromFullTransactionId(transaction);

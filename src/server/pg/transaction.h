@@ -16,6 +16,8 @@ class Transaction {
   void Commit();
   // The same without waiting for the disk: a crash may undo it, though never without all that was committed later.
   void CommitUnflushed();
+  // The same as Commit(), and on disk whatever synchronous_commit says: user code can set it.
+  void CommitFlushed();
 
  private:
   bool open_ = true;

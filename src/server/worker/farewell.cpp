@@ -54,7 +54,7 @@ void SayFarewell(int, Datum) {
     pg::Call([] { AbortOutOfAnyTransaction(); });
     pg::Transaction transaction;
     if (LockExtensionNow()) {
-      if (ended_by_postmaster != 0) {
+      if (ended_by_postmaster != 0 || pg::Deadline::EndedLate()) {
         ForgetInFlight();
       } else {
         BookIgnored(ignored_ms);

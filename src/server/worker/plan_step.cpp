@@ -12,6 +12,11 @@
 #include "server/pg/spi.h"
 
 namespace mend::worker {
+namespace {
+
+constexpr int64_t kRowsOfLongProof = 256;
+
+}  // namespace
 
 // Drift that is open and not decided in this round already. What only waits (for a foreign key's
 // target, a partition) is no matter for a planner.
@@ -19,6 +24,7 @@ drift::DriftSet PlanStep::ToPlan() {
   apply::DriftBook book(round_.target);
   drift::DriftSet drifts;
   for (const drift::Drift& drift : book.drifts()) {
+    most_rows_ = std::max(most_rows_, drift.row_count);
     if (round_.Decided(drift)) {
       continue;
     }
@@ -187,6 +193,11 @@ void PlanStep::ExplainTypeLocks() {
 // Trims the patch to what helps, and makes it ready to be recorded.
 std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,
                                          const std::optional<claude::Answer>& answer) {
+  // A proof of many rows takes long, and is to hold no lock of the round's beginning meanwhile.
+  if (most_rows_ > kRowsOfLongProof) {
+    round_.shared->CommitUnflushed();
+    round_.shared->Join();
+  }
   Planned planned;
   std::optional<apply::Proof> guessed = round_.guess ? round_.guess->Of(*target_, patch) : std::nullopt;
   planned.proof = guessed ? std::move(*guessed) : apply::Prove(*target_, patch, apply::Evidence::Queue);

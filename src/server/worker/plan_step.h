@@ -60,6 +60,7 @@ class PlanStep {
   RoundState& round_;
   std::shared_ptr<const ingest::Target> target_;
   plan::Shape shape_;
+  int64_t most_rows_ = 0;  // that a drift of the table has shown
   bool type_locks_explained_ = false;
   std::optional<std::vector<std::string>> publications_;  // of the table, once asked for
   std::optional<plan::Patch> answered_;  // what Claude proposes, as read here

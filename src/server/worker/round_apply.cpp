@@ -198,7 +198,7 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
     const pg::Stopwatch took;
     round->shared->Join();
     apply::NoteInFlight(round->target, samples.ids());
-    round->shared->Commit();
+    round->shared->CommitFlushed();
     RoundState after = *round;
     const auto before_commit = [&](const apply::ReplayCounts& counts) {
       TakeApplied(&after, record, covered, counts);

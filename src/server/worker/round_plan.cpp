@@ -65,6 +65,7 @@ void PlanAndApply(RoundState* round) {
   if (question) {
     round->shared->Commit();
     answer = claude::Ask(*question, access, PulseOf(round->target));
+    round->patches_wait = true;  // somebody may have proposed one meanwhile
     planned = PlanOnce(round, access, answer, &question, &record, &proof, &covered);
   }
   if (planned) {

@@ -27,6 +27,13 @@ void SharedTransaction::Commit() {
   }
 }
 
+void SharedTransaction::CommitFlushed() {
+  if (transaction_) {
+    transaction_->CommitFlushed();
+    transaction_.reset();
+  }
+}
+
 void SharedTransaction::CommitUnflushed() {
   if (transaction_) {
     transaction_->CommitUnflushed();

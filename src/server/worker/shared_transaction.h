@@ -19,6 +19,8 @@ class SharedTransaction {
   void Leave();
   // Before anything is waited for, and before what must be a transaction of its own. Nothing when none is open.
   void Commit();
+  // The same, and on disk in any case: before rows are touched that it says are in flight.
+  void CommitFlushed();
   // The same for what is done again when a crash undoes it.
   void CommitUnflushed();
   bool open() const { return transaction_.has_value(); }
