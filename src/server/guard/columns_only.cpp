@@ -16,10 +16,16 @@ bool IsConstant(const Node* node) {
   return node != nullptr && IsA(node, A_Const);
 }
 
+bool IsBuiltIn(const TypeName* name) {
+  const Oid type = LookupTypeNameOid(nullptr, name, true);
+  return type != InvalidOid && type < FirstNormalObjectId;
+}
+
+constexpr const char* kForeignType = "a column of a type that is not built in";
+
 const char* WhyNotAdd(const ColumnDef* column) {
-  const Oid type = LookupTypeNameOid(nullptr, column->typeName, true);
-  if (type == InvalidOid || type >= FirstNormalObjectId) {
-    return "a column of a type that is not built in";
+  if (!IsBuiltIn(column->typeName)) {
+    return kForeignType;
   }
   const ListCell* cell;
   foreach (cell, column->constraints) {
@@ -31,14 +37,23 @@ const char* WhyNotAdd(const ColumnDef* column) {
   return nullptr;
 }
 
+const char* WhyNotRetype(const ColumnDef* column) {
+  if (!IsBuiltIn(column->typeName)) {
+    return kForeignType;
+  }
+  const Node* node = column->raw_default;
+  for (; node != nullptr && IsA(node, TypeCast); node = reinterpret_cast<const TypeCast*>(node)->arg) {
+    if (!IsBuiltIn(reinterpret_cast<const TypeCast*>(node)->typeName)) {
+      return kForeignType;
+    }
+  }
+  return node == nullptr || IsA(node, ColumnRef) ? nullptr : "to compute a column's values";
+}
+
 const char* WhyNotDo(const AlterTableCmd* command) {
   switch (command->subtype) {
     case AT_AddColumn: return WhyNotAdd(castNode(ColumnDef, command->def));
-    case AT_AlterColumnType: {
-      const Node* expression = castNode(ColumnDef, command->def)->raw_default;
-      const Node* cast = Innermost(expression);
-      return cast == nullptr || IsA(cast, ColumnRef) ? nullptr : "to compute a column's values";
-    }
+    case AT_AlterColumnType: return WhyNotRetype(castNode(ColumnDef, command->def));
     case AT_DropColumn: return command->behavior == DROP_CASCADE ? "to drop what depends on a column" : nullptr;
     case AT_ColumnDefault:
     case AT_DropNotNull:
