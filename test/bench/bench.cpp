@@ -524,6 +524,7 @@ void DriftsOf(int together, const char* what) {
 
 void DriftGroup() {
   Connection connection;
+  connection.Run("LOAD 'pg_mend'");  // its settings are known to a session that has
   connection.Run("ALTER SYSTEM SET mend.patches_per_hour = 100000");
   connection.Run("ALTER SYSTEM SET mend.max_columns = 1600");
   connection.Run("SELECT pg_reload_conf()");
