@@ -91,7 +91,8 @@ INSERT INTO hostile (ddl) VALUES
     ('ALTER TABLE boxed ADD COLUMN x regress_domain DEFAULT ''1'''), ('ALTER TABLE boxed ADD COLUMN x neighbour[]'),
     ('ALTER TABLE boxed ALTER COLUMN note TYPE text USING pg_read_file(''postgresql.conf'')'),
     ('ALTER TABLE boxed ALTER COLUMN note TYPE bigint USING nextval(''loose'')'), ('ALTER TABLE boxed ALTER COLUMN note TYPE text USING note || name'),
-    ('ALTER TABLE public.boxed ALTER COLUMN qty TYPE public.regress_domain'), ('ALTER TABLE public.boxed ALTER COLUMN qty TYPE bigint USING (qty::public.regress_domain)::bigint');
+    ('ALTER TABLE public.boxed ALTER COLUMN qty TYPE public.regress_domain'), ('ALTER TABLE public.boxed ALTER COLUMN qty TYPE bigint USING (qty::public.regress_domain)::bigint'),
+    ('ALTER TABLE public.boxed ADD COLUMN x int DEFAULT 5::public.regress_domain');
 CREATE TEMP TABLE answers AS SELECT h.id, h.ddl, probe_sandbox('boxed', h.ddl) AS answer FROM hostile h ORDER BY h.id;
 SELECT count(*) AS tried, count(*) FILTER (WHERE answer = 'done') AS done FROM answers;
 SELECT ddl, answer FROM answers WHERE answer NOT LIKE '42501 pg_mend: the sandbox refuses%' ORDER BY id;

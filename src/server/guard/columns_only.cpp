@@ -3,9 +3,14 @@
 namespace mend::guard {
 namespace {
 
-// Past any casts.
+bool IsBuiltIn(const TypeName* name) {
+  const Oid type = LookupTypeNameOid(nullptr, name, true);
+  return type != InvalidOid && type < FirstNormalObjectId;
+}
+
+// Past casts to built-in types: any other may run code of its own.
 const Node* Innermost(const Node* node) {
-  while (node != nullptr && IsA(node, TypeCast)) {
+  while (node != nullptr && IsA(node, TypeCast) && IsBuiltIn(reinterpret_cast<const TypeCast*>(node)->typeName)) {
     node = reinterpret_cast<const TypeCast*>(node)->arg;
   }
   return node;
@@ -14,11 +19,6 @@ const Node* Innermost(const Node* node) {
 bool IsConstant(const Node* node) {
   node = Innermost(node);
   return node != nullptr && IsA(node, A_Const);
-}
-
-bool IsBuiltIn(const TypeName* name) {
-  const Oid type = LookupTypeNameOid(nullptr, name, true);
-  return type != InvalidOid && type < FirstNormalObjectId;
 }
 
 constexpr const char* kForeignType = "a column of a type that is not built in";
@@ -41,12 +41,7 @@ const char* WhyNotRetype(const ColumnDef* column) {
   if (!IsBuiltIn(column->typeName)) {
     return kForeignType;
   }
-  const Node* node = column->raw_default;
-  for (; node != nullptr && IsA(node, TypeCast); node = reinterpret_cast<const TypeCast*>(node)->arg) {
-    if (!IsBuiltIn(reinterpret_cast<const TypeCast*>(node)->typeName)) {
-      return kForeignType;
-    }
-  }
+  const Node* node = Innermost(column->raw_default);
   return node == nullptr || IsA(node, ColumnRef) ? nullptr : "to compute a column's values";
 }
 
