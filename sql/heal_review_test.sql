@@ -221,8 +221,11 @@ SELECT field, kind, state, regexp_replace(reason, '\d+', 'N') AS reason FROM men
 -- A patch whose table was changed meanwhile, or whose terms no longer allow it.
 SELECT healing_insert('m', '{"id": 4, "late": 1}');
 CALL mend.wait_idle('m');
+-- In one transaction: no worker is to see the terms before the approval.
+BEGIN;
 SELECT mend.configure('m', allow => '{widen_type}');
 SELECT mend.approve(last_of('m'));
+COMMIT;
 CALL mend.wait_idle('m');
 SELECT state, reason FROM patches WHERE target = 'm' AND ddl LIKE '%late%';
 SELECT * FROM dead WHERE target = 'm';

@@ -73,7 +73,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.lineage_namespace()', '{}'),
     ('function', 'mend.message(mend.outbox)', '{}'),
     ('function', 'mend.message_body(mend.outbox,text)', '{}'),
-    ('function', 'mend.message_not_sent(bigint,text,bigint,boolean)', '{}'),
+    ('function', 'mend.message_not_sent(bigint,integer,text,bigint,boolean)', '{}'),
     ('function', 'mend.message_sent(bigint)', '{}'),
     ('function', 'mend.migration(bigint)', '{admin,agent}'),
     ('function', 'mend.migrations(timestamp with time zone)', '{admin,agent}'),

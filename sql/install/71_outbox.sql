@@ -136,7 +136,8 @@ $$;
 COMMENT ON FUNCTION mend.message_sent(bigint) IS 'Internal: a message has arrived';
 REVOKE ALL ON FUNCTION mend.message_sent(bigint) FROM PUBLIC;
 
-CREATE FUNCTION mend.message_not_sent(id bigint, error text, wait_ms bigint, give_up boolean) RETURNS void
+-- Only the try that was taken last has a say: an answer that comes after its minute must not raise the dead.
+CREATE FUNCTION mend.message_not_sent(id bigint, tries int, error text, wait_ms bigint, give_up boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     news mend.outbox;
@@ -144,14 +145,14 @@ BEGIN
     UPDATE mend.outbox o
     SET last_error = error, next_try = clock_timestamp() + wait_ms * interval '1 millisecond',
         state = CASE WHEN give_up THEN 'dead' ELSE 'pending' END
-    WHERE o.id = message_not_sent.id RETURNING * INTO news;
-    IF give_up THEN
+    WHERE o.id = message_not_sent.id AND o.tries = message_not_sent.tries AND o.state = 'pending' RETURNING * INTO news;
+    IF FOUND AND give_up THEN
         INSERT INTO mend.events (kind, target_name, patch_id, actor, detail)
         VALUES ('message_lost', news.target_name, news.patch_id, 'pg_mend',
                 jsonb_build_object('channel', news.channel, 'message', news.kind, 'tries', news.tries, 'error', error));
     END IF;
 END
 $$;
-COMMENT ON FUNCTION mend.message_not_sent(bigint, text, bigint, boolean) IS
+COMMENT ON FUNCTION mend.message_not_sent(bigint, int, text, bigint, boolean) IS
     'Internal: a message has not arrived: it is tried again later, or given up';
-REVOKE ALL ON FUNCTION mend.message_not_sent(bigint, text, bigint, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION mend.message_not_sent(bigint, int, text, bigint, boolean) FROM PUBLIC;

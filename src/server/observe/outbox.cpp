@@ -106,8 +106,8 @@ bool Settle(const Message& message, const net::Outcome& outcome) {
       pause = std::clamp(net::RetryAfterMs(response->headers, NowMs()).value_or(pause), pause, kLongestPauseMs);
     }
     const bool refused = response != nullptr && IsRefusal(response->status);
-    pg::KeepBooks("SELECT mend.message_not_sent($1, $2, $3, $4)",
-                  {pg::Int8(message.id), pg::Text(why), pg::Int8(pause),
+    pg::KeepBooks("SELECT mend.message_not_sent($1, $2, $3, $4, $5)",
+                  {pg::Int8(message.id), pg::Int4(message.tries), pg::Text(why), pg::Int8(pause),
                    pg::Bool(message.tries >= (refused ? kRefusedTries : kTries))});
   }
   transaction.Commit();
