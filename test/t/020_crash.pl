@@ -57,16 +57,17 @@ sub offer
 
 sub answers { return $node->poll_query_until('postgres', 'SELECT true') }
 
-# Waits until a worker heals, and a little longer at random; returns its pid.
+# Waits until a worker heals, and a little longer at random; returns its pid. More is offered with every try, so that one is
+# met at it however slow this session is.
 sub healing_worker
 {
 	my $pid;
-	for (1 .. 200)
+	for my $try (1 .. 200)
 	{
 		$node->psql('postgres', "CALL mend.wait_idle(timeout => '0 s')");
 		$pid = $node->safe_psql('postgres', "SELECT pid FROM mend.workers() WHERE state = 'healing' ORDER BY random() LIMIT 1");
 		last if $pid;
-		offer(20) if $node->safe_psql('postgres', 'SELECT count(*) FROM mend.queue') == 0;
+		offer(20 + 5 * $try) if $node->safe_psql('postgres', 'SELECT count(*) FROM mend.queue') == 0;
 	}
 	usleep(int(rand(300_000)));
 	return $pid || die 'no worker heals';

@@ -59,7 +59,7 @@ sub restore
 sub ids_in { my ($target, $database, $from, $where) = @_; return $target->safe_psql($database, "SELECT string_agg(payload::jsonb ->> 'id', ',' ORDER BY id) FROM mend.$from WHERE " . ($where // 'true')) }
 
 my $other = PostgreSQL::Test::Cluster->new('other');
-$other->init;
+$other->init(@initdb);
 $other->append_conf('postgresql.conf', "fsync = off\nmend.idle_exit = '1h'");
 $other->start;
 # Alice has another OID here, and Bob's old one is Mallory's.

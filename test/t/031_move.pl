@@ -66,7 +66,7 @@ my $before = $standby->safe_psql('postgres', $books);
 my $next = $standby->safe_psql('postgres', 'SELECT last_value FROM mend.queue_id_seq');
 $standby->stop;
 my $new = PostgreSQL::Test::Cluster->new('new');
-$new->init;
+$new->init(@initdb);
 $new->append_conf('postgresql.conf', "fsync = off\nmax_prepared_transactions = 4\nshared_preload_libraries = 'pg_mend'");
 chomp(my $bin = `pg_config --bindir`);
 $bin = (glob '/usr/lib/postgresql/*/bin')[-1] unless -x "$bin/pg_upgrade";

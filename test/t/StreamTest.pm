@@ -4,6 +4,8 @@ use strict;
 use warnings;
 use Exporter 'import';
 use FindBin;
+use lib $FindBin::RealBin;
+use MendTest '@initdb';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -16,7 +18,7 @@ my $sql = "$FindBin::Bin/../../scripts/sql";
 sub start_node {
     my ($name, @settings) = @_;
     my $node = PostgreSQL::Test::Cluster->new($name);
-    $node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+    $node->init(@initdb);
     $node->append_conf('postgresql.conf', join("\n", 'max_worker_processes = 16', @settings, ''));
     $node->start;
     $node->safe_psql('postgres', 'CREATE EXTENSION pg_mend');
