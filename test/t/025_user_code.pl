@@ -122,6 +122,34 @@ is(query("SELECT string_agg(DISTINCT failures || ' ' || (pause > least(300, 2 ^ 
 is(query("SELECT failures, last_error FROM mend.progress WHERE target = 'deaf_domain'::regclass"), '0|', 'a round that goes well ends the count');
 query('DROP TRIGGER note_pause ON mend.progress');
 
+# One that is not deaf, but has no end, is cancelled: the row is tried alone from then on, and is a dead letter the third time.
+query(q{
+	CREATE FUNCTION endless(n int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN IF n = 2 AND in_worker() THEN PERFORM pg_sleep(1e6); END IF; RETURN true; END $$;
+	CREATE DOMAIN endless_number AS int CHECK (endless(VALUE));
+	CREATE TABLE endless_domain (id int, n endless_number);
+	SELECT mend.enroll('endless_domain')});
+query(q{SELECT healing_load('endless_domain', string_agg(format('{"id": %s, "n": %s, "extra": 1}', n, n), E'\n')) FROM generate_series(1, 3) n});
+ok(poll(sub { query("SELECT reason FROM mend.status WHERE target = 'endless_domain'::regclass") eq
+	'the last heal round ended in an error: 57014: a domain of the table took longer than mend.batch_timeout (500 ms) while rows were profiled: the others wait' }), 'a domain without an end has its table rest');
+ok(poll(sub { books('endless_domain') eq '2/2|0|1|idle' }), 'the row that it is at is put aside, and the others land') or diag(books('endless_domain'));
+is(query("SELECT payload::jsonb ->> 'n', sqlstate, reason FROM mend.dead_letters WHERE target = 'endless_domain'::regclass"),
+	'2|57014|a trigger or constraint took longer with it than mend.batch_timeout (500 ms), tried 3 times', 'which says why');
+
+# One row that eats up the cancel, and goes on, before one that would have heeded it: the second is at hand when the worker ends, and
+# not to blame for that. Tried alone it is cancelled.
+query(q{
+	CREATE FUNCTION shared(n int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		IF n = 1 AND in_worker() THEN BEGIN PERFORM pg_sleep(1e6); EXCEPTION WHEN query_canceled THEN NULL; END; END IF;
+		IF n = 2 AND in_worker() THEN PERFORM pg_sleep(1e6); END IF;
+		RETURN true; END $$;
+	CREATE DOMAIN shared_number AS int CHECK (shared(VALUE));
+	CREATE TABLE shared_limit (id int, n shared_number);
+	SELECT mend.enroll('shared_limit')});
+query(q{SELECT healing_load('shared_limit', string_agg(format('{"id": %s, "n": %s, "extra": 1}', n, n), E'\n')) FROM generate_series(1, 3) n});
+ok(poll(sub { books('shared_limit') eq '2/2|0|1|idle' }), 'a row that takes the cancel of another does not end it for good') or diag(books('shared_limit'));
+is(query("SELECT payload::jsonb ->> 'n', reason ~ '^a trigger or constraint took longer' FROM mend.dead_letters WHERE target = 'shared_limit'::regclass"), '2|t',
+	'but for what it does alone');
+
 # Nor is a row to blame for what does so while the table is rewritten: the patch is, and goes before a person.
 my $deaf_loop = 'LOOP BEGIN LOOP n := n; END LOOP; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;';
 query(qq{

@@ -1,23 +1,22 @@
 #include "server/apply/evaluate_row.h"
 
-#include <exception>
-
 #include "server/apply/at_work.h"
+#include "server/apply/fates.h"
 #include "server/pg/deadline.h"
 
 namespace mend::apply {
 namespace {
 
-// A row under evaluation. One with which a worker went down before has the whole of a deadline to itself: if it goes down once
-// more, that row was alone.
+// A row under evaluation. One with which a worker went down before, or a deadline passed, has the whole of a deadline to itself:
+// if that happens once more, the row was alone.
 class Judging {
  public:
   explicit Judging(const QueuedRow& row)
-      : at_work_(AtWork::On::Row, row.id), suspect_(row.crashes > 0), exceptions_(std::uncaught_exceptions()) {
+      : at_work_(AtWork::On::Row, row.id), suspect_(row.crashes > 0 || row.sqlstate == kSlowState) {
     Restart();
   }
   ~Judging() {
-    if (std::uncaught_exceptions() == exceptions_) {
+    if (!at_work_.Failed()) {
       Restart();
     }
   }
@@ -33,7 +32,6 @@ class Judging {
 
   AtWork at_work_;
   bool suspect_;
-  int exceptions_;
 };
 
 }  // namespace

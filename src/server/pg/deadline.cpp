@@ -10,6 +10,7 @@ namespace {
 constexpr int kLongestGraceMs = 5000;
 
 int limit_ms = 0;
+TimestampTz armed_at = 0;
 volatile sig_atomic_t ignored = 0;
 bool running = false;
 bool ended_late = false;
@@ -26,6 +27,7 @@ TimeoutId Last() {
 }
 
 void Arm() {
+  armed_at = GetCurrentTimestamp();
   enable_timeout_after(STATEMENT_TIMEOUT, limit_ms);
   enable_timeout_after(Last(), limit_ms + std::min(limit_ms, kLongestGraceMs));
 }
@@ -63,6 +65,10 @@ void Deadline::Restart() {
     TakeBackCancel();
     Call(Arm);
   }
+}
+
+bool Deadline::Stopped(const Error& error) {
+  return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && TimestampDifferenceExceeds(armed_at, GetCurrentTimestamp(), limit_ms);
 }
 
 bool Deadline::EndedLate() { return ended_late; }
