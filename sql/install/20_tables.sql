@@ -92,7 +92,7 @@ COMMENT ON COLUMN mend.queue.field IS 'The first field that did not fit; null wh
 COMMENT ON COLUMN mend.queue.fields IS 'Every field that did not fit';
 COMMENT ON COLUMN mend.queue.context IS 'The session settings that INSERT depends on';
 COMMENT ON COLUMN mend.queue.attempts IS 'How often the payload was tried again';
-COMMENT ON COLUMN mend.queue.crashes IS 'How often the worker went down while it replayed the payload';
+COMMENT ON COLUMN mend.queue.crashes IS 'How often the worker went down while it judged or replayed the payload';
 COMMENT ON COLUMN mend.queue.not_before IS 'When it is next tried, if it waits for a back-off';
 COMMENT ON COLUMN mend.queue.patch_id IS 'The patch after which it was last tried; a second failure makes a dead letter';
 COMMENT ON COLUMN mend.queue.xid IS 'The transaction that queued it: sequence order is not commit order';
