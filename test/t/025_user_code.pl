@@ -117,7 +117,7 @@ my $deaf = q{the last heal round ended in an error: 57014: a trigger or constrai
 ok(poll(sub { query("SELECT state, queued, reason FROM mend.status WHERE target = 'deaf_domain'::regclass") eq "waiting|3|$deaf" }), 'a domain that is deaf has its table rest');
 ok(poll(sub { books('deaf_domain') eq '2/2|0|1|idle' }), 'the row that is to blame is put aside, and the others land') or diag(books('deaf_domain'));
 is(query("SELECT payload::jsonb ->> 'n', reason ~ '^quarantined: ' FROM mend.dead_letters WHERE target = 'deaf_domain'::regclass"), '2|t', 'and it is the right one');
-is(query("SELECT string_agg(DISTINCT failures || ' ' || (pause > least(300, 2 ^ (failures - 1)) * interval '0.9 s')::text, ', '), count(DISTINCT worker) FROM pauses"),
+is(query("SELECT string_agg(DISTINCT failures || ' ' || (pause > least(300, 2 ^ (failures - 1)) * interval '0.5 s')::text, ', '), count(DISTINCT worker) FROM pauses"),
 	'1 true, 2 true|2', 'it took two workers, and the pause grew');
 is(query("SELECT failures, last_error FROM mend.progress WHERE target = 'deaf_domain'::regclass"), '0|', 'a round that goes well ends the count');
 query('DROP TRIGGER note_pause ON mend.progress');
