@@ -92,7 +92,7 @@ COMMENT ON COLUMN mend.queue.field IS 'The first field that did not fit; null wh
 COMMENT ON COLUMN mend.queue.fields IS 'Every field that did not fit';
 COMMENT ON COLUMN mend.queue.context IS 'The session settings that INSERT depends on';
 COMMENT ON COLUMN mend.queue.attempts IS 'How often the payload was tried again';
-COMMENT ON COLUMN mend.queue.crashes IS 'How often the worker went down while it replayed the payload';
+COMMENT ON COLUMN mend.queue.crashes IS 'How often the worker went down while it judged or replayed the payload';
 COMMENT ON COLUMN mend.queue.not_before IS 'When it is next tried, if it waits for a back-off';
 COMMENT ON COLUMN mend.queue.patch_id IS 'The patch after which it was last tried; a second failure makes a dead letter';
 COMMENT ON COLUMN mend.queue.xid IS 'The transaction that queued it: sequence order is not commit order';
@@ -280,7 +280,8 @@ CREATE TABLE mend.progress (
     waits_for  text,
     unrecorded bigint NOT NULL DEFAULT 0,
     last_heal  timestamptz,
-    last_error text
+    last_error text,
+    failures   int NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE mend.progress IS 'How far the worker is with each table';
 COMMENT ON COLUMN mend.progress.target IS 'The landing table';
@@ -294,13 +295,14 @@ COMMENT ON COLUMN mend.progress.breaker_until IS 'Until when the breaker keeps t
 COMMENT ON COLUMN mend.progress.breaker_reset IS 'When mend.reset_breaker() was last called: patches before it do not count';
 COMMENT ON COLUMN mend.progress.breaker_tries IS 'How often in a row the breaker has opened: each time for longer';
 COMMENT ON COLUMN mend.progress.low_id IS 'No queued row of the table has a lower id: looking does not scan the dead';
-COMMENT ON COLUMN mend.progress.in_flight IS 'Ids of the rows that are being replayed: what a crash leaves here is tried alone';
+COMMENT ON COLUMN mend.progress.in_flight IS 'Ids of the rows that are being replayed, or of the one with whose profile a worker went down: what a crash leaves here is tried alone';
 COMMENT ON COLUMN mend.progress.lock_tries IS 'How often in a row the lock on the table was not to be had';
 COMMENT ON COLUMN mend.progress.lock_until IS 'Until when the lock is not tried for again';
 COMMENT ON COLUMN mend.progress.waits_for IS 'The question, another table''s too, after whose answer this table is looked at again';
 COMMENT ON COLUMN mend.progress.unrecorded IS 'How often a payload showed a new field for which mend.drifts had no room: such rows wait, and are profiled anew when there is';
 COMMENT ON COLUMN mend.progress.last_heal IS 'When a patch was last applied';
 COMMENT ON COLUMN mend.progress.last_error IS 'The last error of a round';
+COMMENT ON COLUMN mend.progress.failures IS 'How many rounds in a row have ended in an error: the pauses grow with them';
 
 -- One row: whether healing is switched on in this database.
 CREATE TABLE mend.control (

@@ -122,6 +122,28 @@ query("CALL mend.wait_idle('slow')");
 is(query('SELECT count(*) FROM slow'), '1', 'approved, it heals');
 query('ALTER DATABASE postgres RESET mend.max_lock_hold');
 
+# A long proof holds nothing of what the round began with: here, one that waits in a domain's CHECK.
+query(q{
+	CREATE FUNCTION in_worker() RETURNS boolean LANGUAGE sql AS $$ SELECT backend_type = 'pg_mend worker' FROM pg_stat_activity WHERE pid = pg_backend_pid() $$;
+	CREATE FUNCTION waits(n int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		IF in_worker() THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN true; END $$;
+	CREATE DOMAIN waiting_number AS int CHECK (waits(VALUE))});
+table_named('long', ', n waiting_number');
+query("SELECT mend.configure('long', mode => 'review')");
+query(q{SELECT healing_load('long', string_agg(format('{"id": %s, "n": 1, "extra": 1}', n), E'\n')) FROM generate_series(1, 300) n});
+query("CALL mend.wait_idle('long')");
+is(query("SELECT state, queued FROM mend.status WHERE target = 'long'::regclass"), 'review|300', 'three hundred rows wait');
+query("ALTER DATABASE postgres SET mend.lock_timeout = '60s'");
+$holder->query_safe('BEGIN; SELECT pg_advisory_xact_lock(1)');
+# All rows have been profiled: what comes upon them next is the proof.
+query("SELECT mend.configure('long', mode => 'auto')");
+ok($node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_mend worker' AND wait_event = 'advisory')"), 'a proof of them takes long');
+is(query("SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.backend_type = 'pg_mend worker' AND l.locktype = 'transactionid'"), '0',
+	'it has written nothing that others would wait for');
+$holder->query_safe('COMMIT');
+query("ALTER DATABASE postgres RESET mend.lock_timeout");
+query('CALL mend.wait_idle()');
+
 # A transaction that queued early and commits late is never missed. Its row is put into the queue by hand, since
 # healing_insert() also locks the table against ALTER until the end of the transaction.
 table_named('late');

@@ -98,19 +98,82 @@ for my $case ([ 'deaf', 50, 'BEFORE INSERT' ], [ 'deaf_first', 1, 'BEFORE INSERT
 		"$id|quarantined: the worker or the server went down twice while this payload was replayed", "$table: which is put aside");
 	is(query("SELECT detail FROM mend.events WHERE target_name = 'public.$table' AND kind = 'round_failed' LIMIT 1"), '{"sqlstate": "57014"}', "$table: there is an event of it");
 }
-# No row is to blame for a domain that does so while rows are profiled: the table rests.
+# A domain that does so while rows are profiled, in the worker alone: the row that was judged when a worker ended for the second time
+# is put aside, the others land, and the pauses of the table grow as after any error. Nothing is marked before: the second row of
+# three shows that it is the right one.
 query(qq{
-	CREATE TABLE deaf_domain (id int, n int);
-	CREATE FUNCTION deaf(n int) RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN
-		IF (SELECT backend_type FROM pg_stat_activity WHERE pid = pg_backend_pid()) = 'pg_mend worker' THEN $stubborn END IF; RETURN true; END \$\$;
+	CREATE FUNCTION in_worker() RETURNS boolean LANGUAGE sql AS \$\$ SELECT backend_type = 'pg_mend worker' FROM pg_stat_activity WHERE pid = pg_backend_pid() \$\$;
+	CREATE FUNCTION deaf(n int) RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN IF n = 2 AND in_worker() THEN $stubborn END IF; RETURN true; END \$\$;
 	CREATE DOMAIN deaf_number AS int CHECK (deaf(VALUE));
-	ALTER TABLE deaf_domain ALTER n TYPE deaf_number;
+	CREATE TABLE deaf_domain (id int, n deaf_number);
+	CREATE TABLE pauses (failures int, pause interval, in_flight int8multirange, worker int);
+	CREATE FUNCTION note_pause() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+		INSERT INTO public.pauses VALUES (NEW.failures, NEW.not_before - clock_timestamp(), NEW.in_flight, pg_backend_pid()); RETURN NULL; END \$\$;
+	CREATE TRIGGER note_pause AFTER INSERT OR UPDATE ON mend.progress FOR EACH ROW
+		WHEN (NEW.target = 'deaf_domain'::regclass AND NEW.last_error IS NOT NULL AND NEW.not_before > clock_timestamp()) EXECUTE FUNCTION note_pause();
 	SELECT mend.enroll('deaf_domain')});
-query(q{SELECT healing_insert('deaf_domain', '{"id": 1, "n": 1, "extra": 1}')});
+query(q{SELECT healing_load('deaf_domain', string_agg(format('{"id": %s, "n": %s, "extra": 1}', n, n), E'\n')) FROM generate_series(1, 3) n});
 my $deaf = q{the last heal round ended in an error: 57014: a trigger or constraint of the table was cancelled after 500 ms and went on: the worker ended itself};
-ok(poll(sub { query("SELECT state, queued, reason FROM mend.status WHERE target = 'deaf_domain'::regclass") eq "waiting|1|$deaf" }), 'a domain that is deaf has its table rest');
-query('ALTER DOMAIN deaf_number DROP CONSTRAINT deaf_number_check');
-ok(poll(sub { books('deaf_domain') eq '1/1|0|0|idle' }), 'and heals by itself afterwards') or diag(books('deaf_domain'));
+ok(poll(sub { query("SELECT state, queued, reason FROM mend.status WHERE target = 'deaf_domain'::regclass") eq "waiting|3|$deaf" }), 'a domain that is deaf has its table rest');
+ok(poll(sub { books('deaf_domain') eq '2/2|0|1|idle' }), 'the row that is to blame is put aside, and the others land') or diag(books('deaf_domain'));
+is(query("SELECT payload::jsonb ->> 'n', reason ~ '^quarantined: ' FROM mend.dead_letters WHERE target = 'deaf_domain'::regclass"), '2|t', 'and it is the right one');
+is(query("SELECT string_agg(DISTINCT failures || ' ' || (pause > least(300, 2 ^ (failures - 1)) * interval '0.5 s')::text, ', '), count(DISTINCT worker) FROM pauses"),
+	'1 true, 2 true|2', 'it took two workers, and the pause grew');
+is(query("SELECT failures, last_error FROM mend.progress WHERE target = 'deaf_domain'::regclass"), '0|', 'a round that goes well ends the count');
+query('DROP TRIGGER note_pause ON mend.progress');
+
+# One that is not deaf, but has no end, is cancelled: the row is tried alone from then on, and is a dead letter the third time.
+query(q{
+	CREATE FUNCTION endless(n int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN IF n = 2 AND in_worker() THEN PERFORM pg_sleep(1e6); END IF; RETURN true; END $$;
+	CREATE DOMAIN endless_number AS int CHECK (endless(VALUE));
+	CREATE TABLE endless_domain (id int, n endless_number);
+	SELECT mend.enroll('endless_domain')});
+query(q{SELECT healing_load('endless_domain', string_agg(format('{"id": %s, "n": %s, "extra": 1}', n, n), E'\n')) FROM generate_series(1, 3) n});
+ok(poll(sub { query("SELECT reason FROM mend.status WHERE target = 'endless_domain'::regclass") eq
+	'the last heal round ended in an error: 57014: a domain of the table took longer than mend.batch_timeout (500 ms) while rows were profiled: the others wait' }), 'a domain without an end has its table rest');
+ok(poll(sub { books('endless_domain') eq '2/2|0|1|idle' }), 'the row that it is at is put aside, and the others land') or diag(books('endless_domain'));
+is(query("SELECT payload::jsonb ->> 'n', sqlstate, reason FROM mend.dead_letters WHERE target = 'endless_domain'::regclass"),
+	'2|57014|a trigger or constraint took longer with it than mend.batch_timeout (500 ms), tried 3 times', 'which says why');
+
+# One row that eats up the cancel, and goes on, before one that would have heeded it: the second is at hand when the worker ends, and
+# not to blame for that. Tried alone it is cancelled.
+query(q{
+	CREATE FUNCTION shared(n int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		IF n = 1 AND in_worker() THEN BEGIN PERFORM pg_sleep(1e6); EXCEPTION WHEN query_canceled THEN NULL; END; END IF;
+		IF n = 2 AND in_worker() THEN PERFORM pg_sleep(1e6); END IF;
+		RETURN true; END $$;
+	CREATE DOMAIN shared_number AS int CHECK (shared(VALUE));
+	CREATE TABLE shared_limit (id int, n shared_number);
+	SELECT mend.enroll('shared_limit')});
+query(q{SELECT healing_load('shared_limit', string_agg(format('{"id": %s, "n": %s, "extra": 1}', n, n), E'\n')) FROM generate_series(1, 3) n});
+ok(poll(sub { books('shared_limit') eq '2/2|0|1|idle' }), 'a row that takes the cancel of another does not end it for good') or diag(books('shared_limit'));
+is(query("SELECT payload::jsonb ->> 'n', reason ~ '^a trigger or constraint took longer' FROM mend.dead_letters WHERE target = 'shared_limit'::regclass"), '2|t',
+	'but for what it does alone');
+
+# Nor is a row to blame for what does so while the table is rewritten: the patch is, and goes before a person.
+my $deaf_loop = 'LOOP BEGIN LOOP n := n; END LOOP; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;';
+query(qq{
+	CREATE TABLE deaf_rewrite (id int, amount int);
+	CREATE FUNCTION deaf_key(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS \$\$ BEGIN
+		IF current_setting('application_name') = 'pg_mend worker' AND n = 0 THEN $deaf_loop END IF; RETURN n; END \$\$;
+	INSERT INTO deaf_rewrite VALUES (0, 1);
+	CREATE INDEX ON deaf_rewrite (deaf_key(id));
+	SELECT mend.enroll('deaf_rewrite')});
+query(q{SELECT healing_load('deaf_rewrite', string_agg(format('{"id": %s, "amount": 3000000000}', n), E'\n')) FROM generate_series(1, 3) n});
+my $to_review = q{patch \d+ waits for mend.approve\(\d+\): code of the table was cancelled after 500 ms of the change and went on, until the worker ended itself: mend that code and approve it again};
+ok(poll(sub { query("SELECT state, queued, dead_letters, reason FROM mend.status WHERE target = 'deaf_rewrite'::regclass") =~ /^review\|3\|0\|$to_review$/ }),
+	'a patch that the code of the table is deaf to goes before a person, and the rows wait') or diag(query("SELECT * FROM mend.status WHERE target = 'deaf_rewrite'::regclass"));
+is(query("SELECT count(*), max(crashes) FROM mend.queue WHERE target = 'deaf_rewrite'::regclass"), '3|0', 'it is held against none of them');
+query(qq{SELECT healing_load('deaf_rewrite', '{"id": 4, "amount": 3000000000}\n{"id": 5, "amount": 1, "extra": 1}')});
+ok(poll(sub { query("SELECT count(*) FROM mend.patches WHERE target = 'deaf_rewrite'::regclass AND state = 'applied'") eq '1' }), 'a column is added meanwhile');
+query("CALL mend.wait_idle('deaf_rewrite')");
+is(query("SELECT string_agg(state || ' ' || (ddl ~ 'TYPE')::text, ', ' ORDER BY id) FROM mend.patches WHERE target = 'deaf_rewrite'::regclass"), 'proposed true, applied false',
+	'and what waits for a person is not tried again for new rows');
+like(query("SELECT state, queued, dead_letters, reason FROM mend.status WHERE target = 'deaf_rewrite'::regclass"), qr/^review\|4\|0\|$to_review$/, 'nor forgotten');
+query('CREATE OR REPLACE FUNCTION deaf_key(n int) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT n $$');
+query("SELECT mend.approve(id) FROM mend.patches WHERE target = 'deaf_rewrite'::regclass AND state = 'proposed'");
+query("CALL mend.wait_idle('deaf_rewrite')");
+is(books('deaf_rewrite'), '6/6|0|0|idle', 'approved when that code is mended, it heals');
 
 # Slow, and no more than that: fewer rows at a time.
 table_that('slow', 'PERFORM pg_sleep(0.05);');

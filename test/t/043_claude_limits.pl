@@ -50,6 +50,20 @@ sql($node, q{SELECT mend.configure('paused', 'auto')});
 heal($node);
 is(sql($node, 'SELECT amount FROM paused'), '1 USD', 'and is healed when the pause ends');
 
+# What a person proposes while Claude is asked comes before the answer.
+sql($node, q{CREATE TABLE meanwhile (id int, amount integer, of_meanwhile int); SELECT mend.enroll('meanwhile')});
+kill 'STOP', $stand_in->{pid};
+sql($node, q{SELECT healing_insert('meanwhile', '{"id": 1, "amount": "1 USD"}')});
+ok($node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%asking%public.meanwhile%' AND backend_type = 'pg_mend worker')}), 'Claude is asked');
+my $proposed = sql($node, q{SELECT mend.propose('meanwhile', 'ALTER TABLE meanwhile ALTER COLUMN amount TYPE text')});
+kill 'CONT', $stand_in->{pid};
+sql($node, q{CALL mend.wait_idle('meanwhile')});
+is(sql($node, q{SELECT id, state FROM mend.patches WHERE target = 'meanwhile'::regclass AND state <> 'refused'}), "$proposed|proposed", 'what was proposed meanwhile is not passed over');
+is(sql($node, q{SELECT state, queued, reason FROM mend.status WHERE target = 'meanwhile'::regclass}), "review|1|patch $proposed waits for mend.approve($proposed)", 'and waits for a decision');
+sql($node, "SELECT mend.approve($proposed)");
+heal($node);
+is(sql($node, 'SELECT amount FROM meanwhile'), '1 USD', 'approved, it heals');
+
 # ---- Back-off survives a restart.
 sql($node, q{CREATE TABLE backoff (id int, amount integer, of_backoff int); SELECT mend.enroll('backoff')});
 script_is($stand_in, '401');

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/plan/fingerprint.h"
+#include "server/apply/at_work.h"
 #include "server/apply/origin.h"
 #include "server/apply/submitter.h"
 #include "server/guard/healer.h"
@@ -34,6 +35,7 @@ void RecordApplied(const ingest::Target& target, const PatchRecord& record) {
   // Of a table that has changed, what the worker itself proposed is planned anew.
   pg::KeepBooks(
       "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
+      "AND decided_at IS NULL "
       // Not one that somebody is deciding on: we hold the table's lock, and must not wait for people.
       "FOR UPDATE SKIP LOCKED) "
       "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s WHERE p.id = s.id",
@@ -188,6 +190,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     return application;
   }
   if (!record.ddl.empty()) {
+    const AtWork altering(AtWork::On::Patch, record.id);
     if (std::optional<std::string> unfit = AlterUnderLock(*target, record.ddl)) {
       application.result = Application::Result::Unfit;
       application.reason = *unfit;

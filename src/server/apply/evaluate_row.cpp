@@ -1,6 +1,40 @@
 #include "server/apply/evaluate_row.h"
 
+#include "server/apply/at_work.h"
+#include "server/apply/fates.h"
+#include "server/pg/deadline.h"
+
 namespace mend::apply {
+namespace {
+
+// A row under evaluation. One with which a worker went down before, or a deadline passed, has the whole of a deadline to itself:
+// if that happens once more, the row was alone.
+class Judging {
+ public:
+  explicit Judging(const QueuedRow& row)
+      : at_work_(AtWork::On::Row, row.id), suspect_(row.crashes > 0 || row.sqlstate == kSlowState) {
+    Restart();
+  }
+  ~Judging() {
+    if (!at_work_.Failed()) {
+      Restart();
+    }
+  }
+  Judging(const Judging&) = delete;
+  Judging& operator=(const Judging&) = delete;
+
+ private:
+  void Restart() const {
+    if (suspect_) {
+      pg::Deadline::Restart();
+    }
+  }
+
+  AtWork at_work_;
+  bool suspect_;
+};
+
+}  // namespace
 
 void RowContext::Enter(std::string_view context) {
   if (entered_ && json_ == context) {
@@ -71,6 +105,7 @@ void RowEvaluator::RecallMissing(const QueuedRow& row) {
 }
 
 const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {
+  const Judging judging(row);
   misfits_.clear();
   readable_ = Read(row);
   return readable_ ? Convert(document_, row) : misfits_;
@@ -78,6 +113,7 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {
 
 const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const QueuedRow& row,
                                                               const std::vector<char>& columns) {
+  const Judging judging(row);
   misfits_.clear();
   if (!other.readable_) {
     misfits_ = other.misfits_;

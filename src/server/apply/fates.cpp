@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/heal/breaker.h"
+#include "server/pg/settings.h"
 #include "server/pg/spi.h"
 
 namespace mend::apply {
@@ -52,6 +53,20 @@ void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least
       "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
       {pg::Int8(row.id), pg::Int8(std::max(heal::BackoffMs(row.attempts + 1), at_least_ms)), pg::Text(drift::Name(misfit.kind)),
        pg::Text(misfit.field), pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
+}
+
+void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts* counts) {
+  const std::string limit = "mend.batch_timeout (" + std::to_string(pg::batch_timeout_ms) + " ms)";
+  const drift::Misfit misfit{drift::Kind::Constraint, "", "", kSlowState, "storing it took longer than " + limit, 0};
+  if (row.attempts + 1 >= heal::kSlowAttempts) {
+    MoveToDeadLetters(row, misfit, "a trigger or constraint took longer with it than " + limit + ", tried " +
+                                       std::to_string(row.attempts + 1) + " times", patch_id);
+    ++counts->dead;
+  } else {
+    BackOff(row, misfit, heal::kRestAfterSlow * pg::batch_timeout_ms);
+    ++counts->waiting;
+    ++counts->backing_off;
+  }
 }
 
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,

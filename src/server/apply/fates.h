@@ -12,6 +12,9 @@
 
 namespace mend::apply {
 
+// The SQLSTATE of a waiting row that took too long.
+inline constexpr char kSlowState[] = "57014";
+
 // What becomes of a row that does not fit.
 struct Fate {
   enum class To : uint8_t {
@@ -64,6 +67,9 @@ void KeepFate(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, c
               std::optional<int64_t> patch_id, ReplayCounts* counts);
 // The row is tried again after a pause that grows with its attempts.
 void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms = 0);
+// It was alone, or the one at hand, when mend.batch_timeout passed: it is tried again after a pause, as what took too long, and is
+// a dead letter in the end.
+void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts* counts);
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id);
 

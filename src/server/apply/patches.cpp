@@ -180,7 +180,8 @@ base::Result<plan::Patch> ReadPatch(const ingest::Target& target, const std::str
 
 std::vector<PatchRecord> LoadPatches(const ingest::Target& target, const char* state) {
   pg::Rows rows = pg::KeepBooks(
-      "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table FROM mend.patches "
+      "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table, "
+      "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END FROM mend.patches "
       "WHERE target = $1 AND state = $2 ORDER BY id",
       {pg::ObjectId(target.shape().relid), pg::Text(state)});
   std::vector<PatchRecord> records;
@@ -190,7 +191,7 @@ std::vector<PatchRecord> LoadPatches(const ingest::Target& target, const char* s
       SetPatchState(rows.int8(i, 0), "failed", "it no longer passes the guard: " + patch.error().message);
       continue;
     }
-    records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch), rows.boolean(i, 4)});
+    records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch), rows.boolean(i, 4), rows.maybe(i, 5)});
   }
   return records;
 }

@@ -19,6 +19,7 @@ struct PatchRecord {
   std::string ddl;  // canonical
   plan::Patch patch;
   bool rewrites = false;
+  std::optional<std::string> put_back;  // why it waits for a person although it was decided on: it could not be applied
 };
 
 // JSON of a field map: {"field": "column", "other": null}; and back. nullopt when it is not such an

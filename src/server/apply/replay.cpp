@@ -198,27 +198,18 @@ ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dis
 }
 
 // The row alone takes too long: a loop in a trigger, or a lock that its trigger waits for.
-ReplayCounts PutOff(Oid target, int64_t id, std::optional<int64_t> patch_id, Pace* pace) {
+ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> patch_id, Pace* pace) {
   pg::WorkTransaction transaction;
   ReplayCounts counts;
-  const std::string limit = "mend.batch_timeout (" + std::to_string(pg::batch_timeout_ms) + " ms)";
-  const drift::Misfit misfit{drift::Kind::Constraint, "", "", "57014", "storing it took longer than " + limit, 0};
   for (const QueuedRow& row : LockRows({id})) {
-    if (row.attempts + 1 >= heal::kSlowAttempts) {
-      MoveToDeadLetters(row, misfit, "a trigger or constraint took longer with it than " + limit + ", tried " +
-                                         std::to_string(row.attempts + 1) + " times", patch_id);
-      ++counts.dead;
-    } else {
-      BackOff(row, misfit, heal::kRestAfterSlow * pg::batch_timeout_ms);
-      ++counts.waiting;
-      ++counts.backing_off;
-    }
+    PutOff(row, patch_id, &counts);
   }
   pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(target)});
   transaction.Commit();
   if (++pace->put_off >= heal::kSlowRowsARound) {
-    throw pg::Error(ERRCODE_QUERY_CANCELED, "triggers or constraints of the table took longer than " + limit + " with " +
-                                                std::to_string(pace->put_off) + " rows: the others wait");
+    throw pg::Error(ERRCODE_QUERY_CANCELED, "triggers or constraints of the table took longer than mend.batch_timeout (" +
+                                                std::to_string(pg::batch_timeout_ms) + " ms) with " + std::to_string(pace->put_off) +
+                                                " rows: the others wait");
   }
   return counts;
 }
@@ -270,7 +261,7 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
     failure = error;
   }
   if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED) {
-    return ids.size() == 1 ? PutOff(target, ids.front(), patch_id, pace)
+    return ids.size() == 1 ? PutOffAlone(target, ids.front(), patch_id, pace)
                            : ReplayRowByRow(target, ids, dispositions, patch_id, pace);
   }
   if (ids.size() == 1) {

@@ -221,6 +221,8 @@ Sandbox::Sandbox(const std::vector<Oid>& family) {
   open_family = &family;
 }
 
-Sandbox::~Sandbox() { open_family = nullptr; }
+Sandbox::~Sandbox() { Abandon(); }
+
+void Sandbox::Abandon() { open_family = nullptr; }
 
 }  // namespace mend::guard

@@ -22,6 +22,9 @@ class Sandbox {
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
+
+  // For a process that ends inside of one, where no destructor runs: what it writes on its way out is its own.
+  static void Abandon();
 };
 
 }  // namespace mend::guard

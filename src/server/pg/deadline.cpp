@@ -10,7 +10,9 @@ namespace {
 constexpr int kLongestGraceMs = 5000;
 
 int limit_ms = 0;
+TimestampTz armed_at = 0;
 volatile sig_atomic_t ignored = 0;
+bool running = false;
 bool ended_late = false;
 
 // What catches a cancel catches this one not.
@@ -24,15 +26,26 @@ TimeoutId Last() {
   return id;
 }
 
+void Arm() {
+  armed_at = GetCurrentTimestamp();
+  enable_timeout_after(STATEMENT_TIMEOUT, limit_ms);
+  enable_timeout_after(Last(), limit_ms + std::min(limit_ms, kLongestGraceMs));
+}
+
+// Fired too late to hit its own work: it must not cancel what comes next.
+void TakeBackCancel() {
+  if (get_timeout_indicator(STATEMENT_TIMEOUT, true)) {
+    QueryCancelPending = false;
+  }
+}
+
 }  // namespace
 
 Deadline::Deadline(int ms) : armed_(MyBackendType == B_BG_WORKER) {
   if (armed_) {
     limit_ms = ms;
-    Call([&] {
-      enable_timeout_after(STATEMENT_TIMEOUT, ms);
-      enable_timeout_after(Last(), ms + std::min(ms, kLongestGraceMs));
-    });
+    Call(Arm);
+    running = true;
   }
 }
 
@@ -40,13 +53,22 @@ Deadline::~Deadline() {
   if (!armed_) {
     return;
   }
-  // Fired too late to hit its own work: it must not cancel what comes next.
-  if (get_timeout_indicator(STATEMENT_TIMEOUT, true)) {
-    QueryCancelPending = false;
-  }
+  running = false;
+  TakeBackCancel();
   disable_timeout(STATEMENT_TIMEOUT, false);
   disable_timeout(Last(), false);
   ended_late = ignored != 0 && std::uncaught_exceptions() == 0;
+}
+
+void Deadline::Restart() {
+  if (running && ignored == 0) {
+    TakeBackCancel();
+    Call(Arm);
+  }
+}
+
+bool Deadline::Stopped(const Error& error) {
+  return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && TimestampDifferenceExceeds(armed_at, GetCurrentTimestamp(), limit_ms);
 }
 
 bool Deadline::EndedLate() { return ended_late; }

@@ -15,6 +15,10 @@ class Deadline {
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
 
+  // Gives all of its `ms` to what comes next. Nothing where there is none, and once the process is to end.
+  static void Restart();
+  // Whether `error` is the work of the last one.
+  static bool Stopped(const Error& error);
   // The `ms` of the one that ends this process; 0: none does.
   static int Ignored();
   // Whether its work came to a good end all the same, before the process did: a commit is not interrupted.

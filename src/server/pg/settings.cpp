@@ -75,8 +75,8 @@ constexpr IntSetting kIntSettings[] = {
      INT_MAX, GUC_UNIT_MB},
     {"mend.batch_size", "Rows written or replayed in one batch.", &batch_size, 1000, 1, 100000, 0},
     {"mend.batch_timeout",
-     "How long a table's own code (triggers, constraints, domains) may take with one batch in replay; past it rows are "
-     "stored one by one, and one that alone takes longer is put off.",
+     "How long a table's own code (triggers, constraints, domains) may take with one batch of rows; past it they are "
+     "tried one by one, and one that alone takes longer is put off.",
      &batch_timeout_ms, 60000, 100, INT_MAX, GUC_UNIT_MS},
     {"mend.max_workers", "Workers that may heal tables of one database at the same time; 0 stops healing.",
      &max_workers, 2, 0, 32, 0},

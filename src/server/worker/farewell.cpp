@@ -2,6 +2,9 @@
 
 #include <csignal>
 
+#include "server/apply/at_work.h"
+#include "server/apply/replay.h"
+#include "server/guard/sandbox.h"
 #include "server/pg/deadline.h"
 #include "server/pg/spi.h"
 #include "server/pg/transaction.h"
@@ -38,11 +41,31 @@ void ForgetInFlight() {
                 {pg::ObjectId(healing)});
 }
 
+// Unless somebody decides on it at this moment.
+void PutBeforePerson(int64_t patch, int ms) {
+  pg::KeepBooks("UPDATE mend.patches SET state = 'proposed', reason = $2 WHERE id IN "
+                "(SELECT id FROM mend.patches WHERE id = $1 AND state = 'approved' FOR UPDATE SKIP LOCKED)",
+                {pg::Int8(patch), pg::Text("code of the table was cancelled after " + std::to_string(ms) +
+                                           " ms of the change and went on, until the worker ended itself: mend that code and approve it again")});
+}
+
+// Against what the table's code has run for: the row that was judged, or the patch; else against the rows in flight.
+void HoldAgainstCulprit(int ms) {
+  switch (apply::AtWork::on()) {
+    case apply::AtWork::On::Row: return apply::NoteInFlight(healing, {apply::AtWork::id()});
+    case apply::AtWork::On::Patch:
+      PutBeforePerson(apply::AtWork::id(), ms);
+      return ForgetInFlight();
+    case apply::AtWork::On::Nothing: return;
+  }
+}
+
 void BookIgnored(int ms) {
   const pg::Error error(ERRCODE_QUERY_CANCELED, "a trigger or constraint of the table was cancelled after " + std::to_string(ms) +
                                                     " ms and went on: the worker ended itself");
   pg::Call([&] { ereport(LOG, (errmsg("pg_mend: %s", error.what()))); });
   BookFailure(healing, error, ms, true);
+  HoldAgainstCulprit(ms);
 }
 
 void SayFarewell(int, Datum) {
@@ -51,6 +74,7 @@ void SayFarewell(int, Datum) {
     return;
   }
   pg::Export([&] {
+    guard::Sandbox::Abandon();
     pg::Call([] { AbortOutOfAnyTransaction(); });
     pg::Transaction transaction;
     if (LockExtensionNow()) {

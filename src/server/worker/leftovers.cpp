@@ -137,6 +137,7 @@ std::vector<Leftover> FindLeftovers(const ingest::Target& target, const Terms& t
     });
     if (waits != proposed.end()) {
       leftover.why = Leftover::Why::Proposed;
+      leftover.reason = waits->put_back.value_or("");
       leftover.patch = waits->id;
     } else if (Held(terms.policy, drift) || unplanned.reason.find(" is left alone: ") != std::string::npos) {
       leftover.why = Leftover::Why::Held;

@@ -1,6 +1,5 @@
 // A worker's life: look for due tables, lease one, heal it; nap; leave.
 #include <algorithm>
-#include <map>
 
 #include "core/heal/breaker.h"
 #include "server/apply/submitter.h"
@@ -239,7 +238,6 @@ class Worker {
   }
 
   std::optional<pg::Error> BookError(const DueTable& table, const pg::Error& error) {
-    int failures = ++failures_[table.target];
     return Guarded([&] {
       // What user code has left behind: an advisory lock, for one, outlives the roll back.
       apply::DiscardSession();
@@ -247,14 +245,13 @@ class Worker {
       // A round that failed because the extension was dropped is no failure.
       if (pg::LockExtension()) {
         Log("pg_mend: heal round of " + table.name + " failed", error);
-        BookFailure(table.target, error, heal::BackoffMs(failures));
+        BookFailure(table.target, error);
       }
       transaction.Commit();
     });
   }
 
   std::optional<pg::Error> BookSuccess(const DueTable& table) {
-    failures_.erase(table.target);
     return Guarded([&] {
       pg::Transaction transaction;
       if (pg::LockExtension()) {
@@ -310,7 +307,6 @@ class Worker {
 
   pg::Context scratch_;
   DatabaseSettings settings_;
-  std::map<Oid, int> failures_;  // in a row, by table
   int failed_turns_ = 0;         // in a row
   Oid last_target_ = InvalidOid;
   LeaseMark leases_seen_{false, 0};  // before the last look

@@ -43,14 +43,15 @@ drift::DriftSet PlanStep::ToPlan() {
 // Drift that no rule answers and that Claude is not asked about.
 void PlanStep::SettleLeftover(const drift::Drift& drift, const Leftover& leftover) {
   const std::string id = std::to_string(leftover.patch);
+  const std::string why = leftover.reason.empty() ? "" : ": " + leftover.reason;
   switch (leftover.why) {
     case Leftover::Why::Cooling:
       round_.Decide(drift, apply::Fate::To::Wait, leftover.reason);
       round_.Show("waiting", leftover.reason);
       return round_.PauseFor(leftover.pause_ms);
     case Leftover::Why::Proposed:
-      round_.Decide(drift, apply::Fate::To::Wait, "patch " + id + " waits for a decision", leftover.patch);
-      return round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")");
+      round_.Decide(drift, apply::Fate::To::Wait, "patch " + id + " waits for a decision" + why, leftover.patch);
+      return round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")" + why);
     case Leftover::Why::Held:
       return round_.Decide(drift, apply::Fate::To::DeadLetter, leftover.reason);
     case Leftover::Why::Open:
@@ -58,16 +59,18 @@ void PlanStep::SettleLeftover(const drift::Drift& drift, const Leftover& leftove
   }
 }
 
-// A patch of Claude's that waits for a decision holds what rules have, too: not to be proposed a second time.
+// A patch of Claude's that waits for a decision holds what rules have, too: not to be proposed a second time. So does one that
+// was put before a person because it could not be applied: not to be tried again for every row that arrives.
 void PlanStep::LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::PatchRecord>& proposed) {
   for (const apply::PatchRecord& record : proposed) {
-    if (record.planner != "claude") {
+    if (record.planner != "claude" && !record.put_back) {
       continue;
     }
     const ingest::Target patched = ingest::Patched(*target_, record.patch);
     Leftover leftover;
     leftover.why = Leftover::Why::Proposed;
     leftover.patch = record.id;
+    leftover.reason = record.put_back.value_or("");
     drifts->erase(std::remove_if(drifts->begin(), drifts->end(),
                                  [&](const drift::Drift& drift) {
                                    const bool covers = apply::Covers(record.patch, patched, drift.field, drift.column);
@@ -274,7 +277,7 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
     id = apply::InsertPatch(*target_, record);
     pg::KeepBooks(
         "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
-        "AND id <> $2 FOR UPDATE SKIP LOCKED) "
+        "AND decided_at IS NULL AND id <> $2 FOR UPDATE SKIP LOCKED) "
         "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s "
         "WHERE p.id = s.id",
         {pg::ObjectId(round_.target), pg::Int8(id)});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/apply/at_work.h"
 #include "server/apply/submitter.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
@@ -85,6 +86,17 @@ class LockPatience {
   static void Set(const std::string& ms) { SetConfigOption("lock_timeout", ms.c_str(), PGC_SUSET, PGC_S_OVERRIDE); }
 };
 
+// The row that was judged when mend.batch_timeout passed is tried alone from now on, and is a dead letter in the end.
+void PutOffJudged() {
+  apply::DiscardSession();
+  pg::WorkTransaction transaction;
+  apply::ReplayCounts counts;
+  for (const apply::QueuedRow& row : apply::LockRows({*apply::AtWork::failed_row()})) {
+    apply::PutOff(row, std::nullopt, &counts);
+  }
+  transaction.Commit();
+}
+
 // No row is in flight any more: what a dead worker leaves behind would be held against its rows.
 void Abandon(Oid target) {
   apply::DiscardSession();
@@ -128,7 +140,12 @@ void RunRound(Oid target) {
       throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "a lock was not to be had within mend.lock_timeout (" +
                                                       std::to_string(pg::lock_timeout_ms) + " ms)");
     }
-    throw;
+    if (!pg::Deadline::Stopped(error) || !apply::AtWork::failed_row()) {
+      throw;
+    }
+    PutOffJudged();
+    throw pg::Error(ERRCODE_QUERY_CANCELED, "a domain of the table took longer than mend.batch_timeout (" +
+                                                std::to_string(pg::batch_timeout_ms) + " ms) while rows were profiled: the others wait");
   }
   Abandon(target);
 }

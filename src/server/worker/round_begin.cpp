@@ -226,7 +226,7 @@ void TakeRequests(Oid target) {
       pg::KeepBooks(
           "UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0, "
           "breaker_reset = greatest(breaker_reset, $2::timestamptz), lock_tries = 0, lock_until = NULL, "
-          "not_before = NULL, last_error = NULL WHERE target = $1",
+          "not_before = NULL, last_error = NULL, failures = 0 WHERE target = $1",
           {pg::ObjectId(target), pg::Text(taken.text(i, 1))});
     }
   }

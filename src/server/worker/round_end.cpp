@@ -77,7 +77,7 @@ void WriteEnd(RoundState* ending) {
       "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = nullif($5, ''), "
       "low_id = coalesce((SELECT q.id - 1 FROM mend.queue q WHERE (q.target, q.id) > ($1, $6) AND q.target <= $1 "
       "ORDER BY q.target, q.id LIMIT 1), $6), "
-      "in_flight = NULL, last_error = NULL, unrecorded = $8, "
+      "in_flight = NULL, last_error = NULL, failures = 0, unrecorded = $8, "
       // Never due at once: what a round could not settle must not keep the worker spinning.
       "not_before = (SELECT CASE WHEN min(due) IS NOT NULL THEN greatest(min(due), clock_timestamp() + interval '1 s') "
       "END FROM (VALUES "

@@ -1,5 +1,8 @@
 #include "server/worker/work.h"
 
+#include <algorithm>
+
+#include "core/heal/breaker.h"
 #include "server/observe/events.h"
 #include "server/pg/spi.h"
 
@@ -31,28 +34,34 @@ bool StillDue(Oid target) {
   return !pg::KeepBooks("SELECT FROM mend.work w WHERE w.target = $1::regclass AND w.due", {pg::ObjectId(target)}).empty();
 }
 
-void BookFailure(Oid target, const pg::Error& error, int64_t delay_ms, bool goes_down) {
+void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms, bool goes_down) {
   std::string message = error.sqlstate() + ": " + error.fields().message;
-  // People are told once, not once a try.
-  pg::Rows first = pg::KeepBooks(
-      "SELECT e.target_name FROM mend.enrollments e LEFT JOIN mend.progress p USING (target) "
-      "WHERE e.target = $1::regclass AND p.last_error IS NULL",
+  pg::Rows before = pg::KeepBooks(
+      "SELECT e.target_name, p.last_error IS NULL, coalesce(p.failures, 0) FROM mend.enrollments e LEFT JOIN mend.progress p "
+      "USING (target) WHERE e.target = $1::regclass",
       {pg::ObjectId(target)});
-  if (!first.empty()) {
-    observe::Record("round_failed", first.text(0, 0), std::nullopt, "{\"sqlstate\": \"" + error.sqlstate() + "\"}", observe::kWorker);
+  if (before.empty()) {
+    return;
   }
+  // People are told once, not once a try.
+  if (before.boolean(0, 1)) {
+    observe::Record("round_failed", before.text(0, 0), std::nullopt, "{\"sqlstate\": \"" + error.sqlstate() + "\"}", observe::kWorker);
+  }
+  const int failures = static_cast<int>(before.int8(0, 2)) + 1;
   pg::KeepBooks(
-      "INSERT INTO mend.progress AS p (target, state, reason, last_error, not_before) "
-      "SELECT target, 'waiting', 'the last heal round ended in an error', $2, "
+      "INSERT INTO mend.progress AS p (target, state, reason, last_error, failures, not_before) "
+      "SELECT target, 'waiting', 'the last heal round ended in an error', $2, $5, "
       "clock_timestamp() + $3 * interval '1 millisecond' FROM mend.enrollments WHERE target = $1::regclass FOR KEY SHARE SKIP LOCKED "
       "ON CONFLICT (target) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
-      "last_error = excluded.last_error, not_before = excluded.not_before, "
+      "last_error = excluded.last_error, failures = excluded.failures, not_before = excluded.not_before, "
       "in_flight = CASE WHEN $4 THEN p.in_flight END",
-      {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(delay_ms), pg::Bool(goes_down)});
+      {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(std::max(heal::BackoffMs(failures), at_least_ms)),
+       pg::Bool(goes_down), pg::Int4(failures)});
 }
 
 void BookRecovery(Oid target) {
-  pg::KeepBooks("UPDATE mend.progress SET last_error = NULL WHERE target = $1::regclass AND last_error IS NOT NULL",
+  pg::KeepBooks("UPDATE mend.progress SET last_error = NULL, failures = 0 WHERE target = $1::regclass "
+                "AND (last_error IS NOT NULL OR failures > 0)",
                 {pg::ObjectId(target)});
 }
 
