@@ -115,6 +115,7 @@ void QueueReader::Fetch(size_t limit, QueueBatch* batch) {
   while (count < limit && batch->bytes < kBatchBytes && scan->Next()) {
     if (upto.given() ? !upto.Sees(scan->xid()) || (after.given() && after.Sees(scan->xid()))
                      : scan->not_before().value_or(DT_NOBEGIN) > GetCurrentTimestamp()) {
+      has_passed_over_ = true;
       continue;
     }
     batch->bytes += scan->payload_bytes();

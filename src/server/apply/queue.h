@@ -63,6 +63,10 @@ class QueueReader {
   static QueueReader OfDeadLetters(Oid target);
   // Replaces the batch by the next rows; false at the end.
   bool Next(QueueBatch* batch);
+  // The id of the last row that it gave, or where it began.
+  int64_t last_id() const { return last_id_; }
+  // Whether it has passed over rows that are not due, or not of the window.
+  bool has_passed_over() const { return has_passed_over_; }
 
  private:
   void Fetch(size_t limit, QueueBatch* batch);
@@ -73,6 +77,7 @@ class QueueReader {
   bool dead_letters_ = false;
   int64_t last_id_;
   uint64_t last_xid_ = 0;
+  bool has_passed_over_ = false;
   size_t average_bytes_ = 64 * 1024;  // a guess that makes the first batch small
 };
 
