@@ -87,7 +87,7 @@ bool QueueReader::Next(QueueBatch* batch) {
     before_batch();
   }
   const size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
-  const size_t limit = std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size));
+  const size_t limit = std::min<size_t>(fitting, times_ * static_cast<size_t>(pg::batch_size));
   batch->memory.Reset();
   batch->bytes = 0;
   {

@@ -53,6 +53,20 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
   }
 }
 
+namespace {
+
+// What costs about the same for a few rows and for many (a flushed commit, the books) is shared by more of them while they are
+// quick: a transaction of so many times mend.batch_size rows takes no longer than this.
+constexpr size_t kTimesWhenQuick = 4;
+constexpr int64_t kQuickMs = 200;
+
+size_t TimesAtOnce(size_t rows, int64_t took_ms) {
+  const auto many = static_cast<int64_t>(kTimesWhenQuick) * pg::batch_size;
+  return took_ms * many <= kQuickMs * static_cast<int64_t>(rows) ? kTimesWhenQuick : 1;
+}
+
+}  // namespace
+
 void ReplayWaiting(RoundState* round) {
   round->shared->CommitUnflushed();  // with the next commit that is flushed
   apply::Window window = round->replay_all ? apply::Window() : round->window;
@@ -60,8 +74,10 @@ void ReplayWaiting(RoundState* round) {
   int64_t left = 0;
   while (const apply::Run* run = runs.Next()) {
     MayGoOn(round->target);
-    apply::ReplayCounts counts =
-        apply::Replay(round->target, *run, runs.Ahead(), round->dispositions, round->patch_id, &round->pace);
+    const apply::Run* ahead = runs.Ahead();
+    const pg::Stopwatch took;
+    apply::ReplayCounts counts = apply::Replay(round->target, *run, ahead, round->dispositions, round->patch_id, &round->pace);
+    runs.reader().ReadAtOnce(TimesAtOnce(run->size(), took.Ms()));
     counts.stored_ids.clear();
     left += counts.waiting;
     round->counts.Add(counts);
