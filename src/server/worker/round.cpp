@@ -56,13 +56,14 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
 namespace {
 
 // What costs about the same for a few rows and for many (a flushed commit, the books) is shared by more of them while they are
-// quick: a transaction of so many times mend.batch_size rows takes no longer than this.
+// quick: a transaction of so many times mend.batch_size rows takes no longer than this, and keeps away from its time-out.
 constexpr size_t kTimesWhenQuick = 4;
 constexpr int64_t kQuickMs = 200;
 
 size_t TimesAtOnce(size_t rows, int64_t took_ms) {
   const auto many = static_cast<int64_t>(kTimesWhenQuick) * pg::batch_size;
-  return took_ms * many <= kQuickMs * static_cast<int64_t>(rows) ? kTimesWhenQuick : 1;
+  const int64_t limit = std::min<int64_t>(kQuickMs, pg::batch_timeout_ms / 4);
+  return took_ms * many <= limit * static_cast<int64_t>(rows) ? kTimesWhenQuick : 1;
 }
 
 }  // namespace
