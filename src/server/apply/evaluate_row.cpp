@@ -65,7 +65,8 @@ bool RowEvaluator::Read(const QueuedRow& row) {
 const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload, const QueuedRow& row) {
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   context_.Enter(row.context);
-  evaluator_.Evaluate(payload.root(), &converted_, &misfits_);
+  const bool is_asked = target_.shape().has_before_insert || MayRecall(row);  // what the row brings
+  evaluator_.Evaluate(payload.root(), is_asked ? &converted_ : nullptr, &misfits_);
   RecallMissing(row);
   return misfits_;
 }

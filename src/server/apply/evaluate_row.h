@@ -42,7 +42,8 @@ class RowEvaluator {
   const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const QueuedRow& row,
                                                   const std::vector<char>& columns);
   const json::Document& payload() const { return document_; }
-  // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL.
+  // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL. For targets with
+  // BEFORE triggers on INSERT alone: else nobody has kept what rows bring.
   bool Brings(const std::string& column, bool or_null) const;
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory() { evaluator_.ForgetMemory(); }

@@ -140,6 +140,18 @@ class Prover {
 
   // The action or mapping that a misfit of a healed row needed.
   void Credit(const drift::Misfit& misfit, std::vector<bool>* needed) {
+    if (!knows_credit_ || misfit.field != credited_.field || misfit.column != credited_.column) {
+      FindCredit(misfit);
+    }
+    for (size_t action : credited_actions_) {
+      (*needed)[action] = true;
+    }
+  }
+
+  void FindCredit(const drift::Misfit& misfit) {
+    knows_credit_ = true;
+    credited_ = misfit;
+    credited_actions_.clear();
     for (size_t i = 0; i < patch_.field_map.size(); ++i) {
       if (patch_.field_map[i].field == misfit.field) {
         proof_.mapping_helps[i] = true;
@@ -149,7 +161,7 @@ class Prover {
     for (size_t i = 0; i < patch_.actions.size(); ++i) {
       if (patch_.actions[i].column == column) {
         proof_.action_helps[i] = true;
-        (*needed)[i] = true;
+        credited_actions_.push_back(i);
       }
     }
   }
@@ -211,6 +223,10 @@ class Prover {
   std::map<Oid, Coverage> coverage_;
   std::vector<SampleRow> suspect_;
   Proof proof_;
+  // The last misfit that credit was found for, which mostly comes again, and the actions that had it.
+  bool knows_credit_ = false;
+  drift::Misfit credited_{};
+  std::vector<size_t> credited_actions_;
 };
 
 bool Proof::Helps() const {

@@ -87,7 +87,7 @@ bool QueueReader::Next(QueueBatch* batch) {
     before_batch();
   }
   const size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
-  const size_t limit = std::min<size_t>(fitting, static_cast<size_t>(pg::batch_size));
+  const size_t limit = std::min<size_t>(fitting, times_ * static_cast<size_t>(pg::batch_size));
   batch->memory.Reset();
   batch->bytes = 0;
   {
@@ -115,6 +115,7 @@ void QueueReader::Fetch(size_t limit, QueueBatch* batch) {
   while (count < limit && batch->bytes < kBatchBytes && scan->Next()) {
     if (upto.given() ? !upto.Sees(scan->xid()) || (after.given() && after.Sees(scan->xid()))
                      : scan->not_before().value_or(DT_NOBEGIN) > GetCurrentTimestamp()) {
+      has_passed_over_ = true;
       continue;
     }
     batch->bytes += scan->payload_bytes();

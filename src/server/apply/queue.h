@@ -49,8 +49,8 @@ struct Window {
   std::optional<std::string> upto;   // nullopt: all rows that are due now, in order of id
 };
 
-// Reads a window front to back, in batches of at most mend.batch_size rows and about kBatchBytes, each in
-// the caller's transaction: batches may be read in transactions of their own.
+// Reads a window front to back, in batches of at most mend.batch_size rows (or several times as many) and about kBatchBytes,
+// each in the caller's transaction: batches may be read in transactions of their own.
 class QueueReader {
  public:
   static constexpr size_t kBatchBytes = 16 * 1024 * 1024;
@@ -63,6 +63,12 @@ class QueueReader {
   static QueueReader OfDeadLetters(Oid target);
   // Replaces the batch by the next rows; false at the end.
   bool Next(QueueBatch* batch);
+  // How many times mend.batch_size the next batches may have; once at first.
+  void ReadAtOnce(size_t times) { times_ = times; }
+  // The id of the last row that it gave, or where it began.
+  int64_t last_id() const { return last_id_; }
+  // Whether it has passed over rows that are not due, or not of the window.
+  bool has_passed_over() const { return has_passed_over_; }
 
  private:
   void Fetch(size_t limit, QueueBatch* batch);
@@ -73,6 +79,8 @@ class QueueReader {
   bool dead_letters_ = false;
   int64_t last_id_;
   uint64_t last_xid_ = 0;
+  bool has_passed_over_ = false;
+  size_t times_ = 1;
   size_t average_bytes_ = 64 * 1024;  // a guess that makes the first batch small
 };
 

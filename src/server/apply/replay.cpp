@@ -19,20 +19,22 @@
 namespace mend::apply {
 namespace {
 
+constexpr size_t kRowsAtOnce = 250;
+
 struct Outcome {
   const QueuedRow* row = nullptr;
   std::vector<drift::Misfit> misfits;  // empty: stored
 };
 
-// Evaluates all rows, then stores those that fit as one batch.
-std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
-  std::vector<Outcome> outcomes(rows.size());
-  std::unique_ptr<ingest::Workbench> bench = target.workshop().Lend(target);
+// Evaluates some of the rows, then stores those that fit as one batch.
+void StoreSome(const ingest::Target& target, const Run& rows, size_t first, size_t end, ingest::Workbench* bench,
+               std::vector<Outcome>* outcomes_of_all) {
+  std::vector<Outcome>& outcomes = *outcomes_of_all;
   std::vector<ingest::Row> fitting;
   std::vector<size_t> positions;
-  fitting.reserve(rows.size());
-  positions.reserve(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
+  fitting.reserve(end - first);
+  positions.reserve(end - first);
+  for (size_t i = first; i < end; ++i) {
     pg::CheckInterrupts();
     outcomes[i].row = rows[i];
     if (auto failure = bench->document.Parse(rows[i]->payload)) {
@@ -52,6 +54,21 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
       outcomes[positions[i]].misfits.push_back(*results[i]);
     }
     ingest::GiveBackRow(std::move(fitting[i]));
+  }
+}
+
+// Evaluates and stores all rows, few enough at a time to be in the processor's cache still when they are stored. Triggers of
+// the statement want all at once.
+std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
+  const size_t at_once = target.shape().has_statement_trigger ? rows.size() : kRowsAtOnce;
+  std::vector<Outcome> outcomes(rows.size());
+  std::unique_ptr<ingest::Workbench> bench = target.workshop().Lend(target);
+  pg::Context memory("pg_mend replayed rows");
+  for (size_t first = 0; first < rows.size(); first += at_once) {
+    pg::Switch into(memory.get());
+    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), bench.get(), &outcomes);
+    bench->evaluator.ForgetMemory();
+    memory.Reset();
   }
   target.workshop().GiveBack(std::move(bench));
   return outcomes;

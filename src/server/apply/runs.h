@@ -25,6 +25,7 @@ class RunReader {
   const Run* Next();
   // The run that Next() will give; nullptr where there is none, or where two batches at a time would be too large.
   const Run* Ahead();
+  QueueReader& reader() { return reader_; }
 
  private:
   void Read();

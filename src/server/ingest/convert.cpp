@@ -214,6 +214,7 @@ bool Converter::ByInput(const TypeInfo& type, int32_t typmod, json::Value value,
 }
 
 bool Converter::ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null) {
+  const Wanted wanted(&values_);
   return ConvertValue(type.base, value, out, null) && CheckDomain(type, *out, *null);
 }
 

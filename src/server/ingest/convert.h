@@ -69,12 +69,27 @@ class Converter {
   bool Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out, bool* null);
   // The same from a jsonb, in which the value may go on pointing.
   bool Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy, Datum* out, bool* null);
+  // Whether values are wanted, as they are at first, or verdicts alone: then what it gives for one is not to be used.
+  void Want(bool values) { values_ = values; }
   const Fault& fault() const { return fault_; }
   // Before the memory is reset that it has converted into.
   void ForgetMemory() { arena_.Forget(); }
   size_t capacity() const { return jsonb_.capacity() + tape_.capacity(); }
 
  private:
+  // While it lives, values are wanted whatever the caller wants: something looks at them.
+  class Wanted {
+   public:
+    explicit Wanted(bool* values) : values_(values), before_(*values) { *values = true; }
+    ~Wanted() { *values_ = before_; }
+    Wanted(const Wanted&) = delete;
+    Wanted& operator=(const Wanted&) = delete;
+
+   private:
+    bool* values_;
+    bool before_;
+  };
+
   bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
     return ConvertAs(types_.Find(type.oid), type.typmod, value, out, null);
   }
@@ -130,6 +145,7 @@ class Converter {
   TypeMap& types_;
   const std::optional<std::string>& naive_zone_;
   bool lossy_ = false;
+  bool values_ = true;
   Fault fault_;
   pg::Arena arena_;
   JsonbBytes jsonb_;

@@ -121,6 +121,9 @@ class JsonbWriter {
 }  // namespace
 
 bool Converter::ToJson(json::Value value, Datum* out) {
+  if (!values_) {
+    return true;
+  }
   const json::Token& token = value.token();
   if (token.end != 0) {
     *out = Text(value.document()->source().substr(token.begin, token.end - token.begin), 0);
@@ -156,6 +159,9 @@ bool Converter::JsonbVerdict(Built built, json::Value value) {
 }
 
 bool Converter::ToJsonb(json::Value value, Datum* out) {
+  if (!values_ && JsonbBytes::TakesAtALook(value.document()->tokens(), value.index())) {
+    return true;
+  }
   if (JsonbBytes::Takes(value.document()->tokens(), value.index())) {
     return JsonbVerdict(jsonb_.Write(value.document()->tokens(), value.index(), &arena_, out), value);
   }

@@ -84,12 +84,20 @@ bool Converter::ToArray(const TypeInfo& type, int32_t typmod, json::Value value,
     return false;
   }
   const bool few = shape.total <= 1000;
+  const bool is_short = value.token().end - value.token().begin < kManyElements;
+  std::optional<Wanted> wanted;
+  if (!few || !is_short) {
+    wanted.emplace(&values_);  // only making it shows whether it is too large
+  }
   auto* values = static_cast<Datum*>(few ? arena_.Take(shape.total * sizeof(Datum)) : Huge(shape.total * sizeof(Datum)));
   auto* nulls = static_cast<bool*>(few ? arena_.Take(shape.total) : Huge(shape.total));
   Datum* next_value = values;
   bool* next_null = nulls;
   if (!FillArray(type, typmod, value, shape, 0, &next_value, &next_null)) {
     return false;
+  }
+  if (!values_) {
+    return true;
   }
   const TypeInfo& element = types_.Find(type.element);
   int lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
@@ -99,7 +107,7 @@ bool Converter::ToArray(const TypeInfo& type, int32_t typmod, json::Value value,
                                                 element.length, element.by_value, element.alignment));
     });
   };
-  if (shape.total < kManyElements && value.token().end - value.token().begin < kManyElements) {
+  if (shape.total < kManyElements && is_short) {
     construct();
     return true;
   }
@@ -117,6 +125,7 @@ bool Converter::ToComposite(const TypeInfo& type, json::Value value, Datum* out)
   if (value.kind() != json::Kind::Object) {
     return BadSyntax(type, value);
   }
+  const Wanted wanted(&values_);
   TupleDesc row = pg::Call([&] { return lookup_rowtype_tupdesc_copy(type.oid, -1); });
   const auto count = static_cast<size_t>(row->natts);
   auto* values = static_cast<Datum*>(Huge(count * sizeof(Datum)));

@@ -81,7 +81,9 @@ bool Converter::ToText(const TypeInfo& type, int32_t typmod, json::Value value, 
       blanks = padded ? limit - characters : 0;
     }
   }
-  *out = Text(text, blanks);
+  if (values_) {
+    *out = Text(text, blanks);
+  }
   return true;
 }
 

@@ -1,5 +1,6 @@
 #include "server/ingest/evaluate.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "server/ingest/convert.h"
@@ -17,6 +18,7 @@ using drift::Misfit;
 constexpr uint32_t kInterruptEvery = 1024;
 
 constexpr size_t kMaxPlaces = 256;
+constexpr size_t kFewUnknown = 8;
 constexpr size_t kMaxRememberedKeyBytes = 128;
 
 // What a payload has brought for one column.
@@ -43,11 +45,17 @@ class Evaluator::Work {
         shape_(target.shape()),
         converter_(&target.types(), target.enrollment().naive_zone),
         slots_(shape_.columns.size(), Slot{0, 0, 0, false}),
-        types_(shape_.columns.size(), nullptr) {}
+        types_(shape_.columns.size(), nullptr) {
+    computes_ = std::any_of(shape_.columns.begin(), shape_.columns.end(),
+                            [](const plan::Column& column) { return column.generated == plan::Generated::Computed; });
+  }
+
+  // A row for who wants none; nullptr unless what is computed from other values has to be compared.
+  Row* Unwanted() { return computes_ ? &unwanted_ : nullptr; }
 
   // Converts the flagged columns alone, or all; without a row, the values are not wanted.
   void Run(json::Value object, const std::vector<char>* only, Row* row, std::vector<Misfit>* misfits) {
-    Begin(only, misfits);
+    Begin(only, row != nullptr, misfits);
     const json::Document* document = object.document();
     const json::Token* tokens = document->tokens().data();
     const uint32_t end = object.token().next;
@@ -74,7 +82,7 @@ class Evaluator::Work {
       Watch(other, only);
       return;
     }
-    Begin(&only, misfits);
+    Begin(&only, false, misfits);
     const json::Document* document = object.document();
     for (const auto& [place, resolution] : watched_) {
       const json::Token& key = document->tokens()[other.keys_[place]];
@@ -86,7 +94,7 @@ class Evaluator::Work {
   }
 
   void Run(const JsonbContainer* object, Row* row, std::vector<Misfit>* misfits) {
-    Begin(nullptr, misfits);
+    Begin(nullptr, true, misfits);
     const auto count = static_cast<uint32_t>(JsonContainerSize(object));
     JsonbParts keys(object), values(object, count);
     for (uint32_t place = 0; place < count; ++place) {
@@ -107,12 +115,14 @@ class Evaluator::Work {
   }
   static bool IsNothing(const JsonbPart& value) { return value.IsNothing(); }
 
-  void Begin(const std::vector<char>* only, std::vector<Misfit>* misfits) {
+  void Begin(const std::vector<char>* only, bool values, std::vector<Misfit>* misfits) {
+    converter_.Want(values);
     misfits_ = misfits;
     only_ = only;
     before_ = misfits->size();
     ++number_;
     new_fields_ = 0;
+    few_unknown_.clear();
     if (!unknown_.empty()) {
       unknown_.clear();
     }
@@ -221,9 +231,24 @@ class Evaluator::Work {
     }
   }
 
+  // Whether a key that means no column comes for the first time. There are mostly few of them.
+  bool IsFirst(std::string_view key) {
+    if (few_unknown_.size() < kFewUnknown) {
+      const bool found = std::find(few_unknown_.begin(), few_unknown_.end(), key) != few_unknown_.end();
+      if (!found) {
+        few_unknown_.push_back(key);
+      }
+      return !found;
+    }
+    if (unknown_.empty()) {
+      unknown_.insert(few_unknown_.begin(), few_unknown_.end());
+    }
+    return unknown_.insert(key).second;
+  }
+
   template <class Given>
   void TakeUnknown(std::string_view key, const Given& value) {
-    if (!unknown_.insert(key).second) {
+    if (!IsFirst(key)) {
       return Add(Kind::Ambiguous, key, -1, "22030", "duplicate JSON object key value: " + Quote(key), TokenOf(value));
     }
     if (IsNothing(value)) {
@@ -322,10 +347,13 @@ class Evaluator::Work {
   std::vector<Misfit>* misfits_ = nullptr;
   const std::vector<char>* only_ = nullptr;
   size_t before_ = 0;  // misfits when the payload's turn came
-  std::unordered_set<std::string_view> unknown_;
+  std::vector<std::string_view> few_unknown_;
+  std::unordered_set<std::string_view> unknown_;  // all of them, when they are more
   int new_fields_ = 0;
   std::string new_key_, new_message_;  // of the last new field, which mostly comes again
   std::vector<Computed> computed_;
+  bool computes_ = false;  // whether the target does
+  Row unwanted_;
 };
 
 Evaluator::Evaluator(const Target& target) : work_(std::make_unique<Work>(target)) {}
@@ -347,7 +375,10 @@ constexpr const char* kNoObject = "the payload is not a JSON object";
 }  // namespace
 
 void Evaluator::Evaluate(const json::Value& payload, Row* row, std::vector<Misfit>* misfits) {
-  row->Clear();
+  row = row != nullptr ? row : work_->Unwanted();
+  if (row != nullptr) {
+    row->Clear();
+  }
   if (!payload || payload.kind() != json::Kind::Object) {
     return AddMalformed("22023", kNoObject, misfits);
   }

@@ -28,7 +28,7 @@ class Evaluator {
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
-  // As Evaluate() below.
+  // As Evaluate() below. Without a row values are judged, and not made.
   void Evaluate(const json::Value& payload, Row* row, std::vector<drift::Misfit>* misfits);
   // The misfits of the flagged columns alone, of keys that mean no column, and of what is missing: for a payload that `other`
   // has just evaluated, and whose other values are known to fit. The columns are the same at every call.

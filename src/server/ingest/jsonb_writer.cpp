@@ -12,6 +12,28 @@ namespace {
 // What one token may take at most, beside its own bytes: an entry, headers and padding.
 constexpr size_t kMaxOverhead = 16;
 
+// What is larger is not plain at a look.
+constexpr uint32_t kTokensAtALook = 1024, kMembersAtALook = 16, kBytesAtALook = 64 * 1024, kDigitsAtALook = 1000;
+
+// Whether an object has as many different keys as members; false also where that takes a longer look.
+bool HasNoKeyTwice(const json::Token* tokens, uint32_t object) {
+  std::string_view keys[kMembersAtALook];
+  if (tokens[object].size > kMembersAtALook) {
+    return false;
+  }
+  uint32_t count = 0;
+  for (uint32_t at = object + 1; at < tokens[object].next; at = tokens[at + 1].next) {
+    const std::string_view key(tokens[at].data, tokens[at].size);
+    for (uint32_t i = 0; i < count; ++i) {
+      if (keys[i] == key) {
+        return false;
+      }
+    }
+    keys[count++] = key;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool JsonbBytes::Takes(const std::vector<json::Token>& tokens, uint32_t index) {
@@ -22,6 +44,37 @@ bool JsonbBytes::Takes(const std::vector<json::Token>& tokens, uint32_t index) {
     bytes += token.kind == json::Kind::String || token.kind == json::Kind::Number ? token.size : 0;
   }
   return bytes <= kMaxBytes;
+}
+
+bool JsonbBytes::TakesAtALook(const std::vector<json::Token>& tokens, uint32_t index) {
+  const uint32_t end = tokens[index].next;
+  if (end - index > kTokensAtALook) {
+    return false;
+  }
+  for (uint32_t i = index; i < end; ++i) {
+    const json::Token& token = tokens[i];
+    switch (token.kind) {
+      case json::Kind::String:
+        if (token.size > kBytesAtALook) {
+          return false;
+        }
+        break;
+      case json::Kind::Number:
+        // Without an exponent, numeric holds many more digits.
+        if (token.size > kDigitsAtALook || std::memchr(token.data, 'e', token.size) != nullptr ||
+            std::memchr(token.data, 'E', token.size) != nullptr) {
+          return false;
+        }
+        break;
+      case json::Kind::Object:
+        if (!HasNoKeyTwice(tokens.data(), i)) {
+          return false;
+        }
+        break;
+      default: break;
+    }
+  }
+  return true;
 }
 
 Built JsonbBytes::Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena, Datum* result) {

@@ -21,6 +21,9 @@ class JsonbBytes {
   // Whether the value is small enough for Write().
   static bool Takes(const std::vector<json::Token>& tokens, uint32_t index);
 
+  // Whether it is plain without writing it that Write() would be done. False says nothing.
+  static bool TakesAtALook(const std::vector<json::Token>& tokens, uint32_t index);
+
   Built Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena, Datum* result);
   size_t capacity() const { return bytes_.capacity() + members_.capacity() * sizeof(Member); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/apply/at_work.h"
+#include "server/apply/queue_scan.h"
 #include "server/apply/submitter.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
@@ -52,24 +53,57 @@ void RoundState::Show(const char* new_state, const std::string& new_reason) {
   }
 }
 
+namespace {
+
+// What costs about the same for a few rows and for many (a flushed commit, the books) is shared by more of them while they are
+// quick: a transaction of so many times mend.batch_size rows takes no longer than this, and keeps away from its time-out.
+constexpr size_t kTimesWhenQuick = 4;
+constexpr int64_t kQuickMs = 200;
+
+size_t TimesAtOnce(size_t rows, int64_t took_ms) {
+  const auto many = static_cast<int64_t>(kTimesWhenQuick) * pg::batch_size;
+  const int64_t limit = std::min<int64_t>(kQuickMs, pg::batch_timeout_ms / 4);
+  return took_ms * many <= limit * static_cast<int64_t>(rows) ? kTimesWhenQuick : 1;
+}
+
+}  // namespace
+
 void ReplayWaiting(RoundState* round) {
   round->shared->CommitUnflushed();  // with the next commit that is flushed
   apply::Window window = round->replay_all ? apply::Window() : round->window;
   apply::RunReader runs(apply::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
+  int64_t left = 0;
   while (const apply::Run* run = runs.Next()) {
     MayGoOn(round->target);
-    apply::ReplayCounts counts =
-        apply::Replay(round->target, *run, runs.Ahead(), round->dispositions, round->patch_id, &round->pace);
+    const apply::Run* ahead = runs.Ahead();
+    const pg::Stopwatch took;
+    apply::ReplayCounts counts = apply::Replay(round->target, *run, ahead, round->dispositions, round->patch_id, &round->pace);
+    runs.reader().ReadAtOnce(TimesAtOnce(run->size(), took.Ms()));
     counts.stored_ids.clear();
+    left += counts.waiting;
     round->counts.Add(counts);
     ShowTried(round->counts.stored + round->counts.dead + round->counts.waiting);
     pg::TestPoint("between_batches");
     ShowProgress("replayed " + std::to_string(round->counts.stored) + " rows of " + round->target_name);
   }
+  if (round->replay_all && left == 0 && !runs.reader().has_passed_over()) {
+    round->emptied_behind = round->low_id;
+    round->low_id = runs.reader().last_id();  // whoever looks for the first row need not walk past those that were stored
+  }
   round->again = round->again || round->counts.refold;
 }
 
 namespace {
+
+// Walks past the rows that have left the queue, once and when nobody waits for it: that marks their index entries as dead, and
+// the next to look at the queue finds none of them.
+void SweepIndex(const RoundState& round) {
+  if (round.emptied_behind && *round.emptied_behind < round.low_id) {
+    pg::WorkTransaction transaction;
+    apply::QueueScan(round.target, *round.emptied_behind).Next();
+    transaction.Commit();
+  }
+}
 
 Oid healing = InvalidOid;
 
@@ -128,6 +162,7 @@ void RunRound(Oid target) {
       ProfileUnrecorded(&round);
       ReplayWaiting(&round);
       EndRound(&round);
+      SweepIndex(round);
     }
     apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled
     pg::TestPoint("ended");

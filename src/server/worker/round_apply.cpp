@@ -271,11 +271,13 @@ bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const dri
 }
 
 // Dead letters that an approved patch makes fit were looked at by whoever approved it: back to the queue.
-void Requeue(const ingest::Target& target, const apply::PatchRecord& record) {
+void Requeue(RoundState* round, const ingest::Target& target, const apply::PatchRecord& record) {
   std::vector<int64_t> ids;
   apply::Prove(target, record.patch, apply::Evidence::DeadLetters, &ids);
   if (!ids.empty()) {
     pg::KeepBooks("SELECT mend.requeue($1)", {pg::Int8Array(ids)});
+    round->low_id = std::min(round->low_id, *std::min_element(ids.begin(), ids.end()) - 1);
+    pg::KeepBooks("UPDATE mend.progress SET low_id = $2 WHERE target = $1", {pg::ObjectId(round->target), pg::Int8(round->low_id)});
   }
 }
 
@@ -338,7 +340,7 @@ void ApplyApproved(RoundState* round) {
       if (WaitsForLock(round, record, covered)) {
         continue;
       }
-      Requeue(*target, record);
+      Requeue(round, *target, record);
       proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
       round->shared->Leave();
     }

@@ -37,6 +37,7 @@ struct RoundState {
   bool replay_all = false;
   bool again = false;     // another round is wanted at once
   int64_t low_id = 0;
+  std::optional<int64_t> emptied_behind;  // all rows behind this id were replayed: their entries still fill the index
   int64_t folded = 0;     // rows that were new to this round
   // What waited when the round began: a heal that nothing stands in the way of looks for it once.
   bool patches_wait = false;  // approved, proposed or failed ones
