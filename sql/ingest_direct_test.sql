@@ -229,6 +229,19 @@ SET ROLE regress_mend_direct;
 SELECT healing_insert('changing', '{"id": 7}');
 RESET ROLE;
 RESET row_security;
+-- the default of a domain is the column's: it may come, change and go
+CREATE DOMAIN given AS int;
+CREATE TABLE taken (id int, d given NOT NULL);
+SELECT mend.enroll('taken', 'paused');
+SELECT healing_insert('taken', '{"id": 1}');
+ALTER DOMAIN given SET DEFAULT 7;
+SELECT healing_insert('taken', '{"id": 2}');
+ALTER DOMAIN given SET DEFAULT 8;
+SELECT healing_insert('taken', '{"id": 3}');
+ALTER DOMAIN given DROP DEFAULT;
+SELECT healing_insert('taken', '{"id": 4}');
+SELECT * FROM taken ORDER BY id;
+
 CREATE RULE ignore AS ON INSERT TO changing WHERE NEW.id = 99 DO INSTEAD NOTHING;
 SELECT healing_insert('changing', '{"id": 99}');
 SELECT * FROM changing ORDER BY id;

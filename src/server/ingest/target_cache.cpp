@@ -11,6 +11,7 @@ namespace {
 struct Entry {
   std::shared_ptr<const Target> target;
   bool fresh = false;
+  std::vector<uint32> domains;  // of its columns, as syscache callbacks name them
 };
 
 constexpr size_t kMaxTargets = 1000;
@@ -39,10 +40,25 @@ void OnRelcacheChange(Datum, Oid relid) {
   }
 }
 
+uint64_t changes_of_types = 0;
+
+// A domain's default is a column's, and the relcache is not told when it changes.
+void OnTypeChange(Datum, int, uint32 hash) {
+  ++changes_of_types;
+  for (auto& [oid, entry] : Cache()) {
+    for (uint32 domain : entry.domains) {
+      entry.fresh = entry.fresh && hash != 0 && domain != hash;
+    }
+  }
+}
+
 void ListenOnce() {
   static bool listening = false;
   if (!listening) {
-    pg::Call([] { CacheRegisterRelcacheCallback(OnRelcacheChange, 0); });
+    pg::Call([] {
+      CacheRegisterRelcacheCallback(OnRelcacheChange, 0);
+      CacheRegisterSyscacheCallback(TYPEOID, OnTypeChange, 0);
+    });
     listening = true;
   }
 }
@@ -58,6 +74,16 @@ std::shared_ptr<const Target> Load(Oid relid) {
     ThrowNotEnrolled(relid);
   }
   return std::make_shared<const Target>(std::move(*shape), std::move(*enrollment), LoadFields(relid));
+}
+
+std::vector<uint32> DomainsOf(const plan::Shape& shape) {
+  std::vector<uint32> domains;
+  for (const plan::Column& column : shape.columns) {
+    if (pg::Call([&] { return get_typtype(column.type.oid); }) == TYPTYPE_DOMAIN) {
+      domains.push_back(pg::Call([&] { return GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(column.type.oid)); }));
+    }
+  }
+  return domains;
 }
 
 // AFTER trigger of mend.enrollments and mend.fields: other sessions' targets must go as well.
@@ -94,10 +120,14 @@ std::shared_ptr<const Target> FindTarget(Oid relid) {
     Cache().clear();
   }
   // Fresh before it is loaded: a change that arrives while loading then marks it stale again.
-  Cache()[relid] = {nullptr, true};
+  Cache()[relid] = {nullptr, true, {}};
   try {
+    const uint64_t types_before = changes_of_types;
     std::shared_ptr<const Target> target = Load(relid);
-    Cache()[relid].target = target;
+    Entry& entry = Cache()[relid];
+    entry.target = target;
+    entry.domains = DomainsOf(target->shape());
+    entry.fresh = entry.fresh && (entry.domains.empty() || types_before == changes_of_types);
     return target;
   } catch (...) {
     Cache().erase(relid);
