@@ -56,6 +56,14 @@ INSERT INTO orders_inbox VALUES ('{"id": 9, "lost": 1}');
 TABLE orders_inbox;
 RESET ROLE;
 SELECT submitted_by FROM mend.queue WHERE payload LIKE '%lost%';
+-- one WITH feeds two
+CREATE TABLE others (id int);
+SELECT mend.enroll('others', mode => 'paused'), mend.create_inbox('others');
+WITH first AS (INSERT INTO orders_inbox VALUES ('{"id": 25001}'), ('{"id": 25002, "note": []}')),
+     again AS (INSERT INTO orders_inbox VALUES ('{"id": 25003}'))
+INSERT INTO others_inbox VALUES ('{"id": 1}'), ('{"id": 2}');
+SELECT id FROM orders WHERE id BETWEEN 25000 AND 26000 ORDER BY id;
+SELECT * FROM others ORDER BY id;
 -- a trigger of one landing table feeds the inbox of another
 CREATE TABLE copies (id int);
 SELECT mend.enroll('copies', mode => 'paused');

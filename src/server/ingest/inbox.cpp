@@ -1,5 +1,6 @@
 #include "server/ingest/inbox.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
@@ -67,6 +68,21 @@ void ListenOnce() {
 
 bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
+// The innermost statement's; nullptr: none. One WITH may feed several inboxes, and their statements end in any order.
+Stream* FindStream(Oid view) {
+  for (auto stream = Streams().rbegin(); stream != Streams().rend(); ++stream) {
+    if ((*stream)->view == view) {
+      return stream->get();
+    }
+  }
+  return nullptr;
+}
+
+void Forget(const Stream* ended) {
+  auto& streams = Streams();
+  streams.erase(std::find_if(streams.begin(), streams.end(), [&](const auto& stream) { return stream.get() == ended; }));
+}
+
 }  // namespace
 
 void BeginInbox(Oid view, Oid target) {
@@ -82,26 +98,26 @@ Counts OfferToInbox(Oid view, Oid target, std::string_view payload) {
   if (IsBlank(payload)) {
     return {};
   }
-  if (Streams().empty() || Streams().back()->view != view) {
+  Stream* stream = FindStream(view);
+  if (stream == nullptr) {
     return InsertText(target, payload);
   }
-  Stream& stream = *Streams().back();
-  stream.batch->AddText(stream.payloads.emplace_back(payload));
-  if (stream.batch->pending() == 0) {
-    stream.payloads.clear();
+  stream->batch->AddText(stream->payloads.emplace_back(payload));
+  if (stream->batch->pending() == 0) {
+    stream->payloads.clear();
   }
   return {};
 }
 
 Counts EndInbox(Oid view) {
-  if (Streams().empty() || Streams().back()->view != view) {
+  Stream* stream = FindStream(view);
+  if (stream == nullptr) {
     return {};
   }
   // Stays in the list while it is stored: an error then finds it there.
-  Stream& stream = *Streams().back();
-  stream.batch->Flush();
-  const Counts counts = stream.batch->counts();
-  Streams().pop_back();
+  stream->batch->Flush();
+  const Counts counts = stream->batch->counts();
+  Forget(stream);
   return counts;
 }
 
