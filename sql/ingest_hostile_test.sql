@@ -59,6 +59,19 @@ SELECT healing_insert('was_enrolled', '{"id": 2}');
 SET client_min_messages = warning;
 DROP DATABASE regress_mend_again;
 
+-- Without an encoding, a byte is a character.
+CREATE DATABASE regress_mend_bytes ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0;
+\c regress_mend_bytes
+SET client_min_messages = warning;
+CREATE EXTENSION pg_mend;
+CREATE TABLE bytes (v varchar(3), c char(4));
+SELECT mend.enroll('bytes', 'paused');
+SELECT healing_load('bytes', '[{"v": "\u00e9", "c": "\u00e9"}, {"v": "\u00e9\u00e9"}]');
+SELECT octet_length(v), octet_length(c) FROM bytes;
+\c contrib_regression
+SET client_min_messages = warning;
+DROP DATABASE regress_mend_bytes;
+
 DELETE FROM mend.queue WHERE target = 'prey'::regclass;
 DELETE FROM mend.dead_letters WHERE target = 'prey'::regclass;
 SELECT mend.unenroll('prey');

@@ -70,7 +70,7 @@ bool Converter::ToText(const TypeInfo& type, int32_t typmod, json::Value value, 
     const auto limit = static_cast<size_t>(plan::CharacterLimit(typmod));
     const bool padded = type.type_class == TypeClass::Bpchar;
     if (padded || text.size() > limit) {
-      size_t characters = base::CountCharacters(text);
+      size_t characters = pg_database_encoding_max_length() == 1 ? text.size() : base::CountCharacters(text);
       while (padded && characters > limit && text.back() == ' ') {  // of char(n), no part of the value
         text.remove_suffix(1);
         --characters;
