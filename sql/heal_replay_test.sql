@@ -52,6 +52,25 @@ SELECT id, who, trigger_user, tenant, zone, extra FROM t ORDER BY id;
 SELECT target, state, healed, failed FROM patches;
 SELECT * FROM dead;
 
+-- What input asks for, as the submitter had it; and where a restore has brought a setting that this server has not.
+CREATE TABLE asked (id int, at timestamptz, doc xml);
+SELECT mend.enroll('asked', 'review');
+SET timezone_abbreviations = 'India';
+SELECT healing_insert('asked', '{"id": 1, "at": "2026-01-01 12:00 IST", "doc": "text", "extra": 1}');
+SET xmloption = document;
+SELECT healing_insert('asked', '{"id": 2, "at": "2026-01-01 12:00 IST", "doc": "text", "extra": 2}');
+RESET timezone_abbreviations;
+RESET xmloption;
+SELECT healing_insert('asked', '{"id": 3, "at": "2026-01-01 12:00 IST", "doc": "text", "extra": 3}'),
+       healing_insert('asked', '{"id": 4, "extra": 4}'), healing_insert('asked', '{"id": 5, "extra": 5}');
+UPDATE mend.queue SET context = context || '{"TimeZone": "No/Where"}' WHERE payload LIKE '{"id": 4%';
+UPDATE mend.queue SET context = context || '{"lc_monetary": "no_WHERE"}' WHERE payload LIKE '{"id": 5%';
+SELECT mend.configure('asked', mode => 'auto');
+CALL mend.wait_idle('asked');
+SELECT id, at AT TIME ZONE 'UTC' AS at, doc, extra FROM asked ORDER BY id;
+SELECT * FROM dead WHERE target = 'asked';
+DELETE FROM mend.dead_letters WHERE target = 'asked'::regclass;
+
 -- A submitter who is gone, has another name, or has lost the right.
 CREATE TABLE s (id int);
 GRANT INSERT ON s TO PUBLIC;

@@ -45,6 +45,14 @@ void RowContext::Enter(std::string_view context) {
   json_ = context;
 }
 
+const std::optional<std::string>& RowContext::WhyNot(std::string_view context) {
+  if (asked_ != context) {
+    why_not_ = WhyUnset(context);
+    asked_ = context;
+  }
+  return why_not_;
+}
+
 bool RowEvaluator::Read(const QueuedRow& row) {
   const std::string& target_name = target_.enrollment().target_name;
   if (row.submitter != known_ || row.submitted_by != known_as_ || row.target_name != target_name) {
@@ -54,6 +62,10 @@ bool RowEvaluator::Read(const QueuedRow& row) {
     }
     known_ = row.submitter;
     known_as_ = row.submitted_by;
+  }
+  if (const std::optional<std::string>& unset = context_.WhyNot(row.context)) {
+    misfits_.push_back({drift::Kind::Constraint, "", "", "22023", *unset, 0});
+    return false;
   }
   if (auto failure = document_.Parse(row.payload)) {
     misfits_.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});

@@ -18,11 +18,14 @@ namespace mend::apply {
 class RowContext {
  public:
   void Enter(std::string_view context);
+  // WhyUnset(), asked once for rows of one context.
+  const std::optional<std::string>& WhyNot(std::string_view context);
   // Before the transaction ends.
   void Leave() { entered_.reset(); }
 
  private:
-  std::string json_;
+  std::string json_, asked_;
+  std::optional<std::string> why_not_;
   std::optional<SessionContext> entered_;
 };
 

@@ -162,6 +162,7 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
   if (!foreign) {
     target = ingest::FindTarget(target_oid);
     foreign = WhyForeign(first, target_oid, target->enrollment().target_name);
+    foreign = foreign ? foreign : WhyUnset(first.context);
   }
   if (foreign && as_read != nullptr) {
     return std::nullopt;

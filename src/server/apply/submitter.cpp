@@ -52,23 +52,48 @@ Identity::~Identity() {
 
 namespace {
 
-void SetAll(std::string_view json, GucAction action) {
+// Calls `use(name, value)` for the settings that are not what they should be.
+template <class Use>
+void ForEachSetting(std::string_view json, const Use& use) {
   json::Document document;
   if (document.Parse(json) || document.root().kind() != json::Kind::Object) {
     return;
   }
   json::Value settings = document.root();
   for (json::Value key = settings.First(); key; key = settings.After(key)) {
-    std::string name(key.text());
-    std::string value(settings.ValueOf(key).text());
+    const std::string name(key.text());
+    const std::string value(settings.ValueOf(key).text());
+    const char* now = pg::Call([&] { return GetConfigOption(name.c_str(), true, false); });
+    if (now == nullptr || value != now) {
+      use(name, value);
+    }
+  }
+}
+
+void SetAll(std::string_view json, GucAction action) {
+  ForEachSetting(json, [&](const std::string& name, const std::string& value) {
     pg::Call([&] {
       set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION,
                         action, true, 0, false);
     });
-  }
+  });
 }
 
 }  // namespace
+
+std::optional<std::string> WhyUnset(std::string_view json) {
+  std::optional<std::string> why;
+  ForEachSetting(json, [&](const std::string& name, const std::string& value) {
+    const bool taken = pg::Call([&] {
+      return set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, false, DEBUG5,
+                               false) != 0;
+    });
+    if (!taken && !why) {
+      why = "it was offered where " + name + " was \"" + value + "\", which this server does not take";
+    }
+  });
+  return why;
+}
 
 SessionContext::SessionContext(std::string_view json) : nest_level_(NewGUCNestLevel()) {
   SetAll(json, GUC_ACTION_SAVE);

@@ -18,6 +18,10 @@ std::optional<std::string> WhyAbsent(Oid target, std::string_view name);
 // insert into the table any more.
 std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, std::string_view target_name);
 
+// Why a row cannot have the settings of its session again, or nullopt: a restore may have brought it to a server without
+// its locale or its time zone.
+std::optional<std::string> WhyUnset(std::string_view context);
+
 // Whether a role may insert into all columns of a table (true), or at best into some.
 bool MayInsert(Oid role, Oid target);
 

@@ -64,7 +64,8 @@ Datum SessionContext(const Enrollment& enrollment) {
     text += ':';
     json::AppendQuoted(&text, value);
   };
-  for (const char* name : {"TimeZone", "DateStyle", "IntervalStyle", "search_path"}) {
+  // What input functions ask for, and the path.
+  for (const char* name : {"TimeZone", "timezone_abbreviations", "DateStyle", "IntervalStyle", "lc_monetary", "xmloption", "search_path"}) {
     add(name);
   }
   for (const std::string& name : enrollment.carry) {
