@@ -60,11 +60,15 @@ SELECT * FROM offer('timestamp', '"2024-01-02T03:04:05"', '"2024-01-02 03:04:05"
 SELECT * FROM offer('timestamp(0)', '"2024-01-02T03:04:05.000"', '"2024-01-02T03:04:05.9"');
 SELECT * FROM offer('timestamptz', '"2024-01-02T03:04:05Z"', '"2024-01-02T03:04:05+02"', '"2024-01-02T03:04:05+0230"', '"2024-01-02T03:04:05+02:30"',
                     '"2024-01-02T03:04:05-02:30:15"', '"2024-01-02 03:04:05 +02"', '"2024-07-02T03:04:05 Europe/Berlin"', '"2024-07-02 03:04:05 UTC"',
-                    '"2024-07-02 03:04:05 EST"', '"2024-07-02 03:04:05 Nowhere/City"', '"2024-07-02 03:04:05 BC"', '"2024-07-02 03:04:05 PM"', '"2024-01-02T03:04:05"', '"2024-01-02"',
+                    '"2024-07-02 03:04:05 EST"', '"2024-07-02 03:04:05 XYZ5"', '"2024-07-02 03:04:05 Mon5"', '"2024-07-02 03:04:05 now+5"', '"2024-07-02 03:04:05 Nowhere/City"', '"2024-07-02 03:04:05 BC"', '"2024-07-02 03:04:05 PM"', '"2024-01-02T03:04:05"', '"2024-01-02"',
                     '"2024-01-02T03:04:05+16:00"', '"epoch"', '0', '"2024-01-02T03:04:05.1234567Z"');
 SELECT * FROM offer('time', '"03:04:05"', '"03:04"', '"03:04:05.123456789"', '"24:00:00"', '"25:00:00"', '"03:04:05Z"', '"3:04"', '"allballs"', '5');
 SELECT * FROM offer('timetz', '"03:04:05Z"', '"03:04:05+02:00"', '"03:04:05"', '"03:04:05 Europe/Berlin"');
 SELECT * FROM offer('interval', '"1 day"', '"P1Y2M"', '"abc"', '5');
+SELECT * FROM offer('interval(0)', '"1.5 s"', '"1.0 s"', '"2.5"', '"1 day"', '5');
+SELECT * FROM offer('interval year to month', '"1 year 2 mons"', '"1 year 2 days"', '"1-2"', '"P1Y"');
+SELECT * FROM offer('interval minute to second', '"1:02"', '"1 min 2.5 s"', '"1 day"');
+SELECT * FROM offer('interval(1)[]', '["1.5 s", null]', '["1.55 s"]');
 SET test.naive_zone = 'Asia/Tokyo';
 SELECT * FROM offer('timestamptz', '"2024-01-02T03:04:05"', '"2024-01-02"', '"2024-01-02T03:04:05Z"');
 SELECT * FROM offer('timestamp', '"2024-01-02T03:04:05"', '"2024-01-02T03:04:05Z"', '"2024-01-02T03:04:05+09:00"');
@@ -104,15 +108,26 @@ SELECT * FROM offer('inet', '"10.0.0.1"', '"10.0.0.256"', '5', '{}');
 SELECT * FROM offer('bytea', '"\\x0102"', '"\\x01zz"');
 SELECT * FROM offer('bit(3)', '"101"', '"10"', '101');
 SELECT * FROM offer('point', '"(1,2)"', '"x"');
-SELECT * FROM offer('oid', '5', '"x"', '5000000000');
+SELECT * FROM offer('oid', '5', '"x"', '5000000000', '-1', '"05"', '"5"');
+SELECT * FROM offer('xid', '4294967295', '4294967296', '"x"', '-1', '"0x10"');
+SELECT * FROM offer('cid', '5', '4294967296', '"x"');
+SELECT * FROM offer('xid8', '18446744073709551615', '18446744073709551616', '"x"', '-1');
+SELECT * FROM offer('money', '1.50', '1.5', '1.505', '"$1,234.50"', '-2', '1e2', 'true', '[1]');
 SELECT * FROM offer('regclass', '"pg_class"', '"no_such_table"');
 SELECT * FROM offer('tsvector', '"a b"');
 SELECT * FROM offer('xml', '"<a/>"', '"<a"');
+
+-- A type that refuses with an internal error, as hstore does in some versions: that is still a verdict on the value.
+CREATE EXTENSION hstore SCHEMA public;
+SELECT value, CASE WHEN result LIKE 'queued: type_conflict %' THEN 'queued: type_conflict' ELSE result END AS result FROM offer('hstore', '"a=>1"', '"a=>"');
+DROP EXTENSION hstore;
 
 -- PostgreSQL's own coercion.
 SET test.lossless = off;
 SELECT * FROM offer('numeric(5,2)', '1.239', '123456', '"NaN"');
 SELECT * FROM offer('integer', '5', '" 5"', '3.7', '"05"');
+SELECT * FROM offer('money', '1.505');
+SELECT * FROM offer('interval(0)', '"1.5 s"');
 SELECT * FROM offer('double precision', '9007199254740993', '"Infinity"');
 SELECT * FROM offer('text', '{"a": 1}', '[1, 2]');
 SELECT * FROM offer('varchar(3)', '"abc  "', '"abcd"');

@@ -26,6 +26,9 @@ constexpr BuiltIn kBuiltIn[] = {
     {TIMESTAMPOID, TypeClass::Timestamp}, {TIMESTAMPTZOID, TypeClass::TimestampTz},
     {INTERVALOID, TypeClass::Interval},   {UUIDOID, TypeClass::Uuid},
     {JSONOID, TypeClass::Json},           {JSONBOID, TypeClass::Jsonb},
+    {CASHOID, TypeClass::Money},          {OIDOID, TypeClass::Unsigned},
+    {XIDOID, TypeClass::Unsigned},        {CIDOID, TypeClass::Unsigned},
+    {XID8OID, TypeClass::Unsigned},
     {INT2VECTOROID, TypeClass::Other},    {OIDVECTOROID, TypeClass::Other},
 };
 
@@ -180,11 +183,9 @@ bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value
     case TypeClass::Array: return ToArray(type, typmod, value, out);
     case TypeClass::Composite: return ToComposite(type, value, out);
     case TypeClass::Domain: return ToDomain(type, value, out, null);
-    case TypeClass::Interval:
-      if (value.kind() != json::Kind::String) {
-        return BadSyntax(type, value);
-      }
-      return ByInput(type, typmod, value, out);
+    case TypeClass::Interval: return ToInterval(type, typmod, value, out);
+    case TypeClass::Money: return ToMoney(type, value, out);
+    case TypeClass::Unsigned: return ToUnsigned(type, value, out);
     case TypeClass::Other:
       if (!value.IsScalar()) {
         return BadSyntax(type, value);
@@ -206,7 +207,9 @@ bool Converter::ByInput(const TypeInfo& type, int32_t typmod, json::Value value,
   if (!error) {
     return true;
   }
-  if (MustRaise(*error)) {
+  // An extension's type may refuse a text with a bare elog(ERROR).
+  const bool refusal = error->sqlerrcode() == ERRCODE_INTERNAL_ERROR && type.input >= FirstNormalObjectId;
+  if (MustRaise(*error) && !refusal) {
     throw *error;
   }
   fault_ = FaultOf(*error);

@@ -18,7 +18,7 @@ namespace mend::ingest {
 
 enum class TypeClass : uint8_t {
   Int2, Int4, Int8, Numeric, Float4, Float8, Bool, Text, Varchar, Bpchar, Name, Date, Time, TimeTz, Timestamp,
-  TimestampTz, Interval, Uuid, Json, Jsonb, Enum, Array, Composite, Domain, Other,
+  TimestampTz, Interval, Uuid, Money, Unsigned, Json, Jsonb, Enum, Array, Composite, Domain, Other,
 };
 
 struct TypeInfo {
@@ -108,6 +108,9 @@ class Converter {
   bool ToDate(const TypeInfo& type, json::Value value, Datum* out);
   bool ToTime(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToTimestamp(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToInterval(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToMoney(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToUnsigned(const TypeInfo& type, json::Value value, Datum* out);
   bool ToArray(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToComposite(const TypeInfo& type, json::Value value, Datum* out);
   bool ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null);

@@ -32,6 +32,18 @@ int DecodeAbbreviation(const char* lower, int* seconds_east, pg_tz** zone) {
 #endif
 }
 
+// Such as "mon5": to PostgreSQL a weekday and a number, though POSIX would let any word name a zone.
+bool IsKeywordWithNumber(const char* lower) {
+  char word[TZ_STRLEN_MAX + 1] = {};
+  const size_t letters = strspn(lower, "abcdefghijklmnopqrstuvwxyz");
+  if (lower[letters] != '+' && (lower[letters] < '0' || lower[letters] > '9')) {
+    return false;
+  }
+  memcpy(word, lower, letters);
+  int value = 0;
+  return DecodeSpecial(0, word, &value) != UNKNOWN_FIELD;
+}
+
 // Seconds west of UTC of the zone or abbreviation `name` at `tm`; false when there is none.
 bool LookUpZone(std::string_view name, pg_tm* tm, int* seconds_west) {
   char word[TZ_STRLEN_MAX + 1] = {};
@@ -52,7 +64,7 @@ bool LookUpZone(std::string_view name, pg_tm* tm, int* seconds_west) {
       case DYNTZ: *seconds_west = DetermineTimeZoneAbbrevOffset(tm, lower, zone); return true;
       default: break;
     }
-    zone = pg_tzset(word);
+    zone = IsKeywordWithNumber(lower) ? nullptr : pg_tzset(word);
     if (zone == nullptr) {
       return false;
     }
