@@ -123,6 +123,16 @@ SELECT n, a.fate AS text, b.fate AS jsonb FROM fates a JOIN fates b USING (n) WH
 SELECT n / 100 * 100 AS from, count(DISTINCT n), string_agg(DISTINCT split_part(fate, ' ', 1), ', ') AS fates FROM fates WHERE door = 'jsonb' GROUP BY 1 ORDER BY 1;
 SELECT n, fate FROM fates WHERE door = 'jsonb' AND n BETWEEN 399 AND 899 AND fate NOT LIKE 'inserted%' ORDER BY n;
 
+-- What json and text keep of a jsonb is its text, as of one that waits in the queue.
+CREATE TYPE noted AS (doc json);
+CREATE TABLE texts (a json, b json[], c noted, d text);
+SELECT mend.enroll('texts', 'paused');
+SELECT mend.accept_loss('texts', 'd');
+CREATE TABLE offered AS SELECT jsonb_build_object('a', v, 'b', jsonb_build_array(v), 'c', jsonb_build_object('doc', v), 'd', v) AS v FROM given WHERE jsonb_typeof(v) <> 'null';
+SELECT inserted > 200 AS many, queued, dead_lettered FROM healing_load('texts', (SELECT jsonb_agg(v) FROM offered));
+SELECT count(*) AS wrong FROM (SELECT t::text FROM texts t
+    EXCEPT ALL SELECT ROW((v -> 'a')::text::json, ARRAY[(v -> 'a')::text::json], ROW((v -> 'a')::text::json)::noted, v ->> 'd')::texts::text FROM offered) d;
+
 -- Values that stay where they stand are there until the batch is stored, however many there are and however they came.
 CREATE TABLE stays (id int, n numeric, m numeric(20,3), doc jsonb, t text);
 SELECT mend.enroll('stays', 'paused');

@@ -95,8 +95,9 @@ class Value {
   // Number: text as written. String: decoded. True/False/Null: their JSON text. Containers: empty.
   std::string_view text() const;
   // The value's own JSON text: the source slice when parsed from text, else serialised (strings
-  // escaped, no added white space).
-  std::string Serialise() const;
+  // escaped, no added white space, or that of PostgreSQL's jsonb).
+  enum class Space : bool { None, Jsonb };
+  std::string Serialise(Space space = Space::None) const;
 
   // Iterating a container: for (Value v = c.First(); v; v = c.After(v)).
   // Of an object, First/After give the keys; ValueOf(key) the value behind a key.

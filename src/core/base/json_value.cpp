@@ -41,10 +41,11 @@ struct Level {
 };
 
 // What stands between the previous child of `level` and the next.
-void AppendSeparator(std::string* out, Kind container, const Level& level) {
+void AppendSeparator(std::string* out, Kind container, const Level& level, Value::Space space) {
   if (level.written == 0) return;
   const bool value_of_key = container == Kind::Object && level.written % 2 == 1;
   *out += value_of_key ? ':' : ',';
+  if (space == Value::Space::Jsonb) *out += ' ';
 }
 
 }  // namespace
@@ -91,7 +92,7 @@ Value Value::After(Value element) const {
   return next < token().next ? Value(document_, next) : Value();
 }
 
-std::string Value::Serialise() const {
+std::string Value::Serialise(Space space) const {
   const Token& self = token();
   if (self.end != 0) {
     return std::string(document_->source().substr(self.begin, self.end - self.begin));
@@ -104,7 +105,7 @@ std::string Value::Serialise() const {
     work.Took();
     const Token& token = tokens[at];
     if (!levels.empty()) {
-      AppendSeparator(&out, tokens[levels.back().container].kind, levels.back());
+      AppendSeparator(&out, tokens[levels.back().container].kind, levels.back(), space);
       ++levels.back().written;
     }
     if (token.kind == Kind::Array || token.kind == Kind::Object) {

@@ -196,7 +196,7 @@ bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value
 }
 
 bool Converter::ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
-  const std::string text = value.IsScalar() ? std::string(value.text()) : value.Serialise();
+  const std::string text = value.IsScalar() ? std::string(value.text()) : value.Serialise(json::Value::Space::Jsonb);
   const std::optional<pg::Error> error =
       type.soft_input && text.size() <= kMaxSoftBytes
           ? InputSoftly(type, typmod, text, out)

@@ -128,7 +128,7 @@ bool Converter::ToJson(json::Value value, Datum* out) {
   if (token.end != 0) {
     *out = Text(value.document()->source().substr(token.begin, token.end - token.begin), 0);
   } else {
-    *out = Text(value.Serialise(), 0);
+    *out = Text(value.Serialise(json::Value::Space::Jsonb), 0);
   }
   return true;
 }
