@@ -57,11 +57,14 @@ const TypeInfo& TypeMap::Find(Oid oid) {
   info.oid = oid;
   char typtype = 0;
   char* name = nullptr;
+  Oid bounds = InvalidOid;
   pg::Call([&] {
     getTypeInputInfo(oid, &info.input, &info.io_param);
     get_typlenbyvalalign(oid, &info.length, &info.by_value, &info.alignment);
     typtype = get_typtype(oid);
     info.element = get_element_type(oid);
+    const Oid range = typtype == TYPTYPE_MULTIRANGE ? get_multirange_range(oid) : oid;
+    bounds = typtype == TYPTYPE_RANGE || typtype == TYPTYPE_MULTIRANGE ? get_range_subtype(range) : InvalidOid;
     if (typtype == TYPTYPE_DOMAIN) {
       info.base.oid = getBaseTypeAndTypmod(oid, &info.base.typmod);
     }
@@ -70,6 +73,10 @@ const TypeInfo& TypeMap::Find(Oid oid) {
   info.name = name;
   pfree(name);
   info.type_class = ClassOf(oid, typtype, info.element);
+  if (bounds == DATEOID || bounds == TIMESTAMPOID || bounds == TIMESTAMPTZOID) {
+    info.type_class = TypeClass::TimeRange;
+    info.element = bounds;
+  }
   info.soft_input = info.type_class == TypeClass::Array ? info.input == F_ARRAY_IN && Find(info.element).soft_input
                                                         : HasSoftInput(oid, info.input);
   return types_.emplace(oid, std::move(info)).first->second;
@@ -185,6 +192,7 @@ bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value
     case TypeClass::Domain: return ToDomain(type, value, out, null);
     case TypeClass::Interval: return ToInterval(type, typmod, value, out);
     case TypeClass::Money: return ToMoney(type, value, out);
+    case TypeClass::TimeRange: return ToTimeRange(type, typmod, value, out);
     case TypeClass::Unsigned: return ToUnsigned(type, value, out);
     case TypeClass::Other:
       if (!value.IsScalar()) {

@@ -18,7 +18,9 @@ namespace mend::ingest {
 
 enum class TypeClass : uint8_t {
   Int2, Int4, Int8, Numeric, Float4, Float8, Bool, Text, Varchar, Bpchar, Name, Date, Time, TimeTz, Timestamp,
-  TimestampTz, Interval, Uuid, Money, Unsigned, Json, Jsonb, Enum, Array, Composite, Domain, Other,
+  TimestampTz, Interval, Uuid, Money, Unsigned, Json, Jsonb, Enum, Array, Composite, Domain,
+  TimeRange,  // a range or multirange of dates or timestamps
+  Other,
 };
 
 struct TypeInfo {
@@ -30,7 +32,7 @@ struct TypeInfo {
   char alignment = 0;
   Oid input = InvalidOid;
   Oid io_param = InvalidOid;
-  Oid element = InvalidOid;  // Array
+  Oid element = InvalidOid;  // Array; of TimeRange, what its bounds are
   bool soft_input = false;   // of its input function: soft_input.h
   plan::Type base;           // Domain
 };
@@ -111,6 +113,7 @@ class Converter {
   bool ToInterval(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToMoney(const TypeInfo& type, json::Value value, Datum* out);
   bool ToUnsigned(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToTimeRange(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToArray(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToComposite(const TypeInfo& type, json::Value value, Datum* out);
   bool ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null);
