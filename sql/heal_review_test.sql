@@ -165,6 +165,49 @@ SELECT * FROM dead WHERE target = 'v';
 SELECT format('DROP TABLE mend.undo_%s', :'patch') AS query \gset
 :query;
 
+-- Fields that are called like the columns of the table that keeps their values.
+CREATE TABLE undone (undo_row_ int PRIMARY KEY, n int);
+SELECT mend.enroll('undone');
+SELECT healing_insert('undone', '{"undo_row_": 1, "undo_row": "a", "undo_table": true}');
+CALL mend.wait_idle('undone');
+SELECT last_of('undone') AS patch \gset
+SELECT state_of(format('SELECT mend.revert(%s)', :'patch'));
+SELECT attname FROM shape WHERE relname = 'undone';
+SELECT format('TABLE mend.undo_%s', :'patch') AS query \gset
+:query;
+SELECT format('DROP TABLE mend.undo_%s', :'patch') AS query \gset
+:query;
+
+-- What partitions and children have of their own could not be given back.
+CREATE TABLE part (id int, label varchar(3), code text NOT NULL) PARTITION BY LIST (id);
+CREATE TABLE part1 PARTITION OF part FOR VALUES IN (1);
+CREATE TABLE parent (label varchar(3), code text NOT NULL);
+CREATE TABLE heir () INHERITS (parent);
+SELECT mend.enroll('part', 'review', allow => '{widen_type,set_default,drop_not_null}'), mend.enroll('parent', 'review', allow => '{widen_type,set_default,drop_not_null}');
+CREATE VIEW judged AS
+    SELECT t AS target, allowed, reason FROM unnest(ARRAY['part', 'parent']) t, unnest(ARRAY['label TYPE text', 'code SET DEFAULT ''x''', 'code DROP NOT NULL']) a,
+           mend.check_ddl(t::regclass, format('ALTER TABLE %s ALTER %s', t, a));
+SELECT * FROM judged;
+ALTER TABLE part1 ALTER label SET STORAGE EXTERNAL, ALTER code SET DEFAULT 'one';
+ALTER TABLE heir ALTER label SET COMPRESSION pglz, ALTER code SET DEFAULT 'one';
+SELECT * FROM judged;
+ALTER TABLE part1 ALTER label SET STORAGE EXTENDED;
+CREATE INDEX part_label ON part (label);
+CREATE INDEX own ON part1 (label);
+ALTER TABLE part1 CLUSTER ON own;
+SELECT allowed, reason FROM mend.check_ddl('part', 'ALTER TABLE part ALTER label TYPE text');
+ALTER TABLE part1 CLUSTER ON part1_label_idx;
+SELECT allowed, reason FROM mend.check_ddl('part', 'ALTER TABLE part ALTER label TYPE text');
+ALTER TABLE part1 SET WITHOUT CLUSTER;
+SELECT allowed, reason FROM mend.check_ddl('part', 'ALTER TABLE part ALTER label TYPE text');
+ALTER INDEX part1_label_idx SET (fillfactor = 60);
+SELECT allowed, reason FROM mend.check_ddl('part', 'ALTER TABLE part ALTER label TYPE text');
+CREATE TABLE keyed (id int, n int, PRIMARY KEY (id, n)) PARTITION BY LIST (id);
+CREATE TABLE keyed1 PARTITION OF keyed FOR VALUES IN (1);
+ALTER TABLE keyed1 REPLICA IDENTITY USING INDEX keyed1_pkey;
+SELECT mend.enroll('keyed', 'paused');
+SELECT allowed, reason FROM mend.check_ddl('keyed', 'ALTER TABLE keyed ALTER n TYPE bigint');
+
 -- A column that a person dropped is not added again.
 SELECT healing_insert('v', '{"id": 6, "otherField": "a"}'), healing_insert('v', '{"id": 60, "plain": "a"}');
 CALL mend.wait_idle('v');

@@ -1,5 +1,6 @@
 #include "server/apply/revert.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -132,10 +133,18 @@ void CheckUnchanged(int64_t id, const ingest::Target& target, const AppliedActio
   }
 }
 
+// A name that no column of the undo table has yet.
+std::string FreeName(std::string name, const std::vector<std::string>& taken) {
+  while (std::find(taken.begin(), taken.end(), name) != taken.end()) {
+    name += '_';
+  }
+  return name;
+}
+
 // The columns that go, with what identifies their rows.
 void KeepValues(int64_t id, const ingest::Target& target, const std::vector<AppliedAction>& actions) {
   std::string columns, filled;
-  std::vector<std::string> going;
+  std::vector<std::string> names;
   for (const AppliedAction& action : actions) {
     if (action.kind != "add_column") {
       continue;
@@ -143,20 +152,25 @@ void KeepValues(int64_t id, const ingest::Target& target, const std::vector<Appl
     std::string quoted = pg::QuoteIdentifier(action.column);
     columns += ", " + quoted;
     filled += (filled.empty() ? "" : " OR ") + quoted + " IS NOT NULL";
-    going.push_back(action.column);
+    names.push_back(action.column);
   }
   if (columns.empty()) {
     return;
   }
   const Oid relid = target.shape().relid;
   pg::Rows key = pg::KeepBooks(
-      "SELECT coalesce(string_agg(', ' || quote_ident(a.attname), '' ORDER BY a.attnum), '') FROM pg_index i "
-      "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
-      "WHERE i.indrelid = $1 AND i.indisprimary AND a.attname <> ALL ($2)",
-      {pg::ObjectId(relid), pg::TextArray(going)});
+      "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
+      "WHERE i.indrelid = $1 AND i.indisprimary AND a.attname <> ALL ($2) ORDER BY a.attnum",
+      {pg::ObjectId(relid), pg::TextArray(names)});
+  std::string key_columns;
+  for (size_t i = 0; i < key.size(); ++i) {
+    key_columns += ", " + pg::QuoteIdentifier(key.text(i, 0));
+    names.push_back(key.text(i, 0));
+  }
   const std::string undo = "mend.undo_" + std::to_string(id);
-  const std::string query = "SELECT tableoid::regclass AS undo_table, ctid AS undo_row" + key.text(0, 0) + columns +
-                            " FROM " + pg::QualifiedName(relid) + " WHERE " + filled;
+  const std::string query = "SELECT tableoid::regclass AS " + FreeName("undo_table", names) + ", ctid AS " +
+                            FreeName("undo_row", names) + key_columns + columns + " FROM " + pg::QualifiedName(relid) +
+                            " WHERE " + filled;
   const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid).owner));
   pg::KeepBooks("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA");
   pg::KeepBooks("GRANT INSERT ON " + undo + " TO " + owner);

@@ -133,6 +133,16 @@ Refusal ReadAlterType(const Terms& terms, const AlterTableCmd* node, plan::Actio
   return why;
 }
 
+// Partitions and children follow the table, and where one differs from it a revert could not bring that back.
+Refusal WhyUnlikeChild(const Terms& terms, const plan::Column& column, plan::ActionKind change) {
+  const std::string child = UnlikeChild(terms.shape.relid, column.attnum, change);
+  if (child.empty()) {
+    return std::nullopt;
+  }
+  return std::string(change == plan::ActionKind::DropNotNull ? "NOT NULL" : "the default") + " of column " + Quote(column.name) +
+         " is another in " + child + ", and would be lost";
+}
+
 Refusal ReadDropNotNull(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
   const plan::Column* column = nullptr;
   if (Refusal why = FindColumn(terms, node->name, &column)) {
@@ -151,6 +161,9 @@ Refusal ReadDropNotNull(const Terms& terms, const AlterTableCmd* node, plan::Act
   }
   if (!holder.empty()) {
     return "column " + Quote(column->name) + " must stay NOT NULL for " + holder;
+  }
+  if (Refusal why = WhyUnlikeChild(terms, *column, plan::ActionKind::DropNotNull)) {
+    return why;
   }
   action->kind = plan::ActionKind::DropNotNull;
   action->column = column->name;
@@ -180,7 +193,7 @@ Refusal ReadSetDefault(const Terms& terms, const AlterTableCmd* node, plan::Acti
   if (!action->default_literal) {
     return "SET DEFAULT NULL takes the default away, which is not allowed";
   }
-  return std::nullopt;
+  return WhyUnlikeChild(terms, *column, plan::ActionKind::SetDefault);
 }
 
 }  // namespace

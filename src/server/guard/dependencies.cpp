@@ -66,6 +66,8 @@ constexpr const char* kOwnReasons =
     "    THEN 'a child table inherits it from several parents'"
     "  WHEN a.attcollation NOT IN (0, 100)"
     "    THEN 'its collation ' || a.attcollation::pg_catalog.regcollation || ' would be lost'"
+    "  WHEN o.child IS NOT NULL THEN 'its storage or compression in ' || o.child || ' would be lost'"
+    "  WHEN x.index IS NOT NULL THEN 'what is set for ' || x.index || ' alone, the index of a partition, would be lost'"
     "  WHEN c.used_by IS NOT NULL THEN c.used_by END AS why "
     "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid,"
     " LATERAL (SELECT pg_catalog.min(u.attrelid::pg_catalog.regclass || '.' || pg_catalog.quote_ident(u.attname)"
@@ -73,7 +75,18 @@ constexpr const char* kOwnReasons =
     "          FROM family f JOIN pg_catalog.pg_class r ON r.oid = f.relid"
     "          JOIN pg_catalog.pg_type y ON y.oid = r.reltype"
     "          JOIN pg_catalog.pg_attribute u ON u.atttypid IN (y.oid, y.typarray) AND NOT u.attisdropped"
-    "          JOIN pg_catalog.pg_class o ON o.oid = u.attrelid AND o.relkind IN ('r', 'm', 'p')) c "
+    "          JOIN pg_catalog.pg_class o ON o.oid = u.attrelid AND o.relkind IN ('r', 'm', 'p')) c,"
+    " LATERAL (SELECT pg_catalog.min(f.relid::pg_catalog.regclass::pg_catalog.text) AS child"
+    "          FROM family f JOIN pg_catalog.pg_attribute k ON k.attrelid = f.relid AND k.attname = a.attname"
+    "          WHERE (k.attstorage, k.attcompression) <> (a.attstorage, a.attcompression)) o,"
+    // PostgreSQL makes the indexes of partitions anew from that of the whole, and forgets what they had of their own.
+    " LATERAL (SELECT pg_catalog.min(i.indexrelid::pg_catalog.regclass::pg_catalog.text) AS index"
+    "          FROM family f JOIN pg_catalog.pg_attribute k ON k.attrelid = f.relid AND k.attname = a.attname"
+    "          JOIN pg_catalog.pg_index i ON i.indrelid = f.relid AND k.attnum = ANY (i.indkey::pg_catalog.int2[])"
+    "          JOIN pg_catalog.pg_class n ON n.oid = i.indexrelid AND n.relispartition"
+    "          JOIN pg_catalog.pg_inherits h ON h.inhrelid = n.oid JOIN pg_catalog.pg_class w ON w.oid = h.inhparent"
+    "          WHERE i.indisclustered OR i.indisreplident OR n.reltablespace <> w.reltablespace"
+    "             OR n.reloptions IS DISTINCT FROM w.reloptions) x "
     "WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
 
 void Note(plan::Shape* shape, const pg::Rows& rows) {
@@ -118,6 +131,23 @@ std::string NotNullHolder(uint32_t relid, int16_t attnum) {
       "UNION ALL SELECT 'the partition key' FROM pg_catalog.pg_partitioned_table"
       " WHERE partrelid = $1 AND $2 = ANY (partattrs::pg_catalog.int2[]) LIMIT 1",
       {pg::ObjectId(relid), pg::Int4(attnum)});
+  return rows.empty() ? "" : rows.text(0, 0);
+}
+
+std::string UnlikeChild(uint32_t relid, int16_t attnum, plan::ActionKind change) {
+  const pg::Rows rows = pg::KeepBooks(
+      "WITH RECURSIVE family AS ("
+      "  SELECT $1 AS relid"
+      "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.relid) "
+      "SELECT k.attrelid::pg_catalog.regclass FROM pg_catalog.pg_attribute a"
+      " JOIN family f ON f.relid <> a.attrelid"
+      " JOIN pg_catalog.pg_attribute k ON k.attrelid = f.relid AND k.attname = a.attname"
+      " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+      " LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = k.attrelid AND e.adnum = k.attnum "
+      "WHERE a.attrelid = $1 AND a.attnum = $2 AND CASE WHEN $3 THEN k.attnotnull <> a.attnotnull"
+      " ELSE pg_catalog.pg_get_expr(e.adbin, e.adrelid) IS DISTINCT FROM pg_catalog.pg_get_expr(d.adbin, d.adrelid) END "
+      "ORDER BY 1 LIMIT 1",
+      {pg::ObjectId(relid), pg::Int4(attnum), pg::Bool(change == plan::ActionKind::DropNotNull)});
   return rows.empty() ? "" : rows.text(0, 0);
 }
 
