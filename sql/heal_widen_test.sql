@@ -162,6 +162,24 @@ SELECT mend.configure('narrow', allow => '{widen_type}'), mend.retry('narrow');
 CALL mend.wait_idle('narrow');
 SELECT * FROM narrow;
 
+-- What PostgreSQL gives back to an index that it has built anew: which one orders the table, which one identifies rows, comments.
+CREATE TABLE ordered (id int NOT NULL, label varchar(3), n int NOT NULL UNIQUE);
+CREATE UNIQUE INDEX ordered_id ON ordered (id);
+CREATE INDEX ordered_label ON ordered (label DESC NULLS LAST) WITH (fillfactor = 50);
+COMMENT ON INDEX ordered_label IS 'by label';
+COMMENT ON CONSTRAINT ordered_n_key ON ordered IS 'once';
+ALTER TABLE ordered CLUSTER ON ordered_label, REPLICA IDENTITY USING INDEX ordered_id;
+SELECT mend.enroll('ordered');
+SELECT healing_insert('ordered', '{"id": 3000000000, "label": "long", "n": 3000000000}');
+CALL mend.wait_idle('ordered');
+SELECT * FROM ordered;
+SELECT state, reason FROM patches WHERE target = 'ordered';
+SELECT indexrelid::regclass, indisclustered, indisreplident, obj_description(indexrelid), (SELECT obj_description(oid) FROM pg_constraint WHERE conindid = indexrelid) AS "constraint", reloptions
+    FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = 'ordered'::regclass ORDER BY indexrelid::regclass::text;
+DELETE FROM ordered;
+SELECT mend.revert(max(id)) FROM mend.patches WHERE target = 'ordered'::regclass;
+SELECT attname, type FROM shape WHERE relname = 'ordered';
+
 -- Leave nothing behind.
 SELECT target_name, mend.unenroll(target) FROM mend.enrollments ORDER BY target_name;
 RESET search_path;

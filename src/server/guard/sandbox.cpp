@@ -104,6 +104,7 @@ bool IsOurs(Oid catalog, Oid object) {
   Oid table = InvalidOid;
   switch (catalog) {
     case RelationRelationId: return IsOurRelation(object);
+    case IndexRelationId: return IsOurRelation(object);  // which of its indexes orders the table, or identifies its rows
     case AttrDefaultRelationId:
       if (InFamily(object)) {
         return true;  // of a new default, PostgreSQL names table and column
