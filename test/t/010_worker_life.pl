@@ -142,6 +142,28 @@ is($node->safe_psql('copy', 'SELECT count(*) FROM mend.work'), '1', 'until mend.
 $node->safe_psql('copy', 'CALL mend.wait_idle()');
 is(due_tables($node, 'copy'), '0', 'and the copy has a worker of its own');
 
+# What the owner of a database sets for it makes no worker somebody else, and ends none.
+$node->safe_psql('postgres', q{
+	CREATE ROLE nobody;
+	ALTER DATABASE copy SET session_authorization = 'nobody';
+	ALTER DATABASE copy SET role = 'nobody';
+	ALTER DATABASE copy SET default_transaction_read_only = on;
+	ALTER DATABASE copy SET statement_timeout = '1ms'});
+$node->safe_psql('postgres', q{ALTER DATABASE copy SET transaction_timeout = '1ms'}) if $node->safe_psql('postgres', 'SHOW server_version_num') >= 170000;
+{
+	local $ENV{PGOPTIONS} = '-c role=none -c default_transaction_read_only=off -c statement_timeout=0';
+	$ENV{PGOPTIONS} .= ' -c transaction_timeout=0' if $node->safe_psql('postgres', 'SHOW server_version_num') >= 170000;
+	for my $table (qw(running fresh))
+	{
+		landing_table($node, $table, 'copy');
+		$node->safe_psql('copy', enqueue($table) . 'SELECT mend.start()');
+		$node->safe_psql('copy', 'CALL mend.wait_idle()');
+		is($node->safe_psql('copy', "SELECT state, reason FROM mend.patches WHERE target = '$table'::regclass"), 'applied|', "a $table worker heals");
+		is($node->safe_psql('copy', "SELECT count(*) FROM mend.queue WHERE target = '$table'::regclass"), '0', 'and stores');
+		wait_no_worker($node, 'copy') or die 'the worker stays';
+	}
+}
+
 nothing_crashed($node);
 $node->stop;
 done_testing();

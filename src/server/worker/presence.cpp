@@ -39,6 +39,9 @@ constexpr Pinned kPinned[] = {
     {"statement_timeout", "0"},
     {"lock_timeout", "0"},
     {"idle_in_transaction_session_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+    {"transaction_timeout", "0"},
+#endif
 };
 
 bool HasLine(std::string_view lines, std::string_view name) {
@@ -107,6 +110,10 @@ void ShowProgress(const std::string& what) {
 
 void PinSettings() {
   pg::Call([] {
+    // Whoever owns the database may have set it; to look up the name takes a transaction.
+    StartTransactionCommand();
+    SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false), PGC_SUSET, PGC_S_OVERRIDE);
+    CommitTransactionCommand();
     for (const Pinned& setting : kPinned) {
       SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
     }
