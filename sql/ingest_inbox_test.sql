@@ -78,7 +78,16 @@ DROP TRIGGER pass_on ON orders;
 ALTER TABLE orders RENAME TO purchases;
 INSERT INTO orders_inbox VALUES ('{"id": 40000}');
 SELECT max(id) FROM purchases;
+-- somebody else's view does not go, whatever trigger was hung on it
+CREATE ROLE regress_mend_viewer;
+GRANT USAGE, CREATE ON SCHEMA ingest_inbox_test TO regress_mend_viewer;
+GRANT SELECT ON copies TO regress_mend_viewer;
+SET ROLE regress_mend_viewer;
+CREATE VIEW theirs AS SELECT id FROM copies;
+RESET ROLE;
+CREATE TRIGGER pg_mend_2_offer INSTEAD OF INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION mend.take_inbox();
 SELECT mend.unenroll('copies');
+SELECT to_regclass('theirs');
 SELECT to_regclass('copies_inbox');
 SELECT pg_describe_object(refclassid, refobjid, 0) FROM pg_depend WHERE objid = 'orders_inbox'::regclass AND deptype = 'a';
 -- its function is no use by hand
@@ -88,4 +97,4 @@ SET client_min_messages = error;
 DELETE FROM mend.queue WHERE target_name LIKE 'ingest_inbox_test.%';
 DELETE FROM mend.dead_letters WHERE target_name LIKE 'ingest_inbox_test.%';
 DROP SCHEMA ingest_inbox_test CASCADE;
-DROP ROLE regress_mend_inbox;
+DROP ROLE regress_mend_inbox, regress_mend_viewer;

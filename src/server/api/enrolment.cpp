@@ -133,10 +133,13 @@ Datum Configure(FunctionCallInfo call) {
   return 0;
 }
 
-// The views that mend.create_inbox() has made for the table.
+// The views that mend.create_inbox() has made for the table: whoever made them owns the table. Whoever may hang our trigger on
+// somebody else's view has not made it an inbox.
 void DropInboxes(Oid target) {
   const pg::Rows views = pg::KeepBooks(
-      "SELECT DISTINCT t.tgrelid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger t"
+      "SELECT DISTINCT v.oid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger t"
+      " JOIN pg_catalog.pg_class v ON v.oid = t.tgrelid AND v.relkind = 'v'"
+      " JOIN pg_catalog.pg_class o ON o.oid = $1 AND pg_catalog.pg_has_role(v.relowner, o.relowner, 'USAGE')"
       " JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.tgrelid"
       " JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid"
       "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 "
