@@ -80,6 +80,8 @@ INSERT INTO expected VALUES
     ('function', 'mend.minutes_per_incident()', '{admin,agent,monitor}'),
     ('function', 'mend.note_news()', '{}'),
     ('function', 'mend.note_run(bigint,text)', '{}'),
+    ('function', 'mend.setting(text)', '{}'),
+    ('function', 'mend.in_order(text)', '{admin,agent}'),
     ('function', 'mend.one_line(text)', '{admin,agent}'),
     ('function', 'mend.run_event(mend.outbox)', '{}'),
     ('function', 'mend.run_id(bigint)', '{}'),

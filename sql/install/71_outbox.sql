@@ -52,13 +52,19 @@ RETURN array_position(ARRAY['info', 'notice', 'warning', 'critical'], severity) 
 COMMENT ON FUNCTION mend.is_severe(text, text) IS 'Internal: whether a severity is at least another';
 REVOKE ALL ON FUNCTION mend.is_severe(text, text) FROM PUBLIC;
 
+-- A session may give any name a value for as long as the library is not loaded there: written in C, this loads it.
+CREATE FUNCTION mend.setting(name text) RETURNS text
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'mend_setting';
+COMMENT ON FUNCTION mend.setting(text) IS 'Internal: a setting of pg_mend, as somebody who may set it has set it';
+REVOKE ALL ON FUNCTION mend.setting(text) FROM PUBLIC;
+
 -- As the owner: whoever may add an event may not touch this table.
 CREATE FUNCTION mend.note_news() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    webhook boolean := coalesce(current_setting('mend.webhook_url', true), '') <> '';
-    lineage boolean := coalesce(current_setting('mend.lineage_url', true), '') <> '';
-    at_least text := coalesce(nullif(current_setting('mend.webhook_severity', true), ''), 'info');
+    webhook boolean := mend.setting('mend.webhook_url') <> '';
+    lineage boolean := mend.setting('mend.lineage_url') <> '';
+    at_least text := mend.setting('mend.webhook_severity');
 BEGIN
     -- An event that is older than its transaction came with a restore.
     INSERT INTO mend.outbox (channel, kind, event_id, target_name, patch_id)
@@ -95,7 +101,7 @@ BEGIN
     FOREACH step IN ARRAY CASE transition WHEN 'START' THEN ARRAY['START'] ELSE ARRAY['START', transition] END LOOP
         INSERT INTO mend.outbox (channel, kind, target_name, patch_id)
         SELECT 'lineage', step, p.target_name, p.id FROM mend.patches p
-        WHERE p.id = note_run.patch_id AND coalesce(current_setting('mend.lineage_url', true), '') <> ''
+        WHERE p.id = note_run.patch_id AND mend.setting('mend.lineage_url') <> ''
           AND NOT EXISTS (SELECT FROM mend.outbox o WHERE o.channel = 'lineage' AND o.patch_id = p.id AND o.kind = step);
     END LOOP;
 END

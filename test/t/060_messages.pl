@@ -108,7 +108,7 @@ query('CALL mend.wait_idle()');
 for (1 .. 2)
 {
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM mend.outbox WHERE tries >= $_ AND last_error = 'HTTP status 404'") or die 'not tried';
-	query(q{UPDATE mend.outbox SET next_try = now(); SELECT mend.start()});
+	query(q{UPDATE mend.outbox SET next_try = now(), last_error = NULL; SELECT mend.start()});
 }
 $node->poll_query_until('postgres', "SELECT state = 'dead' FROM mend.outbox") or die 'not given up';
 is(query("SELECT detail ->> 'error', detail ->> 'tries', detail ->> 'channel' FROM mend.events WHERE kind = 'message_lost'"),
@@ -128,6 +128,17 @@ set("mend.webhook_url = ''");
 query('SELECT mend.start()');
 $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM mend.outbox WHERE state = 'pending')") or die 'not forgotten';
 pass('without a URL what waited is forgotten');
+
+# Whoever decides cannot keep it quiet: before the library is loaded, a session may give any setting a value.
+set("mend.webhook_url = '$webhook'", "mend.webhook_format = 'json'", "mend.webhook_severity = 'info'");
+query('CREATE ROLE quiet LOGIN IN ROLE mend_admin');
+my $quiet = query(q{SELECT mend.propose('reviewed', 'ALTER TABLE reviewed ADD COLUMN hushed int')});
+told();
+$sink->clear;
+$node->psql('postgres', "SET mend.webhook_url = ''; SET mend.webhook_severity = 'critical'; SELECT mend.reject($quiet, 'no')", extra_params => [ '-U', 'quiet' ]);
+told();
+is((grep { $_->{kind} eq 'patch_rejected' && $_->{patch} == $quiet } bodies('/webhook')), 1, 'the webhook is told all the same');
+set("mend.webhook_url = ''");
 
 # OpenLineage.
 set("mend.lineage_url = '$lineage'");

@@ -1,4 +1,8 @@
 // SQL entries that only look.
+#include <optional>
+#include <string>
+
+#include "server/api/arguments.h"
 #include "server/observe/freshness.h"
 
 namespace mend::api {
@@ -15,7 +19,13 @@ Datum LastSeen(FunctionCallInfo fcinfo) {
   });
 }
 
+Datum Setting(FunctionCallInfo call) {
+  const std::optional<std::string> name = TextArgument(call, 0);
+  return pg::Call([&] { return CStringGetTextDatum(GetConfigOption(name->c_str(), false, false)); });
+}
+
 }  // namespace
 }  // namespace mend::api
 
 MEND_EXPORT(mend_last_seen, mend::api::LastSeen)
+MEND_EXPORT(mend_setting, mend::api::Setting)
