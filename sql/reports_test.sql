@@ -66,6 +66,26 @@ SELECT count(*) AS lines_outside FROM regexp_split_to_table(mend.explain_patch(l
 -- Nor a page: what it says to run is what it seems to be.
 UPDATE mend.patches SET state = 'failed', target_name = E'x''); DROP TABLE t;\nDROP TABLE t; --' WHERE id = last_of('t');
 SELECT plain(line) AS line FROM regexp_split_to_table(mend.explain_patch(last_of('t')), E'\n') line WHERE line LIKE '%DROP TABLE%';
+-- Nor does it show in another order than it is in.
+UPDATE mend.patches SET ddl = E'ALTER TABLE t ADD COLUMN "x\u202Etxet" int', rationale = E'\u2066because', field_map = E'{"y\u202E": "x\u202Etxet"}' WHERE id = last_of('t');
+SELECT mend.explain_patch(last_of('t')) ~ E'[\u202a-\u202e\u2066-\u2069]' AS turned, mend.html(E'a\u202Eb<') AS html;
+SELECT line FROM regexp_split_to_table(mend.explain_patch(last_of('t')), E'\n') line WHERE line LIKE '%?%';
+-- What names the table is found whatever a backslash means to the session.
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+SELECT dependent FROM mend.dependents('t', '{}') WHERE dependent LIKE 'function%';
+RESET standard_conforming_strings;
+RESET escape_string_warning;
+
+-- No series twice, when a table has got the name of another.
+CREATE TABLE renamed (id int);
+SELECT mend.enroll('renamed');
+ALTER TABLE renamed RENAME TO renamed_since;
+CREATE TABLE renamed (id int);
+SELECT mend.enroll('renamed');
+SELECT name, labels FROM mend.metrics GROUP BY 1, 2 HAVING count(*) > 1;
+SELECT regexp_replace(labels ->> 'table', '\d+', 'N') AS "table" FROM mend.metrics WHERE name = 'mend_queue_rows' AND labels ->> 'table' LIKE '%.renamed%' ORDER BY 1;
+SELECT mend.unenroll('renamed'), mend.unenroll('renamed_since');
 
 -- Savings: who healed what, and what is counted against us.
 DELETE FROM mend.drifts; DELETE FROM mend.patches;

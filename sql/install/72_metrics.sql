@@ -1,7 +1,12 @@
 -- What a monitoring system scrapes: cheap beside a queue of millions of rows.
 CREATE VIEW mend.metrics AS
 WITH t AS NOT MATERIALIZED (
-    SELECT e.target, e.target_name, jsonb_build_object('table', e.target_name) AS labels FROM mend.enrollments e
+    -- Two enrolments may have one name: a table that was renamed or dropped, and the next of that name. The same series twice is
+    -- an error to Prometheus, of all that it scrapes.
+    SELECT e.target, e.target_name,
+           jsonb_build_object('table', e.target_name || CASE WHEN e.target::oid <> n.last THEN format(' (OID %s)', e.target::oid) ELSE '' END) AS labels
+    FROM mend.enrollments e
+         LEFT JOIN (SELECT target_name, max(target::oid) AS last FROM mend.enrollments GROUP BY 1 HAVING count(*) > 1) n USING (target_name)
 ), p AS NOT MATERIALIZED (
     SELECT p.*, jsonb_build_object('table', p.target_name, 'planner', p.planner) AS by_planner FROM mend.patches p
 )

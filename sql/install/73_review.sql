@@ -1,9 +1,17 @@
 -- Deciding, and taking home what was decided: patches as pages and as migration files.
 
 -- Names, fields and reasons come from strangers: on one line, none of them can end a comment or begin a statement.
+-- Nor can one make what stands beside it read otherwise: the characters that turn the direction of text become question marks.
+CREATE FUNCTION mend.in_order(words text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN regexp_replace(words, E'[\\u202a-\\u202e\\u2066-\\u2069]', '?', 'g');
+COMMENT ON FUNCTION mend.in_order(text) IS 'A text as it is read: characters that would show it in another order become question marks';
+REVOKE ALL ON FUNCTION mend.in_order(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.in_order(text) TO mend_admin, mend_agent;
+
 CREATE FUNCTION mend.one_line(words text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN btrim(regexp_replace(words, '[[:cntrl:][:space:]\u2028\u2029]+', ' ', 'g'));
+RETURN btrim(regexp_replace(mend.in_order(words), E'[[:cntrl:][:space:]\\u2028\\u2029]+', ' ', 'g'));
 COMMENT ON FUNCTION mend.one_line(text) IS 'A text on one line: line ends and control characters become blanks';
 REVOKE ALL ON FUNCTION mend.one_line(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.one_line(text) TO mend_admin, mend_agent;
@@ -69,7 +77,8 @@ RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp A
     FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('internal', 'c')
          JOIN pg_class c ON c.oid = dependents.target
     WHERE p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'mend'::regnamespace)
-      AND p.prosrc ~* ('\m' || regexp_replace(c.relname, '([^[:alnum:]_])', '\\\1', 'g') || '\M')
+      -- Backslashes that mean the same where standard_conforming_strings is off.
+      AND p.prosrc ~* (E'\\m' || regexp_replace(c.relname, '([^[:alnum:]_])', E'\\\\\\1', 'g') || E'\\M')
     UNION
     SELECT NULL, 'trigger ' || quote_ident(g.tgname) FROM pg_trigger g WHERE g.tgrelid = dependents.target AND NOT g.tgisinternal
 $$;
@@ -105,7 +114,7 @@ GRANT EXECUTE ON FUNCTION mend.explain_locks(mend.patches) TO mend_admin, mend_a
 CREATE FUNCTION mend.explain_changes(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(concat(
-    CASE WHEN coalesce((patch).ddl, '') <> '' THEN '    ' || translate((patch).ddl, E'\n\r', '  ') || E';\n' END,
+    CASE WHEN coalesce((patch).ddl, '') <> '' THEN '    ' || mend.in_order(translate((patch).ddl, E'\n\r', '  ')) || E';\n' END,
     CASE WHEN (patch).ddl IS NULL AND (patch).state = 'refused' THEN '    ' || mend.one_line((patch).proposed_ddl) || E'\n    (as proposed: none of it ever runs)\n' END,
     (SELECT string_agg('    field ' || to_json(mend.one_line(m.key)) || CASE WHEN m.value IS NULL THEN ' is ignored' ELSE ' goes to column ' || mend.one_line(quote_ident(m.value)) END || E'\n', '' ORDER BY m.key)
      FROM jsonb_each_text((patch).field_map) m)), ''), E'    nothing\n');
@@ -146,7 +155,7 @@ BEGIN
         page := page || format(E'decided %s by %s\n', date_trunc('second', patch.decided_at), mend.one_line(patch.decided_by));
     END IF;
     page := page || E'\nWhat it does\n' || mend.explain_changes(patch)
-        || E'\nWhat takes it back\n    ' || coalesce(translate(patch.inverse_ddl, E'\n\r', '  ') || ';', 'nothing to take back in the table') || E'\n'
+        || E'\nWhat takes it back\n    ' || coalesce(mend.in_order(translate(patch.inverse_ddl, E'\n\r', '  ')) || ';', 'nothing to take back in the table') || E'\n'
         || E'\nWhy\n    ' || coalesce(nullif(replace(mend.in_lines(mend.one_line(patch.rationale), 100), E'\n', E'\n    '), ''), 'no reason was given') || E'\n'
         || E'\nThe evidence\n' || coalesce((
                SELECT string_agg(format(E'    field %s: %s, %s payloads: %s\n', to_json(mend.one_line(d ->> 'field')), d ->> 'kind',

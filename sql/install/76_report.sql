@@ -1,7 +1,7 @@
 -- A page to look at. Everything that comes from outside passes mend.html(): the one place where text becomes markup.
 CREATE FUNCTION mend.html(words text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN coalesce(replace(replace(replace(replace(replace(words, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'), '');
+RETURN coalesce(replace(replace(replace(replace(replace(mend.in_order(words), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'), '');
 COMMENT ON FUNCTION mend.html(text) IS 'A text as it stands in HTML, in attributes too';
 REVOKE ALL ON FUNCTION mend.html(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.html(text) TO mend_admin;

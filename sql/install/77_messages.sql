@@ -59,7 +59,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN replace(replace(replace(
     CASE message ->> 'severity' WHEN 'critical' THEN 'CRITICAL: ' WHEN 'warning' THEN 'Warning: ' ELSE '' END
     || mend.one_line(message ->> 'text')
-    || coalesce(E'\n```' || translate(message ->> 'ddl', '`', '''') || '```', '')
+    || coalesce(E'\n```' || mend.in_order(translate(message ->> 'ddl', '`', '''')) || '```', '')
     || E'\nTo do: ' || mend.one_line(message ->> 'what_to_do'), '&', '&amp;'), '<', '&lt;'), '>', '&gt;');
 COMMENT ON FUNCTION mend.slack_text(jsonb) IS 'Internal: a message as the text of a Slack message';
 REVOKE ALL ON FUNCTION mend.slack_text(jsonb) FROM PUBLIC;
@@ -138,7 +138,7 @@ BEGIN
     message := mend.message(news);
     RETURN CASE format
         WHEN 'slack' THEN jsonb_build_object('text', mend.slack_text(message))::text
-        WHEN 'text' THEN concat_ws(E'\n', message ->> 'text', message ->> 'ddl', 'To do: ' || (message ->> 'what_to_do'))
+        WHEN 'text' THEN mend.in_order(concat_ws(E'\n', message ->> 'text', message ->> 'ddl', 'To do: ' || (message ->> 'what_to_do')))
         ELSE message::text END;
 END
 $$;

@@ -20,6 +20,9 @@ bool HasOnly(std::string_view text, char c) {
   return text.find_first_not_of(c) == std::string_view::npos;
 }
 
+// Ends lines, or turns the direction of what is read: a name with it shows other than it is.
+bool IsUnseen(char32_t c) { return (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); }
+
 // `name` with a tag for this field; `attempt` gives another tag when one is taken too.
 std::string Tagged(std::string_view name, std::string_view field, uint64_t attempt) {
   const std::string digest = base::Hash().Add(field).Add(attempt).Hex();
@@ -75,7 +78,7 @@ bool IsPrintable(std::string_view field) {
   while (!field.empty()) {
     char32_t c;
     const size_t length = base::DecodeUtf8(field, &c);
-    if (length == 0 || c < 0x20 || (c >= 0x7F && c <= 0x9F)) return false;
+    if (length == 0 || c < 0x20 || (c >= 0x7F && c <= 0x9F) || IsUnseen(c)) return false;
     field.remove_prefix(length);
   }
   return true;
