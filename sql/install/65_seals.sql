@@ -134,7 +134,7 @@ BEGIN
                    WHEN c.position <> c.before + 1
                        THEN format('seals %s to %s are missing', c.before + 1, c.position - 1)
                    WHEN e.id IS NULL THEN format('event %s, sealed at position %s, is missing', c.event_id, c.position)
-                   WHEN c.head <> mend.event_digest(c.previous, c.position, c.sealed_at, e)
+                   WHEN c.head IS DISTINCT FROM mend.event_digest(c.previous, c.position, c.sealed_at, e)
                        THEN format('event %s is not what was sealed at position %s', c.event_id, c.position)
                END AS problem
         FROM chain c LEFT JOIN mend.events e ON e.id = c.event_id
