@@ -107,6 +107,11 @@ SELECT target_name, payload, reason FROM mend.dead_letters ORDER BY id;
 SELECT state, reason FROM mend.status WHERE target IN (:gone, 'renamed_now'::regclass) ORDER BY reason;
 SELECT mend.unenroll(:gone);
 SELECT mend.discard((SELECT array_agg(id) FROM mend.dead_letters), 'seen');
+-- No event is too large to be sealed: a large payload is kept in parts, and a reason has an end.
+SELECT healing_insert('renamed_now', repeat(E'\x01', 20000001));
+SELECT state_of('SELECT mend.discard(''{1}'', repeat(''x'', 10001))'), state_of('SELECT mend.reject(1, repeat(''x'', 10001))');
+SELECT mend.discard((SELECT array_agg(id) FROM mend.dead_letters), repeat('x', 10000));
+SELECT length(detail ->> 'payload') AS payload, detail -> 'part' AS part, detail -> 'parts' AS parts FROM mend.events WHERE detail ? 'part' ORDER BY id;
 
 -- Unenrolling is refused while rows wait; what waits may be healed afterwards.
 CREATE TABLE waits (id int);

@@ -81,6 +81,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.note_news()', '{}'),
     ('function', 'mend.note_run(bigint,text)', '{}'),
     ('function', 'mend.setting(text)', '{}'),
+    ('function', 'mend.check_reason(text)', '{}'),
     ('function', 'mend.in_order(text)', '{admin,agent}'),
     ('function', 'mend.one_line(text)', '{admin,agent}'),
     ('function', 'mend.run_event(mend.outbox)', '{}'),

@@ -29,11 +29,25 @@ COMMENT ON FUNCTION mend.propose(regclass, text, jsonb, text) IS
 REVOKE ALL ON FUNCTION mend.propose(regclass, text, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.propose(regclass, text, jsonb, text) TO mend_admin, mend_agent;
 
+-- An event that no worker can seal would keep all that follow from being sealed.
+CREATE FUNCTION mend.check_reason(reason text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF length(reason) > 10000 THEN
+        RAISE EXCEPTION 'a reason of % characters is too long', length(reason)
+            USING ERRCODE = 'string_data_right_truncation', HINT = '10,000 characters are kept.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION mend.check_reason(text) IS 'Internal: refuses reasons that are too long to be kept';
+REVOKE ALL ON FUNCTION mend.check_reason(text) FROM PUBLIC;
+
 CREATE FUNCTION mend.decide(patch_id bigint, new_state text, new_reason text) RETURNS mend.patches
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patch mend.patches;
 BEGIN
+    PERFORM mend.check_reason(new_reason);
     IF patch_id IS NULL THEN
         RAISE EXCEPTION 'the patch must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;

@@ -50,23 +50,27 @@ GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[]) TO mend_admin;
 CREATE FUNCTION mend.discard(ids bigint[], reason text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    at_once CONSTANT int := 10000000;  -- characters
     gone bigint;
 BEGIN
+    PERFORM mend.check_reason(reason);
     IF ids IS NULL OR coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'discarding dead letters needs their ids and a reason'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'mend.discard(''{1,2}'', ''why'')';
     END IF;
+    -- A jsonb takes 256 MB, and the text of one that is sealed a gigabyte: what a large payload says is kept in several events.
     WITH taken AS (
         DELETE FROM mend.dead_letters d WHERE d.id = ANY (discard.ids) RETURNING *
     ), logged AS (
         INSERT INTO mend.events (kind, target_name, detail)
         SELECT 'discarded', t.target_name,
-               jsonb_build_object('id', t.id, 'reason', discard.reason, 'payload', t.payload,
+               jsonb_build_object('id', t.id, 'reason', discard.reason, 'payload', substr(t.payload, 1 + (part - 1) * at_once, at_once),
                                   'submitted_by', t.submitted_by, 'submitted_at', t.submitted_at)
-        FROM taken t ORDER BY t.id
-        RETURNING 1
+               || CASE WHEN parts > 1 THEN jsonb_build_object('part', part, 'parts', parts) ELSE '{}' END
+        FROM taken t, LATERAL (SELECT greatest(1, (length(t.payload) + at_once - 1) / at_once)) p (parts), generate_series(1, parts) part
+        ORDER BY t.id, part
     )
-    SELECT count(*) INTO gone FROM logged;
+    SELECT count(*) INTO gone FROM taken;
     RETURN gone;
 END
 $$;
