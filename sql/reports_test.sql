@@ -76,6 +76,12 @@ SET escape_string_warning = off;
 SELECT dependent FROM mend.dependents('t', '{}') WHERE dependent LIKE 'function%';
 RESET standard_conforming_strings;
 RESET escape_string_warning;
+-- No comment of an owner makes a message that cannot be written.
+DO $$ BEGIN EXECUTE format('COMMENT ON COLUMN reports_test.t.kept IS %L', repeat('x', 270000)); END $$;
+SELECT f ->> 'name' AS name, length(f ->> 'description') AS description
+    FROM jsonb_populate_record(NULL::mend.outbox, jsonb_build_object('patch_id', last_of('t'), 'kind', 'COMPLETE')) o,
+         jsonb_array_elements(mend.run_event(o) #> '{outputs,0,facets,schema,fields}') f WHERE f ->> 'name' = 'kept';
+COMMENT ON COLUMN t.kept IS NULL;
 
 -- No series twice, when a table has got the name of another.
 CREATE TABLE renamed (id int);

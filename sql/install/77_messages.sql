@@ -64,7 +64,8 @@ RETURN replace(replace(replace(
 COMMENT ON FUNCTION mend.slack_text(jsonb) IS 'Internal: a message as the text of a Slack message';
 REVOKE ALL ON FUNCTION mend.slack_text(jsonb) FROM PUBLIC;
 
--- OpenLineage, an open standard of data observability: the run is the heal, the dataset is the landing table.
+-- OpenLineage, an open standard of data observability: the run is the heal, the dataset is the landing table. What an owner wrote has an
+-- end: a message that no jsonb takes would keep all others waiting.
 CREATE FUNCTION mend.lineage_namespace() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(current_setting('mend.lineage_namespace', true), ''),
@@ -116,7 +117,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                 mend.facet('https://openlineage.io/spec/facets/1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet',
                     jsonb_build_object('fields', coalesce(
                         (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-                                                                               'description', col_description(a.attrelid, a.attnum))) ORDER BY a.attnum)
+                                                                               'description', left(col_description(a.attrelid, a.attnum), 10000))) ORDER BY a.attnum)
                          FROM pg_attribute a WHERE a.attrelid = p.target AND a.attnum > 0 AND NOT a.attisdropped), '[]'))),
                 'pgMend_deadLetters',
                 mend.facet('https://pgxn.org/dist/pg_mend/contrib/openlineage/DeadLettersDatasetFacet.json#/$defs/DeadLettersDatasetFacet',
