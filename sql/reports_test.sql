@@ -148,6 +148,19 @@ SELECT (SELECT count(*) FROM regexp_matches(html, '<style>', 'g')) AS styles, le
 SELECT mend.report_html(NULL);
 SELECT mend.report_html('infinity') LIKE '<!DOCTYPE html>%</html>' AS empty_one;
 
+-- An answer to a try before the last does not count: it neither raises a message that was given up, nor gives up one that is tried.
+BEGIN;
+INSERT INTO mend.outbox (channel, kind, tries, next_try) VALUES ('webhook', 'answers', 2, now());
+CREATE TEMP TABLE asked AS SELECT id FROM mend.outbox WHERE kind = 'answers';
+SELECT mend.message_not_sent(id, 1, 'late', 1000, true) FROM asked;
+SELECT state, last_error FROM mend.outbox WHERE kind = 'answers';
+SELECT mend.message_not_sent(id, 2, 'refused', 1000, true) FROM asked;
+SELECT mend.message_not_sent(id, 1, 'late', 1000, false) FROM asked;
+SELECT mend.message_not_sent(id, 2, 'twice', 1000, true) FROM asked;
+SELECT state, last_error FROM mend.outbox WHERE kind = 'answers';
+SELECT detail ->> 'error' AS error FROM mend.events WHERE kind = 'message_lost' AND detail ->> 'message' = 'answers';
+ROLLBACK;
+
 -- Leave nothing behind.
 DELETE FROM mend.queue;
 SELECT mend.unenroll(target) FROM mend.enrollments;

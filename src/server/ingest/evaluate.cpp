@@ -1,10 +1,10 @@
 #include "server/ingest/evaluate.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "server/ingest/convert.h"
 #include "server/ingest/generated.h"
+#include "server/ingest/key_set.h"
 
 namespace mend::ingest {
 namespace {
@@ -18,7 +18,6 @@ using drift::Misfit;
 constexpr uint32_t kInterruptEvery = 1024;
 
 constexpr size_t kMaxPlaces = 256;
-constexpr size_t kFewUnknown = 8;
 constexpr size_t kMaxRememberedKeyBytes = 128;
 
 // What a payload has brought for one column.
@@ -104,7 +103,7 @@ class Evaluator::Work {
   }
 
   void ForgetMemory() { converter_.ForgetMemory(); }
-  size_t capacity() const { return converter_.capacity() + unknown_.bucket_count() * sizeof(std::string_view); }
+  size_t capacity() const { return converter_.capacity() + unknown_.capacity(); }
 
  private:
   // Of what a misfit tells of the value's place in the text: the place in a jsonb has none.
@@ -122,10 +121,7 @@ class Evaluator::Work {
     before_ = misfits->size();
     ++number_;
     new_fields_ = 0;
-    few_unknown_.clear();
-    if (!unknown_.empty()) {
-      unknown_.clear();
-    }
+    unknown_.Clear();
     computed_.clear();
   }
 
@@ -231,24 +227,9 @@ class Evaluator::Work {
     }
   }
 
-  // Whether a key that means no column comes for the first time. There are mostly few of them.
-  bool IsFirst(std::string_view key) {
-    if (few_unknown_.size() < kFewUnknown) {
-      const bool found = std::find(few_unknown_.begin(), few_unknown_.end(), key) != few_unknown_.end();
-      if (!found) {
-        few_unknown_.push_back(key);
-      }
-      return !found;
-    }
-    if (unknown_.empty()) {
-      unknown_.insert(few_unknown_.begin(), few_unknown_.end());
-    }
-    return unknown_.insert(key).second;
-  }
-
   template <class Given>
   void TakeUnknown(std::string_view key, const Given& value) {
-    if (!IsFirst(key)) {
+    if (!unknown_.Insert(key)) {
       return Add(Kind::Ambiguous, key, -1, "22030", "duplicate JSON object key value: " + Quote(key), TokenOf(value));
     }
     if (IsNothing(value)) {
@@ -347,8 +328,7 @@ class Evaluator::Work {
   std::vector<Misfit>* misfits_ = nullptr;
   const std::vector<char>* only_ = nullptr;
   size_t before_ = 0;  // misfits when the payload's turn came
-  std::vector<std::string_view> few_unknown_;
-  std::unordered_set<std::string_view> unknown_;  // all of them, when they are more
+  KeySet unknown_;  // its keys that mean no column
   int new_fields_ = 0;
   std::string new_key_, new_message_;  // of the last new field, which mostly comes again
   std::vector<Computed> computed_;
