@@ -7,8 +7,15 @@ MODULE_big = pg_mend
 SOURCES = $(sort $(filter-out src/core/mcp/%,$(wildcard src/core/*/*.cpp src/core/*/*/*.cpp)) $(wildcard src/server/*/*.cpp))
 OBJS = $(SOURCES:.cpp=.o)
 
+# Released install scripts are files; that of the version to come, and the way to it from the last release, are built.
+LAST_RELEASE = 0.1.0
 INSTALL_SQL = sql/pg_mend--$(EXTVERSION).sql
-DATA_built = $(INSTALL_SQL)
+UPGRADE_SQL = sql/pg_mend--$(LAST_RELEASE)--$(EXTVERSION).sql
+DATA = $(filter-out $(INSTALL_SQL) $(UPGRADE_SQL),$(wildcard sql/pg_mend--*.sql))
+DATA_built = $(INSTALL_SQL) $(UPGRADE_SQL)
+INSTALL_PIECES = $(sort $(wildcard sql/install/*.sql))
+# What both run: functions, views, triggers and privileges. Pieces below 30 make types and tables, once.
+CODE_PIECES = $(filter-out sql/install/1% sql/install/2%,$(INSTALL_PIECES))
 
 REGRESS = $(basename $(notdir $(sort $(wildcard sql/*_test.sql))))
 REGRESS_OPTS = --inputdir=. --load-extension=pg_mend
@@ -38,7 +45,7 @@ endif
 ifdef TEST_POINTS
 PG_CPPFLAGS += -DMEND_TEST_POINTS
 endif
-ifneq ($(filter 14 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
+ifneq ($(filter 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif
 PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
@@ -48,7 +55,7 @@ SHLIB_LINK += -lcurl -lstdc++ -Wl,--version-script=src/exports.map
 BRIDGE = mend-mcp
 BRIDGE_SOURCES = $(sort $(wildcard src/core/base/*.cpp src/core/tools/*.cpp src/core/mcp/*.cpp src/bridge/*.cpp))
 
-EXTRA_CLEAN = $(INSTALL_SQL) $(SOURCES:.cpp=.d) $(BRIDGE) $(BRIDGE_SOURCES:.cpp=.o) $(BRIDGE_SOURCES:.cpp=.d)
+EXTRA_CLEAN = $(INSTALL_SQL) $(UPGRADE_SQL) $(SOURCES:.cpp=.d) $(BRIDGE) $(BRIDGE_SOURCES:.cpp=.o) $(BRIDGE_SOURCES:.cpp=.d)
 
 # Bitcode would need clang and gains nothing here.
 override with_llvm = no
@@ -57,7 +64,10 @@ include $(PGXS)
 
 $(shlib): src/exports.map Makefile
 
-$(INSTALL_SQL): $(sort $(wildcard sql/install/*.sql))
+$(INSTALL_SQL): $(INSTALL_PIECES)
+	cat $^ > $@
+
+$(UPGRADE_SQL): $(sort $(wildcard sql/upgrade/$(LAST_RELEASE)--$(EXTVERSION)/*.sql)) $(CODE_PIECES)
 	cat $^ > $@
 
 $(filter src/bridge/%,$(BRIDGE_SOURCES:.cpp=.o)): CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir) -DMEND_VERSION='"$(EXTVERSION)"'

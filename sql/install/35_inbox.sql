@@ -1,9 +1,9 @@
-CREATE FUNCTION mend.take_inbox() RETURNS trigger
+CREATE OR REPLACE FUNCTION mend.take_inbox() RETURNS trigger
     AS 'MODULE_PATHNAME', 'mend_take_inbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mend.take_inbox() IS
     'Trigger of inbox views: offers the payloads of a statement in batches, with the rights of whoever inserts';
 
-CREATE FUNCTION mend.create_inbox(target regclass) RETURNS regclass
+CREATE OR REPLACE FUNCTION mend.create_inbox(target regclass) RETURNS regclass
     AS 'MODULE_PATHNAME', 'mend_create_inbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION mend.create_inbox IS
 'Makes a view beside a landing table, called after it with _inbox behind, whose one column takes payloads by INSERT or COPY.

@@ -1,4 +1,4 @@
-CREATE FUNCTION mend.enroll(
+CREATE OR REPLACE FUNCTION mend.enroll(
     target          regclass,
     mode            mend.mode     DEFAULT 'auto',
     allow           mend.action[] DEFAULT '{add_column,widen_type,map_field}',
@@ -24,7 +24,7 @@ carry: settings of the submitter''s session that replay restores, such as app.te
 naive_zone: time zone of times without an offset; null or empty: such a time does not fit timestamptz
 allow_published: whether patches may be applied without review though the table is in a publication';
 
-CREATE FUNCTION mend.configure(
+CREATE OR REPLACE FUNCTION mend.configure(
     target          regclass,
     mode            mend.mode     DEFAULT NULL,
     allow           mend.action[] DEFAULT NULL,
@@ -41,20 +41,20 @@ COMMENT ON FUNCTION mend.configure IS
 'Changes the terms of a landing table. The arguments are those of mend.enroll; null leaves a term as it is, an empty
 naive_zone takes the zone away.';
 
-CREATE FUNCTION mend.unenroll(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION mend.unenroll(target regclass) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_unenroll';
 COMMENT ON FUNCTION mend.unenroll IS
 'Makes a landing table an ordinary table again, with its recorded mappings forgotten. Refused while rows are queued; dead
 letters stay. A table that was dropped is given by its OID.';
 
-CREATE FUNCTION mend.map_field(target regclass, field text, column_name name) RETURNS void
+CREATE OR REPLACE FUNCTION mend.map_field(target regclass, field text, column_name name) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_map_field';
 COMMENT ON FUNCTION mend.map_field IS
 'Records that a payload field goes to a column, and tries the queued rows again.
 field: the key as the payloads write it
 column_name: an existing column; null: ignore the field';
 
-CREATE FUNCTION mend.accept_loss(target regclass, column_name name) RETURNS void
+CREATE OR REPLACE FUNCTION mend.accept_loss(target regclass, column_name name) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_accept_loss';
 COMMENT ON FUNCTION mend.accept_loss IS
 'Gives one column PostgreSQL''s own coercion back: values that its type changes silently are stored, not queued.';

@@ -1,4 +1,4 @@
-CREATE FUNCTION mend.check_ddl(target regclass, ddl text, OUT allowed boolean, OUT canonical text, OUT reason text)
+CREATE OR REPLACE FUNCTION mend.check_ddl(target regclass, ddl text, OUT allowed boolean, OUT canonical text, OUT reason text)
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_check_ddl';
 COMMENT ON FUNCTION mend.check_ddl IS
 'Says whether a patch of a landing table may consist of this DDL. Executes nothing; no text is an error.

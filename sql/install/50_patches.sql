@@ -1,10 +1,10 @@
 -- Deciding on patches. What changes a table's shape is done by the worker; these functions only decide.
-CREATE FUNCTION mend.wake() RETURNS void
+CREATE OR REPLACE FUNCTION mend.wake() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_wake';
 COMMENT ON FUNCTION mend.wake() IS 'Internal: asks for a worker when the transaction commits';
 REVOKE ALL ON FUNCTION mend.wake() FROM PUBLIC;
 
-CREATE FUNCTION mend.request_round(target regclass, kind text DEFAULT 'round') RETURNS void
+CREATE OR REPLACE FUNCTION mend.request_round(target regclass, kind text DEFAULT 'round') RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO mend.requests (target, kind) VALUES (request_round.target, request_round.kind);
@@ -13,7 +13,7 @@ END;
 COMMENT ON FUNCTION mend.request_round(regclass, text) IS 'Internal: has the worker look at all waiting rows of a table';
 REVOKE ALL ON FUNCTION mend.request_round(regclass, text) FROM PUBLIC;
 
-CREATE FUNCTION mend.dry_run(
+CREATE OR REPLACE FUNCTION mend.dry_run(
     target regclass, ddl text, live boolean DEFAULT false,
     OUT ok boolean, OUT rows_tried bigint, OUT rows_healed bigint, OUT rewrites_table boolean, OUT reason text)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_dry_run';
@@ -22,7 +22,7 @@ COMMENT ON FUNCTION mend.dry_run(regclass, text, boolean) IS
 REVOKE ALL ON FUNCTION mend.dry_run(regclass, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.dry_run(regclass, text, boolean) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.propose(target regclass, ddl text, field_map jsonb DEFAULT '{}', rationale text DEFAULT '')
+CREATE OR REPLACE FUNCTION mend.propose(target regclass, ddl text, field_map jsonb DEFAULT '{}', rationale text DEFAULT '')
 RETURNS bigint LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_propose';
 COMMENT ON FUNCTION mend.propose(regclass, text, jsonb, text) IS
     'Records a patch that waits for mend.approve(), and returns its id. What the guard does not let through is recorded as refused, with a warning that says why';
@@ -30,7 +30,7 @@ REVOKE ALL ON FUNCTION mend.propose(regclass, text, jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.propose(regclass, text, jsonb, text) TO mend_admin, mend_agent;
 
 -- An event that no worker can seal would keep all that follow from being sealed.
-CREATE FUNCTION mend.check_reason(reason text) RETURNS void
+CREATE OR REPLACE FUNCTION mend.check_reason(reason text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF length(reason) > 10000 THEN
@@ -42,7 +42,7 @@ $$;
 COMMENT ON FUNCTION mend.check_reason(text) IS 'Internal: refuses reasons that are too long to be kept';
 REVOKE ALL ON FUNCTION mend.check_reason(text) FROM PUBLIC;
 
-CREATE FUNCTION mend.decide(patch_id bigint, new_state text, new_reason text) RETURNS mend.patches
+CREATE OR REPLACE FUNCTION mend.decide(patch_id bigint, new_state text, new_reason text) RETURNS mend.patches
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patch mend.patches;
@@ -75,7 +75,7 @@ $$;
 COMMENT ON FUNCTION mend.decide(bigint, text, text) IS 'Internal: moves a proposed patch to its next state, and records who did';
 REVOKE ALL ON FUNCTION mend.decide(bigint, text, text) FROM PUBLIC;
 
-CREATE FUNCTION mend.approve(patch_id bigint) RETURNS void
+CREATE OR REPLACE FUNCTION mend.approve(patch_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM mend.request_round((mend.decide(patch_id, 'approved', NULL)).target);
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION mend.approve(bigint) IS
 REVOKE ALL ON FUNCTION mend.approve(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.approve(bigint) TO mend_admin;
 
-CREATE FUNCTION mend.hold_fields(patch mend.patches, why text) RETURNS void
+CREATE OR REPLACE FUNCTION mend.hold_fields(patch mend.patches, why text) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO mend.fields AS f (target, target_name, field, column_name, held, patch_id)
@@ -102,7 +102,7 @@ END;
 COMMENT ON FUNCTION mend.hold_fields(mend.patches, text) IS 'Internal: keeps the fields of a patch from being given a column again';
 REVOKE ALL ON FUNCTION mend.hold_fields(mend.patches, text) FROM PUBLIC;
 
-CREATE FUNCTION mend.reject(patch_id bigint, reason text) RETURNS void
+CREATE OR REPLACE FUNCTION mend.reject(patch_id bigint, reason text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patch mend.patches := mend.decide(patch_id, 'rejected', reason);
@@ -116,7 +116,7 @@ COMMENT ON FUNCTION mend.reject(bigint, text) IS
 REVOKE ALL ON FUNCTION mend.reject(bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.reject(bigint, text) TO mend_admin;
 
-CREATE FUNCTION mend.revert(patch_id bigint) RETURNS void
+CREATE OR REPLACE FUNCTION mend.revert(patch_id bigint) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_revert';
 COMMENT ON FUNCTION mend.revert(bigint) IS
     'Takes an applied patch back. Values of a dropped column are kept in mend.undo_<patch_id>; a type is narrowed only if no value changes, else 55000';

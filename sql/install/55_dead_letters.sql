@@ -1,4 +1,4 @@
-CREATE FUNCTION mend.requeue(ids bigint[]) RETURNS bigint
+CREATE OR REPLACE FUNCTION mend.requeue(ids bigint[]) RETURNS bigint
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH back AS (
@@ -16,7 +16,7 @@ END;
 COMMENT ON FUNCTION mend.requeue(bigint[]) IS 'Internal: moves dead letters to the queue';
 REVOKE ALL ON FUNCTION mend.requeue(bigint[]) FROM PUBLIC;
 
-CREATE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL) RETURNS bigint
+CREATE OR REPLACE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chosen bigint[];
@@ -47,7 +47,7 @@ COMMENT ON FUNCTION mend.retry(regclass, bigint[]) IS
 REVOKE ALL ON FUNCTION mend.retry(regclass, bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[]) TO mend_admin;
 
-CREATE FUNCTION mend.discard(ids bigint[], reason text) RETURNS bigint
+CREATE OR REPLACE FUNCTION mend.discard(ids bigint[], reason text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     at_once CONSTANT int := 10000000;  -- characters

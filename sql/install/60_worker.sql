@@ -1,5 +1,5 @@
 -- The worker: what it may do now, and how it is told.
-CREATE FUNCTION mend.at_home(system_identifier bigint, database_oid oid) RETURNS boolean
+CREATE OR REPLACE FUNCTION mend.at_home(system_identifier bigint, database_oid oid) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'mend_at_home';
 COMMENT ON FUNCTION mend.at_home(bigint, oid) IS
     'Whether an enrolment that carries these was made in this database, or adopted by mend.start()';
@@ -9,7 +9,7 @@ GRANT EXECUTE ON FUNCTION mend.at_home(bigint, oid) TO mend_admin, mend_agent, p
 -- The one definition of work, for the worker and for mend.wait_idle(). A row that fails keeps a table due: what the
 -- worker has seen of the queue is progress.folded, and it looks at newer rows only. After an error nothing is due
 -- before not_before, short of mend.reset_breaker(); otherwise new rows are, whatever the older ones wait for.
-CREATE VIEW mend.work AS
+CREATE OR REPLACE VIEW mend.work AS
 SELECT e.target,
        e.target_name,
        EXISTS (SELECT FROM mend.requests r WHERE r.target = e.target AND (r.kind = 'reset_breaker' OR NOT backing_off))
@@ -42,39 +42,39 @@ COMMENT ON COLUMN mend.work.due IS 'Whether a worker should heal it now';
 COMMENT ON COLUMN mend.work.next_at IS 'When it is next due by itself';
 COMMENT ON COLUMN mend.work.failing IS 'Whether its last heal round ended in an error';
 
-CREATE PROCEDURE mend.wait_idle(target regclass DEFAULT NULL, timeout interval DEFAULT '60 s')
+CREATE OR REPLACE PROCEDURE mend.wait_idle(target regclass DEFAULT NULL, timeout interval DEFAULT '60 s')
 LANGUAGE c AS 'MODULE_PATHNAME', 'mend_wait_idle';
 COMMENT ON PROCEDURE mend.wait_idle(regclass, interval) IS
     'Waits until nothing is left that the worker can do now; waiting for a person, a breaker or a back-off is idle';
 
-CREATE FUNCTION mend.start() RETURNS void
+CREATE OR REPLACE FUNCTION mend.start() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_start';
 COMMENT ON FUNCTION mend.start() IS
     'Switches healing on in this database, adopts enrolments that came with a restore or a copy, and wakes the worker';
 REVOKE ALL ON FUNCTION mend.start() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.start() TO mend_admin;
 
-CREATE FUNCTION mend.stop() RETURNS void
+CREATE OR REPLACE FUNCTION mend.stop() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_stop';
 COMMENT ON FUNCTION mend.stop() IS
     'Switches healing off in this database until mend.start(); rows are stored and queued as ever';
 REVOKE ALL ON FUNCTION mend.stop() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.stop() TO mend_admin;
 
-CREATE FUNCTION mend.reset_breaker(target regclass) RETURNS void
+CREATE OR REPLACE FUNCTION mend.reset_breaker(target regclass) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_reset_breaker';
 COMMENT ON FUNCTION mend.reset_breaker(regclass) IS 'Closes the breaker of a table and has it healed now';
 REVOKE ALL ON FUNCTION mend.reset_breaker(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.reset_breaker(regclass) TO mend_admin;
 
-CREATE FUNCTION mend.workers(OUT pid int, OUT target regclass, OUT state text, OUT tried bigint) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION mend.workers(OUT pid int, OUT target regclass, OUT state text, OUT tried bigint) RETURNS SETOF record
 LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'mend_workers';
 COMMENT ON FUNCTION mend.workers() IS
     'The workers of this database: starting (no pid yet), idle, or healing a table, with the rows that it has tried to store so far';
 REVOKE ALL ON FUNCTION mend.workers() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.workers() TO mend_admin, mend_agent, pg_monitor;
 
-CREATE FUNCTION mend.worker_refused_at() RETURNS timestamptz
+CREATE OR REPLACE FUNCTION mend.worker_refused_at() RETURNS timestamptz
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_worker_refused_at';
 COMMENT ON FUNCTION mend.worker_refused_at() IS
     'When PostgreSQL last had no room for a worker of this database (max_worker_processes); null: the last one started';

@@ -1,7 +1,7 @@
 -- The audit trail: events are only ever added, and the worker seals them in a hash chain. Whoever acts adds an event and
 -- its id to mend.unsealed_events, and waits for nobody; what is committed there can be seen, and is sealed next. So a
 -- transaction that commits late is sealed late, and never missed, whatever its ids are.
-CREATE FUNCTION mend.append_only() RETURNS trigger
+CREATE OR REPLACE FUNCTION mend.append_only() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
@@ -14,28 +14,8 @@ $$;
 COMMENT ON FUNCTION mend.append_only() IS 'Internal: refuses changes of the audit trail, to its owner too';
 REVOKE ALL ON FUNCTION mend.append_only() FROM PUBLIC;
 
-CREATE TABLE mend.event_seals (
-    position  bigint PRIMARY KEY CHECK (position > 0),
-    event_id  bigint NOT NULL UNIQUE,
-    sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    head      text NOT NULL CHECK (head ~ '^[0-9a-f]{64}$')
-);
-COMMENT ON TABLE mend.event_seals IS 'The hash chain over mend.events, in the order in which events could first be seen; written by the worker alone';
-COMMENT ON COLUMN mend.event_seals.position IS 'Place in the chain, from 1 on, without a gap';
-COMMENT ON COLUMN mend.event_seals.event_id IS 'The event that is sealed';
-COMMENT ON COLUMN mend.event_seals.sealed_at IS 'When it was sealed';
-COMMENT ON COLUMN mend.event_seals.head IS 'SHA-256 over the head before it, the place, the time and the event: it stands for all events up to here';
-SELECT pg_catalog.pg_extension_config_dump('mend.event_seals', '');
-
--- Not dumped: a restore fills it again by the trigger.
-CREATE TABLE mend.unsealed_events (
-    event_id bigint PRIMARY KEY
-) WITH (autovacuum_vacuum_scale_factor = 0.02);
-COMMENT ON TABLE mend.unsealed_events IS 'Events that the worker has yet to seal';
-COMMENT ON COLUMN mend.unsealed_events.event_id IS 'The event';
-
 -- As the owner: whoever may add an event may not touch this table.
-CREATE FUNCTION mend.note_unsealed() RETURNS trigger
+CREATE OR REPLACE FUNCTION mend.note_unsealed() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO mend.unsealed_events SELECT n.id FROM new_events n ON CONFLICT DO NOTHING;
@@ -45,13 +25,13 @@ $$;
 COMMENT ON FUNCTION mend.note_unsealed() IS 'Internal: tells the worker of new events';
 REVOKE ALL ON FUNCTION mend.note_unsealed() FROM PUBLIC;
 
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON mend.events
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON mend.events
     FOR EACH STATEMENT EXECUTE FUNCTION mend.append_only();
 COMMENT ON TRIGGER append_only ON mend.events IS 'Events are only ever added';
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON mend.event_seals
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON mend.event_seals
     FOR EACH STATEMENT EXECUTE FUNCTION mend.append_only();
 COMMENT ON TRIGGER append_only ON mend.event_seals IS 'Seals are only ever added';
-CREATE TRIGGER note_unsealed AFTER INSERT ON mend.events REFERENCING NEW TABLE AS new_events
+CREATE OR REPLACE TRIGGER note_unsealed AFTER INSERT ON mend.events REFERENCING NEW TABLE AS new_events
     FOR EACH STATEMENT EXECUTE FUNCTION mend.note_unsealed();
 COMMENT ON TRIGGER note_unsealed ON mend.events IS 'The worker seals what was added';
 -- Replication roles are no way around them.
@@ -61,7 +41,7 @@ ALTER TABLE mend.events ENABLE ALWAYS TRIGGER note_unsealed;
 
 -- Numbers, and text that jsonb writes in one way only: the same in every version, time zone and encoding. A database
 -- without an encoding (SQL_ASCII) has its bytes as they are.
-CREATE FUNCTION mend.event_digest(previous text, place bigint, sealed_at timestamptz, event mend.events) RETURNS text
+CREATE OR REPLACE FUNCTION mend.event_digest(previous text, place bigint, sealed_at timestamptz, event mend.events) RETURNS text
 LANGUAGE sql STABLE
 RETURN encode(sha256(convert_to(
     jsonb_build_array(previous, place, extract(epoch FROM sealed_at), event.id, extract(epoch FROM event.at), event.kind,
@@ -71,7 +51,7 @@ COMMENT ON FUNCTION mend.event_digest(text, bigint, timestamptz, mend.events) IS
     'Internal: the head of the chain after an event, given the head before it';
 REVOKE ALL ON FUNCTION mend.event_digest(text, bigint, timestamptz, mend.events) FROM PUBLIC;
 
-CREATE FUNCTION mend.seal_events(rescan boolean, OUT sealed bigint, OUT place bigint, OUT head text)
+CREATE OR REPLACE FUNCTION mend.seal_events(rescan boolean, OUT sealed bigint, OUT place bigint, OUT head text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     event mend.events;
@@ -115,7 +95,7 @@ COMMENT ON FUNCTION mend.seal_events(boolean) IS
     'Internal: seals up to 10,000 events that can be seen and are not sealed; rescan: looks for such as were never announced';
 REVOKE ALL ON FUNCTION mend.seal_events(boolean) FROM PUBLIC;
 
-CREATE FUNCTION mend.verify_events(
+CREATE OR REPLACE FUNCTION mend.verify_events(
     expected_head text DEFAULT NULL,
     OUT ok boolean, OUT sealed bigint, OUT unsealed bigint, OUT head text, OUT problem_count bigint, OUT problems text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,7 +1,7 @@
 -- Counting ten million rows takes seconds, and a status is looked at often: exact up to a hundred thousand rows a table,
 -- past that PostgreSQL's own estimate. Functions, for their cost: with all in line, PostgreSQL would compile the view first.
 -- Volatile, for EXPLAIN asks for it.
-CREATE FUNCTION mend.rows_of(books text, target regclass) RETURNS bigint
+CREATE OR REPLACE FUNCTION mend.rows_of(books text, target regclass) RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     most CONSTANT bigint := 100000;
@@ -25,7 +25,7 @@ COMMENT ON FUNCTION mend.rows_of(text, regclass) IS
 REVOKE ALL ON FUNCTION mend.rows_of(text, regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.rows_of(text, regclass) TO mend_admin, mend_agent, pg_monitor;
 
-CREATE FUNCTION mend.oldest_of(target regclass) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION mend.oldest_of(target regclass) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- A range of one target: for an equal one the planner may walk the primary key, which is in order as well, through the rows of all
 -- other tables.
@@ -35,7 +35,7 @@ COMMENT ON FUNCTION mend.oldest_of(regclass) IS 'Internal: when the first queued
 REVOKE ALL ON FUNCTION mend.oldest_of(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.oldest_of(regclass) TO mend_admin, mend_agent, pg_monitor;
 
-CREATE FUNCTION mend.is_due(target regclass) RETURNS boolean
+CREATE OR REPLACE FUNCTION mend.is_due(target regclass) RETURNS boolean
 LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN coalesce((SELECT w.due FROM mend.work w WHERE w.target = is_due.target), false);
 COMMENT ON FUNCTION mend.is_due(regclass) IS 'Internal: whether a worker should heal the table now';
@@ -43,7 +43,7 @@ REVOKE ALL ON FUNCTION mend.is_due(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.is_due(regclass) TO mend_admin, mend_agent, pg_monitor;
 
 -- For people: psql does not break long lines, so what it shows in a column must come broken.
-CREATE FUNCTION mend.in_lines(sentence text, width int) RETURNS text
+CREATE OR REPLACE FUNCTION mend.in_lines(sentence text, width int) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN rtrim(regexp_replace(sentence, '(.{1,' || greatest(width, 8) || '})( +|$)', E'\\1\n', 'g'), E'\n');
 COMMENT ON FUNCTION mend.in_lines(text, int) IS 'A sentence broken at blanks into lines of at most width characters, where its words allow';
@@ -51,21 +51,21 @@ REVOKE ALL ON FUNCTION mend.in_lines(text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.in_lines(text, int) TO mend_admin, mend_agent, pg_monitor;
 
 -- An error of PostgreSQL may quote a value of a payload: those who may not see payloads see its SQLSTATE.
-CREATE FUNCTION mend.error_for_me(error text) RETURNS text
+CREATE OR REPLACE FUNCTION mend.error_for_me(error text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN pg_has_role('mend_admin', 'USAGE') THEN error ELSE 'SQLSTATE ' || split_part(error, ':', 1) END;
 COMMENT ON FUNCTION mend.error_for_me(text) IS 'Internal: an error as "SQLSTATE: message" for members of mend_admin, its SQLSTATE for others';
 REVOKE ALL ON FUNCTION mend.error_for_me(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.error_for_me(text) TO mend_admin, mend_agent, pg_monitor;
 
-CREATE FUNCTION mend.last_seen(target regclass, OUT offered timestamptz, OUT stored timestamptz)
+CREATE OR REPLACE FUNCTION mend.last_seen(target regclass, OUT offered timestamptz, OUT stored timestamptz)
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mend_last_seen';
 COMMENT ON FUNCTION mend.last_seen(regclass) IS
     'When payloads were last offered to, and rows last stored in, a table through pg_mend: to a tenth of a second, since the server started';
 REVOKE ALL ON FUNCTION mend.last_seen(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.last_seen(regclass) TO mend_admin, mend_agent, pg_monitor;
 
-CREATE VIEW mend.decisions AS
+CREATE OR REPLACE VIEW mend.decisions AS
 SELECT p.target, p.id AS patch_id, p.planner, p.proposed_by, p.created_at AS waits_since, p.reason,
        coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table
 FROM mend.patches p JOIN mend.enrollments e ON e.target = p.target
@@ -84,7 +84,7 @@ GRANT SELECT ON mend.decisions TO mend_admin, mend_agent, pg_monitor;
 
 -- At most 120 characters wide in psql, where the name of the table is of common length: what would not fit is in the
 -- reason, in mend.decisions and in mend.freshness. Programs get the reason in one line.
-CREATE VIEW mend.status AS
+CREATE OR REPLACE VIEW mend.status AS
 SELECT e.target,
        e.mode,
        q.queued,
@@ -142,7 +142,7 @@ COMMENT ON COLUMN mend.status.reason IS 'Why, in plain words: with a patch that 
 COMMENT ON COLUMN mend.status.worker_pid IS 'The worker that heals the table now';
 GRANT SELECT ON mend.status TO mend_admin, mend_agent, pg_monitor;
 
-CREATE VIEW mend.freshness AS
+CREATE OR REPLACE VIEW mend.freshness AS
 SELECT e.target,
        date_trunc('second', s.stored) AS last_stored,
        date_trunc('second', greatest(s.offered, q.newest)) AS last_offered,

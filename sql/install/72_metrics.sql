@@ -1,5 +1,5 @@
 -- What a monitoring system scrapes: cheap beside a queue of millions of rows.
-CREATE VIEW mend.metrics AS
+CREATE OR REPLACE VIEW mend.metrics AS
 WITH t AS NOT MATERIALIZED (
     -- Two enrolments may have one name: a table that was renamed or dropped, and the next of that name. The same series twice is
     -- an error to Prometheus, of all that it scrapes.

@@ -2,14 +2,14 @@
 
 -- Names, fields and reasons come from strangers: on one line, none of them can end a comment or begin a statement.
 -- Nor can one make what stands beside it read otherwise: the characters that turn the direction of text become question marks.
-CREATE FUNCTION mend.in_order(words text) RETURNS text
+CREATE OR REPLACE FUNCTION mend.in_order(words text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN regexp_replace(words, E'[\\u202a-\\u202e\\u2066-\\u2069]', '?', 'g');
 COMMENT ON FUNCTION mend.in_order(text) IS 'A text as it is read: characters that would show it in another order become question marks';
 REVOKE ALL ON FUNCTION mend.in_order(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.in_order(text) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.one_line(words text) RETURNS text
+CREATE OR REPLACE FUNCTION mend.one_line(words text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN btrim(regexp_replace(mend.in_order(words), E'[[:cntrl:][:space:]\\u2028\\u2029]+', ' ', 'g'));
 COMMENT ON FUNCTION mend.one_line(text) IS 'A text on one line: line ends and control characters become blanks';
@@ -17,7 +17,7 @@ REVOKE ALL ON FUNCTION mend.one_line(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.one_line(text) TO mend_admin, mend_agent;
 
 -- What the profile of a drift says, for a person. Never a value: the profile has none.
-CREATE FUNCTION mend.describe_profile(profile jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION mend.describe_profile(profile jsonb) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN concat_ws(', ',
     (SELECT string_agg(n || ' ' || CASE kind WHEN 'absent' THEN 'without it' ELSE kind END, ', ' ORDER BY n DESC, kind)
@@ -36,7 +36,7 @@ REVOKE ALL ON FUNCTION mend.describe_profile(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.describe_profile(jsonb) TO mend_admin, mend_agent;
 
 -- What stands on a table or on one of its columns. Functions whose body is a text are found by the names in it.
-CREATE FUNCTION mend.dependents(target regclass, columns name[], OUT column_name name, OUT dependent text)
+CREATE OR REPLACE FUNCTION mend.dependents(target regclass, columns name[], OUT column_name name, OUT dependent text)
 RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     WITH RECURSIVE family AS (
         SELECT dependents.target::oid AS relid
@@ -91,7 +91,7 @@ dependent: what it is';
 REVOKE ALL ON FUNCTION mend.dependents(regclass, name[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.dependents(regclass, name[]) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.explain_locks(patch mend.patches) RETURNS text
+CREATE OR REPLACE FUNCTION mend.explain_locks(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE
     WHEN (patch).ddl IS NULL THEN '    nothing: it only records where fields go' || E'\n'
@@ -111,7 +111,7 @@ COMMENT ON FUNCTION mend.explain_locks(mend.patches) IS 'Internal: the part of m
 REVOKE ALL ON FUNCTION mend.explain_locks(mend.patches) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.explain_locks(mend.patches) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.explain_changes(patch mend.patches) RETURNS text
+CREATE OR REPLACE FUNCTION mend.explain_changes(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(concat(
     CASE WHEN coalesce((patch).ddl, '') <> '' THEN '    ' || mend.in_order(translate((patch).ddl, E'\n\r', '  ')) || E';\n' END,
@@ -122,7 +122,7 @@ COMMENT ON FUNCTION mend.explain_changes(mend.patches) IS 'Internal: the part of
 REVOKE ALL ON FUNCTION mend.explain_changes(mend.patches) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.explain_changes(mend.patches) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.explain_what_now(patch mend.patches) RETURNS text
+CREATE OR REPLACE FUNCTION mend.explain_what_now(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE (patch).state
     WHEN 'proposed' THEN format(E'    SELECT mend.approve(%s);\n    SELECT mend.reject(%1$s, ''why'');   -- its rows become dead letters, and it is not proposed again\n', (patch).id)
@@ -135,7 +135,7 @@ COMMENT ON FUNCTION mend.explain_what_now(mend.patches) IS 'Internal: the part o
 REVOKE ALL ON FUNCTION mend.explain_what_now(mend.patches) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.explain_what_now(mend.patches) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.explain_patch(id bigint) RETURNS text
+CREATE OR REPLACE FUNCTION mend.explain_patch(id bigint) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patch mend.patches;
@@ -181,7 +181,7 @@ COMMENT ON FUNCTION mend.explain_patch(bigint) IS
 REVOKE ALL ON FUNCTION mend.explain_patch(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.explain_patch(bigint) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.migration(id bigint) RETURNS text
+CREATE OR REPLACE FUNCTION mend.migration(id bigint) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patch mend.patches;
@@ -213,7 +213,7 @@ COMMENT ON FUNCTION mend.migration(bigint) IS
 REVOKE ALL ON FUNCTION mend.migration(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.migration(bigint) TO mend_admin, mend_agent;
 
-CREATE FUNCTION mend.migrations(since timestamptz) RETURNS SETOF text
+CREATE OR REPLACE FUNCTION mend.migrations(since timestamptz) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT f.file FROM (
         SELECT p.applied_at AS at, p.id, mend.migration(p.id) AS file FROM mend.patches p WHERE p.applied_at >= since

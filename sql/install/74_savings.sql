@@ -1,5 +1,5 @@
 -- Accounting. An incident is one drift: one field of one table that did not fit, however many payloads showed it.
-CREATE VIEW mend.incidents AS
+CREATE OR REPLACE VIEW mend.incidents AS
 SELECT d.id, d.target, d.target_name, d.field, d.kind, d.row_count,
        d.first_seen,
        CASE WHEN d.state = 'healed' THEN coalesce(p.applied_at, d.last_seen) ELSE d.last_seen END AS ended_at,
@@ -31,7 +31,7 @@ COMMENT ON COLUMN mend.incidents.time_to_heal IS 'From the first such payload to
 COMMENT ON COLUMN mend.incidents.cost_usd IS 'Its share of what the patch cost';
 GRANT SELECT ON mend.incidents TO mend_admin, mend_agent, pg_monitor;
 
-CREATE FUNCTION mend.minutes_per_incident() RETURNS numeric
+CREATE OR REPLACE FUNCTION mend.minutes_per_incident() RETURNS numeric
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(current_setting('mend.minutes_per_incident', true), ''), '30')::numeric;
 COMMENT ON FUNCTION mend.minutes_per_incident() IS
@@ -39,7 +39,7 @@ COMMENT ON FUNCTION mend.minutes_per_incident() IS
 REVOKE ALL ON FUNCTION mend.minutes_per_incident() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.minutes_per_incident() TO mend_admin, mend_agent, pg_monitor;
 
-CREATE VIEW mend.savings AS
+CREATE OR REPLACE VIEW mend.savings AS
 WITH days AS (
     SELECT i.ended_at::date AS day, i.target_name, i.outcome, i.row_count, i.time_to_heal,
            0 AS refused, 0 AS reverted, 0::bigint AS rescued, 0::bigint AS input_tokens, 0::bigint AS output_tokens, 0::numeric AS cost_usd
@@ -88,7 +88,7 @@ COMMENT ON COLUMN mend.savings.median_time_to_heal IS 'From the first payload th
 COMMENT ON COLUMN mend.savings.minutes_saved IS 'mend.minutes_per_incident times what was healed without a person, less refusals and reverts; negative where pg_mend made work';
 GRANT SELECT ON mend.savings TO mend_admin, mend_agent, pg_monitor;
 
-CREATE FUNCTION mend.claim(since timestamptz DEFAULT '-infinity') RETURNS text
+CREATE OR REPLACE FUNCTION mend.claim(since timestamptz DEFAULT '-infinity') RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     incidents record;

@@ -1,6 +1,6 @@
 -- What mend-mcp, the bridge to MCP clients, needs besides the functions and tables that everybody uses. It logs in as
 -- the user's own role: nothing here gives a role more than it has.
-CREATE FUNCTION mend.dry_run_patch(
+CREATE OR REPLACE FUNCTION mend.dry_run_patch(
     patch_id bigint,
     OUT ok boolean, OUT rows_tried bigint, OUT rows_healed bigint, OUT rewrites_table boolean, OUT reason text)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_dry_run_patch';
@@ -9,18 +9,7 @@ COMMENT ON FUNCTION mend.dry_run_patch(bigint) IS
 REVOKE ALL ON FUNCTION mend.dry_run_patch(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.dry_run_patch(bigint) TO mend_admin, mend_agent;
 
--- One row a role. Not dumped: it is about the last minute.
-CREATE TABLE mend.tool_calls (
-    actor name PRIMARY KEY,
-    since timestamptz NOT NULL,
-    calls bigint NOT NULL
-);
-COMMENT ON TABLE mend.tool_calls IS 'How many tool calls a role has recorded in the current minute';
-COMMENT ON COLUMN mend.tool_calls.actor IS 'The role that calls';
-COMMENT ON COLUMN mend.tool_calls.since IS 'When the minute began';
-COMMENT ON COLUMN mend.tool_calls.calls IS 'Calls since then; past 600 they are counted, and not kept as events';
-
-CREATE FUNCTION mend.record_tool_call(
+CREATE OR REPLACE FUNCTION mend.record_tool_call(
     tool text, sqlstate text, milliseconds bigint, table_name text DEFAULT NULL, patch_id bigint DEFAULT NULL)
 RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column

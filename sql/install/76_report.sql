@@ -1,5 +1,5 @@
 -- A page to look at. Everything that comes from outside passes mend.html(): the one place where text becomes markup.
-CREATE FUNCTION mend.html(words text) RETURNS text
+CREATE OR REPLACE FUNCTION mend.html(words text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(replace(replace(replace(replace(replace(mend.in_order(words), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'), '');
 COMMENT ON FUNCTION mend.html(text) IS 'A text as it stands in HTML, in attributes too';
@@ -7,7 +7,7 @@ REVOKE ALL ON FUNCTION mend.html(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.html(text) TO mend_admin;
 
 -- On a narrow screen a row becomes a card, and each cell says what it is.
-CREATE FUNCTION mend.html_table(title text, labels text[], rows jsonb, if_empty text) RETURNS text
+CREATE OR REPLACE FUNCTION mend.html_table(title text, labels text[], rows jsonb, if_empty text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN '<section><h2>' || mend.html(title) || '</h2>' || coalesce(
     '<table><thead><tr>' || (SELECT string_agg('<th scope="col">' || mend.html(l) || '</th>', '' ORDER BY n) FROM unnest(labels) WITH ORDINALITY u (l, n))
@@ -24,7 +24,7 @@ REVOKE ALL ON FUNCTION mend.html_table(text, text[], jsonb, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.html_table(text, text[], jsonb, text) TO mend_admin;
 
 -- Sixty columns of time: drifts that began, patches applied, and rounds of dead letters.
-CREATE FUNCTION mend.html_timeline(since timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION mend.html_timeline(since timestamptz) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     WITH marks AS (
@@ -50,7 +50,7 @@ COMMENT ON FUNCTION mend.html_timeline(timestamptz) IS 'Internal: the timeline o
 REVOKE ALL ON FUNCTION mend.html_timeline(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.html_timeline(timestamptz) TO mend_admin;
 
-CREATE FUNCTION mend.html_style() RETURNS text
+CREATE OR REPLACE FUNCTION mend.html_style() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN $css$
 :root { color-scheme: light dark; --ink: #1c2430; --paper: #fbfbf9; --card: #fff; --line: #dcdfe4; --soft: #5b6675; --k1: #d9822b; --k2: #2e8b57; --k3: #b3404a; }
@@ -77,7 +77,7 @@ COMMENT ON FUNCTION mend.html_style() IS 'Internal: the style of mend.report_htm
 REVOKE ALL ON FUNCTION mend.html_style() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.html_style() TO mend_admin;
 
-CREATE FUNCTION mend.report_html(since timestamptz) RETURNS text
+CREATE OR REPLACE FUNCTION mend.report_html(since timestamptz) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     most CONSTANT int := 1000;  -- rows of a table; the newest

@@ -1,5 +1,5 @@
 -- What messages say. Nothing here quotes a payload: reasons that PostgreSQL wrote may, and stay at home.
-CREATE FUNCTION mend.message(news mend.outbox) RETURNS jsonb
+CREATE OR REPLACE FUNCTION mend.message(news mend.outbox) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     event mend.events;
@@ -54,7 +54,7 @@ COMMENT ON FUNCTION mend.message(mend.outbox) IS
 REVOKE ALL ON FUNCTION mend.message(mend.outbox) FROM PUBLIC;
 
 -- Slack reads <!channel> and <url|text> in a text: its three characters are written as it wants them.
-CREATE FUNCTION mend.slack_text(message jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION mend.slack_text(message jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN replace(replace(replace(
     CASE message ->> 'severity' WHEN 'critical' THEN 'CRITICAL: ' WHEN 'warning' THEN 'Warning: ' ELSE '' END
@@ -66,7 +66,7 @@ REVOKE ALL ON FUNCTION mend.slack_text(jsonb) FROM PUBLIC;
 
 -- OpenLineage, an open standard of data observability: the run is the heal, the dataset is the landing table. What an owner wrote has an
 -- end: a message that no jsonb takes would keep all others waiting.
-CREATE FUNCTION mend.lineage_namespace() RETURNS text
+CREATE OR REPLACE FUNCTION mend.lineage_namespace() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(current_setting('mend.lineage_namespace', true), ''),
                 format('postgres://%s:%s', coalesce(nullif(current_setting('cluster_name'), ''), 'localhost'), current_setting('port')));
@@ -74,7 +74,7 @@ COMMENT ON FUNCTION mend.lineage_namespace() IS 'Internal: the setting mend.line
 REVOKE ALL ON FUNCTION mend.lineage_namespace() FROM PUBLIC;
 
 -- The same for every event of a run, whichever process tells it.
-CREATE FUNCTION mend.run_id(patch_id bigint) RETURNS uuid
+CREATE OR REPLACE FUNCTION mend.run_id(patch_id bigint) RETURNS uuid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN overlay(overlay(md5(concat_ws('.', (SELECT system_identifier FROM pg_control_system()),
                                      (SELECT oid FROM pg_database WHERE datname = current_database()), patch_id))
@@ -82,13 +82,13 @@ RETURN overlay(overlay(md5(concat_ws('.', (SELECT system_identifier FROM pg_cont
 COMMENT ON FUNCTION mend.run_id(bigint) IS 'Internal: the identity of the heal that applies a patch, the same in every event';
 REVOKE ALL ON FUNCTION mend.run_id(bigint) FROM PUBLIC;
 
-CREATE FUNCTION mend.facet(file text, content jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION mend.facet(file text, content jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN jsonb_build_object('_producer', 'https://pgxn.org/dist/pg_mend/', '_schemaURL', file) || content;
 COMMENT ON FUNCTION mend.facet(text, jsonb) IS 'Internal: an OpenLineage facet, with the URL of its schema';
 REVOKE ALL ON FUNCTION mend.facet(text, jsonb) FROM PUBLIC;
 
-CREATE FUNCTION mend.run_event(news mend.outbox) RETURNS jsonb
+CREATE OR REPLACE FUNCTION mend.run_event(news mend.outbox) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_build_object(
         'eventType', news.kind,
@@ -128,7 +128,7 @@ $$;
 COMMENT ON FUNCTION mend.run_event(mend.outbox) IS 'Internal: an OpenLineage RunEvent, with the schema of the table and its dead letters as facets';
 REVOKE ALL ON FUNCTION mend.run_event(mend.outbox) FROM PUBLIC;
 
-CREATE FUNCTION mend.message_body(news mend.outbox, format text) RETURNS text
+CREATE OR REPLACE FUNCTION mend.message_body(news mend.outbox, format text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     message jsonb;
@@ -149,7 +149,7 @@ REVOKE ALL ON FUNCTION mend.message_body(mend.outbox, text) FROM PUBLIC;
 
 -- The first message of a channel that is due is taken for a while: should the worker die meanwhile, it is sent again.
 -- Those behind a message that could not be sent wait with it: a server that is down is asked once, not once a message.
-CREATE FUNCTION mend.take_message(of_channel text, format text, OUT id bigint, OUT severity text, OUT body text, OUT tries int)
+CREATE OR REPLACE FUNCTION mend.take_message(of_channel text, format text, OUT id bigint, OUT severity text, OUT body text, OUT tries int)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     news mend.outbox;
