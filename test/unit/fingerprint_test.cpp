@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/hash.h"
-#include "core/heal/breaker.h"
+#include "core/limits/breaker.h"
 #include "core/plan/patch.h"
 
 namespace mend::plan {
@@ -85,12 +85,12 @@ TEST(Patch, ActionNamesComeBack) {
 }
 
 TEST(Breaker, BacksOffToFiveMinutes) {
-  EXPECT_EQ(heal::BackoffMs(1), 1000);
-  EXPECT_EQ(heal::BackoffMs(2), 2000);
-  EXPECT_EQ(heal::BackoffMs(9), 256000);
-  EXPECT_EQ(heal::BackoffMs(10), 300000);
-  EXPECT_EQ(heal::BackoffMs(2000000000), 300000);
-  EXPECT_EQ(heal::BackoffMs(-5), 1000);
+  EXPECT_EQ(limits::BackoffMs(1), 1000);
+  EXPECT_EQ(limits::BackoffMs(2), 2000);
+  EXPECT_EQ(limits::BackoffMs(9), 256000);
+  EXPECT_EQ(limits::BackoffMs(10), 300000);
+  EXPECT_EQ(limits::BackoffMs(2000000000), 300000);
+  EXPECT_EQ(limits::BackoffMs(-5), 1000);
 }
 
 }  // namespace

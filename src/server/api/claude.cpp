@@ -3,13 +3,13 @@
 #include <string>
 
 #include "server/api/arguments.h"
-#include "server/worker/leftovers.h"
+#include "server/heal/unplanned_drift.h"
 
 namespace mend::api {
 namespace {
 
 Datum PreviewPrompt(FunctionCallInfo call) {
-  const std::optional<std::string> prompt = worker::PreviewPrompt(TargetArgument(call, 0));
+  const std::optional<std::string> prompt = heal::PreviewPrompt(TargetArgument(call, 0));
   if (!prompt) {
     pg::Call([] {
       ereport(NOTICE, (errmsg("Claude would not be asked about this table"),

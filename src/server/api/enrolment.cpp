@@ -6,7 +6,7 @@
 #include "server/api/arguments.h"
 #include "server/api/terms.h"
 #include "server/guard/landing_table.h"
-#include "server/ingest/enrollment.h"
+#include "server/table/enrollment.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 
@@ -94,7 +94,7 @@ void AdoptName(Oid target) {
 Datum Configure(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
-  ingest::RequireEnrolled(target);
+  table::RequireEnrolled(target);
   guard::RequireLandingTable(target);
   guard::RequireOwner(target);
   const Terms terms = ReadTerms(call);
@@ -153,7 +153,7 @@ void DropInboxes(Oid target) {
 Datum Unenroll(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
-  ingest::RequireEnrolled(target);
+  table::RequireEnrolled(target);
   if (pg::Call([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)); })) {
     guard::RequireOwner(target);
     // Waits for the payloads that are on their way, so that none is queued behind our back.
@@ -215,7 +215,7 @@ Datum MapField(FunctionCallInfo call) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "field must not be null");
   }
   guard::RequireAdmin();
-  ingest::RequireEnrolled(target);
+  table::RequireEnrolled(target);
   if (column) {
     RequireSettableColumn(target, *column);
   }
@@ -240,7 +240,7 @@ Datum AcceptLoss(FunctionCallInfo call) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "column_name must not be null");
   }
   guard::RequireAdmin();
-  ingest::RequireEnrolled(target);
+  table::RequireEnrolled(target);
   RequireSettableColumn(target, *column);
   const pg::Rows added = pg::KeepBooks(
       "WITH changed AS ("

@@ -2,7 +2,7 @@
 #include "server/api/arguments.h"
 #include "server/guard/check.h"
 #include "server/guard/dependencies.h"
-#include "server/ingest/enrollment.h"
+#include "server/table/enrollment.h"
 #include "server/pg/catalog.h"
 
 namespace mend::api {
@@ -32,10 +32,10 @@ Datum CheckDdl(FunctionCallInfo call) {
   if (!ddl) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "ddl must not be null");
   }
-  const std::optional<ingest::Enrollment> enrollment = ingest::LoadEnrollment(target);
+  const std::optional<table::Enrollment> enrollment = table::LoadEnrollment(target);
   std::optional<plan::Shape> shape = pg::LoadShape(target);
   if (!enrollment || !shape) {
-    ingest::ThrowNotEnrolled(target);
+    table::ThrowNotEnrolled(target);
   }
   guard::ExplainTypeLocks(&*shape);
   return VerdictRow(call, guard::Check(*shape, enrollment->allow, *ddl));

@@ -3,7 +3,7 @@
 #include "server/api/arguments.h"
 #include "server/api/offered.h"
 #include "server/guard/landing_table.h"
-#include "server/ingest/enrollment.h"
+#include "server/table/enrollment.h"
 #include "server/ingest/inbox.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
@@ -27,7 +27,7 @@ void DependOnExtension(Oid view) {
 Datum CreateInbox(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
-  ingest::RequireEnrolled(target);
+  table::RequireEnrolled(target);
   guard::RequireOwner(target);
   const std::string table = pg::QualifiedName(target);
   char* schema = pg::Call([&] { return get_namespace_name(get_rel_namespace(target)); });

@@ -1,6 +1,6 @@
 #include "server/api/offered.h"
 
-#include "server/ingest/target.h"
+#include "server/table/target.h"
 #include "server/observe/freshness.h"
 #include "server/worker/wake.h"
 
@@ -9,7 +9,7 @@ namespace mend::api {
 void NoteOffered(Oid target, const ingest::Counts& counts) {
   observe::NoteOffered(target, counts.inserted > 0);
   // A paused table is left alone; whoever ends the pause wakes the worker.
-  if (counts.queued > 0 && ingest::FindTarget(target)->enrollment().mode != ingest::Mode::Paused) {
+  if (counts.queued > 0 && table::FindTarget(target)->enrollment().mode != table::Mode::Paused) {
     worker::WakeAtCommit(target);
   }
 }

@@ -39,7 +39,7 @@ struct Trial {
 
 // Alters for real and replays the sample, all of it rolled back. User code runs as the submitter in a
 // security-restricted operation: it must leave nothing in an administrator's session.
-void TryLive(const ingest::Target& target, const std::string& ddl, const apply::Proof& proof, Trial* trial) {
+void TryLive(const table::Target& target, const std::string& ddl, const apply::Proof& proof, Trial* trial) {
   pg::Subtransaction subtransaction;
   try {
     pg::AsBookkeeper bookkeeper;
@@ -51,12 +51,12 @@ void TryLive(const ingest::Target& target, const std::string& ddl, const apply::
       for (const apply::SampleRow& row : proof.sample) {
         ids.push_back(row.id);
       }
-      std::vector<apply::QueuedRow> rows = apply::LockRows(ids);
+      std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
       int64_t stored = 0;
       if (!rows.empty()) {
         pg::AsUser submitter(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
         apply::SessionContext context(rows.front().context);
-        stored = apply::ReplayHere(*ingest::FindTarget(target.shape().relid), rows, apply::Dispositions(), std::nullopt)
+        stored = apply::ReplayHere(*table::FindTarget(target.shape().relid), rows, queue::Dispositions(), std::nullopt)
                      .stored;
         if (stored == 0) {
           trial->reason = "the table refuses every row that was tried, for another reason";
@@ -73,7 +73,7 @@ void TryLive(const ingest::Target& target, const std::string& ddl, const apply::
   trial->ok = trial->reason.empty();
 }
 
-Trial TryPatch(const ingest::Target& target, const plan::Patch& patch, bool live) {
+Trial TryPatch(const table::Target& target, const plan::Patch& patch, bool live) {
   Trial trial;
   trial.rewrites = apply::RewritesTable(target.shape(), patch);
   apply::Proof queue = apply::Prove(target, patch, apply::Evidence::Queue);
@@ -93,7 +93,7 @@ Trial TryPatch(const ingest::Target& target, const plan::Patch& patch, bool live
 
 // What does not pass the guard is a trial that failed.
 Trial Try(Oid relid, const std::string& ddl, const std::string& field_map, bool live) {
-  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
+  std::shared_ptr<const table::Target> target = table::FindTarget(relid);
   base::Result<plan::Patch> patch = apply::ReadPatch(*target, ddl, field_map);
   if (patch) {
     return TryPatch(*target, *patch, live);
@@ -137,7 +137,7 @@ Datum DryRunPatch(FunctionCallInfo fcinfo) {
   return ToRecord(fcinfo, Try(rows.oid(0, 0), rows.text(0, 1), rows.text(0, 2), false));
 }
 
-int64_t RecordProposal(const ingest::Target& target, apply::NewPatch record, const plan::Patch& patch) {
+int64_t RecordProposal(const table::Target& target, apply::NewPatch record, const plan::Patch& patch) {
   record.state = "proposed";
   record.reason = "waits for mend.approve()";
   record.ddl = guard::Render(target.shape(), patch.actions);
@@ -158,7 +158,7 @@ Datum Propose(FunctionCallInfo call) {
   std::string field_map = JsonbArgument(call, 2).value_or("{}");
   record.rationale = TextArgument(call, 3).value_or("");
   record.planner = guard::IsAdmin() ? "person" : "agent";
-  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
+  std::shared_ptr<const table::Target> target = table::FindTarget(relid);
   base::Result<plan::Patch> patch = apply::ReadPatch(*target, record.proposed_ddl, field_map);
   std::string refusal = patch ? "" : patch.error().message;
   int64_t id = 0;

@@ -1,5 +1,5 @@
 // SQL entries that concern the workers.
-#include "server/ingest/enrollment.h"
+#include "server/table/enrollment.h"
 #include "server/pg/spi.h"
 #include "server/worker/control.h"
 #include "server/worker/slots.h"
@@ -29,7 +29,7 @@ Datum WaitIdle(FunctionCallInfo fcinfo) {
     SPI_connect_ext(SPI_OPT_NONATOMIC);
   });
   if (OidIsValid(target)) {
-    ingest::RequireEnrolled(target);
+    table::RequireEnrolled(target);
   }
   worker::WaitIdle(target, deadline);
   pg::Call([] { SPI_finish(); });

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "core/plan/fingerprint.h"
-#include "server/apply/at_work.h"
+#include "server/apply/active_unit.h"
 #include "server/apply/origin.h"
 #include "server/apply/submitter.h"
 #include "server/guard/healer.h"
-#include "server/ingest/store.h"
+#include "server/store/store.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
 #include "server/pg/catalog.h"
@@ -19,7 +19,7 @@
 namespace mend::apply {
 namespace {
 
-void RecordFields(const ingest::Target& target, const PatchRecord& record) {
+void RecordFields(const table::Target& target, const PatchRecord& record) {
   for (const plan::FieldMapping& mapping : record.patch.field_map) {
     pg::KeepBooks(
         "INSERT INTO mend.fields (target, target_name, field, column_name, patch_id) "
@@ -30,7 +30,7 @@ void RecordFields(const ingest::Target& target, const PatchRecord& record) {
   }
 }
 
-void RecordApplied(const ingest::Target& target, const PatchRecord& record) {
+void RecordApplied(const table::Target& target, const PatchRecord& record) {
   SetPatchState(record.id, "applied", "");
   // Of a table that has changed, what the worker itself proposed is planned anew.
   pg::KeepBooks(
@@ -59,19 +59,19 @@ void CheckDeferred() {
 
 // Stores the sample, at best all at once. A row that only fails later (a deferred constraint) stays as it is, for the
 // replay that follows. Throws when none could be stored for such a reason.
-ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedRow>& rows,
-                         const Dispositions& dispositions, int64_t patch_id) {
-  ReplayCounts counts;
+queue::ReplayCounts StoreSample(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
+                         const queue::Dispositions& dispositions, int64_t patch_id) {
+  queue::ReplayCounts counts;
   std::optional<pg::Error> late;
-  auto replay = [&](const std::vector<QueuedRow>& some) {
-    ReplayCounts these;
+  auto replay = [&](const std::vector<queue::QueuedRow>& some) {
+    queue::ReplayCounts these;
     std::optional<pg::Error> error = pg::Attempt([&] {
       these = ReplayHere(target, some, dispositions, patch_id);
       CheckDeferred();
     });
     if (!error) {
       counts.Add(these);
-    } else if (ingest::MustRaise(*error)) {
+    } else if (pg::MustRaise(*error)) {
       throw *error;
     } else {
       late = error;
@@ -79,7 +79,7 @@ ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedR
     return !error;
   };
   if (!replay(rows)) {
-    for (const QueuedRow& row : rows) {
+    for (const queue::QueuedRow& row : rows) {
       replay({row});
     }
   }
@@ -91,9 +91,9 @@ ReplayCounts StoreSample(const ingest::Target& target, const std::vector<QueuedR
 
 // Whether nothing of the same submitter waits before a row of the sample: only then may the sample be stored ahead of the
 // replay, which keeps the order of arrival.
-bool IsNextInOrder(Oid target, const std::vector<QueuedRow>& rows) {
+bool IsNextInOrder(Oid target, const std::vector<queue::QueuedRow>& rows) {
   std::vector<int64_t> ids;
-  for (const QueuedRow& row : rows) {
+  for (const queue::QueuedRow& row : rows) {
     ids.push_back(row.id);
   }
   return pg::KeepBooks(
@@ -106,9 +106,9 @@ bool IsNextInOrder(Oid target, const std::vector<QueuedRow>& rows) {
 
 // Replays the sample and says which actions none of their rows could show. Out of turn it is a trial, and rolled back.
 std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                               const std::vector<QueuedRow>& rows, const Dispositions& dispositions,
-                               ReplayCounts* counts) {
-  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
+                               const std::vector<queue::QueuedRow>& rows, const queue::Dispositions& dispositions,
+                               queue::ReplayCounts* counts) {
+  std::shared_ptr<const table::Target> target = table::FindTarget(relid);
   bool keep = IsNextInOrder(relid, rows);
   std::optional<pg::Subtransaction> trial;
   if (!keep) {
@@ -124,7 +124,7 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::
   }
   std::vector<bool> tried(record.patch.actions.size()), shown(record.patch.actions.size());
   for (const SampleRow& row : sample) {
-    bool locked = std::any_of(rows.begin(), rows.end(), [&](const QueuedRow& queued) { return queued.id == row.id; });
+    bool locked = std::any_of(rows.begin(), rows.end(), [&](const queue::QueuedRow& queued) { return queued.id == row.id; });
     bool stored = std::count(counts->stored_ids.begin(), counts->stored_ids.end(), row.id) > 0;
     for (size_t i = 0; i < tried.size(); ++i) {
       tried[i] = tried[i] || (locked && row.needs[i]);
@@ -143,14 +143,14 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::
 }
 
 // All sample rows are of one submitter; of its contexts, the first row's is tried under the lock.
-std::vector<QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target, const std::string& target_name) {
+std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target, const std::string& target_name) {
   std::vector<int64_t> ids;
   for (const SampleRow& row : sample) {
     ids.push_back(row.id);
   }
-  std::vector<QueuedRow> rows = LockRows(ids);
+  std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
   rows.erase(std::remove_if(rows.begin(), rows.end(),
-                            [&](const QueuedRow& row) {
+                            [&](const queue::QueuedRow& row) {
                               return row.context != rows.front().context || WhyForeign(row, target, target_name).has_value();
                             }),
              rows.end());
@@ -167,13 +167,13 @@ void LockForAlter(Oid relid, int within_ms) {
   });
 }
 
-std::optional<std::string> AlterUnderLock(const ingest::Target& target, const std::string& ddl) {
+std::optional<std::string> AlterUnderLock(const table::Target& target, const std::string& ddl) {
   return guard::AlterAsHealer(target.shape().relid, pg::RoleByName(target.enrollment().healer), ddl);
 }
 
 Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const Dispositions& dispositions,
-                  const std::function<void(const ReplayCounts&)>& before_commit, int* patience_ms, bool* altered) {
+                  const std::string& planned_shape, const queue::Dispositions& dispositions,
+                  const std::function<void(const queue::ReplayCounts&)>& before_commit, int* patience_ms, bool* altered) {
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
@@ -184,7 +184,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     pg::TestPoint("locked");
   }
   pg::Deadline hold(pg::max_lock_hold_ms);
-  std::shared_ptr<const ingest::Target> target = ingest::FindTarget(target_oid);
+  std::shared_ptr<const table::Target> target = table::FindTarget(target_oid);
   if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
     application.result = Application::Result::ShapeChanged;
     return application;
@@ -203,7 +203,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   RecordApplied(*target, record);
   NoteOrigins(target_oid, record.id);
   pg::TestPoint("booked");
-  std::vector<QueuedRow> rows = LockSample(sample, target_oid, target->enrollment().target_name);
+  std::vector<queue::QueuedRow> rows = LockSample(sample, target_oid, target->enrollment().target_name);
   std::optional<Identity> identity;
   if (!rows.empty()) {
     identity.emplace(rows.front().submitter);

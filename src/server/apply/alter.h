@@ -19,7 +19,7 @@ struct Application {
   } result = Result::Applied;
   std::string reason;
   std::vector<bool> refuted;  // by index into patch.actions
-  ReplayCounts counts;
+  queue::ReplayCounts counts;
 };
 
 // Applies one patch outside of any transaction: lock, check the shape, lend the table, ALTER, give it
@@ -28,12 +28,12 @@ struct Application {
 // most mend.max_lock_hold. Throws 55P03 when the lock is not to be had, 57014 when held too long, and
 // whatever the ALTER or the commit raises; `altered` then says whether the ALTER itself went well.
 Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const Dispositions& dispositions,
-                  const std::function<void(const ReplayCounts&)>& before_commit, int* patience_ms, bool* altered);
+                  const std::string& planned_shape, const queue::Dispositions& dispositions,
+                  const std::function<void(const queue::ReplayCounts&)>& before_commit, int* patience_ms, bool* altered);
 
 // Runs a patch's DDL under the lock that the caller holds, as the healer, when the healer is fit.
 // Returns why it is not, else nullopt. For Apply, dry runs and reverts.
-std::optional<std::string> AlterUnderLock(const ingest::Target& target, const std::string& ddl);
+std::optional<std::string> AlterUnderLock(const table::Target& target, const std::string& ddl);
 
 // Takes the lock for an ALTER; throws 55P03 when it is not to be had in time. The time-out lasts to the end of
 // the transaction.

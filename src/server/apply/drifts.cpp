@@ -1,6 +1,6 @@
 #include "server/apply/drifts.h"
 
-#include "core/heal/breaker.h"
+#include "core/limits/breaker.h"
 #include "server/pg/spi.h"
 
 namespace mend::apply {
@@ -37,7 +37,7 @@ int DriftBook::Find(const std::string& field, drift::Kind kind) const {
 
 void DriftBook::Add(const drift::Misfit& misfit, const json::Document& payload) {
   int at = Find(misfit.field, misfit.kind);
-  if (at < 0 && misfit.kind == drift::Kind::NewField && ++new_fields_ > heal::kMostNewFields) {
+  if (at < 0 && misfit.kind == drift::Kind::NewField && ++new_fields_ > limits::kMostNewFields) {
     --new_fields_;
     ++unrecorded_;
     return;

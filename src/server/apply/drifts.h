@@ -22,7 +22,7 @@ class DriftBook {
   // Reads the unsettled drift of the table.
   explicit DriftBook(Oid target);
 
-  // Folds one misfit of one payload in. Past heal::kMostNewFields a field that is not known yet is counted, and no more.
+  // Folds one misfit of one payload in. Past limits::kMostNewFields a field that is not known yet is counted, and no more.
   void Add(const drift::Misfit& misfit, const json::Document& payload);
   // Writes what was added back, in the current transaction. A drift that was dead-lettered before and
   // shows again is opened anew, with a fresh profile.

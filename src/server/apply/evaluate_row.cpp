@@ -1,7 +1,7 @@
 #include "server/apply/evaluate_row.h"
 
-#include "server/apply/at_work.h"
-#include "server/apply/fates.h"
+#include "server/apply/active_unit.h"
+#include "server/queue/row_outcome.h"
 #include "server/pg/deadline.h"
 
 namespace mend::apply {
@@ -11,8 +11,8 @@ namespace {
 // if that happens once more, the row was alone.
 class Judging {
  public:
-  explicit Judging(const QueuedRow& row)
-      : at_work_(AtWork::On::Row, row.id), suspect_(row.crashes > 0 || row.sqlstate == kSlowState) {
+  explicit Judging(const queue::QueuedRow& row)
+      : at_work_(AtWork::On::Row, row.id), suspect_(row.crashes > 0 || row.sqlstate == queue::kSlowState) {
     Restart();
   }
   ~Judging() {
@@ -53,7 +53,7 @@ const std::optional<std::string>& RowContext::WhyNot(std::string_view context) {
   return why_not_;
 }
 
-bool RowEvaluator::Read(const QueuedRow& row) {
+bool RowEvaluator::Read(const queue::QueuedRow& row) {
   const std::string& target_name = target_.enrollment().target_name;
   if (row.submitter != known_ || row.submitted_by != known_as_ || row.target_name != target_name) {
     if (std::optional<std::string> foreign = WhyForeign(row, target_.shape().relid, target_name)) {
@@ -74,7 +74,7 @@ bool RowEvaluator::Read(const QueuedRow& row) {
   return true;
 }
 
-const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload, const QueuedRow& row) {
+const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload, const queue::QueuedRow& row) {
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   context_.Enter(row.context);
   const bool is_asked = target_.shape().has_before_insert || MayRecall(row);  // what the row brings
@@ -92,7 +92,7 @@ bool RowEvaluator::Brings(const std::string& column, bool or_null) const {
   return false;
 }
 
-bool RowEvaluator::MayRecall(const QueuedRow& row) const {
+bool RowEvaluator::MayRecall(const queue::QueuedRow& row) const {
   if (row.kind != drift::Kind::MissingRequired) {
     return false;
   }
@@ -100,7 +100,7 @@ bool RowEvaluator::MayRecall(const QueuedRow& row) const {
   return column != nullptr && column->not_null && (target_.shape().has_before_insert || column->has_default);
 }
 
-void RowEvaluator::RecallMissing(const QueuedRow& row) {
+void RowEvaluator::RecallMissing(const queue::QueuedRow& row) {
   if (!MayRecall(row)) {
     return;
   }
@@ -117,14 +117,14 @@ void RowEvaluator::RecallMissing(const QueuedRow& row) {
   misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", std::string(row.error), 0});
 }
 
-const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const QueuedRow& row) {
+const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const queue::QueuedRow& row) {
   const Judging judging(row);
   misfits_.clear();
   readable_ = Read(row);
   return readable_ ? Convert(document_, row) : misfits_;
 }
 
-const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const QueuedRow& row,
+const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const queue::QueuedRow& row,
                                                               const std::vector<char>& columns) {
   const Judging judging(row);
   misfits_.clear();

@@ -48,9 +48,9 @@ std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::strin
   return field_map;
 }
 
-std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& target, const drift::DriftSet& drift,
+std::string EvidenceJson(const plan::Patch& patch, const table::Target& target, const drift::DriftSet& drift,
                          const Proof& proof) {
-  ingest::Target patched = ingest::Patched(target, patch);
+  table::Target patched = table::Patched(target, patch);
   std::string text = "{\"actions\": [";
   for (const plan::Action& action : patch.actions) {
     text += text.back() == '[' ? "{\"kind\": " : ", {\"kind\": ";
@@ -108,7 +108,7 @@ std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
 
 }  // namespace
 
-int64_t InsertPatch(const ingest::Target& target, const NewPatch& patch) {
+int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
   bool decided = patch.state == "approved";
   if (std::optional<int64_t> again = decided ? TryAgain(target.shape().relid, patch) : std::nullopt) {
     return *again;
@@ -141,7 +141,7 @@ void CountRows(int64_t id, int64_t healed, int64_t failed) {
                 {pg::Int8(id), pg::Int8(healed), pg::Int8(failed)});
 }
 
-base::Result<plan::Patch> ReadPatch(const ingest::Target& target, const std::string& ddl,
+base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
                                     const std::string& field_map_json) {
   plan::Patch patch;
   if (!ddl.empty()) {
@@ -178,7 +178,7 @@ base::Result<plan::Patch> ReadPatch(const ingest::Target& target, const std::str
   return patch;
 }
 
-std::vector<PatchRecord> LoadPatches(const ingest::Target& target, const char* state) {
+std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state) {
   pg::Rows rows = pg::KeepBooks(
       "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table, "
       "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END FROM mend.patches "

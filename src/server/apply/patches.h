@@ -9,7 +9,7 @@
 #include "core/drift/drift.h"
 #include "core/plan/patch.h"
 #include "server/apply/prove.h"
-#include "server/ingest/target.h"
+#include "server/table/target.h"
 
 namespace mend::apply {
 
@@ -29,7 +29,7 @@ std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::strin
 
 // What is kept of why a patch was planned against `target`: its actions, the drift it answers to and
 // its proof.
-std::string EvidenceJson(const plan::Patch& patch, const ingest::Target& target, const drift::DriftSet& drift,
+std::string EvidenceJson(const plan::Patch& patch, const table::Target& target, const drift::DriftSet& drift,
                          const Proof& proof);
 
 // Whether applying it rewrites the table.
@@ -56,7 +56,7 @@ struct NewPatch {
   int64_t output_tokens = 0;
   std::string cost_usd = "0";
 };
-int64_t InsertPatch(const ingest::Target& target, const NewPatch& patch);
+int64_t InsertPatch(const table::Target& target, const NewPatch& patch);
 
 // Moves a patch to another state; `reason` empty leaves it out.
 void SetPatchState(int64_t id, const char* state, const std::string& reason);
@@ -66,10 +66,10 @@ void CountRows(int64_t id, int64_t healed, int64_t failed);
 
 // The patches of a table in one state, oldest first, read back through the guard: one whose text no
 // longer passes (the table or its terms have changed) is set to `failed` with the guard's reason.
-std::vector<PatchRecord> LoadPatches(const ingest::Target& target, const char* state);
+std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state);
 
 // Reads one DDL text and field map back into a patch; an Error's message says what does not pass.
-base::Result<plan::Patch> ReadPatch(const ingest::Target& target, const std::string& ddl,
+base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
                                     const std::string& field_map_json);
 
 }  // namespace mend::apply

@@ -6,7 +6,7 @@
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/evaluate_row.h"
-#include "server/apply/running_proof.h"
+#include "server/apply/speculative_proof.h"
 #include "server/pg/deadline.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
@@ -27,7 +27,7 @@ struct Coverage {
 };
 
 // The column that a field's values go to under the patch; empty when to none.
-std::string ColumnUnder(const plan::Patch& patch, const ingest::Target& patched, const std::string& field,
+std::string ColumnUnder(const plan::Patch& patch, const table::Target& patched, const std::string& field,
                         const std::string& column) {
   for (const plan::FieldMapping& mapping : patch.field_map) {
     if (mapping.field == field) {
@@ -37,14 +37,14 @@ std::string ColumnUnder(const plan::Patch& patch, const ingest::Target& patched,
   if (!column.empty()) {
     return column;
   }
-  ingest::Resolution resolution = patched.Resolve(field);
-  return resolution.to == ingest::Resolution::To::Column
+  table::Resolution resolution = patched.Resolve(field);
+  return resolution.to == table::Resolution::To::Column
              ? patched.shape().columns[static_cast<size_t>(resolution.column)].name
              : "";
 }
 
 // By index into the columns of the target: whether the patch changes the column, or which field means it.
-std::vector<char> Touched(const ingest::Target& target, const plan::Patch& patch) {
+std::vector<char> Touched(const table::Target& target, const plan::Patch& patch) {
   std::vector<char> touched;
   for (const plan::Column& column : target.shape().columns) {
     touched.push_back(
@@ -54,8 +54,8 @@ std::vector<char> Touched(const ingest::Target& target, const plan::Patch& patch
                     [&](const plan::FieldMapping& mapping) { return mapping.column == column.name; }));
   }
   for (const plan::FieldMapping& mapping : patch.field_map) {
-    const ingest::Resolution before = target.Resolve(mapping.field);
-    if (before.to == ingest::Resolution::To::Column) {
+    const table::Resolution before = target.Resolve(mapping.field);
+    if (before.to == table::Resolution::To::Column) {
       touched[static_cast<size_t>(before.column)] = 1;
     }
   }
@@ -66,8 +66,8 @@ std::vector<char> Touched(const ingest::Target& target, const plan::Patch& patch
 
 class Prover {
  public:
-  Prover(const ingest::Target& target, const plan::Patch& patch)
-      : target_(target), patched_(ingest::Patched(target, patch)), patch_(patch) {
+  Prover(const table::Target& target, const plan::Patch& patch)
+      : target_(target), patched_(table::Patched(target, patch)), patch_(patch) {
     proof_.action_helps.resize(patch.actions.size());
     proof_.mapping_helps.resize(patch.field_map.size());
     proof_.shape = plan::ShapeFingerprint(target.shape());
@@ -75,7 +75,7 @@ class Prover {
   }
 
   // Gives the row's misfits in the target as it is; their tokens are of payload().
-  const std::vector<drift::Misfit>& Add(const QueuedRow& row) {
+  const std::vector<drift::Misfit>& Add(const queue::QueuedRow& row) {
     const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(row);
     bool fits = left.empty();
     const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row, touched_);
@@ -183,7 +183,7 @@ class Prover {
 
   // Keeps the row when its submitter has room, or when it shows an action not yet shown. A row with
   // which the worker went down is tried alone, and only when there is no other.
-  void Sample(const QueuedRow& row, const std::vector<bool>& needed) {
+  void Sample(const queue::QueuedRow& row, const std::vector<bool>& needed) {
     if (row.crashes > 0) {
       if (suspect_.empty()) {
         suspect_.push_back({row.id, needed});
@@ -213,8 +213,8 @@ class Prover {
     }
   }
 
-  const ingest::Target& target_;
-  ingest::Target patched_;
+  const table::Target& target_;
+  table::Target patched_;
   const plan::Patch& patch_;
   std::vector<char> touched_;
   RowContext context_;
@@ -234,13 +234,13 @@ bool Proof::Helps() const {
          std::find(mapping_helps.begin(), mapping_helps.end(), true) != mapping_helps.end();
 }
 
-Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evidence,
+Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evidence,
             std::vector<int64_t>* healed_ids) {
   Prover prover(target, patch);
-  QueueReader reader = evidence == Evidence::Queue ? QueueReader(target.shape().relid, Window())
-                                                   : QueueReader::OfDeadLetters(target.shape().relid);
+  queue::QueueReader reader = evidence == Evidence::Queue ? queue::QueueReader(target.shape().relid, queue::Window())
+                                                   : queue::QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
-  for (QueueBatch batch;;) {
+  for (queue::QueueBatch batch;;) {
     prover.ForgetMemory();
     scratch.Reset();
     const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
@@ -248,7 +248,7 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
     if (!reader.Next(&batch)) {
       return prover.Finish();
     }
-    for (const QueuedRow& row : batch.rows) {
+    for (const queue::QueuedRow& row : batch.rows) {
       pg::CheckInterrupts();
       int64_t before = prover.healed();
       prover.Add(row);
@@ -259,16 +259,16 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
   }
 }
 
-RunningProof::RunningProof(std::shared_ptr<const ingest::Target> target, plan::Patch patch)
+RunningProof::RunningProof(std::shared_ptr<const table::Target> target, plan::Patch patch)
     : target_(std::move(target)), patch_(std::move(patch)), prover_(std::make_unique<Prover>(*target_, patch_)) {}
 
 RunningProof::~RunningProof() = default;
 
-const std::vector<drift::Misfit>& RunningProof::Add(const QueuedRow& row) { return prover_->Add(row); }
+const std::vector<drift::Misfit>& RunningProof::Add(const queue::QueuedRow& row) { return prover_->Add(row); }
 const json::Document& RunningProof::payload() const { return prover_->payload(); }
 void RunningProof::Rest() { prover_->Rest(); }
 
-std::optional<Proof> RunningProof::Of(const ingest::Target& target, const plan::Patch& patch) {
+std::optional<Proof> RunningProof::Of(const table::Target& target, const plan::Patch& patch) {
   const auto same_action = [](const plan::Action& one, const plan::Action& other) {
     return std::tie(one.kind, one.column, one.type, one.default_literal, one.if_not_exists) ==
            std::tie(other.kind, other.column, other.type, other.default_literal, other.if_not_exists);
@@ -309,7 +309,7 @@ plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled) 
   return helpful;
 }
 
-bool Covers(const plan::Patch& patch, const ingest::Target& patched, const std::string& field,
+bool Covers(const plan::Patch& patch, const table::Target& patched, const std::string& field,
             const std::string& column) {
   for (const plan::FieldMapping& mapping : patch.field_map) {
     if (mapping.field == field) {

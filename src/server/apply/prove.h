@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/plan/patch.h"
-#include "server/apply/queue.h"
-#include "server/ingest/target.h"
+#include "server/queue/queue_reader.h"
+#include "server/table/target.h"
 
 namespace mend::apply {
 
@@ -44,7 +44,7 @@ enum class Evidence : uint8_t {
 // Converts every row of the evidence against the target as `patch` would make it. `healed_ids`, when
 // given, receives the ids of healed rows. Runs each row's conversion as its submitter, in a
 // security-restricted operation: domains bring user code.
-Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evidence,
+Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evidence,
             std::vector<int64_t>* healed_ids = nullptr);
 
 // The patch without the actions and mappings that help no row, and, when `sampled`, also without the
@@ -52,7 +52,7 @@ Proof Prove(const ingest::Target& target, const plan::Patch& patch, Evidence evi
 plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled);
 
 // Whether the patch answers to this drift: it adds, changes or maps to what the drift concerns.
-bool Covers(const plan::Patch& patch, const ingest::Target& patched, const std::string& field,
+bool Covers(const plan::Patch& patch, const table::Target& patched, const std::string& field,
             const std::string& column);
 
 }  // namespace mend::apply

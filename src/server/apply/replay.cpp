@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <memory>
 
-#include "core/heal/breaker.h"
+#include "core/limits/breaker.h"
 #include "server/apply/patches.h"
-#include "server/apply/queue_table.h"
+#include "server/queue/queue_table.h"
 #include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
-#include "server/ingest/store.h"
-#include "server/ingest/workbench.h"
+#include "server/store/store.h"
+#include "server/ingest/evaluation_buffers.h"
 #include "server/observe/freshness.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
@@ -22,15 +22,15 @@ namespace {
 constexpr size_t kRowsAtOnce = 250;
 
 struct Outcome {
-  const QueuedRow* row = nullptr;
+  const queue::QueuedRow* row = nullptr;
   std::vector<drift::Misfit> misfits;  // empty: stored
 };
 
 // Evaluates some of the rows, then stores those that fit as one batch.
-void StoreSome(const ingest::Target& target, const Run& rows, size_t first, size_t end, ingest::Workbench* bench,
+void StoreSome(const table::Target& target, const queue::Run& rows, size_t first, size_t end, ingest::Workbench* bench,
                std::vector<Outcome>* outcomes_of_all) {
   std::vector<Outcome>& outcomes = *outcomes_of_all;
-  std::vector<ingest::Row> fitting;
+  std::vector<table::Row> fitting;
   std::vector<size_t> positions;
   fitting.reserve(end - first);
   positions.reserve(end - first);
@@ -41,14 +41,14 @@ void StoreSome(const ingest::Target& target, const Run& rows, size_t first, size
       outcomes[i].misfits.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
       continue;
     }
-    ingest::Row converted = ingest::TakeSpareRow();
+    table::Row converted = ingest::TakeSpareRow();
     bench->evaluator.Evaluate(bench->document.root(), &converted, &outcomes[i].misfits);
     if (outcomes[i].misfits.empty()) {
       fitting.push_back(std::move(converted));
       positions.push_back(i);
     }
   }
-  std::vector<std::optional<drift::Misfit>> results = ingest::Store(target, &fitting, true);
+  std::vector<std::optional<drift::Misfit>> results = store::Store(target, &fitting, true);
   for (size_t i = 0; i < results.size(); ++i) {
     if (results[i]) {
       outcomes[positions[i]].misfits.push_back(*results[i]);
@@ -59,10 +59,10 @@ void StoreSome(const ingest::Target& target, const Run& rows, size_t first, size
 
 // Evaluates and stores all rows, few enough at a time to be in the processor's cache still when they are stored. Triggers of
 // the statement want all at once.
-std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
+std::vector<Outcome> StoreRows(const table::Target& target, const queue::Run& rows) {
   const size_t at_once = target.shape().has_statement_trigger ? rows.size() : kRowsAtOnce;
   std::vector<Outcome> outcomes(rows.size());
-  std::unique_ptr<ingest::Workbench> bench = target.workshop().Lend(target);
+  std::unique_ptr<ingest::Workbench> bench = ingest::WorkshopOf(target).Lend(target);
   pg::Context memory("pg_mend replayed rows");
   for (size_t first = 0; first < rows.size(); first += at_once) {
     pg::Switch into(memory.get());
@@ -70,7 +70,7 @@ std::vector<Outcome> StoreRows(const ingest::Target& target, const Run& rows) {
     bench->evaluator.ForgetMemory();
     memory.Reset();
   }
-  target.workshop().GiveBack(std::move(bench));
+  ingest::WorkshopOf(target).GiveBack(std::move(bench));
   return outcomes;
 }
 
@@ -81,7 +81,7 @@ bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& s
     pg::KeepBooks("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(stored)});
     return true;
   }
-  Run done;
+  queue::Run done;
   std::vector<int64_t> kept;
   for (const Outcome& outcome : outcomes) {
     if (outcome.misfits.empty()) {
@@ -90,13 +90,13 @@ bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& s
       kept.push_back(outcome.row->id);
     }
   }
-  return (kept.empty() || LockUnlessBusy(kept)) && QueueTable(RowExclusiveLock).DeleteInPlace(done);
+  return (kept.empty() || queue::LockUnlessBusy(kept)) && queue::QueueTable(RowExclusiveLock).DeleteInPlace(done);
 }
 
 // Stores rows, and writes the books. nullopt: a row that was not locked is not as it was read, and all must be rolled back.
-std::optional<ReplayCounts> StoreAndBook(const ingest::Target& target, const Run& rows, bool locked,
-                                         const Dispositions& dispositions, std::optional<int64_t> patch_id) {
-  ReplayCounts counts;
+std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target, const queue::Run& rows, bool locked,
+                                         const queue::Dispositions& dispositions, std::optional<int64_t> patch_id) {
+  queue::ReplayCounts counts;
   std::vector<Outcome> outcomes = StoreRows(target, rows);
   pg::TestPoint("storing");
   for (const Outcome& outcome : outcomes) {
@@ -109,7 +109,7 @@ std::optional<ReplayCounts> StoreAndBook(const ingest::Target& target, const Run
   }
   for (const Outcome& outcome : outcomes) {
     if (!outcome.misfits.empty()) {
-      KeepFate(*outcome.row, outcome.misfits, dispositions, patch_id, &counts);
+      queue::KeepFate(*outcome.row, outcome.misfits, dispositions, patch_id, &counts);
     }
   }
   counts.stored = static_cast<int64_t>(counts.stored_ids.size());
@@ -119,9 +119,9 @@ std::optional<ReplayCounts> StoreAndBook(const ingest::Target& target, const Run
   return counts;
 }
 
-Run PointTo(const std::vector<QueuedRow>& rows) {
-  Run run;
-  for (const QueuedRow& row : rows) {
+queue::Run PointTo(const std::vector<queue::QueuedRow>& rows) {
+  queue::Run run;
+  for (const queue::QueuedRow& row : rows) {
     run.push_back(&row);
   }
   return run;
@@ -129,27 +129,27 @@ Run PointTo(const std::vector<QueuedRow>& rows) {
 
 // A run as it was read, and the one whose mark goes with it.
 struct AsRead {
-  const Run& run;
-  const Run* ahead;
+  const queue::Run& run;
+  const queue::Run* ahead;
 };
 
-bool IsQueuePlain() { return QueueTable(RowExclusiveLock).IsPlain(); }
+bool IsQueuePlain() { return queue::QueueTable(RowExclusiveLock).IsPlain(); }
 
 // One try. With `as_read` the rows are those, and not locked: nullopt where that will not do.
-std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const AsRead* as_read,
-                                       const Dispositions& dispositions, std::optional<int64_t> patch_id) {
+std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const AsRead* as_read,
+                                       const queue::Dispositions& dispositions, std::optional<int64_t> patch_id) {
   pg::WorkTransaction transaction;
-  std::vector<QueuedRow> locked;
+  std::vector<queue::QueuedRow> locked;
   if (as_read == nullptr) {
-    locked = LockRows(ids);
+    locked = queue::LockRows(ids);
   } else if (!IsQueuePlain()) {
     return std::nullopt;
   }
-  const Run rows = as_read != nullptr ? as_read->run : PointTo(locked);
+  const queue::Run rows = as_read != nullptr ? as_read->run : PointTo(locked);
   if (rows.empty()) {
-    return ReplayCounts();
+    return queue::ReplayCounts();
   }
-  const QueuedRow& first = *rows.front();
+  const queue::QueuedRow& first = *rows.front();
   // As INSERT would; but a table that is dropped or renamed while we wait for it is no fault of the rows.
   pg::Call([&] {
     LockRelationOid(target_oid, RowExclusiveLock);
@@ -157,10 +157,10 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
     set_config_option("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
   });
   pg::Deadline deadline(pg::batch_timeout_ms);
-  std::shared_ptr<const ingest::Target> target;
+  std::shared_ptr<const table::Target> target;
   std::optional<std::string> foreign = WhyAbsent(target_oid, first.target_name);
   if (!foreign) {
-    target = ingest::FindTarget(target_oid);
+    target = table::FindTarget(target_oid);
     foreign = WhyForeign(first, target_oid, target->enrollment().target_name);
     foreign = foreign ? foreign : WhyUnset(first.context);
   }
@@ -168,9 +168,9 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
     return std::nullopt;
   }
   if (foreign) {
-    ReplayCounts counts;
-    for (const QueuedRow* row : rows) {
-      MoveToDeadLetters(*row, row->misfit(), *foreign, patch_id);
+    queue::ReplayCounts counts;
+    for (const queue::QueuedRow* row : rows) {
+      queue::MoveToDeadLetters(*row, row->misfit(), *foreign, patch_id);
       ++counts.dead;
     }
     transaction.Commit();
@@ -178,7 +178,7 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
   }
   Identity identity(first.submitter);
   SetLocalContext(first.context);
-  std::optional<ReplayCounts> counts = StoreAndBook(*target, rows, as_read == nullptr, dispositions, patch_id);
+  std::optional<queue::ReplayCounts> counts = StoreAndBook(*target, rows, as_read == nullptr, dispositions, patch_id);
   if (!counts) {
     return std::nullopt;
   }
@@ -186,7 +186,7 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
     observe::NoteOffered(target_oid, true);
   }
   if (as_read != nullptr && as_read->ahead != nullptr) {
-    NoteInFlight(target_oid, IdsOf(*as_read->ahead));
+    NoteInFlight(target_oid, queue::IdsOf(*as_read->ahead));
   }
   pg::TestPoint("replayed");
   transaction.CommitFlushed();
@@ -194,18 +194,18 @@ std::optional<ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t
 }
 
 // The row itself is to blame: its own trigger, deferred constraint or missing privilege.
-ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dispositions& dispositions,
+queue::ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const queue::Dispositions& dispositions,
                    std::optional<int64_t> patch_id) {
   pg::WorkTransaction transaction;
-  ReplayCounts counts;
+  queue::ReplayCounts counts;
   drift::Misfit misfit{drift::Kind::Constraint, "", "", error.sqlstate(), error.what(), 0};
-  for (const QueuedRow& row : LockRows({id})) {
-    if (ingest::MustRaise(error)) {
-      MoveToDeadLetters(row, misfit, "the role that offered it lacks a right: " + misfit.message, patch_id);
+  for (const queue::QueuedRow& row : queue::LockRows({id})) {
+    if (pg::MustRaise(error)) {
+      queue::MoveToDeadLetters(row, misfit, "the role that offered it lacks a right: " + misfit.message, patch_id);
       ++counts.dead;
       counts.failed += patch_id ? 1 : 0;
     } else {
-      KeepFate(row, {misfit}, dispositions, patch_id, &counts);
+      queue::KeepFate(row, {misfit}, dispositions, patch_id, &counts);
     }
   }
   if (patch_id && counts.failed > 0) {
@@ -216,15 +216,15 @@ ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const Dis
 }
 
 // The row alone takes too long: a loop in a trigger, or a lock that its trigger waits for.
-ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> patch_id, Pace* pace) {
+queue::ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> patch_id, Pace* pace) {
   pg::WorkTransaction transaction;
-  ReplayCounts counts;
-  for (const QueuedRow& row : LockRows({id})) {
-    PutOff(row, patch_id, &counts);
+  queue::ReplayCounts counts;
+  for (const queue::QueuedRow& row : queue::LockRows({id})) {
+    queue::PutOff(row, patch_id, &counts);
   }
   pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(target)});
   transaction.Commit();
-  if (++pace->put_off >= heal::kSlowRowsARound) {
+  if (++pace->put_off >= limits::kSlowRowsARound) {
     throw pg::Error(ERRCODE_QUERY_CANCELED, "triggers or constraints of the table took longer than mend.batch_timeout (" +
                                                 std::to_string(pg::batch_timeout_ms) + " ms) with " + std::to_string(pace->put_off) +
                                                 " rows: the others wait");
@@ -232,18 +232,18 @@ ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> patch_id
   return counts;
 }
 
-ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
-                             const Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace);
+queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
+                             const queue::Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace);
 
 // Which row is it that took too long? And if it is all of them, how many go into a batch?
-ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const Dispositions& dispositions,
+queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const queue::Dispositions& dispositions,
                             std::optional<int64_t> patch_id, Pace* pace) {
-  ReplayCounts counts;
+  queue::ReplayCounts counts;
   const int put_off = pace->put_off;
   const pg::Stopwatch took;
   for (auto id = ids.begin(); id != ids.end(); ++id) {
-    if (QueueReader::before_batch != nullptr) {
-      QueueReader::before_batch();
+    if (queue::QueueReader::before_batch != nullptr) {
+      queue::QueueReader::before_batch();
     }
     const int before = pace->put_off;
     counts.Add(ReplayByHalving(target, {*id}, nullptr, dispositions, patch_id, pace));
@@ -258,12 +258,12 @@ ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const D
   return counts;
 }
 
-ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
-                             const Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace) {
+queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
+                             const queue::Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace) {
   std::optional<pg::Error> failure;
   const pg::Stopwatch took;
   try {
-    std::optional<ReplayCounts> counts;
+    std::optional<queue::ReplayCounts> counts;
     if (as_read != nullptr && (counts = ReplayOnce(target, ids, as_read, dispositions, patch_id))) {
       pace->marked = as_read->ahead != nullptr;
       return *counts;
@@ -272,8 +272,8 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
   } catch (const pg::Error& error) {
     if (took.Stopped(error, pg::batch_timeout_ms)) {
       failure = error;
-    } else if (error.MustPropagate() || (ingest::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
-                                  !ingest::IsRowsOwnInReplay(error))) {
+    } else if (error.MustPropagate() || (pg::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+                                  !pg::IsRowsOwnInReplay(error))) {
       throw;
     }
     failure = error;
@@ -286,15 +286,15 @@ ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const 
     return Blame(target, ids.front(), *failure, dispositions, patch_id);
   }
   auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-  ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, nullptr, dispositions, patch_id, pace);
+  queue::ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, nullptr, dispositions, patch_id, pace);
   counts.Add(ReplayByHalving(target, {middle, ids.end()}, nullptr, dispositions, patch_id, pace));
   return counts;
 }
 
 }  // namespace
 
-ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
-                        const Dispositions& dispositions, std::optional<int64_t> patch_id) {
+queue::ReplayCounts ReplayHere(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
+                        const queue::Dispositions& dispositions, std::optional<int64_t> patch_id) {
   return *StoreAndBook(target, PointTo(rows), true, dispositions, patch_id);
 }
 
@@ -328,16 +328,16 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
   transaction.CommitFlushed();
 }
 
-ReplayCounts Replay(Oid target, const Run& run, const Run* ahead, const Dispositions& dispositions,
+queue::ReplayCounts Replay(Oid target, const queue::Run& run, const queue::Run* ahead, const queue::Dispositions& dispositions,
                     std::optional<int64_t> patch_id, Pace* pace) {
-  const std::vector<int64_t> ids = IdsOf(run);
+  const std::vector<int64_t> ids = queue::IdsOf(run);
   if (!pace->marked) {
     MarkInFlight(target, ids);
   }
   pace->marked = false;
   pg::TestPoint("in_flight");
   const AsRead as_read{run, ahead};
-  ReplayCounts counts;
+  queue::ReplayCounts counts;
   for (size_t first = 0; first < ids.size();) {
     const size_t end = first + std::min(pace->at_once, ids.size() - first);
     const bool whole = end - first == ids.size();

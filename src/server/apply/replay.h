@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "server/apply/fates.h"
-#include "server/apply/runs.h"
-#include "server/ingest/target.h"
+#include "server/queue/row_outcome.h"
+#include "server/queue/replay_groups.h"
+#include "server/table/target.h"
 
 namespace mend::apply {
 
@@ -14,8 +14,8 @@ namespace mend::apply {
 // bookkeeper, for a moment). All rows have one submitter and one context, and are locked. `patch_id` is
 // credited. The caller has become the submitter and stays so until after the commit: deferred triggers
 // run user code then.
-ReplayCounts ReplayHere(const ingest::Target& target, const std::vector<QueuedRow>& rows,
-                        const Dispositions& dispositions, std::optional<int64_t> patch_id);
+queue::ReplayCounts ReplayHere(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
+                        const queue::Dispositions& dispositions, std::optional<int64_t> patch_id);
 
 // How the replay of a round gets on with the table's own code.
 struct Pace {
@@ -31,7 +31,7 @@ struct Pace {
 // is traced to its rows by halving. What takes longer than mend.batch_timeout is rolled back and stored row by row, and a
 // row that takes longer alone is put off: tried again after a pause, and a dead letter in the end. Throws errors that say nothing about the
 // rows, and 57014 when several rows in a round took too long: the table must rest.
-ReplayCounts Replay(Oid target, const Run& run, const Run* ahead, const Dispositions& dispositions,
+queue::ReplayCounts Replay(Oid target, const queue::Run& run, const queue::Run* ahead, const queue::Dispositions& dispositions,
                     std::optional<int64_t> patch_id, Pace* pace);
 
 // Commits a mark that says which rows are about to be touched: when the worker dies with them, or the

@@ -122,7 +122,7 @@ base::Result<uint64_t> RunAsOwner(int64_t id, Oid relid, const std::string& sql)
 }
 
 // What a patch made may have been changed by hand, or by a later patch.
-void CheckUnchanged(int64_t id, const ingest::Target& target, const AppliedAction& action) {
+void CheckUnchanged(int64_t id, const table::Target& target, const AppliedAction& action) {
   const plan::Column* column = target.shape().Find(action.column);
   if (column == nullptr) {
     Refuse(id, "column \"" + action.column + "\" is gone already", "Drop what is left of it by hand.");
@@ -142,7 +142,7 @@ std::string FreeName(std::string name, const std::vector<std::string>& taken) {
 }
 
 // The columns that go, with what identifies their rows.
-void KeepValues(int64_t id, const ingest::Target& target, const std::vector<AppliedAction>& actions) {
+void KeepValues(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions) {
   std::string columns, filled;
   std::vector<std::string> names;
   for (const AppliedAction& action : actions) {
@@ -179,7 +179,7 @@ void KeepValues(int64_t id, const ingest::Target& target, const std::vector<Appl
   pg::KeepBooks("GRANT SELECT ON " + undo + " TO mend_admin");
 }
 
-void CheckNoNulls(int64_t id, const ingest::Target& target, const AppliedAction& action) {
+void CheckNoNulls(int64_t id, const table::Target& target, const AppliedAction& action) {
   std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " +
                     pg::QuoteIdentifier(action.column) + " IS NULL LIMIT 1";
   base::Result<uint64_t> nulls = RunAsOwner(id, target.shape().relid, sql);
@@ -188,7 +188,7 @@ void CheckNoNulls(int64_t id, const ingest::Target& target, const AppliedAction&
   }
 }
 
-void CheckNarrowing(int64_t id, const ingest::Target& target, const AppliedAction& action) {
+void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction& action) {
   std::string column = pg::QuoteIdentifier(action.column);
   std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column + "::" + action.from +
                     ")::" + action.type + " IS DISTINCT FROM " + column + " LIMIT 1";
@@ -200,7 +200,7 @@ void CheckNarrowing(int64_t id, const ingest::Target& target, const AppliedActio
 }
 
 // Keeps what would be lost, or refuses. Under the lock.
-void TakeStock(int64_t id, const ingest::Target& target, const std::vector<AppliedAction>& actions) {
+void TakeStock(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions) {
   for (const AppliedAction& action : actions) {
     CheckUnchanged(id, target, action);
   }
@@ -236,7 +236,7 @@ void Revert(int64_t patch_id) {
     if (!inverse.empty()) {
       LockForAlter(relid, pg::lock_timeout_ms);
     }
-    std::shared_ptr<const ingest::Target> target = ingest::FindTarget(relid);
+    std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
     TakeStock(patch_id, *target, actions);
     if (!inverse.empty()) {

@@ -18,7 +18,7 @@ std::optional<std::string> WhyAbsent(Oid target, std::string_view name) {
   return "table " + std::string(name) + (now.empty() ? " no longer exists" : " is now called " + now);
 }
 
-std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, std::string_view target_name) {
+std::optional<std::string> WhyForeign(const queue::QueuedRow& row, Oid target, std::string_view target_name) {
   if (row.target_name != target_name) {
     return "it was offered for " + std::string(row.target_name) + ", and that table is now " + std::string(target_name);
   }

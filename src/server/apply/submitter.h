@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/apply/queue.h"
+#include "server/queue/queue_reader.h"
 #include "server/pg/user.h"
 
 namespace mend::apply {
@@ -16,7 +16,7 @@ std::optional<std::string> WhyAbsent(Oid target, std::string_view name);
 // Why a row may not be replayed at all, or nullopt: its role or table no longer answers to both its
 // OID and its recorded name (a restore may have given either to somebody else), or the role may not
 // insert into the table any more.
-std::optional<std::string> WhyForeign(const QueuedRow& row, Oid target, std::string_view target_name);
+std::optional<std::string> WhyForeign(const queue::QueuedRow& row, Oid target, std::string_view target_name);
 
 // Why a row cannot have the settings of its session again, or nullopt: a restore may have brought it to a server without
 // its locale or its time zone.

@@ -172,7 +172,7 @@ class Conversation {
     TakeSpent(&spent);
     spent.model = model;
     Credit(spent, &record);
-    const std::shared_ptr<const ingest::Target> target = ingest::FindTarget(question_.target);
+    const std::shared_ptr<const table::Target> target = table::FindTarget(question_.target);
     const int64_t id = apply::InsertPatch(*target, record);
     BookPatch(spent.calls, id);
     std::string detail = "{\"planner\": \"claude\", \"model\": ";

@@ -110,7 +110,7 @@ bool Helps(const apply::Proof& proof, const plan::Patch& answer) {
 
 }  // namespace
 
-base::Result<plan::Patch> ReadProposal(const ingest::Target& target, const tools::PatchInput& proposal) {
+base::Result<plan::Patch> ReadProposal(const table::Target& target, const tools::PatchInput& proposal) {
   std::vector<FieldMapping> field_map;
   for (const auto& [field, column] : proposal.field_map) {
     field_map.push_back({field, column});
@@ -122,7 +122,7 @@ base::Result<plan::Patch> ReadProposal(const ingest::Target& target, const tools
 
 Judgement Judge(const Question& question, const tools::PatchInput& proposal) {
   Judgement judgement;
-  const std::shared_ptr<const ingest::Target> target = ingest::FindTarget(question.target);
+  const std::shared_ptr<const table::Target> target = table::FindTarget(question.target);
   if (plan::ShapeFingerprint(target->shape()) != plan::ShapeFingerprint(question.shape)) {
     judgement.moot = true;
     return judgement;

@@ -29,6 +29,6 @@ bool HoldsAnyOf(const plan::Patch& patch, const plan::Patch& answer);
 
 // The proposal as the guard reads it for this table; an Error's message says what does not pass. An unqualified table
 // name is looked for in the table's own schema first.
-base::Result<plan::Patch> ReadProposal(const ingest::Target& target, const tools::PatchInput& proposal);
+base::Result<plan::Patch> ReadProposal(const table::Target& target, const tools::PatchInput& proposal);
 
 }  // namespace mend::claude

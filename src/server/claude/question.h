@@ -7,7 +7,7 @@
 
 #include "core/plan/claude/conversation.h"
 #include "server/apply/prove.h"
-#include "server/ingest/target.h"
+#include "server/table/target.h"
 
 namespace mend::claude {
 

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "server/ingest/store.h"
+#include "server/store/store.h"
 #include "server/pg/settings.h"
 
 namespace mend::ingest {
@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kMaxBatchBytes = 8 * 1024 * 1024;
 
-std::shared_ptr<const Target> Begin(Oid relid) {
+std::shared_ptr<const table::Target> Begin(Oid relid) {
   pg::Call([&] {
     PreventCommandIfReadOnly("INSERT");
     PreventCommandIfParallelMode("INSERT");
@@ -24,25 +24,25 @@ std::shared_ptr<const Target> Begin(Oid relid) {
       aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
     }
   });
-  return FindTarget(relid);
+  return table::FindTarget(relid);
 }
 
 // Triggers of the statement want all rows at once: there, only bytes end a batch.
-size_t MaxRows(const Target& target) {
+size_t MaxRows(const table::Target& target) {
   return target.shape().has_statement_trigger ? std::numeric_limits<size_t>::max() : static_cast<size_t>(pg::batch_size);
 }
 
 }  // namespace
 
 Batch::~Batch() {
-  for (Row& row : rows_) {
+  for (table::Row& row : rows_) {
     GiveBackRow(std::move(row));
   }
-  target_->workshop().GiveBack(std::move(bench_));
+  WorkshopOf(*target_).GiveBack(std::move(bench_));
 }
 
 Batch::Batch(Oid relid, MemoryContext parent)
-    : target_(Begin(relid)), memory_("pg_mend batch", parent), bench_(target_->workshop().Lend(*target_)), max_rows_(MaxRows(*target_)) {}
+    : target_(Begin(relid)), memory_("pg_mend batch", parent), bench_(WorkshopOf(*target_).Lend(*target_)), max_rows_(MaxRows(*target_)) {}
 
 void Batch::AddText(std::string_view payload) {
   if (const std::optional<json::Document::Failure> failure = bench_->document.Parse(payload)) {
@@ -59,7 +59,7 @@ void Batch::Add(const json::Document& document, std::string_view payload) {
   Take(document.root(), std::move(item));
 }
 
-void Batch::AddJsonb(const JsonbPart& payload) {
+void Batch::AddJsonb(const convert::JsonbPart& payload) {
   Item item;
   item.part = payload;
   item.payload_bytes = payload.size;
@@ -80,7 +80,7 @@ void Batch::AddMalformed(std::string_view payload, const json::Document::Failure
 template <class Given>
 void Batch::Take(const Given& payload, Item item) {
   pg::CheckInterrupts();
-  Row row = TakeSpareRow();
+  table::Row row = TakeSpareRow();
   {
     pg::Switch here(memory_.get());
     bench_->evaluator.Evaluate(payload, &row, &item.misfits);
@@ -108,7 +108,7 @@ void Batch::Flush() {
   }
   Store();
   Keep();
-  for (Row& row : rows_) {
+  for (table::Row& row : rows_) {
     GiveBackRow(std::move(row));
   }
   rows_.clear();
@@ -119,7 +119,7 @@ void Batch::Flush() {
 }
 
 void Batch::Store() {
-  std::vector<std::optional<drift::Misfit>> results = ingest::Store(*target_, &rows_, false);
+  std::vector<std::optional<drift::Misfit>> results = store::Store(*target_, &rows_, false);
   size_t next = 0;
   for (Item& item : items_) {
     if (!item.has_row) {
@@ -135,18 +135,18 @@ void Batch::Store() {
 }
 
 void Batch::Keep() {
-  std::vector<Rejected> rejected;
+  std::vector<queue::Rejected> rejected;
   for (Item& item : items_) {
     if (item.misfits.empty()) {
       continue;
     }
     if (item.part) {
       pg::Switch here(memory_.get());
-      item.payload = TextOf(*item.part);
+      item.payload = convert::TextOf(*item.part);
     }
     rejected.push_back({item.payload, std::move(item.misfits)});
   }
-  const Kept kept = ingest::Keep(*target_, rejected);
+  const queue::Kept kept = queue::Keep(*target_, rejected);
   counts_.queued += kept.queued;
   counts_.dead_lettered += kept.dead_lettered;
 }

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "core/base/json.h"
-#include "server/ingest/enqueue.h"
+#include "server/queue/enqueue.h"
 #include "server/ingest/offer.h"
-#include "server/ingest/workbench.h"
+#include "server/ingest/evaluation_buffers.h"
 #include "server/pg/memory.h"
 
 namespace mend::ingest {
@@ -26,7 +26,7 @@ class Batch {
   // Takes a payload that is parsed already; the document may be reused at once.
   void Add(const json::Document& document, std::string_view payload);
   // A payload in jsonb's form, which must stay valid until Flush().
-  void AddJsonb(const JsonbPart& payload);
+  void AddJsonb(const convert::JsonbPart& payload);
   void AddMalformed(std::string_view payload, const json::Document::Failure& failure);
 
   // Stores and keeps what was taken, in order. Done by itself whenever a batch is full.
@@ -38,7 +38,7 @@ class Batch {
  private:
   struct Item {
     std::string_view payload;
-    std::optional<JsonbPart> part;  // when there is no payload text yet
+    std::optional<convert::JsonbPart> part;  // when there is no payload text yet
     size_t payload_bytes = 0;
     bool has_row = false;
     std::vector<drift::Misfit> misfits;
@@ -50,12 +50,12 @@ class Batch {
   void Store();
   void Keep();
 
-  std::shared_ptr<const Target> target_;
+  std::shared_ptr<const table::Target> target_;
   Counts counts_;
   pg::Context memory_;
   std::unique_ptr<Workbench> bench_;
   std::vector<Item> items_;
-  std::vector<Row> rows_;   // of the items that have one, in order
+  std::vector<table::Row> rows_;   // of the items that have one, in order
   size_t bytes_ = 0;
   size_t max_rows_;
 };

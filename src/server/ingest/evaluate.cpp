@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "server/ingest/convert.h"
-#include "server/ingest/generated.h"
+#include "server/convert/convert.h"
+#include "server/store/generated.h"
 #include "server/ingest/key_set.h"
 
 namespace mend::ingest {
@@ -32,14 +32,14 @@ struct Slot {
 struct Place {
   bool known = false;
   std::string key;
-  Resolution resolution;
+  table::Resolution resolution;
 };
 
 }  // namespace
 
 class Evaluator::Work {
  public:
-  explicit Work(const Target& target)
+  explicit Work(const table::Target& target)
       : target_(target),
         shape_(target.shape()),
         converter_(&target.types(), target.enrollment().naive_zone),
@@ -50,10 +50,10 @@ class Evaluator::Work {
   }
 
   // A row for who wants none; nullptr unless what is computed from other values has to be compared.
-  Row* Unwanted() { return computes_ ? &unwanted_ : nullptr; }
+  table::Row* Unwanted() { return computes_ ? &unwanted_ : nullptr; }
 
   // Converts the flagged columns alone, or all; without a row, the values are not wanted.
-  void Run(json::Value object, const std::vector<char>* only, Row* row, std::vector<Misfit>* misfits) {
+  void Run(json::Value object, const std::vector<char>* only, table::Row* row, std::vector<Misfit>* misfits) {
     Begin(only, row != nullptr, misfits);
     const json::Document* document = object.document();
     const json::Token* tokens = document->tokens().data();
@@ -92,10 +92,10 @@ class Evaluator::Work {
     }
   }
 
-  void Run(const JsonbContainer* object, Row* row, std::vector<Misfit>* misfits) {
+  void Run(const JsonbContainer* object, table::Row* row, std::vector<Misfit>* misfits) {
     Begin(nullptr, true, misfits);
     const auto count = static_cast<uint32_t>(JsonContainerSize(object));
-    JsonbParts keys(object), values(object, count);
+    convert::JsonbParts keys(object), values(object, count);
     for (uint32_t place = 0; place < count; ++place) {
       Take(place, keys.Next().text(), values.Next());
     }
@@ -108,11 +108,11 @@ class Evaluator::Work {
  private:
   // Of what a misfit tells of the value's place in the text: the place in a jsonb has none.
   static uint32_t TokenOf(const json::Value& value) { return value.index(); }
-  static uint32_t TokenOf(const JsonbPart&) { return 0; }
+  static uint32_t TokenOf(const convert::JsonbPart&) { return 0; }
   static bool IsNothing(const json::Value& value) {
     return value.kind() == json::Kind::Null || (value.kind() == json::Kind::Array && value.token().size == 0);
   }
-  static bool IsNothing(const JsonbPart& value) { return value.IsNothing(); }
+  static bool IsNothing(const convert::JsonbPart& value) { return value.IsNothing(); }
 
   void Begin(const std::vector<char>* only, bool values, std::vector<Misfit>* misfits) {
     converter_.Want(values);
@@ -135,8 +135,8 @@ class Evaluator::Work {
       if (place >= places_.size() || !places_[place].known) {
         return;
       }
-      const Resolution& resolution = places_[place].resolution;
-      if (resolution.to == Resolution::To::Column) {
+      const table::Resolution& resolution = places_[place].resolution;
+      if (resolution.to == table::Resolution::To::Column) {
         const auto column = static_cast<size_t>(resolution.column);
         if (taken[column] != 0) {
           return;
@@ -146,7 +146,7 @@ class Evaluator::Work {
           continue;
         }
       }
-      if (resolution.to != Resolution::To::Ignored) {
+      if (resolution.to != table::Resolution::To::Ignored) {
         watched_.emplace_back(place, resolution);
       }
     }
@@ -159,7 +159,7 @@ class Evaluator::Work {
     watched_layout_ = other.layout_;
   }
 
-  void End(Row* row) {
+  void End(table::Row* row) {
     for (int column : target_.required()) {
       if (slots_[static_cast<size_t>(column)].seen != number_) {
         Missing(ColumnAt(column).name, column, 0);
@@ -168,19 +168,19 @@ class Evaluator::Work {
     if (row != nullptr && misfits_->size() == before_) {
       Emit(row);
       if (!computed_.empty()) {
-        CheckComputed(target_, *row, computed_, misfits_);
+        store::CheckComputed(target_, *row, computed_, misfits_);
       }
     }
   }
 
   const plan::Column& ColumnAt(int column) const { return shape_.columns[static_cast<size_t>(column)]; }
 
-  Resolution ResolveAt(uint32_t place, std::string_view key) {
+  table::Resolution ResolveAt(uint32_t place, std::string_view key) {
     if (place < places_.size() && places_[place].known && places_[place].key == key) {
       return places_[place].resolution;
     }
     ++layout_;
-    const Resolution resolution = target_.Resolve(key);
+    const table::Resolution resolution = target_.Resolve(key);
     if (place < kMaxPlaces) {
       if (place >= places_.size()) {
         places_.resize(place + 1);
@@ -191,8 +191,8 @@ class Evaluator::Work {
     return resolution;
   }
 
-  const TypeInfo& TypeOf(int column) {
-    const TypeInfo*& known = types_[static_cast<size_t>(column)];
+  const convert::TypeInfo& TypeOf(int column) {
+    const convert::TypeInfo*& known = types_[static_cast<size_t>(column)];
     if (known == nullptr) {
       known = &target_.types().Find(ColumnAt(column).type.oid);
     }
@@ -208,13 +208,13 @@ class Evaluator::Work {
   }
 
   template <class Given>
-  void TakeAs(const Resolution& resolution, std::string_view key, const Given& value) {
+  void TakeAs(const table::Resolution& resolution, std::string_view key, const Given& value) {
     switch (resolution.to) {
-      case Resolution::To::Ignored: return;
-      case Resolution::To::Unknown: return TakeUnknown(key, value);
-      case Resolution::To::Ambiguous:
-        return Add(Kind::Ambiguous, key, -1, "42702", "more than one column is equal to field " + Quote(key), TokenOf(value));
-      case Resolution::To::Column: break;
+      case table::Resolution::To::Ignored: return;
+      case table::Resolution::To::Unknown: return TakeUnknown(key, value);
+      case table::Resolution::To::Ambiguous:
+        return Add(Kind::Ambiguous, key, -1, "42702", "more than one column is equal to field " + convert::Quote(key), TokenOf(value));
+      case table::Resolution::To::Column: break;
     }
     Slot& slot = slots_[static_cast<size_t>(resolution.column)];
     if (slot.seen == number_) {
@@ -230,7 +230,7 @@ class Evaluator::Work {
   template <class Given>
   void TakeUnknown(std::string_view key, const Given& value) {
     if (!unknown_.Insert(key)) {
-      return Add(Kind::Ambiguous, key, -1, "22030", "duplicate JSON object key value: " + Quote(key), TokenOf(value));
+      return Add(Kind::Ambiguous, key, -1, "22030", "duplicate JSON object key value: " + convert::Quote(key), TokenOf(value));
     }
     if (IsNothing(value)) {
       return;
@@ -245,7 +245,7 @@ class Evaluator::Work {
     } else {
       if (key != new_key_ || new_message_.empty()) {
         new_key_ = key;
-        new_message_ = "column " + Quote(key) + " of relation \"" + shape_.name + "\" does not exist";
+        new_message_ = "column " + convert::Quote(key) + " of relation \"" + shape_.name + "\" does not exist";
       }
       Add(Kind::NewField, key, -1, "42703", new_message_, TokenOf(value));
     }
@@ -261,7 +261,7 @@ class Evaluator::Work {
       if (column.generated == plan::Generated::Computed) {
         return Computes(key, index, TokenOf(value));  // what does not even convert is unlike what is computed
       }
-      const Fault& fault = converter_.fault();
+      const convert::Fault& fault = converter_.fault();
       return Add(fault.kind, key, index, fault.sqlstate, fault.message, TokenOf(value));
     }
     if (column.generated == plan::Generated::Computed) {
@@ -297,7 +297,7 @@ class Evaluator::Work {
     misfit.token = token;
   }
 
-  void Emit(Row* row) const {
+  void Emit(table::Row* row) const {
     row->columns.reserve(slots_.size());
     row->values.reserve(slots_.size());
     row->nulls.reserve(slots_.size());
@@ -310,11 +310,11 @@ class Evaluator::Work {
     }
   }
 
-  const Target& target_;
+  const table::Target& target_;
   const plan::Shape& shape_;
-  Converter converter_;
+  convert::Converter converter_;
   std::vector<Slot> slots_;
-  std::vector<const TypeInfo*> types_;  // of the columns, once they were needed
+  std::vector<const convert::TypeInfo*> types_;  // of the columns, once they were needed
   std::vector<Place> places_;
   std::vector<uint32_t> keys_;  // the tokens of the last payload's keys, by place, if it came as text
   uint32_t count_ = 0;          // of its keys
@@ -322,7 +322,7 @@ class Evaluator::Work {
   // Of RunAfter(): for the keys of which layout of which other it knows what has a say, and what that is.
   const Work* watched_for_ = nullptr;
   uint64_t watched_layout_ = 0;
-  std::vector<std::pair<uint32_t, Resolution>> watched_;  // by place
+  std::vector<std::pair<uint32_t, table::Resolution>> watched_;  // by place
   std::vector<int> absent_;                               // required columns that no key means
   uint64_t number_ = 0;  // of the payload
   std::vector<Misfit>* misfits_ = nullptr;
@@ -331,12 +331,12 @@ class Evaluator::Work {
   KeySet unknown_;  // its keys that mean no column
   int new_fields_ = 0;
   std::string new_key_, new_message_;  // of the last new field, which mostly comes again
-  std::vector<Computed> computed_;
+  std::vector<store::Computed> computed_;
   bool computes_ = false;  // whether the target does
-  Row unwanted_;
+  table::Row unwanted_;
 };
 
-Evaluator::Evaluator(const Target& target) : work_(std::make_unique<Work>(target)) {}
+Evaluator::Evaluator(const table::Target& target) : work_(std::make_unique<Work>(target)) {}
 Evaluator::~Evaluator() = default;
 
 void Evaluator::ForgetMemory() { work_->ForgetMemory(); }
@@ -354,7 +354,7 @@ constexpr const char* kNoObject = "the payload is not a JSON object";
 
 }  // namespace
 
-void Evaluator::Evaluate(const json::Value& payload, Row* row, std::vector<Misfit>* misfits) {
+void Evaluator::Evaluate(const json::Value& payload, table::Row* row, std::vector<Misfit>* misfits) {
   row = row != nullptr ? row : work_->Unwanted();
   if (row != nullptr) {
     row->Clear();
@@ -370,9 +370,9 @@ void Evaluator::EvaluateAfter(const Evaluator& other, const json::Value& payload
   work_->RunAfter(*other.work_, payload, columns, misfits);
 }
 
-void Evaluator::Evaluate(const JsonbPart& payload, Row* row, std::vector<Misfit>* misfits) {
+void Evaluator::Evaluate(const convert::JsonbPart& payload, table::Row* row, std::vector<Misfit>* misfits) {
   row->Clear();
-  if (IsDeeperThan(payload, json::kMaxDepth)) {
+  if (convert::IsDeeperThan(payload, json::kMaxDepth)) {
     return AddMalformed("54000", "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels", misfits);
   }
   if (!payload.IsContainer() || !JsonContainerIsObject(payload.container())) {
@@ -381,13 +381,7 @@ void Evaluator::Evaluate(const JsonbPart& payload, Row* row, std::vector<Misfit>
   work_->Run(payload.container(), row, misfits);
 }
 
-void Row::Clear() {
-  columns.clear();
-  values.clear();
-  nulls.clear();
-}
-
-void Evaluate(const Target& target, const json::Document& payload, Row* row, std::vector<Misfit>* misfits) {
+void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row, std::vector<Misfit>* misfits) {
   Evaluator(target).Evaluate(payload.root(), row, misfits);
 }
 

@@ -6,36 +6,29 @@
 
 #include "core/base/json.h"
 #include "core/drift/kind.h"
-#include "server/ingest/jsonb_parts.h"
-#include "server/ingest/target.h"
+#include "server/convert/jsonb_parts.h"
+#include "server/table/row.h"
+#include "server/table/target.h"
 
 namespace mend::ingest {
-
-// The values of one row, for the columns that the payload names.
-struct Row {
-  std::vector<int> columns;  // indexes into shape.columns, ascending
-  std::vector<Datum> values;
-  std::vector<char> nulls;  // not vector<bool>: bits are slow
-  void Clear();
-};
 
 // Evaluates many payloads against one target, and remembers what they have in common: the keys that come at each place,
 // the types of the columns.
 class Evaluator {
  public:
-  explicit Evaluator(const Target& target);
+  explicit Evaluator(const table::Target& target);
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
 
   // As Evaluate() below. Without a row values are judged, and not made.
-  void Evaluate(const json::Value& payload, Row* row, std::vector<drift::Misfit>* misfits);
+  void Evaluate(const json::Value& payload, table::Row* row, std::vector<drift::Misfit>* misfits);
   // The misfits of the flagged columns alone, of keys that mean no column, and of what is missing: for a payload that `other`
   // has just evaluated, and whose other values are known to fit. The columns are the same at every call.
   void EvaluateAfter(const Evaluator& other, const json::Value& payload, const std::vector<char>& columns,
                      std::vector<drift::Misfit>* misfits);
   // The same of a jsonb, which must stay as long as the row.
-  void Evaluate(const JsonbPart& payload, Row* row, std::vector<drift::Misfit>* misfits);
+  void Evaluate(const convert::JsonbPart& payload, table::Row* row, std::vector<drift::Misfit>* misfits);
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
   // Bytes that grow with payloads, about.
@@ -50,6 +43,6 @@ class Evaluator {
 // allocated in CurrentMemoryContext. Never raises for what the payload says; throws pg::Error on
 // cancel and the like. Works for shapes that exist only as values (Patched): a proof takes no lock.
 // A payload that is no object is one Malformed misfit.
-void Evaluate(const Target& target, const json::Document& payload, Row* row, std::vector<drift::Misfit>* misfits);
+void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row, std::vector<drift::Misfit>* misfits);
 
 }  // namespace mend::ingest

@@ -160,7 +160,7 @@ Counts InsertText(Oid relid, std::string_view payload) {
 
 Counts InsertJsonb(Oid relid, Jsonb* payload) {
   Batch batch(relid);
-  batch.AddJsonb(WholeOf(payload));
+  batch.AddJsonb(convert::WholeOf(payload));
   return Finish(&batch);
 }
 
@@ -202,9 +202,9 @@ Counts LoadJsonb(Oid relid, Jsonb* payloads) {
   Batch batch(relid);
   Progress progress(relid, VARSIZE(payloads));
   const auto count = static_cast<uint32_t>(JB_ROOT_COUNT(payloads));
-  JsonbParts elements(&payloads->root);
+  convert::JsonbParts elements(&payloads->root);
   for (uint32_t i = 0; i < count; ++i) {
-    const JsonbPart element = elements.Next();
+    const convert::JsonbPart element = elements.Next();
     batch.AddJsonb(element);
     progress.Report(static_cast<size_t>(element.data - reinterpret_cast<const char*>(payloads)), batch.counts());
   }

@@ -93,4 +93,21 @@ void Raise(ErrorFields* fields) {
   pg_unreachable();
 }
 
+bool MustRaise(const Error& error) {
+  for (const char* about_the_system : {"08", "25", "40", "53", "57", "58", "XX"}) {
+    if (error.IsClass(about_the_system)) {
+      return true;
+    }
+  }
+  if (error.sqlerrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE) {
+    // Row-level security and RAISE in a trigger judge the row.
+    return error.fields().function != "ExecWithCheckOptions" && error.fields().function != "exec_stmt_raise";
+  }
+  return error.MustPropagate() || error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+bool IsRowsOwnInReplay(const Error& error) {
+  return error.sqlerrcode() == ERRCODE_INTERNAL_ERROR || error.IsClass("08") || error.IsClass("25");
+}
+
 }  // namespace mend::pg

@@ -1,6 +1,6 @@
 #include "server/worker/control.h"
 
-#include "server/ingest/enrollment.h"
+#include "server/table/enrollment.h"
 #include "server/pg/spi.h"
 #include "server/worker/wake.h"
 
@@ -93,7 +93,7 @@ void Stop() {
 }
 
 void ResetBreaker(Oid target) {
-  ingest::RequireEnrolled(target);
+  table::RequireEnrolled(target);
   pg::KeepBooks("DELETE FROM mend.holds WHERE target IN (0, $1)", {pg::ObjectId(target)});
   pg::KeepBooks("INSERT INTO mend.requests (target, kind) VALUES ($1::regclass, 'reset_breaker')",
                 {pg::ObjectId(target)});

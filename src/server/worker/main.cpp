@@ -1,7 +1,7 @@
 // A worker's life: look for due tables, lease one, heal it; nap; leave.
 #include <algorithm>
 
-#include "core/heal/breaker.h"
+#include "core/limits/breaker.h"
 #include "server/apply/submitter.h"
 #include "server/observe/outbox.h"
 #include "server/observe/seals.h"
@@ -10,9 +10,9 @@
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
-#include "server/worker/farewell.h"
-#include "server/worker/presence.h"
-#include "server/worker/round.h"
+#include "server/worker/exit_handler.h"
+#include "server/worker/yield.h"
+#include "server/heal/round.h"
 #include "server/worker/slots.h"
 #include "server/worker/wake.h"
 #include "server/worker/work.h"
@@ -89,7 +89,7 @@ class Worker {
       failed_turns_ = error ? failed_turns_ + 1 : 0;
       if (error) {
         Log("pg_mend worker", *error);
-        Guarded([&] { stay = ExitIn() > 0 ? Nap(std::min(heal::BackoffMs(failed_turns_), kLongestBackOffMs), false) : !Leave(0); });
+        Guarded([&] { stay = ExitIn() > 0 ? Nap(std::min(limits::BackoffMs(failed_turns_), kLongestBackOffMs), false) : !Leave(0); });
       }
     }
     if (succeeded_by_another_) {
@@ -231,7 +231,8 @@ class Worker {
     HealingNow(table.target);
     std::optional<pg::Error> error = Guarded([&] {
       Report(STATE_RUNNING, "pg_mend: healing " + table.name);
-      RunRound(table.target);
+      WorkerHost host;
+      heal::RunRound(&host, table.target);
     });
     HealingNow(InvalidOid);
     return error ? BookError(table, *error) : table.failing ? BookSuccess(table) : std::nullopt;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/heal/breaker.h"
+#include "core/limits/breaker.h"
 #include "server/observe/events.h"
 #include "server/pg/spi.h"
 
@@ -55,7 +55,7 @@ void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms, bool g
       "ON CONFLICT (target) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
       "last_error = excluded.last_error, failures = excluded.failures, not_before = excluded.not_before, "
       "in_flight = CASE WHEN $4 THEN p.in_flight END",
-      {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(std::max(heal::BackoffMs(failures), at_least_ms)),
+      {pg::ObjectId(target), pg::Text(std::string_view(message)), pg::Int8(std::max(limits::BackoffMs(failures), at_least_ms)),
        pg::Bool(goes_down), pg::Int4(failures)});
 }
 

@@ -1,0 +1,165 @@
+// One JSON value to one SQL value, with a verdict instead of an error.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/base/json.h"
+#include "core/drift/kind.h"
+#include "core/plan/shape.h"
+#include "server/convert/iso8601.h"
+#include "server/convert/jsonb_parts.h"
+#include "server/convert/jsonb_writer.h"
+#include "server/pg/arena.h"
+
+namespace mend::convert {
+
+enum class TypeClass : uint8_t {
+  Int2, Int4, Int8, Numeric, Float4, Float8, Bool, Text, Varchar, Bpchar, Name, Date, Time, TimeTz, Timestamp,
+  TimestampTz, Interval, Uuid, Money, Unsigned, Json, Jsonb, Enum, Array, Composite, Domain,
+  TimeRange,  // a range or multirange of dates or timestamps
+  Other,
+};
+
+struct TypeInfo {
+  Oid oid = InvalidOid;
+  TypeClass type_class = TypeClass::Other;
+  std::string name;  // as format_type() prints it, for messages
+  int16_t length = 0;
+  bool by_value = false;
+  char alignment = 0;
+  Oid input = InvalidOid;
+  Oid io_param = InvalidOid;
+  Oid element = InvalidOid;  // Array; of TimeRange, what its bounds are
+  bool soft_input = false;   // of its input function: soft_input.h
+  plan::Type base;           // Domain
+};
+
+// Types by OID, looked up once. Lives as long as the target whose columns have them.
+class TypeMap {
+ public:
+  const TypeInfo& Find(Oid type);
+
+ private:
+  std::unordered_map<Oid, TypeInfo> types_;
+};
+
+// Why a value does not fit.
+struct Fault {
+  drift::Kind kind = drift::Kind::TypeConflict;
+  std::string sqlstate;
+  std::string message;
+};
+
+// An error that a type's own code raised for a value, as a fault.
+Fault FaultOf(const pg::Error& error);
+
+// `text` between quotes, clipped.
+std::string Quote(std::string_view text);
+// A value as PostgreSQL would print it in a message, clipped.
+std::string Quote(json::Value value);
+
+class Converter {
+ public:
+  Converter(TypeMap* types, const std::optional<std::string>& naive_zone) : types_(*types), naive_zone_(naive_zone) {}
+
+  // Converts into CurrentMemoryContext. With `lossy`, what the lossless rules refuse is left to the
+  // type's input function. On false, fault() tells why. JSON null is SQL NULL. Throws
+  // pg::Error only for what says nothing about the value (cancel, resources).
+  bool Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out, bool* null);
+  // The same from a jsonb, in which the value may go on pointing.
+  bool Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy, Datum* out, bool* null);
+  // Whether values are wanted, as they are at first, or verdicts alone: then what it gives for one is not to be used.
+  void Want(bool values) { values_ = values; }
+  const Fault& fault() const { return fault_; }
+  // Before the memory is reset that it has converted into.
+  void ForgetMemory() { arena_.Forget(); }
+  size_t capacity() const { return jsonb_.capacity() + tape_.capacity(); }
+
+ private:
+  // While it lives, values are wanted whatever the caller wants: something looks at them.
+  class Wanted {
+   public:
+    explicit Wanted(bool* values) : values_(values), before_(*values) { *values = true; }
+    ~Wanted() { *values_ = before_; }
+    Wanted(const Wanted&) = delete;
+    Wanted& operator=(const Wanted&) = delete;
+
+   private:
+    bool* values_;
+    bool before_;
+  };
+
+  bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
+    return ConvertAs(types_.Find(type.oid), type.typmod, value, out, null);
+  }
+  bool ConvertAs(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
+  bool Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
+
+  bool ToInteger(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToNumeric(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToFloat(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToBool(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToText(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToUuid(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToJson(json::Value value, Datum* out);
+  bool ToJsonb(json::Value value, Datum* out);
+  bool ToEnum(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToDate(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToTime(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToTimestamp(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToInterval(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToMoney(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToUnsigned(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToTimeRange(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToArray(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToComposite(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null);
+  bool CheckDomain(const TypeInfo& type, Datum value, bool null);
+  // Through the type's input function, from the JSON text.
+  bool ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+
+  bool NumberText(const TypeInfo& type, json::Value value, std::string_view* number);
+  bool ReadTime(const TypeInfo& type, int32_t typmod, json::Value value, IsoTime* time);
+  bool OffsetOf(const TypeInfo& type, json::Value value, const IsoTime& time, int* seconds_west);
+  bool BuildJsonb(json::Value value, Jsonb** out);
+  bool JsonbVerdict(Built built, json::Value value);
+  // As they are.
+  bool TakeNumber(const TypeInfo& type, int32_t typmod, const JsonbPart& part, Datum* out);
+  bool TakeNumeric(int32_t typmod, const JsonbPart& part, Datum* out);
+  bool TakeContainer(const JsonbPart& part, Datum* out);
+  // Fixed bytes and varlenas, without PostgreSQL's own memory calls.
+  Datum Bytes(const void* data, size_t size);
+  Datum Text(std::string_view text, size_t blanks);
+  // The elements of a (sub)array, row-major; the JSON arrays must have these sizes.
+  struct ArrayShape {
+    int dimensions = 0;
+    int sizes[MAXDIM] = {};
+    size_t total = 1;
+  };
+  bool ShapeOf(const TypeInfo& type, json::Value value, ArrayShape* shape);
+  bool FillArray(const TypeInfo& type, int32_t typmod, json::Value value, const ArrayShape& shape, int depth,
+                 Datum** values, bool** nulls);
+
+  bool Fail(drift::Kind kind, const char* sqlstate, std::string message);
+  bool BadSyntax(const TypeInfo& type, json::Value value, const char* sqlstate = "22P02");
+  bool OutOfRange(const TypeInfo& type, json::Value value);
+  bool Lossy(const TypeInfo& type, json::Value value, const char* what);
+
+  TypeMap& types_;
+  const std::optional<std::string>& naive_zone_;
+  bool lossy_ = false;
+  bool values_ = true;
+  Fault fault_;
+  pg::Arena arena_;
+  JsonbBytes jsonb_;
+  json::Document tape_;  // of a jsonb's value
+};
+
+// A JSON number as numeric, keeping its scale; false when past what numeric can hold. `number` must
+// be a JSON number, checked against `typmod` before.
+bool NumericFrom(std::string_view number, int32_t typmod, Datum* out);
+
+}  // namespace mend::convert

@@ -1,0 +1,61 @@
+#include "server/convert/jsonb_parts.h"
+
+#include "server/pg/call.h"
+
+namespace mend::convert {
+namespace {
+
+constexpr uint32_t kInterruptEvery = 4096;
+
+JsonbValue ScalarOf(const JsonbPart& part) {
+  JsonbValue value;
+  if (part.IsString()) {
+    value.type = jbvString;
+    value.val.string.val = const_cast<char*>(part.data);
+    value.val.string.len = static_cast<int>(part.size);
+  } else if (part.IsNumber()) {
+    value.type = jbvNumeric;
+    value.val.numeric = DatumGetNumeric(PointerGetDatum(part.data));
+  } else if (part.IsNull()) {
+    value.type = jbvNull;
+  } else {
+    value.type = jbvBool;
+    value.val.boolean = part.IsTrue();
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string_view TextOf(const JsonbPart& part) {
+  return pg::Call([&] {
+    auto* container = const_cast<JsonbContainer*>(part.container());
+    if (!part.IsContainer()) {
+      JsonbValue scalar = ScalarOf(part);
+      container = &JsonbValueToJsonb(&scalar)->root;
+    }
+    return JsonbToCString(nullptr, container, static_cast<int>(part.size));
+  });
+}
+
+bool IsDeeperThan(const JsonbPart& part, uint32_t levels) {
+  if (!part.IsContainer() || part.size / (sizeof(uint32_t) + sizeof(JEntry)) < levels) {
+    return false;  // each level but the last has a header and an entry
+  }
+  if (levels == 0) {
+    return true;
+  }
+  const uint32_t count = JsonbParts::CountOf(part.container());
+  JsonbParts children(part.container());
+  for (uint32_t i = 0; i < count; ++i) {
+    if (i % kInterruptEvery == kInterruptEvery - 1) {
+      pg::CheckInterrupts();
+    }
+    if (IsDeeperThan(children.Next(), levels - 1)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace mend::convert

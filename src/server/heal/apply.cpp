@@ -1,0 +1,361 @@
+#include <algorithm>
+
+#include "core/limits/breaker.h"
+#include "server/apply/alter.h"
+#include "server/apply/prove.h"
+#include "server/apply/submitter.h"
+#include "server/guard/render.h"
+#include "server/observe/events.h"
+#include "server/observe/outbox.h"
+#include "server/pg/deadline.h"
+#include "server/pg/settings.h"
+#include "server/pg/settings_scope.h"
+#include "server/pg/spi.h"
+#include "server/heal/round_state.h"
+#include "server/heal/sample_rows.h"
+
+namespace mend::heal {
+namespace {
+
+// The undecided drift of the table that a patch covers.
+drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target, const plan::Patch& patch) {
+  table::Target patched = table::Patched(target, patch);
+  apply::DriftBook book(target.shape().relid);
+  drift::DriftSet covered;
+  for (const drift::Drift& drift : book.drifts()) {
+    if (!round.Decided(drift) && apply::Covers(patch, patched, drift.field, drift.column)) {
+      covered.push_back(drift);
+    }
+  }
+  return covered;
+}
+
+void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::Fate::To to, const std::string& reason,
+               int64_t patch) {
+  for (const drift::Drift& drift : drifts) {
+    round->Decide(drift, to, reason, patch);
+  }
+}
+
+void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
+          const std::string& reason, queue::Fate::To to = queue::Fate::To::DeadLetter) {
+  round->shared->Join();
+  apply::SetPatchState(record.id, "failed", reason);
+  std::string detail = "{\"reason\": ";
+  json::AppendQuoted(&detail, reason);
+  observe::Record("patch_failed", round->target_name, record.id, detail + "}", observe::kWorker);
+  round->shared->Leave();
+  DecideAll(round, covered, to, "patch " + std::to_string(record.id) + " failed: " + reason, record.id);
+}
+
+// The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
+void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  round->shared->Join();
+  pg::Rows tries = pg::KeepBooks(
+      "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
+      {pg::ObjectId(round->target)});
+  int64_t pause = limits::BackoffMs(static_cast<int>(tries.int8(0, 0)));
+  round->lock_backs_off = true;
+  pg::KeepBooks(
+      "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' WHERE target = $1",
+      {pg::ObjectId(round->target), pg::Int8(pause)});
+  round->shared->Leave();
+  std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " +
+                       std::to_string(tries.int8(0, 0)) + " times";
+  DecideAll(round, covered, queue::Fate::To::Wait, reason, record.id);
+  round->Show("waiting", reason);
+  round->PauseFor(pause);
+}
+
+// The lock was held too long: a person must decide.
+void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  std::string reason = (record.ddl.empty() ? "storing its first rows took longer" : "it held the lock longer") +
+                       std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
+                       " ms) and was rolled back: raise the limit and approve it again";
+  round->shared->Join();
+  apply::SetPatchState(record.id, "proposed", reason);
+  round->shared->Leave();
+  DecideAll(round, covered, queue::Fate::To::Wait,
+            "patch " + std::to_string(record.id) + " waits for approval: " + reason, record.id);
+  round->Show("review", "patch " + std::to_string(record.id) + " waits for mend.approve(" +
+                            std::to_string(record.id) + "): " + reason);
+}
+
+// The same patch without some actions; nullopt when nothing is left of it.
+std::optional<apply::PatchRecord> Without(const table::Target& target, const apply::PatchRecord& record,
+                                          const std::vector<bool>& without) {
+  apply::PatchRecord rest = record;
+  rest.patch.actions.clear();
+  for (size_t i = 0; i < record.patch.actions.size(); ++i) {
+    if (!without[i]) {
+      rest.patch.actions.push_back(record.patch.actions[i]);
+      continue;
+    }
+    auto& map = rest.patch.field_map;
+    map.erase(std::remove_if(map.begin(), map.end(),
+                             [&](const plan::FieldMapping& mapping) {
+                               return mapping.column == record.patch.actions[i].column;
+                             }),
+              map.end());
+  }
+  if (rest.patch.empty()) {
+    return std::nullopt;
+  }
+  rest.ddl = guard::Render(target.shape(), rest.patch.actions);
+  std::vector<std::string> columns;
+  for (const plan::Action& action : rest.patch.actions) {
+    columns.push_back(action.column);
+  }
+  pg::KeepBooks(
+      "UPDATE mend.patches SET ddl = nullif($2, ''), inverse_ddl = nullif($3, ''), field_map = $4::jsonb, "
+      "evidence = jsonb_set(evidence, '{actions}', (SELECT coalesce(jsonb_agg(a), '[]') FROM "
+      "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))) WHERE id = $1",
+      {pg::Int8(rest.id), pg::Text(rest.ddl), pg::Text(guard::RenderInverse(target.shape(), rest.patch.actions)),
+       pg::Text(apply::FieldMapToJson(rest.patch.field_map)), pg::TextArray(columns)});
+  return rest;
+}
+
+void TrimNeeds(const std::vector<bool>& without, std::vector<apply::SampleRow>* sample) {
+  for (apply::SampleRow& row : *sample) {
+    std::vector<bool> needs;
+    for (size_t i = 0; i < row.needs.size(); ++i) {
+      if (!without[i]) {
+        needs.push_back(row.needs[i]);
+      }
+    }
+    row.needs = needs;
+  }
+}
+
+// The same, with the proof and what it covers made to match.
+std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
+                                       const std::vector<bool>& without, apply::Proof* proof, drift::DriftSet* covered) {
+  if (std::find(without.begin(), without.end(), true) == without.end()) {
+    return record;
+  }
+  round->shared->Join();
+  std::shared_ptr<const table::Target> target = table::FindTarget(round->target);
+  std::optional<apply::PatchRecord> rest = Without(*target, record, without);
+  if (rest) {
+    *covered = CoveredBy(*round, *target, rest->patch);
+  }
+  round->shared->Leave();
+  TrimNeeds(without, &proof->sample);
+  for (std::vector<apply::SampleRow>& other : proof->others) {
+    TrimNeeds(without, &other);
+  }
+  return rest;
+}
+
+// Drift whose rows were dead letters until a person approved this patch.
+void MarkBuriedHealed(Oid target, const apply::PatchRecord& record) {
+  std::vector<std::string> fields, columns;
+  for (const plan::FieldMapping& mapping : record.patch.field_map) {
+    fields.push_back(mapping.field);
+  }
+  for (const plan::Action& action : record.patch.actions) {
+    columns.push_back(action.column);
+  }
+  pg::SettingsScope by_index({{"enable_seqscan", "off"}});  // other tables may have millions of dead letters
+  pg::KeepBooks(
+      "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
+      "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
+      "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
+      {pg::ObjectId(target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
+}
+
+// What an applied patch means for the round.
+void TakeApplied(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
+                 const queue::ReplayCounts& counts) {
+  MarkBuriedHealed(round->target, record);
+  for (const drift::Drift& drift : covered) {
+    round->Healed(drift, record.id);
+  }
+  round->patch_id = record.id;
+  round->replay_all = true;
+  round->counts.Add(counts);
+}
+
+bool AnyWaits(Oid target) {
+  return !pg::KeepBooks("SELECT FROM mend.queue WHERE target >= $1 AND target <= $1 ORDER BY target, id LIMIT 1",
+                        {pg::ObjectId(target)})
+              .empty();
+}
+
+// How often the lock is held for mend.max_lock_hold in one round.
+constexpr int kMaxTooLong = 3;
+
+// Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it. Most patches heal all
+// there is: with the `last` one the round then ends in the same transaction.
+std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
+                                           const apply::Proof& proof, const drift::DriftSet& covered, bool last) {
+  std::optional<pg::Error> failure;
+  int patience_ms = pg::lock_timeout_ms;
+  std::vector<apply::SampleRow> slow;  // what took too long
+  int too_long = 0;
+  for (Samples samples(proof); samples.Next();) {
+    bool altered = false;
+    const pg::Stopwatch took;
+    round->shared->Join();
+    apply::NoteInFlight(round->target, samples.ids());
+    round->shared->CommitFlushed();
+    RoundState after = *round;
+    const auto before_commit = [&](const queue::ReplayCounts& counts) {
+      TakeApplied(&after, record, covered, counts);
+      after.ended = last && after.unrecorded == 0 && !AnyWaits(after.target);
+      if (after.ended) {
+        WriteEnd(&after);
+      }
+    };
+    std::optional<apply::Application> application;
+    try {
+      application = apply::Apply(round->target, record, samples.current(), proof.shape, round->dispositions,
+                                 before_commit, &patience_ms, &altered);
+    } catch (const pg::Error& error) {
+      failure = error;
+    }
+    apply::DiscardSession();
+    if (application) {
+      if (application->result == apply::Application::Result::Applied) {
+        *round = std::move(after);
+      }
+      return application;
+    }
+    if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
+      BackOff(round, record, covered);
+      return std::nullopt;
+    }
+    if (took.Stopped(*failure, pg::max_lock_hold_ms)) {
+      // Where the ALTER itself was in time it is the rows, or one of them: few may do.
+      slow = slow.empty() ? samples.current() : slow;
+      if (altered && ++too_long < kMaxTooLong && slow.size() > 1) {
+        samples.TryFewOf(slow, too_long == 1);
+        continue;
+      }
+      AskAfterTimeout(round, record, covered);
+      return std::nullopt;
+    }
+    if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") || failure->IsClass("58")) {
+      throw *failure;
+    }
+    if (!altered) {
+      break;
+    }
+    samples.Split();
+  }
+  // The context names the function that failed it: an event trigger's, say.
+  const std::string context = failure->fields().context.value_or("");
+  Fail(round, record, covered,
+       failure->what() + (context.empty() ? "" : " (" + context.substr(0, context.find('\n')) + ")"));
+  return std::nullopt;
+}
+
+// Whether the patch must wait until the lock on the table is tried for again; decides what it covers if so.
+bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+  if (record.ddl.empty() || !round->lock_backs_off) {
+    return false;
+  }
+  pg::Rows wait = pg::KeepBooks(
+      "SELECT ceil(extract(epoch FROM lock_until - clock_timestamp()) * 1000)::bigint, lock_tries "
+      "FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
+      {pg::ObjectId(round->target)});
+  if (wait.empty()) {
+    return false;
+  }
+  std::string reason =
+      "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " + wait.text(0, 1) + " times";
+  DecideAll(round, covered, queue::Fate::To::Wait, reason, record.id);
+  round->Show("waiting", reason);
+  round->PauseFor(wait.int8(0, 0));
+  return true;
+}
+
+// Dead letters that an approved patch makes fit were looked at by whoever approved it: back to the queue.
+void Requeue(RoundState* round, const table::Target& target, const apply::PatchRecord& record) {
+  std::vector<int64_t> ids;
+  apply::Prove(target, record.patch, apply::Evidence::DeadLetters, &ids);
+  if (!ids.empty()) {
+    pg::KeepBooks("SELECT mend.requeue($1)", {pg::Int8Array(ids)});
+    round->low_id = std::min(round->low_id, *std::min_element(ids.begin(), ids.end()) - 1);
+    pg::KeepBooks("UPDATE mend.progress SET low_id = $2 WHERE target = $1", {pg::ObjectId(round->target), pg::Int8(round->low_id)});
+  }
+}
+
+}  // namespace
+
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, drift::DriftSet covered, bool last) {
+  round->shared->Join();
+  if (WaitsForLock(round, record, covered)) {
+    return false;
+  }
+  observe::NoteRun(record.id);
+  std::optional<apply::Application> application = TryApply(round, record, proof, covered, last);
+  if (!application) {
+    return false;
+  }
+  switch (application->result) {
+    case apply::Application::Result::ShapeChanged:
+      round->again = true;
+      DecideAll(round, covered, queue::Fate::To::Wait, "the table changed while the patch was applied", record.id);
+      return false;
+    case apply::Application::Result::Unfit:
+      Fail(round, record, covered, application->reason);
+      return false;
+    case apply::Application::Result::Refuted:
+      break;
+    case apply::Application::Result::Applied:
+      return true;
+  }
+  apply::Proof rest_proof = proof;
+  std::optional<apply::PatchRecord> rest = Trim(round, record, application->refuted, &rest_proof, &covered);
+  if (!rest) {
+    const queue::ReplayCounts& counts = application->counts;
+    Fail(round, record, covered,
+         "no row could be stored with it: " +
+             (counts.refusal.empty() ? "the table refuses them for another reason" : counts.refusal),
+         counts.backing_off > 0 ? queue::Fate::To::BackOff : queue::Fate::To::DeadLetter);
+    return false;
+  }
+  return ApplyRecord(round, std::move(*rest), rest_proof, std::move(covered), last);
+}
+
+void ApplyApproved(RoundState* round) {
+  if (!round->patches_wait) {
+    return;
+  }
+  std::vector<apply::PatchRecord> records;
+  {
+    round->shared->Join();
+    records = apply::LoadPatches(*table::FindTarget(round->target), "approved");
+    round->shared->Leave();
+  }
+  for (apply::PatchRecord& record : records) {
+    apply::Proof proof;
+    drift::DriftSet covered;
+    {
+      round->shared->Join();
+      std::shared_ptr<const table::Target> target = table::FindTarget(round->target);
+      covered = CoveredBy(*round, *target, record.patch);
+      // A proof reads the whole queue: not for every row that arrives in the meantime.
+      if (WaitsForLock(round, record, covered)) {
+        continue;
+      }
+      Requeue(round, *target, record);
+      proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
+      round->shared->Leave();
+    }
+    if (!proof.Helps()) {
+      Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
+      continue;
+    }
+    std::vector<bool> useless = proof.action_helps;
+    useless.flip();
+    if (std::optional<apply::PatchRecord> rest = Trim(round, record, useless, &proof, &covered)) {
+      ApplyRecord(round, std::move(*rest), proof, std::move(covered), false);
+    } else {
+      Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
+    }
+  }
+}
+
+}  // namespace mend::heal

@@ -1,0 +1,174 @@
+// The breaker of a table: stops a flood of patches and of columns, and closes by itself. Its state is in mend.progress and
+// what it counts in mend.patches, so that a restart forgets nothing.
+//
+//            too many                  its time has come
+//   closed ------------> open (waits) ------------------> half open: a probe of the most frequent fields is planned
+//      ^                  ^                                    |
+//      |                  +--- still too many: twice as long --+
+//      +------------------------- few enough ------------------+
+#include <algorithm>
+
+#include "core/limits/breaker.h"
+#include "server/apply/drifts.h"
+#include "server/observe/events.h"
+#include "server/pg/settings.h"
+#include "server/pg/spi.h"
+#include "server/heal/round_state.h"
+
+namespace mend::heal {
+namespace {
+
+bool IsNew(const drift::Drift& drift) { return drift.kind == drift::Kind::NewField; }
+
+void RecordBreaker(const RoundState& round, const char* kind, const std::string& reason) {
+  std::string detail = "{\"reason\": ";
+  json::AppendQuoted(&detail, reason);
+  observe::Record(kind, round.target_name, std::nullopt, detail + "}", observe::kWorker);
+}
+
+void HoldBack(RoundState* round, const drift::DriftSet& drifts, const std::string& reason, int64_t pause_ms) {
+  for (const drift::Drift& drift : drifts) {
+    round->Decide(drift, queue::Fate::To::Wait, reason);
+  }
+  round->Show("breaker", reason);
+  round->PauseFor(pause_ms);
+}
+
+void Open(RoundState* round, const std::string& reason, int64_t pause_ms) {
+  pg::KeepBooks(
+      "UPDATE mend.progress SET breaker_until = clock_timestamp() + $2 * interval '1 millisecond', "
+      "breaker_tries = breaker_tries + 1 WHERE target = $1",
+      {pg::ObjectId(round->target), pg::Int8(pause_ms)});
+  if (!round->breaker_open) {
+    RecordBreaker(*round, "breaker_opened", reason);
+  }
+  round->breaker_open = true;
+}
+
+void Close(RoundState* round) {
+  if (!round->breaker_open) {
+    return;
+  }
+  pg::KeepBooks("UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0 WHERE target = $1",
+                {pg::ObjectId(round->target)});
+  RecordBreaker(*round, "breaker_closed", "few enough");
+  round->breaker_open = false;
+}
+
+// Patches of the last hour, also those that failed: each has taken the lock on the table. The oldest leaves the hour first,
+// which lets one through: that is the probe.
+bool TooManyPatches(RoundState* round, const drift::DriftSet& drifts) {
+  pg::Rows hour = pg::KeepBooks(
+      "SELECT count(*), (extract(epoch FROM min(at) + interval '1 hour' - clock_timestamp()) * 1000)::bigint, "
+      "count(*) FILTER (WHERE state = 'failed') "
+      "FROM (SELECT state, coalesce(applied_at, created_at) AS at FROM mend.patches WHERE target = $1 "
+      "AND (applied_at IS NOT NULL OR state = 'failed' AND planner <> 'person')) p "
+      "WHERE at > greatest(clock_timestamp() - interval '1 hour', "
+      "(SELECT breaker_reset FROM mend.progress WHERE target = $1))",
+      {pg::ObjectId(round->target)});
+  if (pg::patches_per_hour <= 0 || hour.int8(0, 0) < pg::patches_per_hour) {
+    return false;
+  }
+  std::string reason = hour.text(0, 0) + " patches in an hour (mend.patches_per_hour)" +
+                       (hour.int8(0, 2) > 0 ? ", of which " + hour.text(0, 2) + " failed" : "") +
+                       ": the sender may be flooding";
+  int64_t pause_ms = std::max<int64_t>(hour.int8(0, 1), 1000);
+  Open(round, reason, pause_ms);
+  HoldBack(round, drifts, reason, pause_ms);
+  return true;
+}
+
+struct Breaker {
+  bool open = false;
+  int64_t remaining_ms = 0;
+  int tries = 0;
+};
+
+Breaker Load(Oid target) {
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT breaker_until IS NOT NULL, breaker_tries, least(coalesce(extract(epoch FROM breaker_until - "
+      "clock_timestamp()) * 1000, 0), 1e12)::bigint FROM mend.progress WHERE target = $1",
+      {pg::ObjectId(target)});
+  return {rows.boolean(0, 0), rows.int8(0, 2), static_cast<int>(rows.int8(0, 1))};
+}
+
+// More new fields than the table has room for. A sender who makes up names shows each of them once, and a field that is
+// meant shows again: so the fields of many rows are tried, a few at a time, and what only one row has shown is for a person.
+drift::DriftSet ProbeColumns(RoundState* round, drift::DriftSet fresh, int64_t room, const std::string& reason) {
+  std::stable_sort(fresh.begin(), fresh.end(),
+                   [](const drift::Drift& a, const drift::Drift& b) { return a.row_count > b.row_count; });
+  drift::DriftSet probe, held;
+  for (drift::Drift& drift : fresh) {
+    if (drift.row_count < limits::kRowsThatMeanAField) {
+      round->Decide(drift, queue::Fate::To::DeadLetter, reason + "; only one payload has this field");
+    } else if (static_cast<int64_t>(probe.size()) < std::min(room, limits::kProbeColumns)) {
+      probe.push_back(std::move(drift));
+    } else {
+      held.push_back(std::move(drift));
+    }
+  }
+  if (held.empty()) {
+    Close(round);
+  } else {
+    int64_t pause_ms = limits::BreakerPauseMs(Load(round->target).tries + 1);
+    Open(round, reason, pause_ms);
+    HoldBack(round, held, reason, pause_ms);
+  }
+  return probe;
+}
+
+}  // namespace
+
+void ProfileUnrecorded(RoundState* round) {
+  if (round->unrecorded == 0) {
+    return;
+  }
+  round->shared->Join();
+  size_t waiting = 0;
+  const apply::DriftBook book(round->target);
+  for (const drift::Drift& drift : book.drifts()) {
+    const queue::Fate* fate = round->dispositions.Find(drift.field, drift.kind);
+    waiting += IsNew(drift) && (fate == nullptr || fate->to != queue::Fate::To::DeadLetter) ? 1 : 0;
+  }
+  if (waiting > limits::kMostNewFields / 2) {
+    round->dispositions.SetUnrecorded(queue::Fate::To::Wait, "too many new fields wait: this one is not recorded");
+  } else {
+    round->dispositions.SetUnrecorded(queue::Fate::To::Reprofile, "there is room for its fields now");
+    round->unrecorded = 0;
+    round->replay_all = true;
+  }
+  round->shared->Leave();
+}
+
+drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts) {
+  if (drifts.empty() || TooManyPatches(round, drifts)) {
+    return {};
+  }
+  int64_t wanted = std::count_if(drifts.begin(), drifts.end(), IsNew);
+  int64_t room = std::max<int64_t>(pg::max_columns - shape.max_attnum, 0);
+  if (wanted == 0 || wanted <= room) {
+    Close(round);
+    return drifts;
+  }
+  std::string reason = std::to_string(wanted) + " new fields" +
+                       (round->unrecorded > 0 ? ", and more that are not recorded," : "") + " would take the table past " +
+                       std::to_string(pg::max_columns) + " columns (mend.max_columns)";
+  auto middle = std::stable_partition(drifts.begin(), drifts.end(), [](const drift::Drift& drift) { return !IsNew(drift); });
+  drift::DriftSet fresh(std::make_move_iterator(middle), std::make_move_iterator(drifts.end()));
+  drifts.erase(middle, drifts.end());
+  Breaker breaker = Load(round->target);
+  if (!breaker.open) {
+    breaker.remaining_ms = limits::BreakerPauseMs(1);
+    Open(round, reason, breaker.remaining_ms);
+  }
+  if (breaker.remaining_ms > 0) {
+    HoldBack(round, fresh, reason, breaker.remaining_ms);
+    return drifts;
+  }
+  for (drift::Drift& drift : ProbeColumns(round, std::move(fresh), room, reason)) {
+    drifts.push_back(std::move(drift));
+  }
+  return drifts;
+}
+
+}  // namespace mend::heal

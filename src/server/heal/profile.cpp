@@ -1,0 +1,315 @@
+#include "core/limits/breaker.h"
+#include "server/apply/evaluate_row.h"
+#include "server/apply/speculative_proof.h"
+#include "server/observe/events.h"
+#include "server/pg/catalog.h"
+#include "server/pg/deadline.h"
+#include "server/pg/memory.h"
+#include "server/pg/settings.h"
+#include "server/pg/spi.h"
+#include "server/pg/test_point.h"
+#include "server/pg/work_transaction.h"
+#include "server/heal/unplanned_drift.h"
+#include "server/heal/round_state.h"
+
+namespace mend::heal {
+namespace {
+
+// The worker that had these rows in flight died, with the server or alone: the rows are counted and
+// tried alone from now on, and one that was alone already is quarantined. Whether there were any.
+bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
+  if (progress.IsNull(0, 2)) {
+    return false;
+  }
+  round->replay_all = true;
+  pg::Rows hit = pg::KeepBooks(
+      "UPDATE mend.queue q SET crashes = q.crashes + 1 FROM mend.progress p WHERE p.target = $1 AND q.target = p.target "
+      "AND q.id >= lower(p.in_flight) AND q.id < upper(p.in_flight) AND q.id <@ p.in_flight RETURNING q.id, q.crashes",
+      {pg::ObjectId(round->target)});
+  if (hit.size() == 1 && hit.int8(0, 1) >= limits::kCrashAttempts) {
+    for (const queue::QueuedRow& row : queue::LockRows({hit.int8(0, 0)})) {
+      queue::MoveToDeadLetters(row, row.misfit(),
+                               "quarantined: the worker or the server went down twice while this payload was replayed",
+                               std::nullopt);
+    }
+    observe::Record("quarantined", round->target_name, std::nullopt,
+                    "{\"id\": " + hit.text(0, 0) + "}", observe::kWorker);
+  }
+  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(round->target)});
+  return true;
+}
+
+// The table is gone, or its OID belongs to another one: its rows are for a person.
+void BuryAll(RoundState* round, const std::string& reason) {
+  pg::Rows buried = pg::KeepBooks(
+      "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
+      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
+      "sqlstate, error, kind, field, fields, context, reason, patch_id) "
+      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, error, kind, field, "
+      "fields, context, $2, patch_id FROM gone",
+      {pg::ObjectId(round->target), pg::Text(reason)});
+  if (buried.processed() > 0) {
+    std::string detail = "{\"rows\": " + std::to_string(buried.processed()) + ", \"reason\": ";
+    json::AppendQuoted(&detail, reason);
+    observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}", observe::kWorker);
+  }
+  pg::KeepBooks(
+      "UPDATE mend.drifts SET state = 'dead_lettered', reason = $2 WHERE target = $1 AND state IN ('open', 'waiting')",
+      {pg::ObjectId(round->target), pg::Text(reason)});
+  pg::KeepBooks(
+      "UPDATE mend.patches SET state = 'failed', reason = $2 WHERE target = $1 AND state IN ('proposed', 'approved')",
+      {pg::ObjectId(round->target), pg::Text(reason)});
+}
+
+// Whoever created a role, or the table, and offered a row in one transaction is not to be held against the row.
+void AwaitMessages(const std::vector<queue::QueuedRow>& rows) {
+  uint64_t last = 0;
+  for (const queue::QueuedRow& row : rows) {
+    if (row.xid != last) {
+      pg::AwaitItsMessages(FullTransactionIdFromU64(row.xid));
+      last = row.xid;
+    }
+  }
+}
+
+// Whether all rows that wait are new to this round.
+bool NoneWaitedBefore(const RoundState& round) {
+  return !round.window.after ||
+         !pg::KeepBooks("SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid < pg_snapshot_xmin($2::pg_snapshot)) "
+                        "OR EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid >= pg_snapshot_xmin($2::pg_snapshot) "
+                        "AND xid < pg_snapshot_xmax($2::pg_snapshot) AND pg_visible_in_snapshot(xid, $2::pg_snapshot))",
+                        {pg::ObjectId(round.target), pg::Text(round.window.after)})
+              .boolean(0, 0);
+}
+
+// Has a proof rest at the end of the scope, also when an error ends it.
+class Resting {
+ public:
+  explicit Resting(apply::RunningProof* proof) : proof_(proof) {}
+  ~Resting() {
+    if (proof_ != nullptr) {
+      proof_->Rest();
+    }
+  }
+  Resting(const Resting&) = delete;
+  Resting& operator=(const Resting&) = delete;
+
+ private:
+  apply::RunningProof* proof_;
+};
+
+// The first batch of a queue is made of as many rows, or more, when more wait.
+constexpr size_t kRowsOfLongQueue = 256;
+
+// A long queue mostly has one thing to say. What its first rows call for by rule is proved while the others are profiled:
+// they are then read, and converted, once for both. Where planning comes to another patch in the end, that one is proved by
+// itself.
+void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& target, const queue::QueueBatch& batch,
+                const apply::DriftBook& book) {
+  const bool is_long = batch.rows.size() >= std::min<size_t>(kRowsOfLongQueue, static_cast<size_t>(pg::batch_size)) ||
+                       batch.bytes >= queue::QueueReader::kBatchBytes;
+  if (!is_long || !NoneWaitedBefore(*round)) {
+    return;
+  }
+  drift::DriftSet drifts;
+  for (const drift::Drift& drift : book.drifts()) {
+    if (!drift::IsFinal(drift.kind) && drift.kind != drift::Kind::NoPartition) {
+      drifts.push_back(drift);
+    }
+  }
+  plan::Patch patch = AskRules(target->shape(), drifts, LoadTerms(*target, target->shape()).policy).patch;
+  if (patch.empty()) {
+    return;
+  }
+  round->guess = std::make_shared<apply::RunningProof>(target, std::move(patch));
+  const Resting resting(round->guess.get());
+  for (const queue::QueuedRow& row : batch.rows) {
+    pg::CheckInterrupts();
+    round->guess->Add(row);
+  }
+}
+
+// Adds the misfits of one batch to the book.
+void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& target, const queue::QueueBatch& batch,
+              apply::DriftBook* book) {
+  apply::RowContext context;
+  apply::RowEvaluator evaluator(*target, &context);
+  apply::RunningProof* guess = round->guess.get();
+  const Resting resting(guess);
+  for (const queue::QueuedRow& row : batch.rows) {
+    pg::CheckInterrupts();
+    round->low_id = std::min(round->low_id, row.id - 1);
+    for (const drift::Misfit& misfit : guess != nullptr ? guess->Add(row) : evaluator.Evaluate(row)) {
+      if (!drift::IsFinal(misfit.kind)) {
+        book->Add(misfit, guess != nullptr ? guess->payload() : evaluator.payload());
+      }
+    }
+  }
+}
+
+// Folds one batch of rows; false when there are none left.
+bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch* batch, apply::DriftBook* book) {
+  const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
+  pg::Context scratch("pg_mend fold");
+  pg::Switch into(scratch.get());
+  if (!reader->Next(batch)) {
+    return false;
+  }
+  AwaitMessages(batch->rows);
+  std::shared_ptr<const table::Target> target = table::FindTarget(round->target);
+  if (round->guess && !round->guess->IsFor(target)) {
+    round->guess.reset();
+  }
+  FoldRows(round, target, *batch, book);
+  if (round->folded == 0) {
+    GuessPatch(round, target, *batch, *book);
+  }
+  round->folded += static_cast<int64_t>(batch->rows.size());
+  return true;
+}
+
+// A sender makes up names, and the books are full of them: said once, until there is room again.
+void CountUnrecorded(RoundState* round, int64_t misfits) {
+  if (round->unrecorded == 0) {
+    std::string detail = "{\"reason\": ";
+    json::AppendQuoted(&detail, std::to_string(limits::kMostNewFields) +
+                                    " new fields wait: more are not recorded, and their rows wait");
+    observe::Record("drift_capped", round->target_name, std::nullopt, detail + "}", observe::kWorker);
+  }
+  round->unrecorded += misfits;
+  pg::KeepBooks("UPDATE mend.progress SET unrecorded = $2 WHERE target = $1",
+                {pg::ObjectId(round->target), pg::Int8(round->unrecorded)});
+}
+
+// Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue must not hold back
+// vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to which it was, or not at all.
+void Fold(RoundState* round) {
+  std::optional<apply::DriftBook> book;
+  queue::QueueReader reader(round->target, round->window);
+  queue::QueueBatch batch;
+  for (bool more = true; more;) {
+    round->shared->Join();
+    if (!book) {
+      book.emplace(round->target);
+    }
+    more = FoldBatch(round, &reader, &batch, &*book);
+    round->shared->Leave();
+    if (more) {
+      round->host->ShowProgress("profiled " + std::to_string(round->folded) + " rows of " + round->target_name);
+    }
+  }
+  round->shared->Join();
+  book->Save(round->target_name);
+  round->requested += round->folded > 0 ? 1 : 0;
+  pg::KeepBooks(
+      "UPDATE mend.progress SET state = 'healing', reason = NULL, folded = $2::pg_snapshot, requested = $3, low_id = $4 "
+      "WHERE target = $1",
+      {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested), pg::Int8(round->low_id)});
+  if (book->unrecorded() > 0) {
+    CountUnrecorded(round, book->unrecorded());
+  }
+  pg::TestPoint("folding");
+  round->shared->Leave();
+}
+
+// Takes up what people have asked for.
+void TakeRequests(Oid target) {
+  pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
+                                 {pg::ObjectId(target)});
+  for (size_t i = 0; i < taken.size(); ++i) {
+    pg::AwaitItsMessages(taken.oid(i, 2));
+    if (taken.text(i, 0) == "retry") {
+      pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
+                    {pg::ObjectId(target)});
+    } else if (taken.text(i, 0) == "reset_breaker") {
+      pg::KeepBooks(
+          "UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0, "
+          "breaker_reset = greatest(breaker_reset, $2::timestamptz), lock_tries = 0, lock_until = NULL, "
+          "not_before = NULL, last_error = NULL, failures = 0 WHERE target = $1",
+          {pg::ObjectId(target), pg::Text(taken.text(i, 1))});
+    }
+  }
+  pg::KeepBooks("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
+                {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
+}
+
+// Of mend.progress, and whether people have asked for something.
+pg::Rows LockProgress(Oid target) {
+  return pg::KeepBooks(
+      "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), pg_current_snapshot()::text, "
+      "unrecorded, breaker_until IS NOT NULL, lock_until IS NOT NULL, "
+      "EXISTS (SELECT FROM mend.patches p WHERE p.target = $1 AND p.state IN ('approved', 'proposed', 'failed')), "
+      "EXISTS (SELECT FROM mend.requests r WHERE r.target = $1) FROM mend.progress WHERE target = $1 FOR UPDATE",
+      {pg::ObjectId(target)});
+}
+
+// With what was asked for taken up; `keep` is set when there was something: a step that fails must not bring it back.
+pg::Rows TakeProgress(Oid target, bool* keep) {
+  pg::Rows progress = LockProgress(target);
+  if (progress.empty()) {
+    pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING", {pg::ObjectId(target)});
+    progress = LockProgress(target);
+  }
+  *keep = progress.boolean(0, 10);
+  if (*keep) {
+    TakeRequests(target);
+    progress = LockProgress(target);
+  }
+  return progress;
+}
+
+
+}  // namespace
+
+bool BeginRound(RoundState* round) {
+  round->shared->Join();
+  // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress is left of a table that is
+  // not enrolled.
+  pg::Rows enrolled = pg::KeepBooks(
+      "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
+      {pg::ObjectId(round->target)});
+  if (enrolled.empty()) {
+    return false;
+  }
+  // The commit that wakes a worker may not have told yet what it changed: nothing cached is trusted before it has.
+  pg::AwaitItsMessages(enrolled.oid(0, 1));
+  round->target_name = enrolled.text(0, 0);
+  bool keep = false;
+  const pg::Rows progress = TakeProgress(round->target, &keep);
+  round->requested = progress.int8(0, 0);
+  round->low_id = progress.int8(0, 3);
+  round->window.after = progress.maybe(0, 1);
+  round->window.upto = progress.text(0, 5);
+  round->unrecorded = progress.int8(0, 6);
+  round->breaker_open = progress.boolean(0, 7);
+  round->lock_backs_off = progress.boolean(0, 8);
+  round->patches_wait = progress.boolean(0, 9);
+  round->replay_all = progress.boolean(0, 4) || !round->window.after;
+  if (std::optional<std::string> why = apply::WhyAbsent(round->target, round->target_name)) {
+    BuryAll(round, *why);
+    std::string reason = *why;
+    if (!pg::QualifiedName(round->target).empty()) {
+      reason += ": mend.configure() adopts the name, mend.retry() then puts its dead letters back";
+    }
+    pg::KeepBooks(
+        "UPDATE mend.progress SET done = requested, folded = $2::pg_snapshot, not_before = NULL, state = 'waiting', "
+        "reason = $3 WHERE target = $1",
+        {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Text(reason)});
+    round->shared->Commit();
+    return false;
+  }
+  keep = RecoverInFlight(round, progress) || keep;
+  if (!round->window.after) {
+    // Never profiled in this database (new, or restored from a dump): drift is counted from the start.
+    pg::KeepBooks("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",
+                  {pg::ObjectId(round->target)});
+  }
+  if (keep) {
+    round->shared->Commit();
+  }
+  Fold(round);
+  pg::TestPoint("folded");
+  return true;
+}
+
+}  // namespace mend::heal

@@ -1,0 +1,203 @@
+#include "server/heal/unplanned_drift.h"
+
+#include <algorithm>
+
+#include "core/plan/rules.h"
+#include "server/apply/drifts.h"
+#include "server/apply/patches.h"
+#include "server/guard/dependencies.h"
+#include "server/pg/settings.h"
+#include "server/pg/spi.h"
+
+namespace mend::heal {
+namespace {
+
+// What a person took back is not done again by itself.
+void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Policy* policy) {
+  for (const table::FieldRecord& field : target.fields()) {
+    if (!field.held.empty()) {
+      policy->held_fields.emplace_back(field.field, field.held);
+    } else if (field.column && shape.Find(*field.column) == nullptr) {
+      policy->held_fields.emplace_back(field.field, "its column \"" + *field.column + "\" was dropped by a person");
+    }
+  }
+  pg::Rows held = pg::KeepBooks(
+      "SELECT a ->> 'column', 'patch ' || p.id || ' was ' || p.state || coalesce(' by ' || p.decided_by, '') || "
+      "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM (SELECT DISTINCT ON (a ->> 'column') p.*, a "
+      "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
+      "AND p.state IN ('rejected', 'reverted', 'applied') AND p.reason IS DISTINCT FROM 'the table was unenrolled' "
+      "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
+      {pg::ObjectId(target.shape().relid)});
+  for (size_t i = 0; i < held.size(); ++i) {
+    bool adds = held.boolean(i, 2), applied = held.boolean(i, 3), there = shape.Find(held.text(i, 0)) != nullptr;
+    if (applied && adds && !there) {
+      policy->held_columns.emplace_back(held.text(i, 0), "a person has dropped or renamed it");
+    } else if (!applied && !(adds && there)) {  // what was not to be added, and is there, a person has added
+      policy->held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
+    }
+  }
+}
+
+void CoolColumns(const table::Target& target, Terms* terms) {
+  if (pg::column_cooldown_s == 0) {
+    return;
+  }
+  pg::Rows rows = pg::KeepBooks(
+      "SELECT a ->> 'column', (extract(epoch FROM max(p.applied_at) + $2 * interval '1 second' - clock_timestamp()) "
+      "* 1000)::bigint FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
+      "AND p.state = 'applied' AND a ->> 'kind' <> 'add_column' "
+      "AND p.applied_at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
+      {pg::ObjectId(target.shape().relid), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::string reason = "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
+    terms->cooling[rows.text(i, 0)] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
+    terms->policy.held_columns.emplace_back(rows.text(i, 0), reason);
+  }
+}
+
+bool Held(const plan::Policy& policy, const drift::Drift& drift) {
+  const auto names = [](const auto& held, const std::string& name) {
+    return std::any_of(held.begin(), held.end(), [&](const auto& one) { return one.first == name; });
+  };
+  return names(policy.held_fields, drift.field) || names(policy.held_columns, drift.column);
+}
+
+// The drift that mend.retry() would bring back, newest first; a column that has gone since is no matter.
+drift::DriftSet BuriedDrift(Oid target) {
+  const pg::Rows rows = pg::KeepBooks(
+      "SELECT DISTINCT ON (d.field, d.kind) " MEND_DRIFT_COLUMNS " "
+      "FROM mend.drifts d WHERE d.target = $1 AND d.state = 'dead_lettered' AND EXISTS (SELECT FROM mend.dead_letters l "
+      "WHERE l.target = $1 AND d.field = ANY (l.fields)) ORDER BY d.field, d.kind, d.id DESC",
+      {pg::ObjectId(target)});
+  drift::DriftSet drifts;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    drift::Drift drift = apply::ReadDrift(rows, i);
+    if (!drift::IsFinal(drift.kind) && drift.kind != drift::Kind::NoPartition) {
+      drifts.push_back(std::move(drift));
+    }
+  }
+  return drifts;
+}
+
+// Where Claude comes first, it is asked about what rules could answer too.
+void AddProvable(const drift::DriftSet& drifts, const plan::Plan& plan, std::vector<Leftover>* leftovers) {
+  for (size_t i = 0; i < drifts.size(); ++i) {
+    const bool left = std::any_of(plan.unplanned.begin(), plan.unplanned.end(),
+                                  [&](const plan::Unplanned& unplanned) { return unplanned.drift == i; });
+    if (!left) {
+      Leftover& leftover = leftovers->emplace_back();
+      leftover.drift = i;
+      leftover.provable = true;
+    }
+  }
+}
+
+}  // namespace
+
+Terms LoadTerms(const table::Target& target, const plan::Shape& shape) {
+  Terms terms;
+  terms.policy.allow = target.enrollment().allow;
+  terms.policy.max_columns = pg::max_columns;
+  HoldColumns(target, shape, &terms.policy);
+  CoolColumns(target, &terms);
+  return terms;
+}
+
+plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts, const plan::Policy& policy) {
+  if (pg::PlannerEnabled("rules")) {
+    return plan::Rules().Propose(shape, drifts, policy);
+  }
+  plan::Plan plan;
+  for (size_t i = 0; i < drifts.size(); ++i) {
+    plan.unplanned.push_back({i, pg::PlannerEnabled("claude") ? "rules are not asked (mend.planners)"
+                                                              : "mend.planners names no planner that could answer"});
+  }
+  return plan;
+}
+
+std::vector<Leftover> FindLeftovers(const table::Target& target, const Terms& terms, const drift::DriftSet& drifts,
+                                    const plan::Plan& plan, const std::vector<apply::PatchRecord>& proposed) {
+  std::vector<Leftover> leftovers;
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const drift::Drift& drift = drifts[unplanned.drift];
+    Leftover& leftover = leftovers.emplace_back();
+    leftover.drift = unplanned.drift;
+    leftover.reason = unplanned.reason;
+    const auto cooling = terms.cooling.find(drift.column);
+    // Only what the cool-down alone holds back waits for its end.
+    if (cooling != terms.cooling.end() && (unplanned.reason.find(cooling->second.reason) != std::string::npos ||
+                                           !pg::PlannerEnabled("rules"))) {
+      leftover.why = Leftover::Why::Cooling;
+      leftover.reason = cooling->second.reason;
+      leftover.pause_ms = cooling->second.pause_ms;
+      continue;
+    }
+    const auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
+      return apply::Covers(record.patch, table::Patched(target, record.patch), drift.field, drift.column);
+    });
+    if (waits != proposed.end()) {
+      leftover.why = Leftover::Why::Proposed;
+      leftover.reason = waits->put_back.value_or("");
+      leftover.patch = waits->id;
+    } else if (Held(terms.policy, drift) || unplanned.reason.find(" is left alone: ") != std::string::npos) {
+      leftover.why = Leftover::Why::Held;
+    }
+  }
+  if (pg::PlannerPrecedes("claude", "rules")) {
+    AddProvable(drifts, plan, &leftovers);
+  }
+  return leftovers;
+}
+
+std::optional<claude::Question> MakeQuestion(const table::Target& target, const plan::Shape& shape, const Terms& terms,
+                                             const drift::DriftSet& drifts, const plan::Plan& plan,
+                                             const std::vector<Leftover>& leftovers) {
+  std::vector<plan::Unplanned> open;
+  for (const Leftover& leftover : leftovers) {
+    if (leftover.why == Leftover::Why::Open) {
+      open.push_back({leftover.drift, leftover.reason});
+    }
+  }
+  if (open.empty()) {
+    return std::nullopt;
+  }
+  claude::Question question;
+  question.target = shape.relid;
+  question.target_name = target.enrollment().target_name;
+  question.shape = shape;
+  question.policy = terms.policy;
+  question.drift = claude::DriftToAsk(drifts, open);
+  question.provable = plan.patch;
+  return question;
+}
+
+std::optional<std::string> PreviewPrompt(Oid relid) {
+  const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
+  plan::Shape shape = target->shape();
+  guard::ExplainTypeLocks(&shape);
+  drift::DriftSet drifts;
+  const apply::DriftBook book(relid);
+  for (const drift::Drift& drift : book.drifts()) {
+    if (!drift::IsFinal(drift.kind) && drift.kind != drift::Kind::NoPartition) {
+      drifts.push_back(drift);
+    }
+  }
+  const bool buried = drifts.empty();
+  if (buried) {
+    drifts = BuriedDrift(relid);
+  }
+  const Terms terms = LoadTerms(*target, shape);
+  const plan::Plan plan = AskRules(shape, drifts, terms.policy);
+  std::optional<claude::Question> question =
+      MakeQuestion(*target, shape, terms, drifts, plan,
+                   FindLeftovers(*target, terms, drifts, plan, apply::LoadPatches(*target, "proposed")));
+  if (!question || !pg::PlannerEnabled("claude")) {
+    return std::nullopt;
+  }
+  claude::ReadShare(&*question);
+  question->fingerprint = claude::Fingerprint(*question);
+  claude::ReadEvidence(&*question, buried ? apply::Evidence::DeadLetters : apply::Evidence::Queue);
+  return plan::claude::FirstRequest(claude::SettingsFor("", {}), question->AsCase());
+}
+
+}  // namespace mend::heal

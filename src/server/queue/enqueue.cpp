@@ -1,0 +1,333 @@
+#include "server/queue/enqueue.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/base/utf8.h"
+#include "server/queue/own_table.h"
+#include "server/store/insert_plan.h"
+#include "server/pg/catalog.h"
+#include "server/pg/memory.h"
+#include "server/pg/spi.h"
+#include "server/pg/user.h"
+
+namespace mend::queue {
+namespace {
+
+using drift::Kind;
+using drift::Misfit;
+
+constexpr size_t kMaxErrorBytes = 1000;
+// PostgreSQL takes a gigabyte for a row, and the books have more to say than the payload.
+constexpr size_t kMaxPayloadBytes = 1000 * 1000 * 1000;
+
+bool IsFinal(const Misfit& misfit) {
+  // The referenced row may arrive late.
+  const bool waits = misfit.kind == Kind::Constraint && misfit.sqlstate == "23503";
+  return drift::IsFinal(misfit.kind) && !waits;
+}
+
+// The misfit by which the row is known: the first that made it a dead letter, else the first.
+const Misfit& Culprit(const std::vector<Misfit>& misfits) {
+  for (const Misfit& misfit : misfits) {
+    if (IsFinal(misfit)) {
+      return misfit;
+    }
+  }
+  return misfits.front();
+}
+
+std::string ConstraintReason(const Misfit& misfit) {
+  if (misfit.sqlstate == "23505") return "a row with the same key is already stored";
+  if (misfit.sqlstate == "23P01") return "the row conflicts with a stored one under an exclusion constraint";
+  if (misfit.sqlstate == "23514") return "a CHECK constraint refuses the row";
+  if (misfit.sqlstate == "42501") return "a row-level security policy or a trigger refuses the row";
+  return "a trigger, a domain or an expression of the table refuses the row";
+}
+
+// The settings that INSERT depends on, as jsonb. They seldom change: the last one is kept.
+Datum SessionContext(const table::Enrollment& enrollment) {
+  static std::string& last_text = *new std::string();
+  static Datum last = 0;
+  std::string text = "{";
+  const auto add = [&](const char* name) {
+    const char* value = pg::Call([&] { return GetConfigOption(name, true, false); });
+    if (value == nullptr) {
+      return;
+    }
+    text += text.size() > 1 ? "," : "";
+    json::AppendQuoted(&text, name);
+    text += ':';
+    json::AppendQuoted(&text, value);
+  };
+  // What input functions ask for, and the path.
+  for (const char* name : {"TimeZone", "timezone_abbreviations", "DateStyle", "IntervalStyle", "lc_monetary", "xmloption", "search_path"}) {
+    add(name);
+  }
+  for (const std::string& name : enrollment.carry) {
+    add(name.c_str());
+  }
+  text += '}';
+  if (last == 0 || text != last_text) {
+    const Datum made = pg::Call([&] {
+      MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+      const Datum parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str()));
+      MemoryContextSwitchTo(old);
+      return parsed;
+    });
+    if (last != 0) {
+      pfree(DatumGetPointer(last));
+    }
+    last = made;
+    last_text = text;
+  }
+  return last;
+}
+
+std::vector<std::string> FieldsOf(const std::vector<Misfit>& misfits) {
+  std::vector<std::string> fields;
+  std::unordered_map<std::string_view, bool> seen;
+  for (const Misfit& misfit : misfits) {
+    if (!misfit.field.empty() && seen.emplace(misfit.field, true).second) {
+      fields.push_back(misfit.field);
+    }
+  }
+  return fields;
+}
+
+// Rows that go to one table in one statement: the table's checks are then set up once, not once a row.
+constexpr size_t kRowsAtOnce = 1000;
+
+// An array literal, for a column of arrays that travels inside one array of text.
+std::string ArrayLiteral(const std::vector<std::string>& elements) {
+  std::string text = "{";
+  for (const std::string& element : elements) {
+    text += text.size() > 1 ? ",\"" : "\"";
+    for (char c : element) {
+      if (c == '"' || c == '\\') {
+        text += '\\';
+      }
+      text += c;
+    }
+    text += '"';
+  }
+  return text + '}';
+}
+
+// Saved for the session. Planned and run as the bookkeeper only, under its search_path.
+const store::SavedPlan& PlanFor(bool dead_letter) {
+  static const store::SavedPlan* plans[2] = {nullptr, nullptr};
+  const store::SavedPlan*& plan = plans[dead_letter ? 1 : 0];
+  if (plan == nullptr) {
+    const std::string table = dead_letter ? "mend.dead_letters" : "mend.queue";
+    const std::string reason = dead_letter ? ", reason" : "";
+    plan = new store::SavedPlan(
+        "INSERT INTO " + table +
+            " (target, target_name, submitter, submitted_by, context, payload, sqlstate, error, kind, field, fields" +
+            reason +
+            ") SELECT $1::regclass, $2, $3, $4, $5, r.payload, r.sqlstate, r.error, r.kind, "
+            "NULLIF(r.field, ''), r.fields::text[]" +
+            (dead_letter ? ", r.reason" : "") +
+            " FROM ROWS FROM (unnest($6), unnest($7), unnest($8), "
+            "unnest($9), unnest($10), unnest($11), unnest($12)) "
+            "AS r (payload, sqlstate, error, kind, field, fields, reason)",
+        {OIDOID, TEXTOID, OIDOID, NAMEOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
+  }
+  return *plan;
+}
+
+// What rows of one fate have in columns of their own.
+struct Columns {
+  std::vector<std::string_view> payloads;
+  std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons;
+
+  void Add(const Rejected& row, bool dead_letter) {
+    const Misfit& culprit = Culprit(row.misfits);
+    payloads.push_back(row.payload);
+    sqlstates.push_back(culprit.sqlstate);
+    errors.emplace_back(base::CutUtf8(culprit.message, kMaxErrorBytes));
+    kinds.emplace_back(drift::Name(culprit.kind));
+    fields.push_back(culprit.field);
+    all_fields.push_back(ArrayLiteral(FieldsOf(row.misfits)));
+    reasons.push_back(dead_letter ? DeadLetterReason(row.misfits) : "");
+  }
+};
+
+class Keeper {
+ public:
+  Keeper(const table::Target& target, Oid submitter, Datum context)
+      : common_{pg::ObjectId(target.shape().relid), pg::Text(pg::QualifiedName(target.shape().relid)),
+                pg::ObjectId(submitter), pg::Name(pg::RoleName(submitter)),
+                {JSONBOID, context, false}} {}
+
+  void Keep(const Columns& rows, bool dead_letter) {
+    const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates), pg::TextArray(rows.errors),
+                             pg::TextArray(rows.kinds),    pg::TextArray(rows.fields),    pg::TextArray(rows.all_fields),
+                             pg::TextArray(rows.reasons)};
+    Datum values[12];
+    int count = 0;
+    for (const pg::Param& param : common_) {
+      values[count++] = param.value;
+    }
+    for (const pg::Param& param : own) {
+      values[count++] = param.value;
+    }
+    const store::SavedPlan& plan = PlanFor(dead_letter);
+    const int result = pg::Call([&] { return SPI_execute_plan(plan.get(), values, nullptr, false, 0); });
+    if (result < 0) {
+      throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
+    }
+  }
+
+ private:
+  pg::Param common_[5];
+};
+
+Datum TextDatum(std::string_view text) {
+  return pg::Call([&] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+}
+
+// The same rows by their columns' names, for a direct write.
+class BookRows {
+ public:
+  BookRows(const Book& book, const table::Target& target, Oid submitter, Datum context) : book_(book) {
+    common_ = {{"target", ObjectIdGetDatum(target.shape().relid)},
+               {"target_name", TextDatum(pg::QualifiedName(target.shape().relid))},
+               {"submitter", ObjectIdGetDatum(submitter)},
+               {"submitted_by", pg::Name(pg::RoleName(submitter)).value},
+               {"context", context}};
+  }
+
+  void Add(const Rejected& rejected, bool dead_letter) {
+    const Misfit& culprit = Culprit(rejected.misfits);
+    std::vector<std::pair<int, Datum>> cells;
+    const auto put = [&](const char* name, Datum value) { cells.emplace_back(book_.ColumnAt(name), value); };
+    for (const auto& [name, value] : common_) {
+      put(name, value);
+    }
+    put("payload", TextDatum(rejected.payload));
+    put("sqlstate", TextDatum(culprit.sqlstate));
+    put("error", TextDatum(base::CutUtf8(culprit.message, kMaxErrorBytes)));
+    put("kind", TextDatum(drift::Name(culprit.kind)));
+    if (!culprit.field.empty()) {
+      put("field", TextDatum(culprit.field));
+    }
+    put("fields", pg::TextArray(FieldsOf(rejected.misfits)).value);
+    if (dead_letter) {
+      put("reason", TextDatum(DeadLetterReason(rejected.misfits)));
+    }
+    std::sort(cells.begin(), cells.end());
+    table::Row& row = rows_.emplace_back();
+    for (const auto& [column, value] : cells) {
+      row.columns.push_back(column);
+      row.values.push_back(value);
+      row.nulls.push_back(0);
+    }
+  }
+
+  std::vector<table::Row>* rows() { return &rows_; }
+
+ private:
+  const Book& book_;
+  std::vector<std::pair<const char*, Datum>> common_;
+  std::vector<table::Row> rows_;
+};
+
+// All rows of one fate, in chunks. False where the executor must write them.
+bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter, Datum context) {
+  Book& book = Book::Of(dead_letter ? Book::kDeadLetters : Book::kQueue);
+  return book.With([&](Relation relation) {
+    pg::Context per_chunk("pg_mend kept rows");
+    for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
+      pg::CheckInterrupts();
+      per_chunk.Reset();
+      pg::Switch here(per_chunk.get());
+      BookRows book_rows(book, target, submitter, context);
+      for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
+        if (IsDeadLetter(rows[i].misfits) == dead_letter) {
+          book_rows.Add(rows[i], dead_letter);
+        }
+      }
+      if (!book_rows.rows()->empty()) {
+        book.Write(relation, book_rows.rows());
+      }
+    }
+  });
+}
+
+// Through the executor, where somebody has hung something on the table.
+void KeepThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter,
+                         Datum context) {
+  pg::AsBookkeeper bookkeeper;
+  pg::Spi spi;
+  Keeper keeper(target, submitter, context);
+  pg::Context per_chunk("pg_mend kept rows");
+  for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
+    pg::CheckInterrupts();
+    per_chunk.Reset();
+    pg::Switch here(per_chunk.get());
+    Columns columns;
+    for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
+      if (IsDeadLetter(rows[i].misfits) == dead_letter) {
+        columns.Add(rows[i], dead_letter);
+      }
+    }
+    if (!columns.payloads.empty()) {
+      keeper.Keep(columns, dead_letter);
+    }
+  }
+}
+
+}  // namespace
+
+bool IsDeadLetter(const std::vector<Misfit>& misfits) { return IsFinal(Culprit(misfits)); }
+
+std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
+  const Misfit& misfit = Culprit(misfits);
+  const std::string column = "column \"" + misfit.column + "\"";
+  switch (misfit.kind) {
+    case Kind::Ambiguous:
+      return misfit.column.empty() ? "a key of the payload is there twice, or more than one column answers to it"
+                                   : "more than one key of the payload means " + column;
+    case Kind::Generated: return column + " computes its own value, and the payload brings another";
+    case Kind::Malformed: return "the payload is not one JSON object that PostgreSQL can store";
+    case Kind::Constraint: return ConstraintReason(misfit);
+    case Kind::NewField: return "the field has no column";
+    case Kind::NoPartition: return "no partition takes the row";
+    case Kind::MissingRequired: return column + " needs a value";
+    default: return "the value does not fit " + column;
+  }
+}
+
+Kept Keep(const table::Target& target, const std::vector<Rejected>& rows) {
+  Kept kept;
+  if (rows.empty()) {
+    return kept;
+  }
+  for (const Rejected& row : rows) {
+    if (row.payload.size() > kMaxPayloadBytes) {
+      throw pg::Error(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                      "a payload of " + std::to_string(row.payload.size()) + " bytes does not fit its table, and is too large to be kept",
+                      "A payload that is to be queued may have " + std::to_string(kMaxPayloadBytes) + " bytes.",
+                      Culprit(row.misfits).message);
+    }
+    ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
+  }
+  // What is the caller's is read before the bookkeeper's own settings hold.
+  const Oid submitter = GetUserId();
+  const Datum context = SessionContext(target.enrollment());
+  for (bool dead_letter : {false, true}) {
+    if ((dead_letter ? kept.dead_lettered : kept.queued) > 0 &&
+        !KeepDirectly(target, rows, dead_letter, submitter, context)) {
+      KeepThroughExecutor(target, rows, dead_letter, submitter, context);
+    }
+  }
+  return kept;
+}
+
+}  // namespace mend::queue

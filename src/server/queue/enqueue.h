@@ -1,0 +1,32 @@
+// Rows that did not fit: to the queue, or to the dead letters.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "core/drift/kind.h"
+#include "server/table/target.h"
+
+namespace mend::queue {
+
+struct Rejected {
+  std::string_view payload;             // original bytes
+  std::vector<drift::Misfit> misfits;   // at least one, in payload order; the first is the culprit
+};
+
+struct Kept {
+  int64_t queued = 0;
+  int64_t dead_lettered = 0;
+};
+
+// Whether a row with these misfits is a dead letter at once: some misfit no DDL can heal.
+bool IsDeadLetter(const std::vector<drift::Misfit>& misfits);
+
+// In plain words, why a row with these misfits was not kept in the queue.
+std::string DeadLetterReason(const std::vector<drift::Misfit>& misfits);
+
+// Appends the rows in the caller's transaction, as the bookkeeper, with the session context that
+// INSERT depends on. Touches no shared row. The caller asks for a worker when any was queued.
+Kept Keep(const table::Target& target, const std::vector<Rejected>& rows);
+
+}  // namespace mend::queue

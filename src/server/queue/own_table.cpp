@@ -1,0 +1,80 @@
+#include "server/queue/own_table.h"
+
+#include "server/store/direct_writer.h"
+#include "server/store/open_relation.h"
+#include "server/pg/catalog.h"
+#include "server/pg/user.h"
+
+namespace mend::queue {
+
+void Book::OnRelcacheChange(Datum, Oid relid) {
+  for (int which : {kQueue, kDeadLetters}) {
+    Book& book = Of(which);
+    book.stale_ = book.stale_ || !OidIsValid(relid) || relid == book.relid_;
+  }
+}
+
+Book& Book::Of(int which) {
+  static Book* const books[] = {new Book("queue"), new Book("dead_letters")};
+  return *books[which];
+}
+
+bool Book::Load(Relation relation) {
+  static bool listening = false;
+  if (!listening) {
+    pg::Call([] { CacheRegisterRelcacheCallback(OnRelcacheChange, 0); });
+    listening = true;
+  }
+  if (!stale_ && relid_ == RelationGetRelid(relation) && plan_->IsFresh()) {
+    return plan_->usable();
+  }
+  stale_ = false;  // before it is read: a change that comes meanwhile marks it again
+  relid_ = RelationGetRelid(relation);
+  table_ = std::make_unique<const table::Target>(*pg::LoadShape(relid_), table::Enrollment{}, std::vector<table::FieldRecord>{});
+  plan_ = store::DirectPlan::Make(relation);
+  return plan_->usable();
+}
+
+int Book::ColumnAt(const char* name) const {
+  const std::vector<plan::Column>& columns = table_->shape().columns;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].name == name) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+bool Book::With(const std::function<void(Relation)>& use) {
+  const Oid relid = pg::Call([&] { return get_relname_relid(name_, get_namespace_oid("mend", false)); });
+  if (!OidIsValid(relid)) {
+    return false;
+  }
+  store::OpenRelation relation(relid);
+  if (relation.get() == nullptr || !store::DirectPlan::Allows(relation.get()) || !Load(relation.get())) {
+    return false;
+  }
+  use(relation.get());
+  return true;
+}
+
+void Book::Write(Relation relation, std::vector<table::Row>* rows) {
+  // The sequence's default asks for a right on it. Nothing of the caller's runs: the table is ours, and so are its defaults.
+  pg::AsUser bookkeeper(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
+  std::vector<store::Verdict> verdicts(rows->size());
+  std::unique_ptr<bool[]> skip(new bool[rows->size()]());
+  store::DirectJob job;
+  job.target = table_.get();
+  job.plan = plan_.get();
+  job.rows = rows->data();
+  job.verdicts = verdicts.data();
+  job.skip = skip.get();
+  store::WriteDirectly(relation, &job, 0, rows->size());
+  for (const store::Verdict& verdict : verdicts) {
+    if (verdict.of != store::Verdict::Of::None) {
+      throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("mend.") + name_ + " refuses a row: " + verdict.name);
+    }
+  }
+}
+
+}  // namespace mend::queue

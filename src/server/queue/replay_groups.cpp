@@ -1,0 +1,78 @@
+#include "server/queue/replay_groups.h"
+
+#include <map>
+
+#include "server/pg/work_transaction.h"
+
+namespace mend::queue {
+namespace {
+
+// Rows of one batch mostly share the very copy.
+bool Same(std::string_view one, std::string_view other) {
+  return (one.data() == other.data() && one.size() == other.size()) || one == other;
+}
+
+bool SameIdentity(const QueuedRow& one, const QueuedRow& other) {
+  return one.submitter == other.submitter && Same(one.submitted_by, other.submitted_by) &&
+         Same(one.target_name, other.target_name) && Same(one.context, other.context);
+}
+
+}  // namespace
+
+std::deque<Run> ByIdentity(const QueueBatch& batch) {
+  std::deque<Run> runs;
+  std::map<Oid, size_t> open;  // by submitter: its last run, so that its rows keep their order
+  for (const QueuedRow& row : batch.rows) {
+    if (row.crashes > 0) {
+      open.erase(row.submitter);
+      runs.push_back({&row});
+      continue;
+    }
+    const auto last = open.find(row.submitter);
+    if (last != open.end() && SameIdentity(*runs[last->second].back(), row)) {
+      runs[last->second].push_back(&row);
+    } else {
+      open[row.submitter] = runs.size();
+      runs.push_back({&row});
+    }
+  }
+  return runs;
+}
+
+std::vector<int64_t> IdsOf(const Run& run) {
+  std::vector<int64_t> ids;
+  ids.reserve(run.size());
+  for (const QueuedRow* row : run) {
+    ids.push_back(row->id);
+  }
+  return ids;
+}
+
+void RunReader::Read() {
+  at_ = 1 - at_;
+  pg::WorkTransaction transaction;
+  at_end_ = !reader_.Next(&batches_[at_]);
+  transaction.Commit();
+  runs_ = ByIdentity(batches_[at_]);
+}
+
+const Run* RunReader::Next() {
+  if (runs_.empty() && !at_end_) {
+    Read();
+  }
+  if (runs_.empty()) {
+    return nullptr;
+  }
+  current_ = std::move(runs_.front());
+  runs_.pop_front();
+  return &current_;
+}
+
+const Run* RunReader::Ahead() {
+  if (runs_.empty() && !at_end_ && batches_[at_].bytes <= QueueReader::kBatchBytes / 2) {
+    Read();  // the other batch, of which no run is left
+  }
+  return runs_.empty() ? nullptr : &runs_.front();
+}
+
+}  // namespace mend::queue

@@ -1,0 +1,131 @@
+#include "server/queue/row_outcome.h"
+
+#include <algorithm>
+
+#include "core/limits/breaker.h"
+#include "server/pg/settings.h"
+#include "server/pg/spi.h"
+
+namespace mend::queue {
+namespace {
+
+// Waits for something else now: its time must not make the table due for ever.
+void Rest(const QueuedRow& row) {
+  pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE id = $1", {pg::Int8(row.id)});
+}
+
+// A new transaction number makes the next fold see the row as new.
+void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
+  pg::KeepBooks(
+      "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
+      "sqlstate = $4, error = $5 WHERE id = $1",
+      {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
+       pg::Text(misfit.message)});
+}
+
+}  // namespace
+
+void ReplayCounts::Add(const ReplayCounts& other) {
+  stored += other.stored;
+  dead += other.dead;
+  failed += other.failed;
+  waiting += other.waiting;
+  backing_off += other.backing_off;
+  refold = refold || other.refold;
+  stored_ids.insert(stored_ids.end(), other.stored_ids.begin(), other.stored_ids.end());
+  waits_for.insert(other.waits_for.begin(), other.waits_for.end());
+  if (refusal.empty()) {
+    refusal = other.refusal;
+  }
+}
+
+void ReplayCounts::Forget() {
+  std::string why = std::move(refusal);
+  int64_t backed_off = backing_off;
+  *this = ReplayCounts();
+  refusal = std::move(why);
+  backing_off = backed_off;
+}
+
+void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms) {
+  pg::KeepBooks(
+      "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate = $5, error = $6, "
+      "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
+      {pg::Int8(row.id), pg::Int8(std::max(limits::BackoffMs(row.attempts + 1), at_least_ms)), pg::Text(drift::Name(misfit.kind)),
+       pg::Text(misfit.field), pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
+}
+
+void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts* counts) {
+  const std::string limit = "mend.batch_timeout (" + std::to_string(pg::batch_timeout_ms) + " ms)";
+  const drift::Misfit misfit{drift::Kind::Constraint, "", "", kSlowState, "storing it took longer than " + limit, 0};
+  if (row.attempts + 1 >= limits::kSlowAttempts) {
+    MoveToDeadLetters(row, misfit, "a trigger or constraint took longer with it than " + limit + ", tried " +
+                                       std::to_string(row.attempts + 1) + " times", patch_id);
+    ++counts->dead;
+  } else {
+    BackOff(row, misfit, limits::kRestAfterSlow * pg::batch_timeout_ms);
+    ++counts->waiting;
+    ++counts->backing_off;
+  }
+}
+
+void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
+                       std::optional<int64_t> patch_id) {
+  pg::KeepBooks(
+      "WITH gone AS (DELETE FROM mend.queue WHERE id = $1 RETURNING *) "
+      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
+      "sqlstate, error, kind, field, fields, context, reason, patch_id) "
+      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $2, $3, $4, nullif($5, ''), "
+      "fields, context, $6, $7 FROM gone",
+      {pg::Int8(row.id), pg::Text(misfit.sqlstate), pg::Text(misfit.message), pg::Text(drift::Name(misfit.kind)),
+       pg::Text(misfit.field), pg::Text(reason), pg::Int8(patch_id)});
+}
+
+void KeepFate(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const Dispositions& dispositions,
+              std::optional<int64_t> patch_id, ReplayCounts* counts) {
+  Fate fate = dispositions.For(misfits, row, patch_id);
+  const drift::Misfit& culprit = misfits[fate.culprit];
+  switch (fate.to) {
+    case Fate::To::DeadLetter:
+      MoveToDeadLetters(row, culprit, fate.reason, fate.patch);
+      ++counts->dead;
+      counts->failed += fate.patch ? 1 : 0;
+      if (counts->refusal.empty()) {
+        counts->refusal = drift::IsFinal(culprit.kind) ? fate.reason : culprit.message;
+      }
+      return;
+    case Fate::To::Wait:
+      if (row.backed_off) {
+        Rest(row);
+      }
+      break;
+    case Fate::To::BackOff:
+      BackOff(row, culprit);
+      ++counts->backing_off;
+      if (counts->refusal.empty()) {
+        counts->refusal = fate.reason;
+      }
+      break;
+    case Fate::To::Refold:
+      Refold(row, culprit);
+      counts->refold = true;
+      if (counts->refusal.empty()) {
+        counts->refusal = culprit.message;
+      }
+      break;
+    case Fate::To::Reprofile:
+      pg::KeepBooks("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE id = $1", {pg::Int8(row.id)});
+      counts->refold = true;
+      break;
+  }
+  ++counts->waiting;
+  for (const drift::Misfit& misfit : misfits) {
+    // Of made-up names no more than drift records.
+    if (misfit.kind != drift::Kind::NewField || dispositions.Find(misfit.field, misfit.kind) != nullptr ||
+        counts->waits_for.size() < limits::kMostNewFields) {
+      counts->waits_for.emplace(misfit.field, misfit.kind);
+    }
+  }
+}
+
+}  // namespace mend::queue

@@ -1,0 +1,76 @@
+// What becomes of waiting rows, and the books that say so.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/drift/kind.h"
+#include "server/queue/queue_reader.h"
+
+namespace mend::queue {
+
+// The SQLSTATE of a waiting row that took too long.
+inline constexpr char kSlowState[] = "57014";
+
+// What becomes of a row that does not fit.
+struct Fate {
+  enum class To : uint8_t {
+    DeadLetter,  // with the reason
+    Wait,        // stays as it is, for a person or a time that the round knows of
+    BackOff,     // stays, and is tried again after a growing pause
+    Refold,      // stays, to be profiled anew: its misfit was not known to this round
+    Reprofile,   // the same, through no fault of its own: there was no room for its misfit
+  } to = To::Refold;
+  std::string reason;
+  size_t culprit = 0;             // index of the misfit that decided it
+  std::optional<int64_t> patch;   // the patch that should have made the row fit
+};
+
+// What a round has decided for each drift; from it, the fate of each row that fails.
+class Dispositions {
+ public:
+  void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason,
+           std::optional<int64_t> patch = std::nullopt);
+  // What becomes of rows with new fields that no drift records.
+  void SetUnrecorded(Fate::To to, std::string reason) { unrecorded_ = Fate{to, std::move(reason), 0, std::nullopt}; }
+  const Fate* Find(const std::string& field, drift::Kind kind) const;
+  // The fate of a row with these misfits (at least one). `patch` is what was applied in this round, if anything.
+  Fate For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row, std::optional<int64_t> patch) const;
+
+ private:
+  std::map<std::pair<std::string, drift::Kind>, Fate> fates_;
+  std::optional<Fate> unrecorded_;
+};
+
+struct ReplayCounts {
+  int64_t stored = 0;
+  int64_t dead = 0;
+  int64_t failed = 0;  // of the dead: rows that a patch should have made fit
+  int64_t waiting = 0;
+  int64_t backing_off = 0;  // of the waiting
+  bool refold = false;
+  std::vector<int64_t> stored_ids;
+  std::set<std::pair<std::string, drift::Kind>> waits_for;  // the misfits of the rows that wait
+  std::string refusal;  // why the table refused a row, in plain words; the first of them
+  void Add(const ReplayCounts& other);
+  // What was counted has been rolled back; why rows were refused is still known.
+  void Forget();
+};
+
+// In the current transaction, as the bookkeeper, with the row locked:
+
+// Writes down the fate of a row that has these misfits (at least one), and counts it.
+void KeepFate(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const Dispositions& dispositions,
+              std::optional<int64_t> patch_id, ReplayCounts* counts);
+// The row is tried again after a pause that grows with its attempts.
+void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms = 0);
+// It was alone, or the one at hand, when mend.batch_timeout passed: it is tried again after a pause, as what took too long, and is
+// a dead letter in the end.
+void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts* counts);
+void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
+                       std::optional<int64_t> patch_id);
+
+}  // namespace mend::queue

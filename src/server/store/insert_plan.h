@@ -1,0 +1,47 @@
+// The INSERT statements of a target, planned once for each set of columns.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "server/table/target.h"
+
+namespace mend::store {
+
+// Owns a plan that SPI has saved. Hold it while it runs: a trigger may make the cache forget it.
+class SavedPlan {
+ public:
+  // Needs an SPI connection.
+  SavedPlan(const std::string& sql, std::vector<Oid> types);
+  ~SavedPlan();
+  SavedPlan(const SavedPlan&) = delete;
+  SavedPlan& operator=(const SavedPlan&) = delete;
+
+  SPIPlanPtr get() const { return plan_; }
+
+ private:
+  SPIPlanPtr plan_ = nullptr;
+};
+
+// As what SPI knows the rows of a set.
+inline constexpr char kRowsToInsert[] = "pg_mend_rows";
+
+class PlanCache : public table::Attachment {
+ public:
+  // The plan that inserts these columns (indexes into shape.columns) under the terms of the target.
+  // Needs an SPI connection.
+  std::shared_ptr<const SavedPlan> Find(const table::Target& target, const std::vector<int>& columns);
+  // The same for all rows of kRowsToInsert, which SPI must know: columns c1, c2 ... of the columns' types.
+  std::shared_ptr<const SavedPlan> FindForSets(const table::Target& target, const std::vector<int>& columns);
+
+ private:
+  std::shared_ptr<const SavedPlan> FindEither(const table::Target& target, const std::vector<int>& columns, bool set);
+
+  std::unordered_map<std::string, std::shared_ptr<const SavedPlan>> plans_;
+};
+
+inline PlanCache& PlansOf(const table::Target& target) { return target.Attached<PlanCache>(table::AttachmentSlot::Plans); }
+
+}  // namespace mend::store

@@ -1,0 +1,130 @@
+#include "server/table/enrollment.h"
+
+#include <exception>
+
+#include "core/base/json.h"
+#include "server/pg/catalog.h"
+#include "server/pg/kept_plan.h"
+#include "server/pg/spi.h"
+#include "server/pg/user.h"
+
+namespace mend::table {
+namespace {
+
+// Makes the latest snapshot active until the end of the scope.
+class LatestSnapshot {
+ public:
+  LatestSnapshot() : exceptions_(std::uncaught_exceptions()) {
+    pg::Call([] { PushActiveSnapshot(GetLatestSnapshot()); });
+  }
+  ~LatestSnapshot() {
+    // While an error unwinds, the roll back pops it.
+    if (std::uncaught_exceptions() == exceptions_) {
+      PopActiveSnapshot();
+    }
+  }
+  LatestSnapshot(const LatestSnapshot&) = delete;
+  LatestSnapshot& operator=(const LatestSnapshot&) = delete;
+
+ private:
+  int exceptions_;
+};
+
+// What is read here is cached beyond the transaction, so an old snapshot of the caller will not do.
+pg::Rows ReadBooks(const char* sql, Oid target) {
+  pg::AsBookkeeper bookkeeper;
+  pg::ThroughIndexes planning;
+  LatestSnapshot snapshot;
+  pg::Spi spi;
+  const std::vector<pg::Param> params = {pg::ObjectId(target)};
+  return spi.Run(pg::KeptPlan(sql, pg::Arguments(params)), params, true);
+}
+
+std::vector<std::string> Strings(const std::string& json_array) {
+  std::vector<std::string> strings;
+  json::Document document;
+  if (!document.Parse(json_array)) {
+    for (json::Value value = document.root().First(); value; value = document.root().After(value)) {
+      strings.emplace_back(value.text());
+    }
+  }
+  return strings;
+}
+
+Mode ModeOf(const std::string& text) {
+  return text == "auto" ? Mode::Auto : text == "review" ? Mode::Review : Mode::Paused;
+}
+
+OnConflict OnConflictOf(const std::string& text) {
+  return text == "ignore"   ? OnConflict::Ignore
+         : text == "update" ? OnConflict::Update
+         : text == "raise"  ? OnConflict::Raise
+                            : OnConflict::DeadLetter;
+}
+
+constexpr char kEnrollmentSql[] =
+    "SELECT target_name, mode::text, pg_catalog.to_json(allow)::text, healer, lossless, on_conflict,"
+    " pg_catalog.to_json(carry)::text, naive_zone, allow_published, pg_catalog.to_json(lossy_columns)::text,"
+    " system_identifier, database_oid"
+    " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
+
+constexpr char kFieldsSql[] =
+    "SELECT field, column_name, held FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 ORDER BY field";
+
+}  // namespace
+
+std::optional<Enrollment> LoadEnrollment(Oid target) {
+  const pg::Rows rows = ReadBooks(kEnrollmentSql, target);
+  if (rows.empty()) {
+    return std::nullopt;
+  }
+  Enrollment enrollment;
+  enrollment.target = target;
+  enrollment.target_name = rows.text(0, 0);
+  enrollment.mode = ModeOf(rows.text(0, 1));
+  for (const std::string& name : Strings(rows.text(0, 2))) {
+    if (const std::optional<plan::ActionKind> kind = plan::ActionKindFromName(name)) {
+      enrollment.allow.insert(*kind);
+    }
+  }
+  enrollment.healer = rows.text(0, 3);
+  enrollment.lossless = rows.boolean(0, 4);
+  enrollment.on_conflict = OnConflictOf(rows.text(0, 5));
+  enrollment.carry = Strings(rows.text(0, 6));
+  enrollment.naive_zone = rows.maybe(0, 7);
+  enrollment.allow_published = rows.boolean(0, 8);
+  for (const std::string& name : Strings(rows.text(0, 9))) {
+    enrollment.lossy_columns.insert(name);
+  }
+  enrollment.at_home = static_cast<uint64_t>(rows.int8(0, 10)) == GetSystemIdentifier() &&
+                       rows.oid(0, 11) == MyDatabaseId;
+  return enrollment;
+}
+
+std::vector<FieldRecord> LoadFields(Oid target) {
+  const pg::Rows rows = ReadBooks(kFieldsSql, target);
+  std::vector<FieldRecord> fields;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    fields.push_back({rows.text(i, 0), rows.maybe(i, 1), rows.text(i, 2)});
+  }
+  return fields;
+}
+
+void ThrowNotEnrolled(Oid target) {
+  const std::string name = pg::QualifiedName(target);
+  std::string literal;
+  for (char c : name) {
+    literal.append(c == '\'' ? 2 : 1, c);
+  }
+  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                  (name.empty() ? "the table with OID " + std::to_string(target) : "table " + name) + " is not enrolled",
+                  name.empty() ? "See mend.enrollments." : "Enroll it first: SELECT mend.enroll('" + literal + "');");
+}
+
+void RequireEnrolled(Oid target) {
+  if (pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)}).empty()) {
+    ThrowNotEnrolled(target);
+  }
+}
+
+}  // namespace mend::table

@@ -1,0 +1,47 @@
+// Under which terms a table is enrolled.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/plan/patch.h"
+#include "server/pg/call.h"
+
+namespace mend::table {
+
+enum class Mode : uint8_t { Auto, Review, Paused };
+enum class OnConflict : uint8_t { DeadLetter, Ignore, Update, Raise };
+
+struct Enrollment {
+  Oid target = InvalidOid;
+  std::string target_name;  // schema-qualified, as enrolled
+  Mode mode = Mode::Auto;
+  std::set<plan::ActionKind> allow;
+  std::string healer;
+  bool lossless = true;
+  OnConflict on_conflict = OnConflict::DeadLetter;
+  std::vector<std::string> carry;
+  std::optional<std::string> naive_zone;
+  bool allow_published = false;
+  std::set<std::string> lossy_columns;  // mend.accept_loss()
+  bool at_home = false;                 // system identifier and database OID are this database's
+};
+
+// One row of mend.fields.
+struct FieldRecord {
+  std::string field;
+  std::optional<std::string> column;  // nullopt with held empty: the field is ignored
+  std::string held;                   // why the field is never given a column again by itself
+};
+
+// Read from the tables as the bookkeeper. nullopt: not enrolled.
+std::optional<Enrollment> LoadEnrollment(Oid target);
+std::vector<FieldRecord> LoadFields(Oid target);
+
+// 55000, with the call that would enrol the table as the hint.
+[[noreturn]] void ThrowNotEnrolled(Oid target);
+void RequireEnrolled(Oid target);
+
+}  // namespace mend::table

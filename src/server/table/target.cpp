@@ -1,0 +1,112 @@
+#include "server/table/target.h"
+
+#include "core/plan/identifier.h"
+#include "server/convert/convert.h"
+
+namespace mend::table {
+namespace {
+
+constexpr size_t kMaxSeenKeys = 4096;
+constexpr size_t kMaxSeenKeyBytes = 256;
+
+}  // namespace
+
+Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord> fields)
+    : shape_(std::move(shape)),
+      enrollment_(std::move(enrollment)),
+      fields_(std::move(fields)),
+      types_(std::make_unique<convert::TypeMap>()) {
+  for (size_t i = 0; i < shape_.columns.size(); ++i) {
+    const plan::Column& column = shape_.columns[i];
+    const int index = static_cast<int>(i);
+    accepts_loss_.push_back(!enrollment_.lossless || enrollment_.lossy_columns.count(column.name) > 0);
+    if (column.not_null && !column.has_default && column.generated == plan::Generated::No &&
+        !shape_.has_before_insert) {
+      required_.push_back(index);
+    }
+    by_name_[column.name] = {Resolution::To::Column, index};
+    const auto [twin, fresh] = by_normal_.try_emplace(plan::Normalise(column.name),
+                                                      Resolution{Resolution::To::Column, index});
+    if (!fresh) {
+      twin->second = {Resolution::To::Ambiguous, -1};
+    }
+  }
+  for (const FieldRecord& record : fields_) {
+    if (record.column) {
+      const auto live = by_name_.find(*record.column);
+      if (live != by_name_.end()) {
+        by_field_[record.field] = live->second;
+      }
+    } else if (record.held.empty()) {
+      by_field_[record.field] = {Resolution::To::Ignored, -1};
+    }
+  }
+}
+
+Target::~Target() = default;
+Target::Target(Target&&) noexcept = default;
+
+Resolution Target::Look(std::string_view key) const {
+  const std::string name(key);
+  if (const auto found = by_field_.find(name); found != by_field_.end()) {
+    return found->second;
+  }
+  if (const auto found = by_name_.find(name); found != by_name_.end()) {
+    return found->second;
+  }
+  const auto found = by_normal_.find(plan::Normalise(key));
+  return found != by_normal_.end() ? found->second : Resolution{};
+}
+
+Resolution Target::Resolve(std::string_view key) const {
+  if (const auto known = resolved_.find(key); known != resolved_.end()) {
+    return known->second;
+  }
+  const Resolution resolution = Look(key);
+  if (key.size() <= kMaxSeenKeyBytes && seen_keys_.size() < kMaxSeenKeys) {
+    resolved_.emplace(seen_keys_.emplace_back(key), resolution);
+  }
+  return resolution;
+}
+
+Target Patched(const Target& target, const plan::Patch& patch) {
+  plan::Shape shape = target.shape();
+  for (const plan::Action& action : patch.actions) {
+    plan::Column* column = nullptr;
+    for (plan::Column& candidate : shape.columns) {
+      if (candidate.name == action.column) {
+        column = &candidate;
+      }
+    }
+    if (action.kind == plan::ActionKind::AddColumn && column == nullptr) {
+      column = &shape.columns.emplace_back();
+      column->name = action.column;
+      column->type = action.type;
+      column->has_default = action.default_literal.has_value();
+    } else if (column == nullptr) {
+      continue;
+    } else if (action.kind == plan::ActionKind::WidenType) {
+      column->type = action.type;
+    } else if (action.kind == plan::ActionKind::DropNotNull) {
+      column->not_null = false;
+    } else if (action.kind == plan::ActionKind::SetDefault) {
+      column->has_default = column->default_is_given = true;
+    }
+  }
+  std::vector<FieldRecord> fields;
+  for (const FieldRecord& record : target.fields()) {
+    bool replaced = false;
+    for (const plan::FieldMapping& mapping : patch.field_map) {
+      replaced = replaced || mapping.field == record.field;
+    }
+    if (!replaced) {
+      fields.push_back(record);
+    }
+  }
+  for (const plan::FieldMapping& mapping : patch.field_map) {
+    fields.push_back({mapping.field, mapping.column, {}});
+  }
+  return Target(std::move(shape), target.enrollment(), std::move(fields));
+}
+
+}  // namespace mend::table
