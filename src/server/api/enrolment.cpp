@@ -1,5 +1,5 @@
 // mend.enroll, mend.configure, mend.unenroll, mend.map_field, mend.accept_loss. They run with the
-// caller's rights, check those themselves, and write as the bookkeeper.
+// caller's rights, check those themselves, and write as the as_owner.
 #include <optional>
 #include <string>
 
@@ -15,7 +15,7 @@ namespace {
 
 // Asks for a heal round of the table at commit.
 void RequestRound(Oid target) {
-  pg::KeepBooks("SELECT mend.request_round($1)", {pg::ObjectId(target)});
+  pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(target)});
 }
 
 // The parameters that enroll and configure share: $1 target, $2 .. $10 the terms.
@@ -58,7 +58,7 @@ Datum Enroll(FunctionCallInfo call) {
   std::vector<pg::Param> parameters = Parameters(target, terms);
   parameters.push_back(pg::Int8(static_cast<int64_t>(GetSystemIdentifier())));
   parameters.push_back(pg::ObjectId(MyDatabaseId));
-  const pg::Rows added = pg::KeepBooks(
+  const pg::Rows added = pg::RunPrepared(
       "WITH added AS ("
       "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, lossless, on_conflict,"
       "                                     carry, naive_zone, allow_published, system_identifier, database_oid)"
@@ -83,7 +83,7 @@ Datum Enroll(FunctionCallInfo call) {
 // What was offered for the table under an earlier name follows it to the one it is enrolled with now.
 void AdoptName(Oid target) {
   for (const char* table : {"queue", "dead_letters", "fields", "drifts"}) {
-    pg::KeepBooks(std::string("UPDATE mend.") + table +
+    pg::RunOnce(std::string("UPDATE mend.") + table +
                       " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
                       "AND b.target = e.target AND b.target_name <> e.target_name "
                       "AND mend.at_home(e.system_identifier, e.database_oid)",
@@ -107,7 +107,7 @@ Datum Configure(FunctionCallInfo call) {
   std::vector<pg::Param> parameters = Parameters(target, terms);
   const std::string name = pg::QualifiedName(target);
   parameters.push_back(pg::Text(name));
-  const pg::Rows changed = pg::KeepBooks(
+  const pg::Rows changed = pg::RunPrepared(
       "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE e.target = $1),"
       " after AS (UPDATE mend.enrollments e SET mode = coalesce($2::mend.mode, mode),"
       "           allow = coalesce($3::mend.action[], allow),"
@@ -136,7 +136,7 @@ Datum Configure(FunctionCallInfo call) {
 // The views that mend.create_inbox() has made for the table: whoever made them owns the table. Whoever may hang our trigger on
 // somebody else's view has not made it an inbox.
 void DropInboxes(Oid target) {
-  const pg::Rows views = pg::KeepBooks(
+  const pg::Rows views = pg::RunPrepared(
       "SELECT DISTINCT v.oid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger t"
       " JOIN pg_catalog.pg_class v ON v.oid = t.tgrelid AND v.relkind = 'v'"
       " JOIN pg_catalog.pg_class o ON o.oid = $1 AND pg_catalog.pg_has_role(v.relowner, o.relowner, 'USAGE')"
@@ -146,7 +146,7 @@ void DropInboxes(Oid target) {
       "WHERE t.tgfoid = 'mend.take_inbox()'::pg_catalog.regprocedure",
       {pg::ObjectId(target)});
   for (size_t i = 0; i < views.size(); ++i) {
-    pg::KeepBooks("DROP VIEW " + views.text(i, 0));
+    pg::RunOnce("DROP VIEW " + views.text(i, 0));
   }
 }
 
@@ -159,15 +159,15 @@ Datum Unenroll(FunctionCallInfo call) {
     // Waits for the payloads that are on their way, so that none is queued behind our back.
     pg::Call([&] { LockRelationOid(target, ShareRowExclusiveLock); });
   }
-  const int64_t queued = pg::KeepBooks("SELECT mend.rows_of('queue', $1)", {pg::ObjectId(target)}).int8(0, 0);
+  const int64_t queued = pg::RunPrepared("SELECT mend.rows_of('queue', $1)", {pg::ObjectId(target)}).int8(0, 0);
   if (queued > 0) {
     throw pg::Error(ERRCODE_OBJECT_IN_USE,
                     std::to_string(queued) + (queued == 1 ? " row is" : " rows are") + " still queued for the table",
                     "Let them heal (CALL mend.wait_idle()), or see mend.status for what they wait for.");
   }
   // A round that is beginning has written its progress before the next statement looks.
-  pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1 FOR UPDATE", {pg::ObjectId(target)});
-  pg::KeepBooks(
+  pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1 FOR UPDATE", {pg::ObjectId(target)});
+  pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
       " fields AS (DELETE FROM mend.fields WHERE target = $1),"
       " progress AS (DELETE FROM mend.progress WHERE target = $1),"
@@ -219,7 +219,7 @@ Datum MapField(FunctionCallInfo call) {
   if (column) {
     RequireSettableColumn(target, *column);
   }
-  pg::KeepBooks(
+  pg::RunPrepared(
       "WITH recorded AS ("
       "  INSERT INTO mend.fields (target, target_name, field, column_name)"
       "  SELECT target, target_name, $2, $3 FROM mend.enrollments WHERE target = $1"
@@ -242,7 +242,7 @@ Datum AcceptLoss(FunctionCallInfo call) {
   guard::RequireAdmin();
   table::RequireEnrolled(target);
   RequireSettableColumn(target, *column);
-  const pg::Rows added = pg::KeepBooks(
+  const pg::Rows added = pg::RunPrepared(
       "WITH changed AS ("
       "  UPDATE mend.enrollments SET lossy_columns = lossy_columns || $2"
       "  WHERE target = $1 AND NOT $2 = ANY (lossy_columns) RETURNING target_name) "

@@ -92,7 +92,7 @@ Payload PayloadOf(const TriggerData& trigger) {
   return {VARDATA_ANY(payload), VARSIZE_ANY_EXHDR(payload)};
 }
 
-void Tell(const ingest::Counts& counts) {
+void NoticeCounts(const ingest::Counts& counts) {
   if (counts.queued + counts.dead_lettered > 0) {
     pg::Call([&] {
       ereport(NOTICE, (errmsg("%lld inserted, %lld queued, %lld dead-lettered", static_cast<long long>(counts.inserted),
@@ -119,7 +119,7 @@ Datum TakeInbox(FunctionCallInfo call) {
     ingest::BeginInbox(view, target);
   } else {
     counts = ingest::EndInbox(view);
-    Tell(counts);
+    NoticeCounts(counts);
   }
   if (counts.inserted + counts.queued + counts.dead_lettered > 0) {
     NoteOffered(target, counts);

@@ -42,7 +42,7 @@ struct Trial {
 void TryLive(const table::Target& target, const std::string& ddl, const apply::Proof& proof, Trial* trial) {
   pg::Subtransaction subtransaction;
   try {
-    pg::AsBookkeeper bookkeeper;
+    pg::AsExtensionOwner as_owner;
     apply::LockForAlter(target.shape().relid, pg::lock_timeout_ms);
     if (std::optional<std::string> unfit = apply::AlterUnderLock(target, ddl)) {
       trial->reason = *unfit;
@@ -56,7 +56,7 @@ void TryLive(const table::Target& target, const std::string& ddl, const apply::P
       if (!rows.empty()) {
         pg::AsUser submitter(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
         apply::SessionContext context(rows.front().context);
-        stored = apply::ReplayHere(*table::FindTarget(target.shape().relid), rows, queue::Dispositions(), std::nullopt)
+        stored = apply::ReplayHere(*table::FindTarget(target.shape().relid), rows, queue::OutcomePolicy(), std::nullopt)
                      .stored;
         if (stored == 0) {
           trial->reason = "the table refuses every row that was tried, for another reason";
@@ -128,7 +128,7 @@ Datum DryRun(FunctionCallInfo call) {
 
 Datum DryRunPatch(FunctionCallInfo fcinfo) {
   int64_t id = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT target::oid, coalesce(ddl, proposed_ddl), field_map::text FROM mend.patches WHERE id = $1",
       {pg::Int8(id)});
   if (rows.empty()) {
@@ -144,7 +144,7 @@ int64_t RecordProposal(const table::Target& target, apply::NewPatch record, cons
   record.inverse_ddl = guard::RenderInverse(target.shape(), patch.actions);
   record.field_map = patch.field_map;
   record.rewrites = apply::RewritesTable(target.shape(), patch);
-  apply::DriftBook book(target.shape().relid);
+  apply::DriftStore book(target.shape().relid);
   apply::Proof proof = apply::Prove(target, patch, apply::Evidence::Queue);
   record.evidence = apply::EvidenceJson(patch, target, book.drifts(), proof);
   record.fingerprint = plan::DriftFingerprint(target.shape(), book.drifts());

@@ -72,7 +72,7 @@ void CheckSetting(const std::string& setting) {
   if (BelongsToSession(name)) {
     Invalid("setting \"" + setting + "\" cannot be carried", hint);
   }
-  const pg::Rows known = pg::KeepBooks("SELECT context FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = $1",
+  const pg::Rows known = pg::RunPrepared("SELECT context FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = $1",
                                        {pg::Text(std::string_view(name))});
   if (known.empty() ? !IsCustomName(name) : known.text(0, 0) != "user") {
     Invalid("setting \"" + setting + "\" cannot be carried", hint);
@@ -144,7 +144,7 @@ void CheckHealer(Oid target, Oid healer) {
 }
 
 void CheckKeyForUpdate(Oid target) {
-  const pg::Rows key = pg::KeepBooks(
+  const pg::Rows key = pg::RunPrepared(
       "SELECT FROM pg_catalog.pg_index WHERE indrelid = $1 AND indisprimary AND indisvalid AND indimmediate",
       {pg::ObjectId(target)});
   if (key.empty()) {

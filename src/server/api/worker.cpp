@@ -71,7 +71,7 @@ Datum Workers(FunctionCallInfo fcinfo) {
 }
 
 Datum WorkerRefusedAt(FunctionCallInfo fcinfo) {
-  TimestampTz at = worker::RefusedAt(MyDatabaseId);
+  TimestampTz at = worker::RegistrationFailedAt(MyDatabaseId);
   fcinfo->isnull = at == 0;
   return TimestampTzGetDatum(at);
 }

@@ -10,35 +10,35 @@ namespace mend::apply {
 // From its making to its end, this process judges one waiting row, or runs the ALTER of one patch: what user code does then, it
 // does for that. Known to the process alone, and until it is gone: nothing need be written before. One at a time; an end that
 // runs no destructor leaves it as it was.
-class AtWork {
+class ActiveUnit {
  public:
-  enum class On : uint8_t { Nothing, Row, Patch };
+  enum class Kind : uint8_t { Nothing, Row, Patch };
 
-  AtWork(On what, int64_t id) : exceptions_(std::uncaught_exceptions()) {
-    on_ = what;
+  ActiveUnit(Kind what, int64_t id) : exceptions_(std::uncaught_exceptions()) {
+    kind_ = what;
     id_ = id;
     failed_row_.reset();
   }
-  ~AtWork() {
-    if (on_ == On::Row && Failed()) {
+  ~ActiveUnit() {
+    if (kind_ == Kind::Row && Failed()) {
       failed_row_ = id_;
     }
-    on_ = On::Nothing;
+    kind_ = Kind::Nothing;
   }
-  AtWork(const AtWork&) = delete;
-  AtWork& operator=(const AtWork&) = delete;
+  ActiveUnit(const ActiveUnit&) = delete;
+  ActiveUnit& operator=(const ActiveUnit&) = delete;
 
   // Whether an error ends it.
   bool Failed() const { return std::uncaught_exceptions() > exceptions_; }
 
-  static On on() { return on_; }
+  static Kind kind() { return kind_; }
   static int64_t id() { return id_; }  // of a row in the queue, or of a patch
   // The row whose judging an error has ended, if nothing was begun since.
   static std::optional<int64_t> failed_row() { return failed_row_; }
 
  private:
   int exceptions_;
-  inline static On on_ = On::Nothing;
+  inline static Kind kind_ = Kind::Nothing;
   inline static int64_t id_ = 0;
   inline static std::optional<int64_t> failed_row_;
 };

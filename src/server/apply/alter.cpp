@@ -21,7 +21,7 @@ namespace {
 
 void RecordFields(const table::Target& target, const PatchRecord& record) {
   for (const plan::FieldMapping& mapping : record.patch.field_map) {
-    pg::KeepBooks(
+    pg::RunPrepared(
         "INSERT INTO mend.fields (target, target_name, field, column_name, patch_id) "
         "VALUES ($1, $2, $3, $4::name, $5) ON CONFLICT (target, field) "
         "DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = excluded.patch_id",
@@ -33,14 +33,14 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
 void RecordApplied(const table::Target& target, const PatchRecord& record) {
   SetPatchState(record.id, "applied", "");
   // Of a table that has changed, what the worker itself proposed is planned anew.
-  pg::KeepBooks(
+  pg::RunPrepared(
       "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
       "AND decided_at IS NULL "
       // Not one that somebody is deciding on: we hold the table's lock, and must not wait for people.
       "FOR UPDATE SKIP LOCKED) "
       "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s WHERE p.id = s.id",
       {pg::ObjectId(target.shape().relid), pg::Int8(record.id)});
-  pg::KeepBooks("UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
+  pg::RunPrepared("UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
                 "WHERE target = $1",
                 {pg::ObjectId(target.shape().relid)});
   std::string detail = "{\"ddl\": ";
@@ -60,13 +60,13 @@ void CheckDeferred() {
 // Stores the sample, at best all at once. A row that only fails later (a deferred constraint) stays as it is, for the
 // replay that follows. Throws when none could be stored for such a reason.
 queue::ReplayCounts StoreSample(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
-                         const queue::Dispositions& dispositions, int64_t patch_id) {
+                         const queue::OutcomePolicy& policy, int64_t patch_id) {
   queue::ReplayCounts counts;
   std::optional<pg::Error> late;
   auto replay = [&](const std::vector<queue::QueuedRow>& some) {
     queue::ReplayCounts these;
     std::optional<pg::Error> error = pg::Attempt([&] {
-      these = ReplayHere(target, some, dispositions, patch_id);
+      these = ReplayHere(target, some, policy, patch_id);
       CheckDeferred();
     });
     if (!error) {
@@ -96,7 +96,7 @@ bool IsNextInOrder(Oid target, const std::vector<queue::QueuedRow>& rows) {
   for (const queue::QueuedRow& row : rows) {
     ids.push_back(row.id);
   }
-  return pg::KeepBooks(
+  return pg::RunPrepared(
              "SELECT FROM (SELECT id, submitter FROM mend.queue WHERE (target, id) <= ($1, $2) "
              "AND (target, id) >= ($1, (SELECT low_id FROM mend.progress WHERE target = $1)) ORDER BY target, id LIMIT 1000) early "
              "HAVING max(id) = $2 AND bool_and(submitter <> $3 OR id = ANY ($4))",
@@ -106,7 +106,7 @@ bool IsNextInOrder(Oid target, const std::vector<queue::QueuedRow>& rows) {
 
 // Replays the sample and says which actions none of their rows could show. Out of turn it is a trial, and rolled back.
 std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                               const std::vector<queue::QueuedRow>& rows, const queue::Dispositions& dispositions,
+                               const std::vector<queue::QueuedRow>& rows, const queue::OutcomePolicy& policy,
                                queue::ReplayCounts* counts) {
   std::shared_ptr<const table::Target> target = table::FindTarget(relid);
   bool keep = IsNextInOrder(relid, rows);
@@ -115,7 +115,7 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::
     trial.emplace();
   }
   try {
-    *counts = StoreSample(*target, rows, dispositions, record.id);
+    *counts = StoreSample(*target, rows, policy, record.id);
   } catch (...) {
     if (trial) {
       trial->RollBack();
@@ -172,7 +172,7 @@ std::optional<std::string> AlterUnderLock(const table::Target& target, const std
 }
 
 Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const queue::Dispositions& dispositions,
+                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
                   const std::function<void(const queue::ReplayCounts&)>& before_commit, int* patience_ms, bool* altered) {
   *altered = false;
   Application application;
@@ -190,7 +190,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     return application;
   }
   if (!record.ddl.empty()) {
-    const AtWork altering(AtWork::On::Patch, record.id);
+    const ActiveUnit altering(ActiveUnit::Kind::Patch, record.id);
     if (std::optional<std::string> unfit = AlterUnderLock(*target, record.ddl)) {
       application.result = Application::Result::Unfit;
       application.reason = *unfit;
@@ -208,7 +208,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   if (!rows.empty()) {
     identity.emplace(rows.front().submitter);
     SetLocalContext(rows.front().context);
-    application.refuted = ReplaySample(target_oid, record, sample, rows, dispositions, &application.counts);
+    application.refuted = ReplaySample(target_oid, record, sample, rows, policy, &application.counts);
     if (std::count(application.refuted.begin(), application.refuted.end(), true) > 0) {
       application.result = Application::Result::Refuted;
       return application;

@@ -28,7 +28,7 @@ struct Application {
 // most mend.max_lock_hold. Throws 55P03 when the lock is not to be had, 57014 when held too long, and
 // whatever the ALTER or the commit raises; `altered` then says whether the ALTER itself went well.
 Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const queue::Dispositions& dispositions,
+                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
                   const std::function<void(const queue::ReplayCounts&)>& before_commit, int* patience_ms, bool* altered);
 
 // Runs a patch's DDL under the lock that the caller holds, as the healer, when the healer is fit.

@@ -16,8 +16,8 @@ drift::Drift ReadDrift(const pg::Rows& rows, size_t i) {
   return drift;
 }
 
-DriftBook::DriftBook(Oid target) : target_(target) {
-  pg::Rows rows = pg::KeepBooks(
+DriftStore::DriftStore(Oid target) : target_(target) {
+  pg::Rows rows = pg::RunPrepared(
       "SELECT " MEND_DRIFT_COLUMNS " FROM mend.drifts d "
       "WHERE target = $1 AND state IN ('open', 'waiting') ORDER BY id",
       {pg::ObjectId(target)});
@@ -30,12 +30,12 @@ DriftBook::DriftBook(Oid target) : target_(target) {
   }
 }
 
-int DriftBook::Find(const std::string& field, drift::Kind kind) const {
+int DriftStore::Find(const std::string& field, drift::Kind kind) const {
   auto found = index_.find({field, kind});
   return found == index_.end() ? -1 : found->second;
 }
 
-void DriftBook::Add(const drift::Misfit& misfit, const json::Document& payload) {
+void DriftStore::Add(const drift::Misfit& misfit, const json::Document& payload) {
   int at = Find(misfit.field, misfit.kind);
   if (at < 0 && misfit.kind == drift::Kind::NewField && ++new_fields_ > limits::kMostNewFields) {
     --new_fields_;
@@ -62,7 +62,7 @@ void DriftBook::Add(const drift::Misfit& misfit, const json::Document& payload) 
   ++added_[static_cast<size_t>(at)];
 }
 
-void DriftBook::Save(const std::string& target_name) {
+void DriftStore::Save(const std::string& target_name) {
   for (size_t i = 0; i < drifts_.size(); ++i) {
     drift::Drift& drift = drifts_[i];
     if (added_[i] == 0) {
@@ -77,14 +77,14 @@ void DriftBook::Save(const std::string& target_name) {
         pg::Int8(drift.row_count),
         pg::Text(drift.profile.ToJson())};
     if (drift.id == 0) {
-      pg::Rows reopened = pg::KeepBooks(
+      pg::Rows reopened = pg::RunPrepared(
           "UPDATE mend.drifts SET state = 'open', reason = NULL, patch_id = NULL, last_seen = now(), "
           "target_name = $2, column_name = $4, row_count = $6, profile = $7::jsonb "
           "WHERE id = (SELECT max(id) FROM mend.drifts WHERE target = $1 AND field = $3 AND kind = $5 "
           "AND state = 'dead_lettered') RETURNING id",
           params);
       if (reopened.empty()) {
-        reopened = pg::KeepBooks(
+        reopened = pg::RunPrepared(
             "INSERT INTO mend.drifts (target, target_name, field, column_name, kind, row_count, profile) "
             "VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb) RETURNING id",
             params);
@@ -92,7 +92,7 @@ void DriftBook::Save(const std::string& target_name) {
       drift.id = reopened.int8(0, 0);
     } else {
       params.push_back(pg::Int8(drift.id));
-      pg::KeepBooks(
+      pg::RunPrepared(
           "UPDATE mend.drifts SET last_seen = now(), target_name = $2, column_name = $4, row_count = $6, "
           "profile = $7::jsonb WHERE id = $8 AND target = $1 AND field = $3 AND kind = $5",
           params);
@@ -102,7 +102,7 @@ void DriftBook::Save(const std::string& target_name) {
 }
 
 void SettleDrift(int64_t drift_id, const char* state, const std::string& reason, std::optional<int64_t> patch_id) {
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.drifts SET state = $2, reason = nullif($3, ''), patch_id = coalesce($4, patch_id) "
       "WHERE id = $1 AND state IN ('open', 'waiting') "
       "AND (state, coalesce(reason, ''), patch_id) IS DISTINCT FROM ($2, $3, coalesce($4, patch_id))",

@@ -17,10 +17,10 @@ namespace mend::apply {
 #define MEND_DRIFT_COLUMNS "d.id, d.field, d.column_name, d.kind, d.row_count, d.profile::text"
 drift::Drift ReadDrift(const pg::Rows& rows, size_t i);
 
-class DriftBook {
+class DriftStore {
  public:
   // Reads the unsettled drift of the table.
-  explicit DriftBook(Oid target);
+  explicit DriftStore(Oid target);
 
   // Folds one misfit of one payload in. Past limits::kMostNewFields a field that is not known yet is counted, and no more.
   void Add(const drift::Misfit& misfit, const json::Document& payload);

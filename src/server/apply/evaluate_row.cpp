@@ -12,7 +12,7 @@ namespace {
 class Judging {
  public:
   explicit Judging(const queue::QueuedRow& row)
-      : at_work_(AtWork::On::Row, row.id), suspect_(row.crashes > 0 || row.sqlstate == queue::kSlowState) {
+      : at_work_(ActiveUnit::Kind::Row, row.id), suspect_(row.crashes > 0 || row.sqlstate == queue::kSlowState) {
     Restart();
   }
   ~Judging() {
@@ -30,7 +30,7 @@ class Judging {
     }
   }
 
-  AtWork at_work_;
+  ActiveUnit at_work_;
   bool suspect_;
 };
 

@@ -21,7 +21,7 @@ class RowContext {
   // WhyUnset(), asked once for rows of one context.
   const std::optional<std::string>& WhyNot(std::string_view context);
   // Before the transaction ends.
-  void Leave() { entered_.reset(); }
+  void LeaveIdentity() { entered_.reset(); }
 
  private:
   std::string json_, asked_;

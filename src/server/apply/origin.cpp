@@ -29,8 +29,8 @@ constexpr const char* kColumns =
 }  // namespace
 
 void NoteOrigins(Oid relid, int64_t patch_id) {
-  const pg::Rows columns = pg::KeepBooks(kColumns, {pg::Int8(patch_id), pg::ObjectId(relid)});
-  pg::AsBookkeeper bookkeeper;
+  const pg::Rows columns = pg::RunPrepared(kColumns, {pg::Int8(patch_id), pg::ObjectId(relid)});
+  pg::AsExtensionOwner as_owner;
   for (size_t row = 0; row < columns.size(); ++row) {
     const auto attnum = static_cast<int32>(columns.int8(row, 0));
     const std::string& comment = columns.text(row, 1);

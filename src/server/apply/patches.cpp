@@ -95,7 +95,7 @@ namespace {
 
 // Rows that back off behind a refuted patch (a missing partition, a foreign key) bring the same one up at every try.
 std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
-  pg::Rows again = pg::KeepBooks(
+  pg::Rows again = pg::RunPrepared(
       // Whether a row was tried before is asked of such a patch only: it may read the whole queue.
       "UPDATE mend.patches p SET state = 'approved', reason = NULL, evidence = $5::jsonb WHERE id = (SELECT max(id) "
       "FROM mend.patches WHERE target = $1 AND state = 'failed' AND coalesce(ddl, '') = $2 AND field_map = $3::jsonb "
@@ -113,7 +113,7 @@ int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
   if (std::optional<int64_t> again = decided ? TryAgain(target.shape().relid, patch) : std::nullopt) {
     return *again;
   }
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, inverse_ddl, field_map, rationale, "
       "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at, model, input_tokens, "
       "output_tokens, cost_usd) "
@@ -130,14 +130,14 @@ int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
 }
 
 void SetPatchState(int64_t id, const char* state, const std::string& reason) {
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.patches SET state = $2, reason = nullif($3, ''), "
       "applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END WHERE id = $1",
       {pg::Int8(id), pg::Text(state), pg::Text(reason)});
 }
 
 void CountRows(int64_t id, int64_t healed, int64_t failed) {
-  pg::KeepBooks("UPDATE mend.patches SET rows_healed = rows_healed + $2, rows_failed = rows_failed + $3 WHERE id = $1",
+  pg::RunPrepared("UPDATE mend.patches SET rows_healed = rows_healed + $2, rows_failed = rows_failed + $3 WHERE id = $1",
                 {pg::Int8(id), pg::Int8(healed), pg::Int8(failed)});
 }
 
@@ -179,7 +179,7 @@ base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::stri
 }
 
 std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state) {
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table, "
       "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END FROM mend.patches "
       "WHERE target = $1 AND state = $2 ORDER BY id",

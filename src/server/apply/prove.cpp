@@ -38,7 +38,7 @@ std::string ColumnUnder(const plan::Patch& patch, const table::Target& patched, 
     return column;
   }
   table::Resolution resolution = patched.Resolve(field);
-  return resolution.to == table::Resolution::To::Column
+  return resolution.kind == table::Resolution::Kind::Column
              ? patched.shape().columns[static_cast<size_t>(resolution.column)].name
              : "";
 }
@@ -55,7 +55,7 @@ std::vector<char> Touched(const table::Target& target, const plan::Patch& patch)
   }
   for (const plan::FieldMapping& mapping : patch.field_map) {
     const table::Resolution before = target.Resolve(mapping.field);
-    if (before.to == table::Resolution::To::Column) {
+    if (before.kind == table::Resolution::Kind::Column) {
       touched[static_cast<size_t>(before.column)] = 1;
     }
   }
@@ -127,10 +127,10 @@ class Prover {
     patched_evaluator_.ForgetMemory();
   }
   // Before the transaction ends.
-  void Rest() {
+  void LeaveIdentity() {
     ForgetMemory();
     patched_evaluator_.ForgetSubmitter();
-    context_.Leave();
+    context_.LeaveIdentity();
   }
 
  private:
@@ -259,16 +259,16 @@ Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evid
   }
 }
 
-RunningProof::RunningProof(std::shared_ptr<const table::Target> target, plan::Patch patch)
+SpeculativeProof::SpeculativeProof(std::shared_ptr<const table::Target> target, plan::Patch patch)
     : target_(std::move(target)), patch_(std::move(patch)), prover_(std::make_unique<Prover>(*target_, patch_)) {}
 
-RunningProof::~RunningProof() = default;
+SpeculativeProof::~SpeculativeProof() = default;
 
-const std::vector<drift::Misfit>& RunningProof::Add(const queue::QueuedRow& row) { return prover_->Add(row); }
-const json::Document& RunningProof::payload() const { return prover_->payload(); }
-void RunningProof::Rest() { prover_->Rest(); }
+const std::vector<drift::Misfit>& SpeculativeProof::Add(const queue::QueuedRow& row) { return prover_->Add(row); }
+const json::Document& SpeculativeProof::payload() const { return prover_->payload(); }
+void SpeculativeProof::LeaveIdentity() { prover_->LeaveIdentity(); }
 
-std::optional<Proof> RunningProof::Of(const table::Target& target, const plan::Patch& patch) {
+std::optional<Proof> SpeculativeProof::Of(const table::Target& target, const plan::Patch& patch) {
   const auto same_action = [](const plan::Action& one, const plan::Action& other) {
     return std::tie(one.kind, one.column, one.type, one.default_literal, one.if_not_exists) ==
            std::tie(other.kind, other.column, other.type, other.default_literal, other.if_not_exists);

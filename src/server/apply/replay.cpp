@@ -27,7 +27,7 @@ struct Outcome {
 };
 
 // Evaluates some of the rows, then stores those that fit as one batch.
-void StoreSome(const table::Target& target, const queue::Run& rows, size_t first, size_t end, ingest::Workbench* bench,
+void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size_t first, size_t end, ingest::EvaluationBuffers* buffers,
                std::vector<Outcome>* outcomes_of_all) {
   std::vector<Outcome>& outcomes = *outcomes_of_all;
   std::vector<table::Row> fitting;
@@ -37,12 +37,12 @@ void StoreSome(const table::Target& target, const queue::Run& rows, size_t first
   for (size_t i = first; i < end; ++i) {
     pg::CheckInterrupts();
     outcomes[i].row = rows[i];
-    if (auto failure = bench->document.Parse(rows[i]->payload)) {
+    if (auto failure = buffers->document.Parse(rows[i]->payload)) {
       outcomes[i].misfits.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
       continue;
     }
     table::Row converted = ingest::TakeSpareRow();
-    bench->evaluator.Evaluate(bench->document.root(), &converted, &outcomes[i].misfits);
+    buffers->evaluator.Evaluate(buffers->document.root(), &converted, &outcomes[i].misfits);
     if (outcomes[i].misfits.empty()) {
       fitting.push_back(std::move(converted));
       positions.push_back(i);
@@ -59,18 +59,18 @@ void StoreSome(const table::Target& target, const queue::Run& rows, size_t first
 
 // Evaluates and stores all rows, few enough at a time to be in the processor's cache still when they are stored. Triggers of
 // the statement want all at once.
-std::vector<Outcome> StoreRows(const table::Target& target, const queue::Run& rows) {
+std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayGroup& rows) {
   const size_t at_once = target.shape().has_statement_trigger ? rows.size() : kRowsAtOnce;
   std::vector<Outcome> outcomes(rows.size());
-  std::unique_ptr<ingest::Workbench> bench = ingest::WorkshopOf(target).Lend(target);
+  std::unique_ptr<ingest::EvaluationBuffers> buffers = ingest::BufferCacheOf(target).Lend(target);
   pg::Context memory("pg_mend replayed rows");
   for (size_t first = 0; first < rows.size(); first += at_once) {
     pg::Switch into(memory.get());
-    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), bench.get(), &outcomes);
-    bench->evaluator.ForgetMemory();
+    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(), &outcomes);
+    buffers->evaluator.ForgetMemory();
     memory.Reset();
   }
-  ingest::WorkshopOf(target).GiveBack(std::move(bench));
+  ingest::BufferCacheOf(target).GiveBack(std::move(buffers));
   return outcomes;
 }
 
@@ -78,10 +78,10 @@ std::vector<Outcome> StoreRows(const table::Target& target, const queue::Run& ro
 // or where a row whose fate is to be written is not to be had.
 bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& stored, bool locked) {
   if (locked) {
-    pg::KeepBooks("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(stored)});
+    pg::RunPrepared("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(stored)});
     return true;
   }
-  queue::Run done;
+  queue::ReplayGroup done;
   std::vector<int64_t> kept;
   for (const Outcome& outcome : outcomes) {
     if (outcome.misfits.empty()) {
@@ -94,8 +94,8 @@ bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& s
 }
 
 // Stores rows, and writes the books. nullopt: a row that was not locked is not as it was read, and all must be rolled back.
-std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target, const queue::Run& rows, bool locked,
-                                         const queue::Dispositions& dispositions, std::optional<int64_t> patch_id) {
+std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target, const queue::ReplayGroup& rows, bool locked,
+                                         const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id) {
   queue::ReplayCounts counts;
   std::vector<Outcome> outcomes = StoreRows(target, rows);
   pg::TestPoint("storing");
@@ -109,7 +109,7 @@ std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target, con
   }
   for (const Outcome& outcome : outcomes) {
     if (!outcome.misfits.empty()) {
-      queue::KeepFate(*outcome.row, outcome.misfits, dispositions, patch_id, &counts);
+      queue::RecordOutcome(*outcome.row, outcome.misfits, policy, patch_id, &counts);
     }
   }
   counts.stored = static_cast<int64_t>(counts.stored_ids.size());
@@ -119,8 +119,8 @@ std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target, con
   return counts;
 }
 
-queue::Run PointTo(const std::vector<queue::QueuedRow>& rows) {
-  queue::Run run;
+queue::ReplayGroup PointTo(const std::vector<queue::QueuedRow>& rows) {
+  queue::ReplayGroup run;
   for (const queue::QueuedRow& row : rows) {
     run.push_back(&row);
   }
@@ -129,15 +129,15 @@ queue::Run PointTo(const std::vector<queue::QueuedRow>& rows) {
 
 // A run as it was read, and the one whose mark goes with it.
 struct AsRead {
-  const queue::Run& run;
-  const queue::Run* ahead;
+  const queue::ReplayGroup& run;
+  const queue::ReplayGroup* next_group;
 };
 
 bool IsQueuePlain() { return queue::QueueTable(RowExclusiveLock).IsPlain(); }
 
 // One try. With `as_read` the rows are those, and not locked: nullopt where that will not do.
 std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const AsRead* as_read,
-                                       const queue::Dispositions& dispositions, std::optional<int64_t> patch_id) {
+                                       const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id) {
   pg::WorkTransaction transaction;
   std::vector<queue::QueuedRow> locked;
   if (as_read == nullptr) {
@@ -145,7 +145,7 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
   } else if (!IsQueuePlain()) {
     return std::nullopt;
   }
-  const queue::Run rows = as_read != nullptr ? as_read->run : PointTo(locked);
+  const queue::ReplayGroup rows = as_read != nullptr ? as_read->run : PointTo(locked);
   if (rows.empty()) {
     return queue::ReplayCounts();
   }
@@ -178,15 +178,15 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
   }
   Identity identity(first.submitter);
   SetLocalContext(first.context);
-  std::optional<queue::ReplayCounts> counts = StoreAndBook(*target, rows, as_read == nullptr, dispositions, patch_id);
+  std::optional<queue::ReplayCounts> counts = StoreAndBook(*target, rows, as_read == nullptr, policy, patch_id);
   if (!counts) {
     return std::nullopt;
   }
   if (counts->stored > 0) {
     observe::NoteOffered(target_oid, true);
   }
-  if (as_read != nullptr && as_read->ahead != nullptr) {
-    NoteInFlight(target_oid, queue::IdsOf(*as_read->ahead));
+  if (as_read != nullptr && as_read->next_group != nullptr) {
+    NoteInFlight(target_oid, queue::IdsOf(*as_read->next_group));
   }
   pg::TestPoint("replayed");
   transaction.CommitFlushed();
@@ -194,7 +194,7 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
 }
 
 // The row itself is to blame: its own trigger, deferred constraint or missing privilege.
-queue::ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const queue::Dispositions& dispositions,
+queue::ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const queue::OutcomePolicy& policy,
                    std::optional<int64_t> patch_id) {
   pg::WorkTransaction transaction;
   queue::ReplayCounts counts;
@@ -205,7 +205,7 @@ queue::ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, co
       ++counts.dead;
       counts.failed += patch_id ? 1 : 0;
     } else {
-      queue::KeepFate(row, {misfit}, dispositions, patch_id, &counts);
+      queue::RecordOutcome(row, {misfit}, policy, patch_id, &counts);
     }
   }
   if (patch_id && counts.failed > 0) {
@@ -222,7 +222,7 @@ queue::ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> p
   for (const queue::QueuedRow& row : queue::LockRows({id})) {
     queue::PutOff(row, patch_id, &counts);
   }
-  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(target)});
+  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(target)});
   transaction.Commit();
   if (++pace->put_off >= limits::kSlowRowsARound) {
     throw pg::Error(ERRCODE_QUERY_CANCELED, "triggers or constraints of the table took longer than mend.batch_timeout (" +
@@ -233,10 +233,10 @@ queue::ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> p
 }
 
 queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
-                             const queue::Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace);
+                             const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id, Pace* pace);
 
 // Which row is it that took too long? And if it is all of them, how many go into a batch?
-queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const queue::Dispositions& dispositions,
+queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const queue::OutcomePolicy& policy,
                             std::optional<int64_t> patch_id, Pace* pace) {
   queue::ReplayCounts counts;
   const int put_off = pace->put_off;
@@ -246,7 +246,7 @@ queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, 
       queue::QueueReader::before_batch();
     }
     const int before = pace->put_off;
-    counts.Add(ReplayByHalving(target, {*id}, nullptr, dispositions, patch_id, pace));
+    counts.Add(ReplayByHalving(target, {*id}, nullptr, policy, patch_id, pace));
     if (pace->put_off != before && id + 1 != ids.end()) {
       MarkInFlight(target, {id + 1, ids.end()});  // the mark went with the row that was put off
     }
@@ -259,18 +259,18 @@ queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, 
 }
 
 queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
-                             const queue::Dispositions& dispositions, std::optional<int64_t> patch_id, Pace* pace) {
+                             const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id, Pace* pace) {
   std::optional<pg::Error> failure;
   const pg::Stopwatch took;
   try {
     std::optional<queue::ReplayCounts> counts;
-    if (as_read != nullptr && (counts = ReplayOnce(target, ids, as_read, dispositions, patch_id))) {
-      pace->marked = as_read->ahead != nullptr;
+    if (as_read != nullptr && (counts = ReplayOnce(target, ids, as_read, policy, patch_id))) {
+      pace->marked = as_read->next_group != nullptr;
       return *counts;
     }
-    return *ReplayOnce(target, ids, nullptr, dispositions, patch_id);
+    return *ReplayOnce(target, ids, nullptr, policy, patch_id);
   } catch (const pg::Error& error) {
-    if (took.Stopped(error, pg::batch_timeout_ms)) {
+    if (took.IsTimeout(error, pg::batch_timeout_ms)) {
       failure = error;
     } else if (error.MustPropagate() || (pg::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
                                   !pg::IsRowsOwnInReplay(error))) {
@@ -280,22 +280,22 @@ queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids,
   }
   if (failure->sqlerrcode() == ERRCODE_QUERY_CANCELED) {
     return ids.size() == 1 ? PutOffAlone(target, ids.front(), patch_id, pace)
-                           : ReplayRowByRow(target, ids, dispositions, patch_id, pace);
+                           : ReplayRowByRow(target, ids, policy, patch_id, pace);
   }
   if (ids.size() == 1) {
-    return Blame(target, ids.front(), *failure, dispositions, patch_id);
+    return Blame(target, ids.front(), *failure, policy, patch_id);
   }
   auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-  queue::ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, nullptr, dispositions, patch_id, pace);
-  counts.Add(ReplayByHalving(target, {middle, ids.end()}, nullptr, dispositions, patch_id, pace));
+  queue::ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, nullptr, policy, patch_id, pace);
+  counts.Add(ReplayByHalving(target, {middle, ids.end()}, nullptr, policy, patch_id, pace));
   return counts;
 }
 
 }  // namespace
 
 queue::ReplayCounts ReplayHere(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
-                        const queue::Dispositions& dispositions, std::optional<int64_t> patch_id) {
-  return *StoreAndBook(target, PointTo(rows), true, dispositions, patch_id);
+                        const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id) {
+  return *StoreAndBook(target, PointTo(rows), true, policy, patch_id);
 }
 
 namespace {
@@ -318,7 +318,7 @@ std::string AsRanges(std::vector<int64_t> ids) {
 }  // namespace
 
 void NoteInFlight(Oid target, const std::vector<int64_t>& ids) {
-  pg::KeepBooks("UPDATE mend.progress SET in_flight = $2::int8multirange WHERE target = $1",
+  pg::RunPrepared("UPDATE mend.progress SET in_flight = $2::int8multirange WHERE target = $1",
                 {pg::ObjectId(target), pg::Text(AsRanges(ids))});
 }
 
@@ -328,7 +328,7 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
   transaction.CommitFlushed();
 }
 
-queue::ReplayCounts Replay(Oid target, const queue::Run& run, const queue::Run* ahead, const queue::Dispositions& dispositions,
+queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run, const queue::ReplayGroup* next_group, const queue::OutcomePolicy& policy,
                     std::optional<int64_t> patch_id, Pace* pace) {
   const std::vector<int64_t> ids = queue::IdsOf(run);
   if (!pace->marked) {
@@ -336,13 +336,13 @@ queue::ReplayCounts Replay(Oid target, const queue::Run& run, const queue::Run* 
   }
   pace->marked = false;
   pg::TestPoint("in_flight");
-  const AsRead as_read{run, ahead};
+  const AsRead as_read{run, next_group};
   queue::ReplayCounts counts;
   for (size_t first = 0; first < ids.size();) {
     const size_t end = first + std::min(pace->at_once, ids.size() - first);
     const bool whole = end - first == ids.size();
     counts.Add(ReplayByHalving(target, {ids.begin() + static_cast<std::ptrdiff_t>(first), ids.begin() + static_cast<std::ptrdiff_t>(end)},
-                               whole ? &as_read : nullptr, dispositions, patch_id, pace));
+                               whole ? &as_read : nullptr, policy, patch_id, pace));
     first = end;
   }
   DiscardSession();

@@ -84,13 +84,13 @@ class LoosePolicies {
  public:
   explicit LoosePolicies(Oid relid) : forced_(OwnerOf(relid).forced_policies), table_(pg::QualifiedName(relid)) {
     if (forced_) {
-      pg::KeepBooks("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY");
+      pg::RunOnce("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY");
     }
   }
   // An error on the way there rolls everything back.
   void Restore() {
     if (forced_) {
-      pg::KeepBooks("ALTER TABLE ONLY " + table_ + " FORCE ROW LEVEL SECURITY");
+      pg::RunOnce("ALTER TABLE ONLY " + table_ + " FORCE ROW LEVEL SECURITY");
     }
   }
 
@@ -158,7 +158,7 @@ void KeepValues(int64_t id, const table::Target& target, const std::vector<Appli
     return;
   }
   const Oid relid = target.shape().relid;
-  pg::Rows key = pg::KeepBooks(
+  pg::Rows key = pg::RunPrepared(
       "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
       "WHERE i.indrelid = $1 AND i.indisprimary AND a.attname <> ALL ($2) ORDER BY a.attnum",
       {pg::ObjectId(relid), pg::TextArray(names)});
@@ -172,11 +172,11 @@ void KeepValues(int64_t id, const table::Target& target, const std::vector<Appli
                             FreeName("undo_row", names) + key_columns + columns + " FROM " + pg::QualifiedName(relid) +
                             " WHERE " + filled;
   const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid).owner));
-  pg::KeepBooks("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA");
-  pg::KeepBooks("GRANT INSERT ON " + undo + " TO " + owner);
+  pg::RunOnce("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA");
+  pg::RunOnce("GRANT INSERT ON " + undo + " TO " + owner);
   RunAsOwner(id, relid, "INSERT INTO " + undo + " " + query);
-  pg::KeepBooks("REVOKE INSERT ON " + undo + " FROM " + owner);
-  pg::KeepBooks("GRANT SELECT ON " + undo + " TO mend_admin");
+  pg::RunOnce("REVOKE INSERT ON " + undo + " FROM " + owner);
+  pg::RunOnce("GRANT SELECT ON " + undo + " TO mend_admin");
 }
 
 void CheckNoNulls(int64_t id, const table::Target& target, const AppliedAction& action) {
@@ -200,7 +200,7 @@ void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction
 }
 
 // Keeps what would be lost, or refuses. Under the lock.
-void TakeStock(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions) {
+void SaveForUndo(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions) {
   for (const AppliedAction& action : actions) {
     CheckUnchanged(id, target, action);
   }
@@ -219,7 +219,7 @@ void TakeStock(int64_t id, const table::Target& target, const std::vector<Applie
 }  // namespace
 
 void Revert(int64_t patch_id) {
-  pg::Rows patch = pg::KeepBooks(
+  pg::Rows patch = pg::RunPrepared(
       "SELECT target::oid, state, coalesce(inverse_ddl, ''), coalesce(evidence -> 'actions', '[]')::text "
       "FROM mend.patches WHERE id = $1 FOR UPDATE",
       {pg::Int8(patch_id)});
@@ -232,30 +232,30 @@ void Revert(int64_t patch_id) {
   std::string inverse = patch.text(0, 2);
   Oid relid = patch.oid(0, 0);
   {
-    pg::AsBookkeeper bookkeeper;
+    pg::AsExtensionOwner as_owner;
     if (!inverse.empty()) {
       LockForAlter(relid, pg::lock_timeout_ms);
     }
     std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
-    TakeStock(patch_id, *target, actions);
+    SaveForUndo(patch_id, *target, actions);
     if (!inverse.empty()) {
       if (std::optional<std::string> unfit = AlterUnderLock(*target, inverse)) {
         Refuse(patch_id, *unfit, "Mend the healer role first.");
       }
     }
   }
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.patches SET state = 'reverted', decided_by = session_user, decided_at = clock_timestamp() "
       "WHERE id = $1",
       {pg::Int8(patch_id)});
   NoteOrigins(relid, patch_id);
-  pg::KeepBooks(
+  pg::RunPrepared(
       "SELECT mend.hold_fields(p, format('patch %s was reverted by %s', p.id, session_user)) FROM mend.patches p "
       "WHERE p.id = $1",
       {pg::Int8(patch_id)});
   // What waited for the reverted column is judged again.
-  pg::KeepBooks("SELECT mend.request_round($1)", {pg::ObjectId(relid)});
+  pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(relid)});
   observe::Record("patch_reverted", pg::QualifiedName(relid), patch_id);
 }
 

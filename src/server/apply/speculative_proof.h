@@ -11,19 +11,19 @@ namespace mend::apply {
 
 class Prover;
 
-// Of one patch for one table, over transactions: Rest() at the end of each.
-class RunningProof {
+// Of one patch for one table, over transactions: LeaveIdentity() at the end of each.
+class SpeculativeProof {
  public:
-  RunningProof(std::shared_ptr<const table::Target> target, plan::Patch patch);
-  ~RunningProof();
-  RunningProof(const RunningProof&) = delete;
-  RunningProof& operator=(const RunningProof&) = delete;
+  SpeculativeProof(std::shared_ptr<const table::Target> target, plan::Patch patch);
+  ~SpeculativeProof();
+  SpeculativeProof(const SpeculativeProof&) = delete;
+  SpeculativeProof& operator=(const SpeculativeProof&) = delete;
 
   // Takes in one row. Gives its misfits in the table as it is, whose tokens are of payload().
   const std::vector<drift::Misfit>& Add(const queue::QueuedRow& row);
   const json::Document& payload() const;
   // Before the transaction ends, or the memory is reset that was current when rows were added.
-  void Rest();
+  void LeaveIdentity();
 
   // Whether the table is still the one that it was begun for.
   bool IsFor(const std::shared_ptr<const table::Target>& target) const { return target == target_; }

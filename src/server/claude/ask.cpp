@@ -26,9 +26,9 @@ using plan::claude::Result;
 using plan::claude::Usage;
 using plan::claude::Verdict;
 
-Answer To(Answer::To to, const Question& question, std::string reason = {}) {
+Answer AnswerOf(Answer::Kind to, const Question& question, std::string reason = {}) {
   Answer answer;
-  answer.to = to;
+  answer.kind = to;
   answer.reason = std::move(reason);
   answer.fingerprint = question.fingerprint;
   answer.drift = question.drift;
@@ -36,7 +36,7 @@ Answer To(Answer::To to, const Question& question, std::string reason = {}) {
 }
 
 Answer WaitFor(const Hold& hold, const Question& question) {
-  Answer answer = To(Answer::To::Wait, question, hold.reason);
+  Answer answer = AnswerOf(Answer::Kind::Wait, question, hold.reason);
   answer.breaker = hold.breaker;
   answer.pause_ms = hold.ms;
   return answer;
@@ -216,11 +216,11 @@ class Conversation {
       BookRefusal(result_.model, {}, result_.reason);
     }
     RememberRefusal(question_.fingerprint, result_);
-    return To(Answer::To::DeadLetter, question_, result_.reason);
+    return AnswerOf(Answer::Kind::DeadLetter, question_, result_.reason);
   }
 
   Answer SettleAccepted() {
-    Answer answer = To(Answer::To::Patch, question_);
+    Answer answer = AnswerOf(Answer::Kind::Patch, question_);
     answer.patch = result_.patch;
     answer.model = result_.model;
     TakeSpent(&answer);
@@ -236,7 +236,7 @@ class Conversation {
       transaction.Commit();
     }
     Wake();
-    return To(Answer::To::Again, question_);
+    return AnswerOf(Answer::Kind::Again, question_);
   }
 
   void Wake() {
@@ -263,13 +263,13 @@ class Conversation {
 std::optional<Answer> Reuse(Question* question, const Remembered& remembered) {
   const Judgement judgement = Judge(*question, remembered.patch);
   if (judgement.moot) {
-    return To(Answer::To::Again, *question);
+    return AnswerOf(Answer::Kind::Again, *question);
   }
   if (!judgement.accepted) {
     question->anew = true;
     return std::nullopt;
   }
-  Answer answer = To(Answer::To::Patch, *question);
+  Answer answer = AnswerOf(Answer::Kind::Patch, *question);
   answer.patch = remembered.patch;
   answer.model = remembered.model;
   return answer;
@@ -288,7 +288,7 @@ std::optional<Answer> Consider(Question* question, const Access& access) {
   question->fingerprint = Fingerprint(*question);
   if (const std::optional<Remembered> remembered = Recall(question->fingerprint, pg::QualifiedName(question->target))) {
     if (!remembered->accepted) {
-      return To(Answer::To::DeadLetter, *question, remembered->reason + " (asked before about the same drift)");
+      return AnswerOf(Answer::Kind::DeadLetter, *question, remembered->reason + " (asked before about the same drift)");
     }
     if (std::optional<Answer> answer = Reuse(question, *remembered)) {
       return answer;
@@ -314,11 +314,11 @@ Answer Ask(Question question, const Access& access, const net::Pulse& pulse) {
     claimed = Claim(question.fingerprint, question.target, question.anew);
     transaction.Commit();
   }
-  if (claimed.how == Claimed::How::Known) {
-    return To(Answer::To::Again, question);
+  if (claimed.kind == Claimed::Kind::Known) {
+    return AnswerOf(Answer::Kind::Again, question);
   }
-  if (claimed.how == Claimed::How::Waits) {
-    Answer answer = To(Answer::To::Wait, question,
+  if (claimed.kind == Claimed::Kind::Waits) {
+    Answer answer = AnswerOf(Answer::Kind::Wait, question,
                        claimed.waits_for == question.fingerprint
                            ? "Claude is being asked about the same drift of another table"
                            : "Claude is being asked about other tables; one worker stays free for what needs no model");
@@ -338,7 +338,7 @@ void Credit(const Answer& answer, apply::NewPatch* record) {
 void BookAnswer(const Answer& answer, int64_t patch_id) {
   BookPatch(answer.calls, patch_id);
   if (!answer.calls.empty()) {
-    pg::KeepBooks("UPDATE mend.plans SET patch_id = $2 WHERE fingerprint = $1",
+    pg::RunPrepared("UPDATE mend.plans SET patch_id = $2 WHERE fingerprint = $1",
                   {pg::Text(answer.fingerprint), pg::Int8(patch_id)});
   }
 }

@@ -13,12 +13,12 @@
 namespace mend::claude {
 
 struct Answer {
-  enum class To : uint8_t {
+  enum class Kind : uint8_t {
     Patch,       // accepted by guard and proof; to be proved once more, and applied
     DeadLetter,  // no patch is to be had
     Wait,        // for `pause_ms`
     Again,       // the question is moot: look at the table anew
-  } to = To::Again;
+  } kind = Kind::Again;
   std::string reason;  // DeadLetter, Wait: for a person; no value, no credential
   bool breaker = false;
   int64_t pause_ms = 0;

@@ -50,7 +50,7 @@ constexpr char kSpentSql[] =
 
 std::optional<Price> PriceOf(const std::string& model) {
   // Dollars a million tokens are thousands of nano-dollars a token.
-  pg::Rows row = pg::KeepBooks(
+  pg::Rows row = pg::RunPrepared(
       "SELECT round(input * 1000)::bigint, round(output * 1000)::bigint, round(cache_write * 1000)::bigint, "
       "round(cache_write_hour * 1000)::bigint, round(cache_read * 1000)::bigint, coalesce(long_prompt_tokens, 0), "
       "round(input * 1000 * long_prompt_factor)::bigint, round(output * 1000 * long_prompt_factor)::bigint, "
@@ -71,7 +71,7 @@ std::optional<Price> PriceOf(const std::string& model) {
 std::optional<Shortage> FindShortage(const std::string& target_name, const std::string& model) {
   const std::string budget = Usd(pg::daily_budget_usd);
   const std::string calls = std::to_string(pg::calls_per_hour);
-  const pg::Rows spent = pg::KeepBooks(
+  const pg::Rows spent = pg::RunPrepared(
       kSpentSql, {pg::Text(target_name), pg::Int8(static_cast<int64_t>(pg::calls_per_hour)), pg::Text(budget)});
   const auto until = [&](size_t column) { return std::max(spent.int8(0, column), kMinute); };
   if (spent.boolean(0, 2)) {
@@ -98,7 +98,7 @@ std::optional<Shortage> FindShortage(const std::string& target_name, const std::
 }
 
 int64_t BookCall(const std::string& target_name, const std::string& model) {
-  return pg::KeepBooks("INSERT INTO mend.calls (target_name, model) VALUES ($1, $2) RETURNING id",
+  return pg::RunPrepared("INSERT INTO mend.calls (target_name, model) VALUES ($1, $2) RETURNING id",
                        {pg::Text(target_name), pg::Text(model)})
       .int8(0, 0);
 }
@@ -106,7 +106,7 @@ int64_t BookCall(const std::string& target_name, const std::string& model) {
 int64_t BookOutcome(int64_t id, const Call& call) {
   const std::optional<Price> price = PriceOf(call.model);
   const int64_t cost = price ? plan::claude::CostOf(call.usage, *price) : 0;
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.calls SET status = $2, request_id = nullif($3, ''), request_bytes = $4, input_tokens = $5, "
       "output_tokens = $6, cache_write_tokens = $7, cache_read_tokens = $8, cost_usd = $9::numeric WHERE id = $1",
       {pg::Int8(id), pg::Int4(call.status), pg::Text(call.request_id), pg::Int8(static_cast<int64_t>(call.request_bytes)),
@@ -117,7 +117,7 @@ int64_t BookOutcome(int64_t id, const Call& call) {
 }
 
 void BookPatch(const std::vector<int64_t>& ids, int64_t patch_id) {
-  pg::KeepBooks("UPDATE mend.calls SET patch_id = $2 WHERE id = ANY ($1)", {pg::Int8Array(ids), pg::Int8(patch_id)});
+  pg::RunPrepared("UPDATE mend.calls SET patch_id = $2 WHERE id = ANY ($1)", {pg::Int8Array(ids), pg::Int8(patch_id)});
 }
 
 }  // namespace mend::claude

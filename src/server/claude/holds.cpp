@@ -40,13 +40,13 @@ struct NewHold {
 
 // How often in a row it was met so far, under the same settings.
 int FailuresOf(const NewHold& hold) {
-  const pg::Rows before = pg::KeepBooks("SELECT failures FROM mend.holds WHERE target = $1 AND kind = $2 AND config = $3",
+  const pg::Rows before = pg::RunPrepared("SELECT failures FROM mend.holds WHERE target = $1 AND kind = $2 AND config = $3",
                                         {pg::ObjectId(hold.target), pg::Text(hold.kind), pg::Text(hold.config)});
   return before.empty() ? 0 : static_cast<int>(before.int8(0, 0));
 }
 
 Hold Put(const NewHold& hold, int failures, int64_t ms) {
-  const pg::Rows put = pg::KeepBooks(
+  const pg::Rows put = pg::RunPrepared(
       "WITH before AS (SELECT kind FROM mend.holds WHERE target = $1) "
       "INSERT INTO mend.holds AS h (target, target_name, kind, reason, until, failures, config) "
       "VALUES ($1, nullif($2, ''), $3, $4, clock_timestamp() + $5 * interval '1 millisecond', $6, $7) "
@@ -67,7 +67,7 @@ Hold Put(const NewHold& hold, int failures, int64_t ms) {
 }  // namespace
 
 std::optional<Hold> FindHold(Oid target, const std::string& config) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT kind, reason, ceil(extract(epoch FROM until - clock_timestamp()) * 1000)::bigint FROM mend.holds "
       "WHERE target IN (0, $1) AND config = $2 AND until > clock_timestamp() AND kind NOT IN ('budget', 'price', 'key_file') "
       "ORDER BY until DESC LIMIT 1",
@@ -101,7 +101,7 @@ Hold OpenBreaker(Oid target, const std::string& target_name, const std::string& 
 }
 
 void EndHolds(Oid target, const std::string& target_name, bool answered) {
-  const pg::Rows ended = pg::KeepBooks(
+  const pg::Rows ended = pg::RunPrepared(
       "DELETE FROM mend.holds WHERE target IN (0, $1) AND ($2 OR kind IN ('budget', 'price', 'key_file')) "
       "RETURNING kind, reason, target = 0",
       {pg::ObjectId(target), pg::Bool(answered)});

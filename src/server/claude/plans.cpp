@@ -30,7 +30,7 @@ constexpr char kOtherClaimSql[] =
 }  // namespace
 
 std::optional<Remembered> Recall(const std::string& fingerprint, const std::string& table) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT state = 'accepted', model, ddl, field_map::text, rationale, coalesce(reason, ''), patch_id FROM mend.plans "
       "WHERE fingerprint = $1 AND state <> 'asking' AND (forget_at IS NULL OR forget_at > clock_timestamp())",
       {pg::Text(fingerprint)});
@@ -57,23 +57,23 @@ std::optional<Remembered> Recall(const std::string& fingerprint, const std::stri
 }
 
 Claimed Claim(const std::string& fingerprint, Oid target, bool anew) {
-  pg::KeepBooks("LOCK TABLE mend.plans IN SHARE ROW EXCLUSIVE MODE");
-  const pg::Rows known = pg::KeepBooks(
+  pg::RunPrepared("LOCK TABLE mend.plans IN SHARE ROW EXCLUSIVE MODE");
+  const pg::Rows known = pg::RunPrepared(
       "SELECT FROM mend.plans WHERE fingerprint = $1 AND state <> 'asking' "
       "AND (forget_at IS NULL OR forget_at > clock_timestamp())",
       {pg::Text(fingerprint)});
   if (!known.empty() && !anew) {
-    return {Claimed::How::Known, ""};
+    return {Claimed::Kind::Known, ""};
   }
-  const pg::Rows others = pg::KeepBooks(kOtherClaimSql, {pg::Text(fingerprint)});
+  const pg::Rows others = pg::RunPrepared(kOtherClaimSql, {pg::Text(fingerprint)});
   const bool same = !others.empty() && others.text(0, 0) == fingerprint;
   const bool crowded = pg::max_workers > 1 && others.size() + 1 >= static_cast<size_t>(pg::max_workers);
   if (same || crowded) {
-    pg::KeepBooks("UPDATE mend.progress SET waits_for = $2 WHERE target = $1",
+    pg::RunPrepared("UPDATE mend.progress SET waits_for = $2 WHERE target = $1",
                   {pg::ObjectId(target), pg::Text(others.text(0, 0))});
-    return {Claimed::How::Waits, others.text(0, 0)};
+    return {Claimed::Kind::Waits, others.text(0, 0)};
   }
-  pg::KeepBooks(
+  pg::RunPrepared(
       "INSERT INTO mend.plans AS p (fingerprint, state, asked_by, asked_for) VALUES ($1, 'asking', pg_backend_pid(), $2) "
       "ON CONFLICT (fingerprint) DO UPDATE SET state = 'asking', asked_by = excluded.asked_by, "
       "asked_for = excluded.asked_for, made_at = excluded.made_at, forget_at = NULL, model = NULL, ddl = '', "
@@ -86,7 +86,7 @@ void RememberPatch(const std::string& fingerprint, const Result& result, const s
                    const std::string& table, const std::string& field_map) {
   const std::string head = kAlterTable + table + " ";
   const std::string subcommands = ddl.compare(0, head.size(), head) == 0 ? ddl.substr(head.size()) : "";
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.plans SET state = 'accepted', model = $2, ddl = $3, field_map = $4::jsonb, rationale = $5, "
       "patch_id = NULL, made_at = clock_timestamp(), asked_by = NULL, asked_for = NULL WHERE fingerprint = $1",
       {pg::Text(fingerprint), pg::Text(result.model), pg::Text(subcommands), pg::Text(field_map),
@@ -95,7 +95,7 @@ void RememberPatch(const std::string& fingerprint, const Result& result, const s
 
 void RememberRefusal(const std::string& fingerprint, const Result& result) {
   const char* after = ForgetAfter(result.end);
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.plans SET state = 'refused', model = $2, reason = $3, made_at = clock_timestamp(), "
       "forget_at = clock_timestamp() + $4::interval, asked_by = NULL, asked_for = NULL WHERE fingerprint = $1",
       {pg::Text(fingerprint), pg::Text(result.model), pg::Text(result.reason),
@@ -103,12 +103,12 @@ void RememberRefusal(const std::string& fingerprint, const Result& result) {
 }
 
 void Release(const std::string& fingerprint) {
-  pg::KeepBooks("DELETE FROM mend.plans WHERE fingerprint = $1 AND state = 'asking' AND asked_by = pg_backend_pid()",
+  pg::RunPrepared("DELETE FROM mend.plans WHERE fingerprint = $1 AND state = 'asking' AND asked_by = pg_backend_pid()",
                 {pg::Text(fingerprint)});
 }
 
 void WakeWaiting(const std::string& fingerprint) {
-  pg::KeepBooks(
+  pg::RunPrepared(
       "WITH woken AS (UPDATE mend.progress SET waits_for = NULL WHERE waits_for = $1 RETURNING target) "
       "INSERT INTO mend.requests (target) SELECT target FROM woken",
       {pg::Text(fingerprint)});

@@ -27,13 +27,13 @@ std::optional<Remembered> Recall(const std::string& fingerprint, const std::stri
 // Makes this worker the one that asks, for `target`, until it remembers an answer or releases the question. Needs a
 // short transaction of its own: claims take turns.
 struct Claimed {
-  enum class How : uint8_t {
+  enum class Kind : uint8_t {
     Mine,
     // Another worker asks it now, or too many ask as it is (one worker stays free for what needs no model): this table is
     // due again as soon as `waits_for` is answered, and should look again in kLookAgainMs at the latest.
     Waits,
     Known,  // it was answered meanwhile
-  } how = How::Mine;
+  } kind = Kind::Mine;
   std::string waits_for;
 };
 // `anew`: what is remembered is of no use for this table.

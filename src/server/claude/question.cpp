@@ -48,7 +48,7 @@ void ReadTogether(Question* question, apply::Evidence evidence) {
                           " q, unnest(q.fields) f, unnest(q.fields) c WHERE q.target = $1 AND f = ANY ($2) AND c = ANY ($3) "
                           "GROUP BY f, c ORDER BY 3 DESC";
   const pg::Rows rows =
-      pg::KeepBooks(sql, {pg::ObjectId(question->target), pg::TextArray(fresh), pg::TextArray(missing)});
+      pg::RunOnce(sql, {pg::ObjectId(question->target), pg::TextArray(fresh), pg::TextArray(missing)});
   for (size_t i = 0; i < rows.size(); ++i) {
     question->together.push_back({rows.text(i, 0), rows.text(i, 1), rows.int8(i, 2)});
   }
@@ -87,7 +87,7 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
   }
   const std::string sql = std::string("SELECT payload FROM ") + Books(evidence) +
                           " WHERE target >= $1 AND target <= $1 AND fields && $2 ORDER BY target, id LIMIT $3";
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunOnce(
       sql, {pg::ObjectId(question->target), pg::TextArray(names), pg::Int8(kSampledRows)});
   std::map<std::string, std::set<std::string>> masks;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -100,7 +100,7 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
 
 // Of this table alone: the patches of others name them.
 void ReadHistory(Question* question) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT proposed_ddl, field_map::text, CASE state WHEN 'refused' THEN reason "
       "ELSE 'it was applied and rolled back: no row could be stored with it' END FROM (SELECT * FROM mend.patches "
       "WHERE target = $1 AND fingerprint = $2 AND planner = 'claude' AND state IN ('refused', 'failed') "
@@ -169,7 +169,7 @@ std::string Fingerprint(const Question& question) {
 
 void ReadShare(Question* question) {
   const pg::Rows share =
-      pg::KeepBooks("SELECT share = 'values' FROM mend.enrollments WHERE target = $1", {pg::ObjectId(question->target)});
+      pg::RunPrepared("SELECT share = 'values' FROM mend.enrollments WHERE target = $1", {pg::ObjectId(question->target)});
   question->share = !share.empty() && share.boolean(0, 0) ? Share::Values : Share::Shape;
 }
 

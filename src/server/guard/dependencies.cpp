@@ -108,12 +108,12 @@ void ExplainTypeLocks(plan::Shape* shape) {
   for (plan::Column& column : shape->columns) {
     column.type_locked_by.clear();
   }
-  Note(shape, pg::KeepBooks(kOwnReasons, {pg::ObjectId(shape->relid)}));
-  Note(shape, pg::KeepBooks(kDependents, {pg::ObjectId(shape->relid)}));
+  Note(shape, pg::RunPrepared(kOwnReasons, {pg::ObjectId(shape->relid)}));
+  Note(shape, pg::RunPrepared(kDependents, {pg::ObjectId(shape->relid)}));
 }
 
 std::string KeyOver(uint32_t relid, int16_t attnum) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT CASE WHEN indisprimary THEN 'the primary key ' WHEN indisexclusion THEN 'the exclusion constraint '"
       "       ELSE 'the unique index ' END || indexrelid::pg_catalog.regclass "
       "FROM pg_catalog.pg_index WHERE indrelid = $1 AND (indisunique OR indisexclusion)"
@@ -123,7 +123,7 @@ std::string KeyOver(uint32_t relid, int16_t attnum) {
 }
 
 std::string NotNullHolder(uint32_t relid, int16_t attnum) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT CASE WHEN indisprimary THEN 'the primary key ' ELSE 'the replica identity ' END"
       "       || indexrelid::pg_catalog.regclass "
       "FROM pg_catalog.pg_index WHERE indrelid = $1 AND (indisprimary OR indisreplident)"
@@ -135,7 +135,7 @@ std::string NotNullHolder(uint32_t relid, int16_t attnum) {
 }
 
 std::string UnlikeChild(uint32_t relid, int16_t attnum, plan::ActionKind change) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "WITH RECURSIVE family AS ("
       "  SELECT $1 AS relid"
       "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.relid) "
@@ -152,7 +152,7 @@ std::string UnlikeChild(uint32_t relid, int16_t attnum, plan::ActionKind change)
 }
 
 std::vector<std::string> PublicationsOf(uint32_t relid) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "WITH RECURSIVE below AS ("
       "  SELECT $1 AS relid"
       "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN below b ON i.inhparent = b.relid),"

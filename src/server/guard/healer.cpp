@@ -36,7 +36,7 @@ std::string QuotedRole(Oid role) {
 
 // What makes a role, or a role that it is a member of at any depth, too powerful.
 std::optional<std::string> WhyTooPowerful(Oid healer) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "WITH RECURSIVE reach AS ("
       "  SELECT $1 AS roleid"
       "  UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN reach r ON m.member = r.roleid) "
@@ -61,7 +61,7 @@ std::optional<std::string> WhyTooPowerful(Oid healer) {
 
 // A table is told apart from what the healer owns only while the healer owns nothing else.
 std::optional<std::string> WhyNotDestitute(Oid healer) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT pg_catalog.count(*) FROM pg_catalog.pg_shdepend "
       "WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND refobjid = $1 AND deptype = 'o'",
       {pg::ObjectId(healer)});
@@ -74,7 +74,7 @@ std::optional<std::string> WhyNotDestitute(Oid healer) {
 // Lending merges the healer's ACL entries with the owner's, and giving back cannot part them again:
 // there must be none on anything that changes hands with the table.
 std::optional<std::string> WhyEntangled(Oid healer, Oid relid) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "WITH RECURSIVE family AS ("
       "  SELECT $2 AS relid"
       "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.relid),"

@@ -101,7 +101,7 @@ void RequireRoundTrip(const plan::Shape& shape, const std::vector<plan::Action>&
 }
 
 std::optional<std::string> DefaultOf(const plan::Shape& shape, const std::string& column) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d "
       "JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum "
       "WHERE d.adrelid = $1 AND a.attname = $2",
@@ -111,7 +111,7 @@ std::optional<std::string> DefaultOf(const plan::Shape& shape, const std::string
 
 // A change of type gives a column its new type's storage: clauses that give back what its owner chose.
 std::string StorageClauses(const plan::Shape& shape, const std::string& column) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL'"
       " WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END, CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END "
       "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "

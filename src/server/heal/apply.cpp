@@ -20,7 +20,7 @@ namespace {
 // The undecided drift of the table that a patch covers.
 drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target, const plan::Patch& patch) {
   table::Target patched = table::Patched(target, patch);
-  apply::DriftBook book(target.shape().relid);
+  apply::DriftStore book(target.shape().relid);
   drift::DriftSet covered;
   for (const drift::Drift& drift : book.drifts()) {
     if (!round.Decided(drift) && apply::Covers(patch, patched, drift.field, drift.column)) {
@@ -30,7 +30,7 @@ drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target, 
   return covered;
 }
 
-void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::Fate::To to, const std::string& reason,
+void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::RowOutcome::Kind to, const std::string& reason,
                int64_t patch) {
   for (const drift::Drift& drift : drifts) {
     round->Decide(drift, to, reason, patch);
@@ -38,32 +38,32 @@ void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::Fate::To
 }
 
 void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
-          const std::string& reason, queue::Fate::To to = queue::Fate::To::DeadLetter) {
+          const std::string& reason, queue::RowOutcome::Kind to = queue::RowOutcome::Kind::DeadLetter) {
   round->shared->Join();
   apply::SetPatchState(record.id, "failed", reason);
   std::string detail = "{\"reason\": ";
   json::AppendQuoted(&detail, reason);
   observe::Record("patch_failed", round->target_name, record.id, detail + "}", observe::kWorker);
-  round->shared->Leave();
+  round->shared->CommitUnlessYoung();
   DecideAll(round, covered, to, "patch " + std::to_string(record.id) + " failed: " + reason, record.id);
 }
 
 // The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
 void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
   round->shared->Join();
-  pg::Rows tries = pg::KeepBooks(
+  pg::Rows tries = pg::RunPrepared(
       "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
       {pg::ObjectId(round->target)});
   int64_t pause = limits::BackoffMs(static_cast<int>(tries.int8(0, 0)));
   round->lock_backs_off = true;
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' WHERE target = $1",
       {pg::ObjectId(round->target), pg::Int8(pause)});
-  round->shared->Leave();
+  round->shared->CommitUnlessYoung();
   std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " +
                        std::to_string(tries.int8(0, 0)) + " times";
-  DecideAll(round, covered, queue::Fate::To::Wait, reason, record.id);
-  round->Show("waiting", reason);
+  DecideAll(round, covered, queue::RowOutcome::Kind::Wait, reason, record.id);
+  round->EscalateState("waiting", reason);
   round->PauseFor(pause);
 }
 
@@ -74,10 +74,10 @@ void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const 
                        " ms) and was rolled back: raise the limit and approve it again";
   round->shared->Join();
   apply::SetPatchState(record.id, "proposed", reason);
-  round->shared->Leave();
-  DecideAll(round, covered, queue::Fate::To::Wait,
+  round->shared->CommitUnlessYoung();
+  DecideAll(round, covered, queue::RowOutcome::Kind::Wait,
             "patch " + std::to_string(record.id) + " waits for approval: " + reason, record.id);
-  round->Show("review", "patch " + std::to_string(record.id) + " waits for mend.approve(" +
+  round->EscalateState("review", "patch " + std::to_string(record.id) + " waits for mend.approve(" +
                             std::to_string(record.id) + "): " + reason);
 }
 
@@ -106,7 +106,7 @@ std::optional<apply::PatchRecord> Without(const table::Target& target, const app
   for (const plan::Action& action : rest.patch.actions) {
     columns.push_back(action.column);
   }
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.patches SET ddl = nullif($2, ''), inverse_ddl = nullif($3, ''), field_map = $4::jsonb, "
       "evidence = jsonb_set(evidence, '{actions}', (SELECT coalesce(jsonb_agg(a), '[]') FROM "
       "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))) WHERE id = $1",
@@ -139,7 +139,7 @@ std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchReco
   if (rest) {
     *covered = CoveredBy(*round, *target, rest->patch);
   }
-  round->shared->Leave();
+  round->shared->CommitUnlessYoung();
   TrimNeeds(without, &proof->sample);
   for (std::vector<apply::SampleRow>& other : proof->others) {
     TrimNeeds(without, &other);
@@ -157,7 +157,7 @@ void MarkBuriedHealed(Oid target, const apply::PatchRecord& record) {
     columns.push_back(action.column);
   }
   pg::SettingsScope by_index({{"enable_seqscan", "off"}});  // other tables may have millions of dead letters
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
       "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
       "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
@@ -177,7 +177,7 @@ void TakeApplied(RoundState* round, const apply::PatchRecord& record, const drif
 }
 
 bool AnyWaits(Oid target) {
-  return !pg::KeepBooks("SELECT FROM mend.queue WHERE target >= $1 AND target <= $1 ORDER BY target, id LIMIT 1",
+  return !pg::RunPrepared("SELECT FROM mend.queue WHERE target >= $1 AND target <= $1 ORDER BY target, id LIMIT 1",
                         {pg::ObjectId(target)})
               .empty();
 }
@@ -209,7 +209,7 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
     };
     std::optional<apply::Application> application;
     try {
-      application = apply::Apply(round->target, record, samples.current(), proof.shape, round->dispositions,
+      application = apply::Apply(round->target, record, samples.current(), proof.shape, round->outcome_policy,
                                  before_commit, &patience_ms, &altered);
     } catch (const pg::Error& error) {
       failure = error;
@@ -225,7 +225,7 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
       BackOff(round, record, covered);
       return std::nullopt;
     }
-    if (took.Stopped(*failure, pg::max_lock_hold_ms)) {
+    if (took.IsTimeout(*failure, pg::max_lock_hold_ms)) {
       // Where the ALTER itself was in time it is the rows, or one of them: few may do.
       slow = slow.empty() ? samples.current() : slow;
       if (altered && ++too_long < kMaxTooLong && slow.size() > 1) {
@@ -255,7 +255,7 @@ bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const dri
   if (record.ddl.empty() || !round->lock_backs_off) {
     return false;
   }
-  pg::Rows wait = pg::KeepBooks(
+  pg::Rows wait = pg::RunPrepared(
       "SELECT ceil(extract(epoch FROM lock_until - clock_timestamp()) * 1000)::bigint, lock_tries "
       "FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
       {pg::ObjectId(round->target)});
@@ -264,8 +264,8 @@ bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const dri
   }
   std::string reason =
       "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " + wait.text(0, 1) + " times";
-  DecideAll(round, covered, queue::Fate::To::Wait, reason, record.id);
-  round->Show("waiting", reason);
+  DecideAll(round, covered, queue::RowOutcome::Kind::Wait, reason, record.id);
+  round->EscalateState("waiting", reason);
   round->PauseFor(wait.int8(0, 0));
   return true;
 }
@@ -275,9 +275,9 @@ void Requeue(RoundState* round, const table::Target& target, const apply::PatchR
   std::vector<int64_t> ids;
   apply::Prove(target, record.patch, apply::Evidence::DeadLetters, &ids);
   if (!ids.empty()) {
-    pg::KeepBooks("SELECT mend.requeue($1)", {pg::Int8Array(ids)});
+    pg::RunPrepared("SELECT mend.requeue($1)", {pg::Int8Array(ids)});
     round->low_id = std::min(round->low_id, *std::min_element(ids.begin(), ids.end()) - 1);
-    pg::KeepBooks("UPDATE mend.progress SET low_id = $2 WHERE target = $1", {pg::ObjectId(round->target), pg::Int8(round->low_id)});
+    pg::RunPrepared("UPDATE mend.progress SET low_id = $2 WHERE target = $1", {pg::ObjectId(round->target), pg::Int8(round->low_id)});
   }
 }
 
@@ -296,7 +296,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
   switch (application->result) {
     case apply::Application::Result::ShapeChanged:
       round->again = true;
-      DecideAll(round, covered, queue::Fate::To::Wait, "the table changed while the patch was applied", record.id);
+      DecideAll(round, covered, queue::RowOutcome::Kind::Wait, "the table changed while the patch was applied", record.id);
       return false;
     case apply::Application::Result::Unfit:
       Fail(round, record, covered, application->reason);
@@ -313,7 +313,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
     Fail(round, record, covered,
          "no row could be stored with it: " +
              (counts.refusal.empty() ? "the table refuses them for another reason" : counts.refusal),
-         counts.backing_off > 0 ? queue::Fate::To::BackOff : queue::Fate::To::DeadLetter);
+         counts.backing_off > 0 ? queue::RowOutcome::Kind::BackOff : queue::RowOutcome::Kind::DeadLetter);
     return false;
   }
   return ApplyRecord(round, std::move(*rest), rest_proof, std::move(covered), last);
@@ -327,7 +327,7 @@ void ApplyApproved(RoundState* round) {
   {
     round->shared->Join();
     records = apply::LoadPatches(*table::FindTarget(round->target), "approved");
-    round->shared->Leave();
+    round->shared->CommitUnlessYoung();
   }
   for (apply::PatchRecord& record : records) {
     apply::Proof proof;
@@ -342,7 +342,7 @@ void ApplyApproved(RoundState* round) {
       }
       Requeue(round, *target, record);
       proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
-      round->shared->Leave();
+      round->shared->CommitUnlessYoung();
     }
     if (!proof.Helps()) {
       Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");

@@ -28,14 +28,14 @@ void RecordBreaker(const RoundState& round, const char* kind, const std::string&
 
 void HoldBack(RoundState* round, const drift::DriftSet& drifts, const std::string& reason, int64_t pause_ms) {
   for (const drift::Drift& drift : drifts) {
-    round->Decide(drift, queue::Fate::To::Wait, reason);
+    round->Decide(drift, queue::RowOutcome::Kind::Wait, reason);
   }
-  round->Show("breaker", reason);
+  round->EscalateState("breaker", reason);
   round->PauseFor(pause_ms);
 }
 
 void Open(RoundState* round, const std::string& reason, int64_t pause_ms) {
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.progress SET breaker_until = clock_timestamp() + $2 * interval '1 millisecond', "
       "breaker_tries = breaker_tries + 1 WHERE target = $1",
       {pg::ObjectId(round->target), pg::Int8(pause_ms)});
@@ -49,7 +49,7 @@ void Close(RoundState* round) {
   if (!round->breaker_open) {
     return;
   }
-  pg::KeepBooks("UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0 WHERE target = $1",
+  pg::RunPrepared("UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0 WHERE target = $1",
                 {pg::ObjectId(round->target)});
   RecordBreaker(*round, "breaker_closed", "few enough");
   round->breaker_open = false;
@@ -58,7 +58,7 @@ void Close(RoundState* round) {
 // Patches of the last hour, also those that failed: each has taken the lock on the table. The oldest leaves the hour first,
 // which lets one through: that is the probe.
 bool TooManyPatches(RoundState* round, const drift::DriftSet& drifts) {
-  pg::Rows hour = pg::KeepBooks(
+  pg::Rows hour = pg::RunPrepared(
       "SELECT count(*), (extract(epoch FROM min(at) + interval '1 hour' - clock_timestamp()) * 1000)::bigint, "
       "count(*) FILTER (WHERE state = 'failed') "
       "FROM (SELECT state, coalesce(applied_at, created_at) AS at FROM mend.patches WHERE target = $1 "
@@ -85,7 +85,7 @@ struct Breaker {
 };
 
 Breaker Load(Oid target) {
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT breaker_until IS NOT NULL, breaker_tries, least(coalesce(extract(epoch FROM breaker_until - "
       "clock_timestamp()) * 1000, 0), 1e12)::bigint FROM mend.progress WHERE target = $1",
       {pg::ObjectId(target)});
@@ -100,7 +100,7 @@ drift::DriftSet ProbeColumns(RoundState* round, drift::DriftSet fresh, int64_t r
   drift::DriftSet probe, held;
   for (drift::Drift& drift : fresh) {
     if (drift.row_count < limits::kRowsThatMeanAField) {
-      round->Decide(drift, queue::Fate::To::DeadLetter, reason + "; only one payload has this field");
+      round->Decide(drift, queue::RowOutcome::Kind::DeadLetter, reason + "; only one payload has this field");
     } else if (static_cast<int64_t>(probe.size()) < std::min(room, limits::kProbeColumns)) {
       probe.push_back(std::move(drift));
     } else {
@@ -125,19 +125,19 @@ void ProfileUnrecorded(RoundState* round) {
   }
   round->shared->Join();
   size_t waiting = 0;
-  const apply::DriftBook book(round->target);
+  const apply::DriftStore book(round->target);
   for (const drift::Drift& drift : book.drifts()) {
-    const queue::Fate* fate = round->dispositions.Find(drift.field, drift.kind);
-    waiting += IsNew(drift) && (fate == nullptr || fate->to != queue::Fate::To::DeadLetter) ? 1 : 0;
+    const queue::RowOutcome* fate = round->outcome_policy.Find(drift.field, drift.kind);
+    waiting += IsNew(drift) && (fate == nullptr || fate->kind != queue::RowOutcome::Kind::DeadLetter) ? 1 : 0;
   }
   if (waiting > limits::kMostNewFields / 2) {
-    round->dispositions.SetUnrecorded(queue::Fate::To::Wait, "too many new fields wait: this one is not recorded");
+    round->outcome_policy.SetUnrecorded(queue::RowOutcome::Kind::Wait, "too many new fields wait: this one is not recorded");
   } else {
-    round->dispositions.SetUnrecorded(queue::Fate::To::Reprofile, "there is room for its fields now");
+    round->outcome_policy.SetUnrecorded(queue::RowOutcome::Kind::Reprofile, "there is room for its fields now");
     round->unrecorded = 0;
     round->replay_all = true;
   }
-  round->shared->Leave();
+  round->shared->CommitUnlessYoung();
 }
 
 drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts) {

@@ -12,7 +12,7 @@ namespace {
 std::vector<int64_t> WithoutRows(const RoundState& round) {
   std::vector<int64_t> ids;
   if (round.replay_all && !round.ended) {
-    const apply::DriftBook book(round.target);
+    const apply::DriftStore book(round.target);
     for (const drift::Drift& drift : book.drifts()) {
       if (round.counts.waits_for.count({drift.field, drift.kind}) == 0) {
         ids.push_back(drift.id);
@@ -28,7 +28,7 @@ void SettleAll(const RoundState& round) {
   }
   // Drift of which no row is left has been settled with its rows. By the index: other tables may have millions of rows.
   pg::SettingsScope by_index({{"enable_seqscan", "off"}});
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.drifts SET (state, reason) = (SELECT CASE WHEN d.buried THEN 'dead_lettered' ELSE 'healed' END, "
       "CASE WHEN d.buried THEN 'its rows did not fit for another reason' ELSE 'its rows fit by now' END FROM "
       "(SELECT EXISTS (SELECT FROM mend.dead_letters WHERE target = $1 AND drifts.field = ANY (fields)) AS buried) d) "
@@ -39,7 +39,7 @@ void SettleAll(const RoundState& round) {
 
 // Rows that wait for a time of their own, in this round or since an earlier one.
 std::string WhyBackingOff(Oid target) {
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind = 'no_partition'), "
       "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND sqlstate = '57014'), "
       "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind <> 'no_partition' AND sqlstate <> '57014')",
@@ -68,12 +68,12 @@ void RecordRows(const RoundState& round) {
 
 void WriteEnd(RoundState* ending) {
   if (std::string why = ending->ended ? "" : WhyBackingOff(ending->target); !why.empty()) {
-    ending->Show("waiting", why);
+    ending->EscalateState("waiting", why);
   }
   const RoundState& round = *ending;
   SettleAll(round);
   RecordRows(round);
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = nullif($5, ''), "
       "low_id = coalesce((SELECT q.id - 1 FROM mend.queue q WHERE (q.target, q.id) > ($1, $6) AND q.target <= $1 "
       "ORDER BY q.target, q.id LIMIT 1), $6), "

@@ -23,7 +23,7 @@ bool PlanOnce(RoundState* round, const claude::Access& access, const std::option
     if (planned) {
       step.Propose(*planned, why);
     }
-    round->shared->Leave();
+    round->shared->CommitUnlessYoung();
     return false;
   }
   pg::TestPoint("planned");
@@ -38,7 +38,7 @@ bool PlanOnce(RoundState* round, const claude::Access& access, const std::option
   record->rewrites = planned->record.rewrites;
   *proof = planned->proof;
   *covered = planned->covered;
-  round->shared->Leave();
+  round->shared->CommitUnlessYoung();
   return true;
 }
 

@@ -21,7 +21,7 @@ constexpr int64_t kRowsOfLongProof = 256;
 // Drift that is open and not decided in this round already. What only waits (for a foreign key's
 // target, a partition) is no matter for a planner.
 drift::DriftSet PlanStep::ToPlan() {
-  apply::DriftBook book(round_.target);
+  apply::DriftStore book(round_.target);
   drift::DriftSet drifts;
   for (const drift::Drift& drift : book.drifts()) {
     most_rows_ = std::max(most_rows_, drift.row_count);
@@ -30,7 +30,7 @@ drift::DriftSet PlanStep::ToPlan() {
     }
     if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
       round_.settlements.push_back({drift.id, drift.field, drift.kind, "waiting", "its rows are tried again by themselves", {}});
-      round_.Show("waiting", drift.kind == drift::Kind::NoPartition
+      round_.EscalateState("waiting", drift.kind == drift::Kind::NoPartition
                                  ? "no partition takes some rows: a person must add one"
                                  : "rows wait for the row they refer to");
       continue;
@@ -41,20 +41,20 @@ drift::DriftSet PlanStep::ToPlan() {
 }
 
 // Drift that no rule answers and that Claude is not asked about.
-void PlanStep::SettleLeftover(const drift::Drift& drift, const Leftover& leftover) {
-  const std::string id = std::to_string(leftover.patch);
-  const std::string why = leftover.reason.empty() ? "" : ": " + leftover.reason;
-  switch (leftover.why) {
-    case Leftover::Why::Cooling:
-      round_.Decide(drift, queue::Fate::To::Wait, leftover.reason);
-      round_.Show("waiting", leftover.reason);
-      return round_.PauseFor(leftover.pause_ms);
-    case Leftover::Why::Proposed:
-      round_.Decide(drift, queue::Fate::To::Wait, "patch " + id + " waits for a decision" + why, leftover.patch);
-      return round_.Show("review", "patch " + id + " waits for mend.approve(" + id + ")" + why);
-    case Leftover::Why::Held:
-      return round_.Decide(drift, queue::Fate::To::DeadLetter, leftover.reason);
-    case Leftover::Why::Open:
+void PlanStep::SettleLeftover(const drift::Drift& drift, const UnplannedDrift& unplanned_drift) {
+  const std::string id = std::to_string(unplanned_drift.patch);
+  const std::string why = unplanned_drift.reason.empty() ? "" : ": " + unplanned_drift.reason;
+  switch (unplanned_drift.status) {
+    case UnplannedDrift::Status::Cooling:
+      round_.Decide(drift, queue::RowOutcome::Kind::Wait, unplanned_drift.reason);
+      round_.EscalateState("waiting", unplanned_drift.reason);
+      return round_.PauseFor(unplanned_drift.pause_ms);
+    case UnplannedDrift::Status::Proposed:
+      round_.Decide(drift, queue::RowOutcome::Kind::Wait, "patch " + id + " waits for a decision" + why, unplanned_drift.patch);
+      return round_.EscalateState("review", "patch " + id + " waits for mend.approve(" + id + ")" + why);
+    case UnplannedDrift::Status::Held:
+      return round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter, unplanned_drift.reason);
+    case UnplannedDrift::Status::Open:
       return;
   }
 }
@@ -67,15 +67,15 @@ void PlanStep::LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::P
       continue;
     }
     const table::Target patched = table::Patched(*target_, record.patch);
-    Leftover leftover;
-    leftover.why = Leftover::Why::Proposed;
-    leftover.patch = record.id;
-    leftover.reason = record.put_back.value_or("");
+    UnplannedDrift unplanned_drift;
+    unplanned_drift.status = UnplannedDrift::Status::Proposed;
+    unplanned_drift.patch = record.id;
+    unplanned_drift.reason = record.put_back.value_or("");
     drifts->erase(std::remove_if(drifts->begin(), drifts->end(),
                                  [&](const drift::Drift& drift) {
                                    const bool covers = apply::Covers(record.patch, patched, drift.field, drift.column);
                                    if (covers) {
-                                     SettleLeftover(drift, leftover);
+                                     SettleLeftover(drift, unplanned_drift);
                                    }
                                    return covers;
                                  }),
@@ -83,19 +83,19 @@ void PlanStep::LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::P
   }
 }
 
-void PlanStep::BuryOpen(const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts, const std::string& why) {
-  for (const Leftover& leftover : leftovers) {
-    if (leftover.why == Leftover::Why::Open && !leftover.provable) {
-      round_.Decide(drifts[leftover.drift], queue::Fate::To::DeadLetter, leftover.reason + "; " + why);
+void PlanStep::BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts, const std::string& why) {
+  for (const UnplannedDrift& unplanned_drift : unplanned) {
+    if (unplanned_drift.status == UnplannedDrift::Status::Open && !unplanned_drift.provable) {
+      round_.Decide(drifts[unplanned_drift.drift], queue::RowOutcome::Kind::DeadLetter, unplanned_drift.reason + "; " + why);
     }
   }
 }
 
 // What the answer means for the drift that rules left; a patch is merged into `plan`.
-void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<Leftover>& leftovers,
+void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<UnplannedDrift>& unplanned,
                           const drift::DriftSet& drifts, plan::Plan* plan) {
-  using To = claude::Answer::To;
-  if (answer.to == To::Patch) {
+  using Kind = claude::Answer::Kind;
+  if (answer.kind == Kind::Patch) {
     base::Result<plan::Patch> patch = claude::ReadProposal(*target_, answer.patch);
     if (patch) {
       patch->rationale = answer.patch.rationale;
@@ -104,25 +104,25 @@ void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<Leftov
       return;  // what it leaves is met by the rows that still do not fit, and planned in another round
     }
   }
-  if (answer.to == To::Again || answer.to == To::Patch) {
+  if (answer.kind == Kind::Again || answer.kind == Kind::Patch) {
     round_.again = true;
     return;
   }
-  for (const Leftover& leftover : leftovers) {
-    const drift::Drift& drift = drifts[leftover.drift];
-    if (leftover.why != Leftover::Why::Open || leftover.provable) {
+  for (const UnplannedDrift& unplanned_drift : unplanned) {
+    const drift::Drift& drift = drifts[unplanned_drift.drift];
+    if (unplanned_drift.status != UnplannedDrift::Status::Open || unplanned_drift.provable) {
       continue;
     }
-    if (answer.to == To::Wait) {
-      round_.Decide(drift, queue::Fate::To::Wait, leftover.reason + "; " + answer.reason);
+    if (answer.kind == Kind::Wait) {
+      round_.Decide(drift, queue::RowOutcome::Kind::Wait, unplanned_drift.reason + "; " + answer.reason);
     } else if (answer.Concerns(drift)) {
-      round_.Decide(drift, queue::Fate::To::DeadLetter, leftover.reason + "; " + answer.reason);
+      round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter, unplanned_drift.reason + "; " + answer.reason);
     } else {
       round_.again = true;
     }
   }
-  if (answer.to == To::Wait) {
-    round_.Show(answer.breaker ? "breaker" : "waiting", answer.reason);
+  if (answer.kind == Kind::Wait) {
+    round_.EscalateState(answer.breaker ? "breaker" : "waiting", answer.reason);
     round_.PauseFor(answer.pause_ms);
   }
 }
@@ -144,18 +144,18 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
   LeaveToReview(&drifts, proposed);
   const Terms terms = LoadTerms(*target_, shape_);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
-  const std::vector<Leftover> leftovers = FindLeftovers(*target_, terms, drifts, plan, proposed);
-  for (const Leftover& leftover : leftovers) {
-    SettleLeftover(drifts[leftover.drift], leftover);
+  const std::vector<UnplannedDrift> unplanned = FindUnplannedDrift(*target_, terms, drifts, plan, proposed);
+  for (const UnplannedDrift& unplanned_drift : unplanned) {
+    SettleLeftover(drifts[unplanned_drift.drift], unplanned_drift);
   }
-  if (!leftovers.empty()) {
+  if (!unplanned.empty()) {
     ExplainTypeLocks();
   }
   if (!pg::PlannerEnabled("claude")) {
-    BuryOpen(leftovers, drifts, "no other planner is configured");
+    BuryOpen(unplanned, drifts, "no other planner is configured");
   } else if (access.state == claude::Access::State::Absent) {
-    BuryOpen(leftovers, drifts, "Claude is not asked: no key is configured");
-  } else if (std::optional<claude::Question> open = MakeQuestion(*target_, shape_, terms, drifts, plan, leftovers)) {
+    BuryOpen(unplanned, drifts, "Claude is not asked: no key is configured");
+  } else if (std::optional<claude::Question> open = MakeQuestion(*target_, shape_, terms, drifts, plan, unplanned)) {
     if (!answer) {
       answer = claude::Consider(&*open, access);
     }
@@ -163,7 +163,7 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
       *question = std::move(open);
       return std::nullopt;
     }
-    TakeAnswer(*answer, leftovers, drifts, &plan);
+    TakeAnswer(*answer, unplanned, drifts, &plan);
   }
   if (plan.patch.empty() || WaitsAlready(drifts, plan.patch)) {
     return std::nullopt;
@@ -181,7 +181,7 @@ void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patc
   for (const drift::Drift& drift : drifts) {
     if (!round_.Decided(drift) && apply::Covers(useful, after_all, drift.field, drift.column) &&
         !apply::Covers(now, after_this, drift.field, drift.column)) {
-      round_.Decide(drift, queue::Fate::To::Wait, "the next patch is for it");
+      round_.Decide(drift, queue::RowOutcome::Kind::Wait, "the next patch is for it");
     }
   }
 }
@@ -202,8 +202,8 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
     round_.shared->Join();
   }
   Planned planned;
-  std::optional<apply::Proof> guessed = round_.guess ? round_.guess->Of(*target_, patch) : std::nullopt;
-  planned.proof = guessed ? std::move(*guessed) : apply::Prove(*target_, patch, apply::Evidence::Queue);
+  std::optional<apply::Proof> speculated = round_.speculative_proof ? round_.speculative_proof->Of(*target_, patch) : std::nullopt;
+  planned.proof = speculated ? std::move(*speculated) : apply::Prove(*target_, patch, apply::Evidence::Queue);
   planned.patch = apply::Helpful(patch, planned.proof, target_->enrollment().mode == table::Mode::Auto);
   LeaveForNextPatch(drifts, apply::Helpful(patch, planned.proof, false), planned.patch);
   if (planned.patch.empty()) {
@@ -259,7 +259,7 @@ std::string PlanStep::WhyReview(const Planned& planned) {
 }
 
 void PlanStep::Propose(const Planned& planned, const std::string& why) {
-  pg::Rows same = pg::KeepBooks(
+  pg::Rows same = pg::RunPrepared(
       "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND coalesce(ddl, '') = $2 "
       "AND field_map = $3::jsonb",
       {pg::ObjectId(round_.target), pg::Text(planned.record.ddl),
@@ -267,7 +267,7 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
   int64_t id = 0;
   if (!same.empty()) {
     id = same.int8(0, 0);
-    pg::KeepBooks("UPDATE mend.patches SET evidence = $2::jsonb WHERE id IN "
+    pg::RunPrepared("UPDATE mend.patches SET evidence = $2::jsonb WHERE id IN "
                   "(SELECT id FROM mend.patches WHERE id = $1 FOR UPDATE SKIP LOCKED)",
                   {pg::Int8(id), pg::Text(planned.record.evidence)});
   } else {
@@ -275,7 +275,7 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
     record.state = "proposed";
     record.reason = why;
     id = apply::InsertPatch(*target_, record);
-    pg::KeepBooks(
+    pg::RunPrepared(
         "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
         "AND decided_at IS NULL AND id <> $2 FOR UPDATE SKIP LOCKED) "
         "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s "
@@ -303,9 +303,9 @@ drift::DriftSet PlanStep::CoveredBy(const plan::Patch& patch, const drift::Drift
 void PlanStep::AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why) {
   std::string name = std::to_string(id);
   for (const drift::Drift& drift : covered) {
-    round_.Decide(drift, queue::Fate::To::Wait, "patch " + name + " waits for a decision: " + why, id);
+    round_.Decide(drift, queue::RowOutcome::Kind::Wait, "patch " + name + " waits for a decision: " + why, id);
   }
-  round_.Show("review", "patch " + name + " waits for mend.approve(" + name + "): " + why);
+  round_.EscalateState("review", "patch " + name + " waits for mend.approve(" + name + "): " + why);
 }
 
 bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch) {
@@ -320,7 +320,7 @@ bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& pa
   for (const drift::Drift& drift : drifts) {
     rows = std::max(rows, drift.row_count);
   }
-  pg::Rows same = pg::KeepBooks(
+  pg::Rows same = pg::RunPrepared(
       "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
       "AND proposed_ddl = $2 AND field_map = $3::jsonb AND (evidence #>> '{proof,rows_tried}')::bigint * 2 >= $4",
       {pg::ObjectId(round_.target), pg::Text(guard::Render(shape_, patch.actions)),

@@ -49,10 +49,10 @@ class PlanStep {
   drift::DriftSet CoveredBy(const plan::Patch& patch, const drift::DriftSet& drifts) const;
   void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
   void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
-  void SettleLeftover(const drift::Drift& drift, const Leftover& leftover);
+  void SettleLeftover(const drift::Drift& drift, const UnplannedDrift& unplanned_drift);
   void LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::PatchRecord>& proposed);
-  void BuryOpen(const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts, const std::string& why);
-  void TakeAnswer(const claude::Answer& answer, const std::vector<Leftover>& leftovers, const drift::DriftSet& drifts,
+  void BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts, const std::string& why);
+  void TakeAnswer(const claude::Answer& answer, const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts,
                   plan::Plan* plan);
   std::optional<Planned> Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,
                                  const std::optional<claude::Answer>& answer);

@@ -22,7 +22,7 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
     return false;
   }
   round->replay_all = true;
-  pg::Rows hit = pg::KeepBooks(
+  pg::Rows hit = pg::RunPrepared(
       "UPDATE mend.queue q SET crashes = q.crashes + 1 FROM mend.progress p WHERE p.target = $1 AND q.target = p.target "
       "AND q.id >= lower(p.in_flight) AND q.id < upper(p.in_flight) AND q.id <@ p.in_flight RETURNING q.id, q.crashes",
       {pg::ObjectId(round->target)});
@@ -35,13 +35,13 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
     observe::Record("quarantined", round->target_name, std::nullopt,
                     "{\"id\": " + hit.text(0, 0) + "}", observe::kWorker);
   }
-  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(round->target)});
+  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(round->target)});
   return true;
 }
 
 // The table is gone, or its OID belongs to another one: its rows are for a person.
 void BuryAll(RoundState* round, const std::string& reason) {
-  pg::Rows buried = pg::KeepBooks(
+  pg::Rows buried = pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
       "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
       "sqlstate, error, kind, field, fields, context, reason, patch_id) "
@@ -53,10 +53,10 @@ void BuryAll(RoundState* round, const std::string& reason) {
     json::AppendQuoted(&detail, reason);
     observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}", observe::kWorker);
   }
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.drifts SET state = 'dead_lettered', reason = $2 WHERE target = $1 AND state IN ('open', 'waiting')",
       {pg::ObjectId(round->target), pg::Text(reason)});
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.patches SET state = 'failed', reason = $2 WHERE target = $1 AND state IN ('proposed', 'approved')",
       {pg::ObjectId(round->target), pg::Text(reason)});
 }
@@ -75,7 +75,7 @@ void AwaitMessages(const std::vector<queue::QueuedRow>& rows) {
 // Whether all rows that wait are new to this round.
 bool NoneWaitedBefore(const RoundState& round) {
   return !round.window.after ||
-         !pg::KeepBooks("SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid < pg_snapshot_xmin($2::pg_snapshot)) "
+         !pg::RunPrepared("SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid < pg_snapshot_xmin($2::pg_snapshot)) "
                         "OR EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid >= pg_snapshot_xmin($2::pg_snapshot) "
                         "AND xid < pg_snapshot_xmax($2::pg_snapshot) AND pg_visible_in_snapshot(xid, $2::pg_snapshot))",
                         {pg::ObjectId(round.target), pg::Text(round.window.after)})
@@ -85,17 +85,17 @@ bool NoneWaitedBefore(const RoundState& round) {
 // Has a proof rest at the end of the scope, also when an error ends it.
 class Resting {
  public:
-  explicit Resting(apply::RunningProof* proof) : proof_(proof) {}
+  explicit Resting(apply::SpeculativeProof* proof) : proof_(proof) {}
   ~Resting() {
     if (proof_ != nullptr) {
-      proof_->Rest();
+      proof_->LeaveIdentity();
     }
   }
   Resting(const Resting&) = delete;
   Resting& operator=(const Resting&) = delete;
 
  private:
-  apply::RunningProof* proof_;
+  apply::SpeculativeProof* proof_;
 };
 
 // The first batch of a queue is made of as many rows, or more, when more wait.
@@ -105,7 +105,7 @@ constexpr size_t kRowsOfLongQueue = 256;
 // they are then read, and converted, once for both. Where planning comes to another patch in the end, that one is proved by
 // itself.
 void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& target, const queue::QueueBatch& batch,
-                const apply::DriftBook& book) {
+                const apply::DriftStore& book) {
   const bool is_long = batch.rows.size() >= std::min<size_t>(kRowsOfLongQueue, static_cast<size_t>(pg::batch_size)) ||
                        batch.bytes >= queue::QueueReader::kBatchBytes;
   if (!is_long || !NoneWaitedBefore(*round)) {
@@ -121,34 +121,34 @@ void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& t
   if (patch.empty()) {
     return;
   }
-  round->guess = std::make_shared<apply::RunningProof>(target, std::move(patch));
-  const Resting resting(round->guess.get());
+  round->speculative_proof = std::make_shared<apply::SpeculativeProof>(target, std::move(patch));
+  const Resting resting(round->speculative_proof.get());
   for (const queue::QueuedRow& row : batch.rows) {
     pg::CheckInterrupts();
-    round->guess->Add(row);
+    round->speculative_proof->Add(row);
   }
 }
 
 // Adds the misfits of one batch to the book.
 void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& target, const queue::QueueBatch& batch,
-              apply::DriftBook* book) {
+              apply::DriftStore* book) {
   apply::RowContext context;
   apply::RowEvaluator evaluator(*target, &context);
-  apply::RunningProof* guess = round->guess.get();
-  const Resting resting(guess);
+  apply::SpeculativeProof* speculative_proof = round->speculative_proof.get();
+  const Resting resting(speculative_proof);
   for (const queue::QueuedRow& row : batch.rows) {
     pg::CheckInterrupts();
     round->low_id = std::min(round->low_id, row.id - 1);
-    for (const drift::Misfit& misfit : guess != nullptr ? guess->Add(row) : evaluator.Evaluate(row)) {
+    for (const drift::Misfit& misfit : speculative_proof != nullptr ? speculative_proof->Add(row) : evaluator.Evaluate(row)) {
       if (!drift::IsFinal(misfit.kind)) {
-        book->Add(misfit, guess != nullptr ? guess->payload() : evaluator.payload());
+        book->Add(misfit, speculative_proof != nullptr ? speculative_proof->payload() : evaluator.payload());
       }
     }
   }
 }
 
 // Folds one batch of rows; false when there are none left.
-bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch* batch, apply::DriftBook* book) {
+bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch* batch, apply::DriftStore* book) {
   const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
   pg::Context scratch("pg_mend fold");
   pg::Switch into(scratch.get());
@@ -157,8 +157,8 @@ bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch*
   }
   AwaitMessages(batch->rows);
   std::shared_ptr<const table::Target> target = table::FindTarget(round->target);
-  if (round->guess && !round->guess->IsFor(target)) {
-    round->guess.reset();
+  if (round->speculative_proof && !round->speculative_proof->IsFor(target)) {
+    round->speculative_proof.reset();
   }
   FoldRows(round, target, *batch, book);
   if (round->folded == 0) {
@@ -177,14 +177,14 @@ void CountUnrecorded(RoundState* round, int64_t misfits) {
     observe::Record("drift_capped", round->target_name, std::nullopt, detail + "}", observe::kWorker);
   }
   round->unrecorded += misfits;
-  pg::KeepBooks("UPDATE mend.progress SET unrecorded = $2 WHERE target = $1",
+  pg::RunPrepared("UPDATE mend.progress SET unrecorded = $2 WHERE target = $1",
                 {pg::ObjectId(round->target), pg::Int8(round->unrecorded)});
 }
 
 // Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue must not hold back
 // vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to which it was, or not at all.
 void Fold(RoundState* round) {
-  std::optional<apply::DriftBook> book;
+  std::optional<apply::DriftStore> book;
   queue::QueueReader reader(round->target, round->window);
   queue::QueueBatch batch;
   for (bool more = true; more;) {
@@ -193,7 +193,7 @@ void Fold(RoundState* round) {
       book.emplace(round->target);
     }
     more = FoldBatch(round, &reader, &batch, &*book);
-    round->shared->Leave();
+    round->shared->CommitUnlessYoung();
     if (more) {
       round->host->ShowProgress("profiled " + std::to_string(round->folded) + " rows of " + round->target_name);
     }
@@ -201,7 +201,7 @@ void Fold(RoundState* round) {
   round->shared->Join();
   book->Save(round->target_name);
   round->requested += round->folded > 0 ? 1 : 0;
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.progress SET state = 'healing', reason = NULL, folded = $2::pg_snapshot, requested = $3, low_id = $4 "
       "WHERE target = $1",
       {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested), pg::Int8(round->low_id)});
@@ -209,33 +209,33 @@ void Fold(RoundState* round) {
     CountUnrecorded(round, book->unrecorded());
   }
   pg::TestPoint("folding");
-  round->shared->Leave();
+  round->shared->CommitUnlessYoung();
 }
 
 // Takes up what people have asked for.
 void TakeRequests(Oid target) {
-  pg::Rows taken = pg::KeepBooks("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
+  pg::Rows taken = pg::RunPrepared("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
                                  {pg::ObjectId(target)});
   for (size_t i = 0; i < taken.size(); ++i) {
     pg::AwaitItsMessages(taken.oid(i, 2));
     if (taken.text(i, 0) == "retry") {
-      pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
+      pg::RunPrepared("UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
                     {pg::ObjectId(target)});
     } else if (taken.text(i, 0) == "reset_breaker") {
-      pg::KeepBooks(
+      pg::RunPrepared(
           "UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0, "
           "breaker_reset = greatest(breaker_reset, $2::timestamptz), lock_tries = 0, lock_until = NULL, "
           "not_before = NULL, last_error = NULL, failures = 0 WHERE target = $1",
           {pg::ObjectId(target), pg::Text(taken.text(i, 1))});
     }
   }
-  pg::KeepBooks("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
+  pg::RunPrepared("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
                 {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
 }
 
 // Of mend.progress, and whether people have asked for something.
 pg::Rows LockProgress(Oid target) {
-  return pg::KeepBooks(
+  return pg::RunPrepared(
       "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), pg_current_snapshot()::text, "
       "unrecorded, breaker_until IS NOT NULL, lock_until IS NOT NULL, "
       "EXISTS (SELECT FROM mend.patches p WHERE p.target = $1 AND p.state IN ('approved', 'proposed', 'failed')), "
@@ -247,7 +247,7 @@ pg::Rows LockProgress(Oid target) {
 pg::Rows TakeProgress(Oid target, bool* keep) {
   pg::Rows progress = LockProgress(target);
   if (progress.empty()) {
-    pg::KeepBooks("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING", {pg::ObjectId(target)});
+    pg::RunPrepared("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING", {pg::ObjectId(target)});
     progress = LockProgress(target);
   }
   *keep = progress.boolean(0, 10);
@@ -265,7 +265,7 @@ bool BeginRound(RoundState* round) {
   round->shared->Join();
   // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress is left of a table that is
   // not enrolled.
-  pg::Rows enrolled = pg::KeepBooks(
+  pg::Rows enrolled = pg::RunPrepared(
       "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
       {pg::ObjectId(round->target)});
   if (enrolled.empty()) {
@@ -291,7 +291,7 @@ bool BeginRound(RoundState* round) {
     if (!pg::QualifiedName(round->target).empty()) {
       reason += ": mend.configure() adopts the name, mend.retry() then puts its dead letters back";
     }
-    pg::KeepBooks(
+    pg::RunPrepared(
         "UPDATE mend.progress SET done = requested, folded = $2::pg_snapshot, not_before = NULL, state = 'waiting', "
         "reason = $3 WHERE target = $1",
         {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Text(reason)});
@@ -301,7 +301,7 @@ bool BeginRound(RoundState* round) {
   keep = RecoverInFlight(round, progress) || keep;
   if (!round->window.after) {
     // Never profiled in this database (new, or restored from a dump): drift is counted from the start.
-    pg::KeepBooks("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",
+    pg::RunPrepared("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",
                   {pg::ObjectId(round->target)});
   }
   if (keep) {

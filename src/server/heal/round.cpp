@@ -29,22 +29,22 @@ bool RoundState::Decided(const drift::Drift& drift) const {
   });
 }
 
-void RoundState::Decide(const drift::Drift& drift, queue::Fate::To to, const std::string& why,
+void RoundState::Decide(const drift::Drift& drift, queue::RowOutcome::Kind to, const std::string& why,
                         std::optional<int64_t> patch) {
-  dispositions.Set(drift.field, drift.kind, to, why, patch);
+  outcome_policy.Set(drift.field, drift.kind, to, why, patch);
   settlements.push_back(
-      {drift.id, drift.field, drift.kind, to == queue::Fate::To::DeadLetter ? "dead_lettered" : "waiting", why, patch});
+      {drift.id, drift.field, drift.kind, to == queue::RowOutcome::Kind::DeadLetter ? "dead_lettered" : "waiting", why, patch});
 }
 
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
-  dispositions.Set(drift.field, drift.kind, queue::Fate::To::DeadLetter,
+  outcome_policy.Set(drift.field, drift.kind, queue::RowOutcome::Kind::DeadLetter,
                    "it still does not fit after patch " + std::to_string(patch), patch);
   settlements.push_back({drift.id, drift.field, drift.kind, "healed", "", patch});
 }
 
 void RoundState::PauseFor(int64_t ms) { pause_ms = std::min(pause_ms.value_or(ms), ms); }
 
-void RoundState::Show(const char* new_state, const std::string& new_reason) {
+void RoundState::EscalateState(const char* new_state, const std::string& new_reason) {
   if (Rank(new_state) > Rank(state)) {
     state = new_state;
     reason = new_reason;
@@ -69,13 +69,13 @@ size_t TimesAtOnce(size_t rows, int64_t took_ms) {
 void ReplayWaiting(RoundState* round) {
   round->shared->CommitUnflushed();  // with the next commit that is flushed
   queue::Window window = round->replay_all ? queue::Window() : round->window;
-  queue::RunReader runs(queue::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
+  queue::ReplayGroupReader runs(queue::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
   int64_t left = 0;
-  while (const queue::Run* run = runs.Next()) {
+  while (const queue::ReplayGroup* run = runs.Next()) {
     round->host->CheckMustYield(round->target);
-    const queue::Run* ahead = runs.Ahead();
+    const queue::ReplayGroup* ahead = runs.Ahead();
     const pg::Stopwatch took;
-    queue::ReplayCounts counts = apply::Replay(round->target, *run, ahead, round->dispositions, round->patch_id, &round->pace);
+    queue::ReplayCounts counts = apply::Replay(round->target, *run, ahead, round->outcome_policy, round->patch_id, &round->pace);
     runs.reader().ReadAtOnce(TimesAtOnce(run->size(), took.Ms()));
     counts.stored_ids.clear();
     left += counts.waiting;
@@ -124,7 +124,7 @@ void PutOffJudged() {
   apply::DiscardSession();
   pg::WorkTransaction transaction;
   queue::ReplayCounts counts;
-  for (const queue::QueuedRow& row : queue::LockRows({*apply::AtWork::failed_row()})) {
+  for (const queue::QueuedRow& row : queue::LockRows({*apply::ActiveUnit::failed_row()})) {
     queue::PutOff(row, std::nullopt, &counts);
   }
   transaction.Commit();
@@ -134,7 +134,7 @@ void PutOffJudged() {
 void Abandon(Oid target) {
   apply::DiscardSession();
   pg::WorkTransaction transaction;
-  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
+  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
                 {pg::ObjectId(target)});
   transaction.Commit();
 }
@@ -175,7 +175,7 @@ void RunRound(RoundHost* host, Oid target) {
       throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "a lock was not to be had within mend.lock_timeout (" +
                                                       std::to_string(pg::lock_timeout_ms) + " ms)");
     }
-    if (!pg::Deadline::Stopped(error) || !apply::AtWork::failed_row()) {
+    if (!pg::Deadline::IsTimeout(error) || !apply::ActiveUnit::failed_row()) {
       throw;
     }
     PutOffJudged();

@@ -14,7 +14,7 @@
 #include "server/heal/shared_transaction.h"
 
 namespace mend::apply {
-class RunningProof;
+class SpeculativeProof;
 }  // namespace mend::apply
 
 namespace mend::heal {
@@ -46,8 +46,8 @@ struct RoundState {
   bool breaker_open = false;
   bool lock_backs_off = false;
   int64_t unrecorded = 0;  // misfits for which mend.drifts had no room, since the table was last profiled as a whole
-  std::shared_ptr<apply::RunningProof> guess;  // of what the first rows of a long queue call for; it has seen all that wait
-  queue::Dispositions dispositions;
+  std::shared_ptr<apply::SpeculativeProof> speculative_proof;  // of what the first rows of a long queue call for; it has seen all that wait
+  queue::OutcomePolicy outcome_policy;
   std::vector<Settlement> settlements;
   std::optional<int64_t> patch_id;  // the last patch that was applied in this round
   std::string state = "idle";       // of mend.progress, with its reason
@@ -60,13 +60,13 @@ struct RoundState {
   // Whether the drift was decided in this round already.
   bool Decided(const drift::Drift& drift) const;
   // Decides a drift: its rows' fate, and its own state at the end of the round.
-  void Decide(const drift::Drift& drift, queue::Fate::To to, const std::string& reason,
+  void Decide(const drift::Drift& drift, queue::RowOutcome::Kind to, const std::string& reason,
               std::optional<int64_t> patch = std::nullopt);
   void Healed(const drift::Drift& drift, int64_t patch);
   // Due again in `ms` at the latest.
   void PauseFor(int64_t ms);
   // The more telling state wins: breaker over review over waiting over idle.
-  void Show(const char* new_state, const std::string& new_reason);
+  void EscalateState(const char* new_state, const std::string& new_reason);
 };
 
 // Step 1. Reads the table's terms and folds new rows into its drift. False: the round ends here.

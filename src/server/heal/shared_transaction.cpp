@@ -14,7 +14,7 @@ void SharedTransaction::Join() {
   }
 }
 
-void SharedTransaction::Leave() {
+void SharedTransaction::CommitUnlessYoung() {
   if (transaction_ && age_->Ms() >= kYoungMs) {
     CommitUnflushed();
   }

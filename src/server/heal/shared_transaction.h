@@ -16,7 +16,7 @@ class SharedTransaction {
   // Before a step writes or reads: begins a transaction unless one is open. Throws 42704 when the extension is gone.
   void Join();
   // After a step: leaves what is young to the next one, and commits the rest.
-  void Leave();
+  void CommitUnlessYoung();
   // Before anything is waited for, and before what must be a transaction of its own. Nothing when none is open.
   void Commit();
   // The same, and on disk in any case: before rows are touched that it says are in flight.

@@ -21,7 +21,7 @@ void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Po
       policy->held_fields.emplace_back(field.field, "its column \"" + *field.column + "\" was dropped by a person");
     }
   }
-  pg::Rows held = pg::KeepBooks(
+  pg::Rows held = pg::RunPrepared(
       "SELECT a ->> 'column', 'patch ' || p.id || ' was ' || p.state || coalesce(' by ' || p.decided_by, '') || "
       "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM (SELECT DISTINCT ON (a ->> 'column') p.*, a "
       "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
@@ -42,7 +42,7 @@ void CoolColumns(const table::Target& target, Terms* terms) {
   if (pg::column_cooldown_s == 0) {
     return;
   }
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT a ->> 'column', (extract(epoch FROM max(p.applied_at) + $2 * interval '1 second' - clock_timestamp()) "
       "* 1000)::bigint FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
       "AND p.state = 'applied' AND a ->> 'kind' <> 'add_column' "
@@ -64,7 +64,7 @@ bool Held(const plan::Policy& policy, const drift::Drift& drift) {
 
 // The drift that mend.retry() would bring back, newest first; a column that has gone since is no matter.
 drift::DriftSet BuriedDrift(Oid target) {
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT DISTINCT ON (d.field, d.kind) " MEND_DRIFT_COLUMNS " "
       "FROM mend.drifts d WHERE d.target = $1 AND d.state = 'dead_lettered' AND EXISTS (SELECT FROM mend.dead_letters l "
       "WHERE l.target = $1 AND d.field = ANY (l.fields)) ORDER BY d.field, d.kind, d.id DESC",
@@ -80,14 +80,14 @@ drift::DriftSet BuriedDrift(Oid target) {
 }
 
 // Where Claude comes first, it is asked about what rules could answer too.
-void AddProvable(const drift::DriftSet& drifts, const plan::Plan& plan, std::vector<Leftover>* leftovers) {
+void AddProvable(const drift::DriftSet& drifts, const plan::Plan& plan, std::vector<UnplannedDrift>* unplanned) {
   for (size_t i = 0; i < drifts.size(); ++i) {
     const bool left = std::any_of(plan.unplanned.begin(), plan.unplanned.end(),
                                   [&](const plan::Unplanned& unplanned) { return unplanned.drift == i; });
     if (!left) {
-      Leftover& leftover = leftovers->emplace_back();
-      leftover.drift = i;
-      leftover.provable = true;
+      UnplannedDrift& unplanned_drift = unplanned->emplace_back();
+      unplanned_drift.drift = i;
+      unplanned_drift.provable = true;
     }
   }
 }
@@ -115,47 +115,47 @@ plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts, con
   return plan;
 }
 
-std::vector<Leftover> FindLeftovers(const table::Target& target, const Terms& terms, const drift::DriftSet& drifts,
+std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, const Terms& terms, const drift::DriftSet& drifts,
                                     const plan::Plan& plan, const std::vector<apply::PatchRecord>& proposed) {
-  std::vector<Leftover> leftovers;
-  for (const plan::Unplanned& unplanned : plan.unplanned) {
-    const drift::Drift& drift = drifts[unplanned.drift];
-    Leftover& leftover = leftovers.emplace_back();
-    leftover.drift = unplanned.drift;
-    leftover.reason = unplanned.reason;
+  std::vector<UnplannedDrift> unplanned;
+  for (const plan::Unplanned& given : plan.unplanned) {
+    const drift::Drift& drift = drifts[given.drift];
+    UnplannedDrift& unplanned_drift = unplanned.emplace_back();
+    unplanned_drift.drift = given.drift;
+    unplanned_drift.reason = given.reason;
     const auto cooling = terms.cooling.find(drift.column);
     // Only what the cool-down alone holds back waits for its end.
-    if (cooling != terms.cooling.end() && (unplanned.reason.find(cooling->second.reason) != std::string::npos ||
+    if (cooling != terms.cooling.end() && (given.reason.find(cooling->second.reason) != std::string::npos ||
                                            !pg::PlannerEnabled("rules"))) {
-      leftover.why = Leftover::Why::Cooling;
-      leftover.reason = cooling->second.reason;
-      leftover.pause_ms = cooling->second.pause_ms;
+      unplanned_drift.status = UnplannedDrift::Status::Cooling;
+      unplanned_drift.reason = cooling->second.reason;
+      unplanned_drift.pause_ms = cooling->second.pause_ms;
       continue;
     }
     const auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
       return apply::Covers(record.patch, table::Patched(target, record.patch), drift.field, drift.column);
     });
     if (waits != proposed.end()) {
-      leftover.why = Leftover::Why::Proposed;
-      leftover.reason = waits->put_back.value_or("");
-      leftover.patch = waits->id;
-    } else if (Held(terms.policy, drift) || unplanned.reason.find(" is left alone: ") != std::string::npos) {
-      leftover.why = Leftover::Why::Held;
+      unplanned_drift.status = UnplannedDrift::Status::Proposed;
+      unplanned_drift.reason = waits->put_back.value_or("");
+      unplanned_drift.patch = waits->id;
+    } else if (Held(terms.policy, drift) || given.reason.find(" is left alone: ") != std::string::npos) {
+      unplanned_drift.status = UnplannedDrift::Status::Held;
     }
   }
   if (pg::PlannerPrecedes("claude", "rules")) {
-    AddProvable(drifts, plan, &leftovers);
+    AddProvable(drifts, plan, &unplanned);
   }
-  return leftovers;
+  return unplanned;
 }
 
 std::optional<claude::Question> MakeQuestion(const table::Target& target, const plan::Shape& shape, const Terms& terms,
                                              const drift::DriftSet& drifts, const plan::Plan& plan,
-                                             const std::vector<Leftover>& leftovers) {
+                                             const std::vector<UnplannedDrift>& unplanned) {
   std::vector<plan::Unplanned> open;
-  for (const Leftover& leftover : leftovers) {
-    if (leftover.why == Leftover::Why::Open) {
-      open.push_back({leftover.drift, leftover.reason});
+  for (const UnplannedDrift& unplanned_drift : unplanned) {
+    if (unplanned_drift.status == UnplannedDrift::Status::Open) {
+      open.push_back({unplanned_drift.drift, unplanned_drift.reason});
     }
   }
   if (open.empty()) {
@@ -176,7 +176,7 @@ std::optional<std::string> PreviewPrompt(Oid relid) {
   plan::Shape shape = target->shape();
   guard::ExplainTypeLocks(&shape);
   drift::DriftSet drifts;
-  const apply::DriftBook book(relid);
+  const apply::DriftStore book(relid);
   for (const drift::Drift& drift : book.drifts()) {
     if (!drift::IsFinal(drift.kind) && drift.kind != drift::Kind::NoPartition) {
       drifts.push_back(drift);
@@ -190,7 +190,7 @@ std::optional<std::string> PreviewPrompt(Oid relid) {
   const plan::Plan plan = AskRules(shape, drifts, terms.policy);
   std::optional<claude::Question> question =
       MakeQuestion(*target, shape, terms, drifts, plan,
-                   FindLeftovers(*target, terms, drifts, plan, apply::LoadPatches(*target, "proposed")));
+                   FindUnplannedDrift(*target, terms, drifts, plan, apply::LoadPatches(*target, "proposed")));
   if (!question || !pg::PlannerEnabled("claude")) {
     return std::nullopt;
   }

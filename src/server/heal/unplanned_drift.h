@@ -27,27 +27,27 @@ Terms LoadTerms(const table::Target& target, const plan::Shape& shape);
 plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts, const plan::Policy& policy);
 
 // Drift without a rule's answer.
-struct Leftover {
+struct UnplannedDrift {
   size_t drift = 0;  // index into the drift that was planned
   std::string reason;
-  enum class Why : uint8_t {
+  enum class Status : uint8_t {
     Open,      // another planner may answer
     Cooling,   // its column's cool-down alone holds it back, for `pause_ms`
     Proposed,  // `patch` covers it, and waits for a decision
     Held,      // a person took it back
-  } why = Why::Open;
+  } status = Status::Open;
   int64_t pause_ms = 0;
   int64_t patch = 0;
   bool provable = false;  // Open, and rules answer if nobody before them does
 };
 // `proposed` are the patches that wait for a decision.
-std::vector<Leftover> FindLeftovers(const table::Target& target, const Terms& terms, const drift::DriftSet& drifts,
+std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, const Terms& terms, const drift::DriftSet& drifts,
                                     const plan::Plan& plan, const std::vector<apply::PatchRecord>& proposed);
 
 // The question to put about what is open, without what only the payloads tell; nullopt: there is none.
 std::optional<claude::Question> MakeQuestion(const table::Target& target, const plan::Shape& shape, const Terms& terms,
                                              const drift::DriftSet& drifts, const plan::Plan& plan,
-                                             const std::vector<Leftover>& leftovers);
+                                             const std::vector<UnplannedDrift>& unplanned);
 
 // The body of the request that Claude would be sent about the table now; nullopt: it would not be asked. Drift of dead
 // letters counts when there is no other. Needs a transaction.

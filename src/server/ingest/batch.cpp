@@ -38,17 +38,17 @@ Batch::~Batch() {
   for (table::Row& row : rows_) {
     GiveBackRow(std::move(row));
   }
-  WorkshopOf(*target_).GiveBack(std::move(bench_));
+  BufferCacheOf(*target_).GiveBack(std::move(buffers_));
 }
 
 Batch::Batch(Oid relid, MemoryContext parent)
-    : target_(Begin(relid)), memory_("pg_mend batch", parent), bench_(WorkshopOf(*target_).Lend(*target_)), max_rows_(MaxRows(*target_)) {}
+    : target_(Begin(relid)), memory_("pg_mend batch", parent), buffers_(BufferCacheOf(*target_).Lend(*target_)), max_rows_(MaxRows(*target_)) {}
 
 void Batch::AddText(std::string_view payload) {
-  if (const std::optional<json::Document::Failure> failure = bench_->document.Parse(payload)) {
+  if (const std::optional<json::Document::Failure> failure = buffers_->document.Parse(payload)) {
     AddMalformed(payload, *failure);
   } else {
-    Add(bench_->document, payload);
+    Add(buffers_->document, payload);
   }
 }
 
@@ -83,7 +83,7 @@ void Batch::Take(const Given& payload, Item item) {
   table::Row row = TakeSpareRow();
   {
     pg::Switch here(memory_.get());
-    bench_->evaluator.Evaluate(payload, &row, &item.misfits);
+    buffers_->evaluator.Evaluate(payload, &row, &item.misfits);
   }
   item.has_row = item.misfits.empty();
   if (item.has_row) {
@@ -107,14 +107,14 @@ void Batch::Flush() {
     return;
   }
   Store();
-  Keep();
+  EnqueueRejected();
   for (table::Row& row : rows_) {
     GiveBackRow(std::move(row));
   }
   rows_.clear();
   items_.clear();
   bytes_ = 0;
-  bench_->evaluator.ForgetMemory();
+  buffers_->evaluator.ForgetMemory();
   memory_.Reset();
 }
 
@@ -134,7 +134,7 @@ void Batch::Store() {
   }
 }
 
-void Batch::Keep() {
+void Batch::EnqueueRejected() {
   std::vector<queue::Rejected> rejected;
   for (Item& item : items_) {
     if (item.misfits.empty()) {
@@ -146,7 +146,7 @@ void Batch::Keep() {
     }
     rejected.push_back({item.payload, std::move(item.misfits)});
   }
-  const queue::Kept kept = queue::Keep(*target_, rejected);
+  const queue::EnqueueCounts kept = queue::Enqueue(*target_, rejected);
   counts_.queued += kept.queued;
   counts_.dead_lettered += kept.dead_lettered;
 }

@@ -48,12 +48,12 @@ class Batch {
   void Take(const Given& payload, Item item);
   void Push(Item item);
   void Store();
-  void Keep();
+  void EnqueueRejected();
 
   std::shared_ptr<const table::Target> target_;
   Counts counts_;
   pg::Context memory_;
-  std::unique_ptr<Workbench> bench_;
+  std::unique_ptr<EvaluationBuffers> buffers_;
   std::vector<Item> items_;
   std::vector<table::Row> rows_;   // of the items that have one, in order
   size_t bytes_ = 0;

@@ -136,7 +136,7 @@ class Evaluator::Work {
         return;
       }
       const table::Resolution& resolution = places_[place].resolution;
-      if (resolution.to == table::Resolution::To::Column) {
+      if (resolution.kind == table::Resolution::Kind::Column) {
         const auto column = static_cast<size_t>(resolution.column);
         if (taken[column] != 0) {
           return;
@@ -146,7 +146,7 @@ class Evaluator::Work {
           continue;
         }
       }
-      if (resolution.to != table::Resolution::To::Ignored) {
+      if (resolution.kind != table::Resolution::Kind::Ignored) {
         watched_.emplace_back(place, resolution);
       }
     }
@@ -209,12 +209,12 @@ class Evaluator::Work {
 
   template <class Given>
   void TakeAs(const table::Resolution& resolution, std::string_view key, const Given& value) {
-    switch (resolution.to) {
-      case table::Resolution::To::Ignored: return;
-      case table::Resolution::To::Unknown: return TakeUnknown(key, value);
-      case table::Resolution::To::Ambiguous:
+    switch (resolution.kind) {
+      case table::Resolution::Kind::Ignored: return;
+      case table::Resolution::Kind::Unknown: return TakeUnknown(key, value);
+      case table::Resolution::Kind::Ambiguous:
         return Add(Kind::Ambiguous, key, -1, "42702", "more than one column is equal to field " + convert::Quote(key), TokenOf(value));
-      case table::Resolution::To::Column: break;
+      case table::Resolution::Kind::Column: break;
     }
     Slot& slot = slots_[static_cast<size_t>(resolution.column)];
     if (slot.seen == number_) {

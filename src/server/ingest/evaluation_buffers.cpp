@@ -14,14 +14,14 @@ std::vector<table::Row>& SpareRows() {
 
 }  // namespace
 
-std::unique_ptr<Workbench> Workshop::Lend(const table::Target& target) {
-  return spare_ ? std::move(spare_) : std::make_unique<Workbench>(target);
+std::unique_ptr<EvaluationBuffers> BufferCache::Lend(const table::Target& target) {
+  return spare_ ? std::move(spare_) : std::make_unique<EvaluationBuffers>(target);
 }
 
-void Workshop::GiveBack(std::unique_ptr<Workbench> bench) {
-  bench->evaluator.ForgetMemory();
-  if (bench->document.capacity() + bench->evaluator.capacity() <= kMaxKeptBytes) {
-    spare_ = std::move(bench);
+void BufferCache::GiveBack(std::unique_ptr<EvaluationBuffers> buffers) {
+  buffers->evaluator.ForgetMemory();
+  if (buffers->document.capacity() + buffers->evaluator.capacity() <= kMaxKeptBytes) {
+    spare_ = std::move(buffers);
   }
 }
 

@@ -10,24 +10,24 @@
 namespace mend::ingest {
 
 // Of one target. One call has it at a time; a call that comes while it is lent gets one of its own.
-struct Workbench {
-  explicit Workbench(const table::Target& target) : evaluator(target) {}
+struct EvaluationBuffers {
+  explicit EvaluationBuffers(const table::Target& target) : evaluator(target) {}
 
   json::Document document;
   Evaluator evaluator;
 };
 
-class Workshop : public table::Attachment {
+class BufferCache : public table::Attachment {
  public:
-  std::unique_ptr<Workbench> Lend(const table::Target& target);
+  std::unique_ptr<EvaluationBuffers> Lend(const table::Target& target);
   // Forgets what was in the memory of the call. What has grown beyond an ordinary payload is not kept.
-  void GiveBack(std::unique_ptr<Workbench> bench);
+  void GiveBack(std::unique_ptr<EvaluationBuffers> buffers);
 
  private:
-  std::unique_ptr<Workbench> spare_;
+  std::unique_ptr<EvaluationBuffers> spare_;
 };
 
-inline Workshop& WorkshopOf(const table::Target& target) { return target.Attached<Workshop>(table::AttachmentSlot::Buffers); }
+inline BufferCache& BufferCacheOf(const table::Target& target) { return target.Attached<BufferCache>(table::AttachmentSlot::Buffers); }
 
 // Rows whose vectors can be used again, by the next batch or the next call.
 table::Row TakeSpareRow();

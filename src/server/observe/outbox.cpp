@@ -52,7 +52,7 @@ Channel Lineage() { return {"lineage", pg::lineage_url, pg::lineage_url, "json",
 void SendNotifications() {
   for (bool more = true; more;) {
     pg::WorkTransaction transaction;
-    more = pg::KeepBooks("SELECT mend.send_notifications()").int8(0, 0) == 1000;
+    more = pg::RunPrepared("SELECT mend.send_notifications()").int8(0, 0) == 1000;
     transaction.Commit();
   }
 }
@@ -60,7 +60,7 @@ void SendNotifications() {
 std::optional<Message> Take(const Channel& channel) {
   pg::WorkTransaction transaction;
   const pg::Rows rows =
-      pg::KeepBooks("SELECT id, severity IN ('warning', 'critical'), convert_from(convert_to(body, 'UTF8'), 'SQL_ASCII'), tries "
+      pg::RunPrepared("SELECT id, severity IN ('warning', 'critical'), convert_from(convert_to(body, 'UTF8'), 'SQL_ASCII'), tries "
                     "FROM mend.take_message($1, $2) WHERE id IS NOT NULL",
                     {pg::Text(channel.name), pg::Text(channel.format)});
   std::optional<Message> message;
@@ -97,7 +97,7 @@ bool Settle(const Message& message, const net::Outcome& outcome) {
   pg::WorkTransaction transaction;
   const bool sent = response != nullptr && response->status >= 200 && response->status < 300;
   if (sent) {
-    pg::KeepBooks("SELECT mend.message_sent($1)", {pg::Int8(message.id)});
+    pg::RunPrepared("SELECT mend.message_sent($1)", {pg::Int8(message.id)});
   } else {
     const std::string why =
         response != nullptr ? "HTTP status " + std::to_string(response->status) : std::get<net::Failure>(outcome).message;
@@ -106,7 +106,7 @@ bool Settle(const Message& message, const net::Outcome& outcome) {
       pause = std::clamp(net::RetryAfterMs(response->headers, NowMs()).value_or(pause), pause, kLongestPauseMs);
     }
     const bool refused = response != nullptr && IsRefusal(response->status);
-    pg::KeepBooks("SELECT mend.message_not_sent($1, $2, $3, $4, $5)",
+    pg::RunPrepared("SELECT mend.message_not_sent($1, $2, $3, $4, $5)",
                   {pg::Int8(message.id), pg::Int4(message.tries), pg::Text(why), pg::Int8(pause),
                    pg::Bool(message.tries >= (refused ? kRefusedTries : kTries))});
   }
@@ -117,7 +117,7 @@ bool Settle(const Message& message, const net::Outcome& outcome) {
 // Nobody is to be told any more.
 void Forget(const Channel& channel) {
   pg::WorkTransaction transaction;
-  pg::KeepBooks("DELETE FROM mend.outbox WHERE channel = $1 AND state <> 'dead'", {pg::Text(channel.name)});
+  pg::RunPrepared("DELETE FROM mend.outbox WHERE channel = $1 AND state <> 'dead'", {pg::Text(channel.name)});
   transaction.Commit();
 }
 
@@ -132,7 +132,7 @@ void SendAll(const Channel& channel, int64_t until_ms, const std::function<bool(
 
 std::optional<int64_t> NextMs() {
   pg::WorkTransaction transaction;
-  const pg::Rows rows = pg::KeepBooks(
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT ceil(extract(epoch FROM min(f.next_try) - clock_timestamp()) * 1000)::bigint "
       "FROM (VALUES ('notify'), ('webhook'), ('lineage')) c (channel), LATERAL (SELECT o.next_try FROM mend.outbox o "
       "WHERE o.channel = c.channel AND o.state = 'pending' ORDER BY o.id LIMIT 1) f");
@@ -164,7 +164,7 @@ std::optional<int64_t> SendMessages(const std::function<bool()>& hurried) {
 
 void NoteRun(int64_t patch_id) {
   if (IsSet(pg::lineage_url)) {
-    pg::KeepBooks("SELECT mend.note_run($1, 'START')", {pg::Int8(patch_id)});
+    pg::RunPrepared("SELECT mend.note_run($1, 'START')", {pg::Int8(patch_id)});
   }
 }
 

@@ -25,7 +25,7 @@ void Anchor(const pg::Rows& rows) {
 // Returns how many events were sealed.
 int64_t SealBatch(bool rescan) {
   pg::WorkTransaction transaction;
-  const pg::Rows rows = pg::KeepBooks("SELECT sealed, place, head, current_database() FROM mend.seal_events($1)", {pg::Bool(rescan)});
+  const pg::Rows rows = pg::RunPrepared("SELECT sealed, place, head, current_database() FROM mend.seal_events($1)", {pg::Bool(rescan)});
   transaction.Commit();
   if (rows.int8(0, 0) > 0) {
     Anchor(rows);

@@ -67,7 +67,7 @@ void Deadline::Restart() {
   }
 }
 
-bool Deadline::Stopped(const Error& error) {
+bool Deadline::IsTimeout(const Error& error) {
   return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && TimestampDifferenceExceeds(armed_at, GetCurrentTimestamp(), limit_ms);
 }
 

@@ -18,7 +18,7 @@ class Deadline {
   // Gives all of its `ms` to what comes next. Nothing where there is none, and once the process is to end.
   static void Restart();
   // Whether `error` is the work of the last one.
-  static bool Stopped(const Error& error);
+  static bool IsTimeout(const Error& error);
   // The `ms` of the one that ends this process; 0: none does.
   static int Ignored();
   // Whether its work came to a good end all the same, before the process did: a commit is not interrupted.
@@ -34,7 +34,7 @@ class Stopwatch {
   bool Past(int ms) const { return TimestampDifferenceExceeds(begun_, GetCurrentTimestamp(), ms); }
   int64_t Ms() const { return TimestampDifferenceMilliseconds(begun_, GetCurrentTimestamp()); }
   // Whether `error` is the work of a Deadline of `ms` that was made after this.
-  bool Stopped(const Error& error, int ms) const { return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && Past(ms); }
+  bool IsTimeout(const Error& error, int ms) const { return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && Past(ms); }
 
  private:
   TimestampTz begun_ = GetCurrentTimestamp();

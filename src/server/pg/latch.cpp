@@ -11,7 +11,7 @@ bool Nap(long ms) {
   });
 }
 
-void Rest(long ms) {
+void Sleep(long ms) {
   Call([&] { WaitLatch(nullptr, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION); });
 }
 

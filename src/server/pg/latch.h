@@ -10,6 +10,6 @@ namespace mend::pg {
 bool Nap(long ms);
 
 // Waits `ms`, whatever happens to the latch meanwhile. Not interruptible: keep it to milliseconds.
-void Rest(long ms);
+void Sleep(long ms);
 
 }  // namespace mend::pg

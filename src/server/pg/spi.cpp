@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <exception>
 
-#include "server/pg/kept_plan.h"
+#include "server/pg/cached_plan.h"
 #include "server/pg/user.h"
 
 namespace mend::pg {
@@ -132,15 +132,15 @@ Rows Spi::Fetch(int result) {
 
 uint64_t Spi::Execute(const char* sql, const std::vector<Param>& params) { return Query(sql, params).processed(); }
 
-Rows KeepBooks(const char* literal, const std::vector<Param>& params) {
-  AsBookkeeper bookkeeper;
+Rows RunPrepared(const char* literal, const std::vector<Param>& params) {
+  AsExtensionOwner as_owner;
   ThroughIndexes planning;
   Spi spi;
-  return spi.Run(KeptPlan(literal, Arguments(params)), params);
+  return spi.Run(CachedPlan(literal, Arguments(params)), params);
 }
 
-Rows KeepBooks(const std::string& sql, const std::vector<Param>& params) {
-  AsBookkeeper bookkeeper;
+Rows RunOnce(const std::string& sql, const std::vector<Param>& params) {
+  AsExtensionOwner as_owner;
   Spi spi;
   return spi.Query(sql.c_str(), params);
 }

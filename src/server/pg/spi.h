@@ -76,11 +76,11 @@ class Spi {
   int exceptions_;
 };
 
-// One SPI query in a scope of its own, as the bookkeeper, with search_path pinned. The session keeps the plan, which is
+// One SPI query in a scope of its own, as the as_owner, with search_path pinned. The session keeps the plan, which is
 // made for any parameters, and through indexes: planning would take longer than most of these queries, and the books
 // grow faster than they are analysed. For texts that are the same every time.
-Rows KeepBooks(const char* literal, const std::vector<Param>& params = {});
+Rows RunPrepared(const char* literal, const std::vector<Param>& params = {});
 // The same for a text made at run time, which is planned for this once.
-Rows KeepBooks(const std::string& sql, const std::vector<Param>& params = {});
+Rows RunOnce(const std::string& sql, const std::vector<Param>& params = {});
 
 }  // namespace mend::pg

@@ -32,9 +32,9 @@ class PinnedSearchPath : public SettingsScope {
 // Keeps pg_mend's own books, whoever called: the tables in schema mend are not open to callers. A superuser
 // with the caller's search_path would run the caller's operators, so the two come together only. Run nothing
 // but our own SQL inside.
-class AsBookkeeper {
+class AsExtensionOwner {
  public:
-  AsBookkeeper() = default;
+  AsExtensionOwner() = default;
 
  private:
   PinnedSearchPath path_;

@@ -118,7 +118,7 @@ std::string ArrayLiteral(const std::vector<std::string>& elements) {
   return text + '}';
 }
 
-// Saved for the session. Planned and run as the bookkeeper only, under its search_path.
+// Saved for the session. Planned and run as the as_owner only, under its search_path.
 const store::SavedPlan& PlanFor(bool dead_letter) {
   static const store::SavedPlan* plans[2] = {nullptr, nullptr};
   const store::SavedPlan*& plan = plans[dead_letter ? 1 : 0];
@@ -193,9 +193,9 @@ Datum TextDatum(std::string_view text) {
 }
 
 // The same rows by their columns' names, for a direct write.
-class BookRows {
+class RowCursor {
  public:
-  BookRows(const Book& book, const table::Target& target, Oid submitter, Datum context) : book_(book) {
+  RowCursor(const OwnTable& book, const table::Target& target, Oid submitter, Datum context) : book_(book) {
     common_ = {{"target", ObjectIdGetDatum(target.shape().relid)},
                {"target_name", TextDatum(pg::QualifiedName(target.shape().relid))},
                {"submitter", ObjectIdGetDatum(submitter)},
@@ -233,21 +233,21 @@ class BookRows {
   std::vector<table::Row>* rows() { return &rows_; }
 
  private:
-  const Book& book_;
+  const OwnTable& book_;
   std::vector<std::pair<const char*, Datum>> common_;
   std::vector<table::Row> rows_;
 };
 
 // All rows of one fate, in chunks. False where the executor must write them.
 bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter, Datum context) {
-  Book& book = Book::Of(dead_letter ? Book::kDeadLetters : Book::kQueue);
+  OwnTable& book = OwnTable::Of(dead_letter ? OwnTable::kDeadLetters : OwnTable::kQueue);
   return book.With([&](Relation relation) {
     pg::Context per_chunk("pg_mend kept rows");
     for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
       pg::CheckInterrupts();
       per_chunk.Reset();
       pg::Switch here(per_chunk.get());
-      BookRows book_rows(book, target, submitter, context);
+      RowCursor book_rows(book, target, submitter, context);
       for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
         if (IsDeadLetter(rows[i].misfits) == dead_letter) {
           book_rows.Add(rows[i], dead_letter);
@@ -263,7 +263,7 @@ bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows
 // Through the executor, where somebody has hung something on the table.
 void KeepThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter,
                          Datum context) {
-  pg::AsBookkeeper bookkeeper;
+  pg::AsExtensionOwner as_owner;
   pg::Spi spi;
   Keeper keeper(target, submitter, context);
   pg::Context per_chunk("pg_mend kept rows");
@@ -304,8 +304,8 @@ std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
   }
 }
 
-Kept Keep(const table::Target& target, const std::vector<Rejected>& rows) {
-  Kept kept;
+EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& rows) {
+  EnqueueCounts kept;
   if (rows.empty()) {
     return kept;
   }
@@ -318,7 +318,7 @@ Kept Keep(const table::Target& target, const std::vector<Rejected>& rows) {
     }
     ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
   }
-  // What is the caller's is read before the bookkeeper's own settings hold.
+  // What is the caller's is read before the as_owner's own settings hold.
   const Oid submitter = GetUserId();
   const Datum context = SessionContext(target.enrollment());
   for (bool dead_letter : {false, true}) {

@@ -14,7 +14,7 @@ struct Rejected {
   std::vector<drift::Misfit> misfits;   // at least one, in payload order; the first is the culprit
 };
 
-struct Kept {
+struct EnqueueCounts {
   int64_t queued = 0;
   int64_t dead_lettered = 0;
 };
@@ -25,8 +25,8 @@ bool IsDeadLetter(const std::vector<drift::Misfit>& misfits);
 // In plain words, why a row with these misfits was not kept in the queue.
 std::string DeadLetterReason(const std::vector<drift::Misfit>& misfits);
 
-// Appends the rows in the caller's transaction, as the bookkeeper, with the session context that
+// Appends the rows in the caller's transaction, as the as_owner, with the session context that
 // INSERT depends on. Touches no shared row. The caller asks for a worker when any was queued.
-Kept Keep(const table::Target& target, const std::vector<Rejected>& rows);
+EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& rows);
 
 }  // namespace mend::queue

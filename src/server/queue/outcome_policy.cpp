@@ -13,41 +13,41 @@ bool MayArriveLate(const drift::Misfit& misfit) {
 
 }  // namespace
 
-void Dispositions::Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason,
+void OutcomePolicy::Set(const std::string& field, drift::Kind kind, RowOutcome::Kind to, std::string reason,
                        std::optional<int64_t> patch) {
-  fates_[{field, kind}] = Fate{to, std::move(reason), 0, patch};
+  fates_[{field, kind}] = RowOutcome{to, std::move(reason), 0, patch};
 }
 
-const Fate* Dispositions::Find(const std::string& field, drift::Kind kind) const {
+const RowOutcome* OutcomePolicy::Find(const std::string& field, drift::Kind kind) const {
   auto found = fates_.find({field, kind});
   return found == fates_.end() ? nullptr : &found->second;
 }
 
-Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
+RowOutcome OutcomePolicy::For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
                        std::optional<int64_t> patch) const {
-  std::optional<Fate> wait, back_off;
+  std::optional<RowOutcome> wait, back_off;
   for (size_t i = 0; i < misfits.size(); ++i) {
     const drift::Misfit& misfit = misfits[i];
     if (MayArriveLate(misfit)) {
       if (row.attempts + 1 >= limits::kForeignKeyAttempts) {
-        return {Fate::To::DeadLetter,
+        return {RowOutcome::Kind::DeadLetter,
                 "the row it refers to has not arrived after " + std::to_string(row.attempts + 1) +
                     " tries: " + misfit.message,
                 i, patch};
       }
-      back_off = Fate{Fate::To::BackOff, "the row it refers to may arrive late", i, patch};
+      back_off = RowOutcome{RowOutcome::Kind::BackOff, "the row it refers to may arrive late", i, patch};
     } else if (misfit.kind == drift::Kind::NoPartition) {
-      back_off = Fate{Fate::To::BackOff, "no partition takes it: a person must add one", i, patch};
+      back_off = RowOutcome{RowOutcome::Kind::BackOff, "no partition takes it: a person must add one", i, patch};
     } else if (drift::IsFinal(misfit.kind)) {
-      return {Fate::To::DeadLetter, DeadLetterReason(misfits), i, patch};
-    } else if (const Fate* fate = Find(misfit.field, misfit.kind)) {
-      if (fate->to == Fate::To::BackOff && row.attempts + 1 >= limits::kForeignKeyAttempts) {
-        return {Fate::To::DeadLetter, fate->reason + " (tried " + std::to_string(row.attempts + 1) + " times)", i, fate->patch};
+      return {RowOutcome::Kind::DeadLetter, DeadLetterReason(misfits), i, patch};
+    } else if (const RowOutcome* fate = Find(misfit.field, misfit.kind)) {
+      if (fate->kind == RowOutcome::Kind::BackOff && row.attempts + 1 >= limits::kForeignKeyAttempts) {
+        return {RowOutcome::Kind::DeadLetter, fate->reason + " (tried " + std::to_string(row.attempts + 1) + " times)", i, fate->patch};
       }
-      if (fate->to == Fate::To::DeadLetter) {
-        return {fate->to, fate->reason, i, fate->patch};
+      if (fate->kind == RowOutcome::Kind::DeadLetter) {
+        return {fate->kind, fate->reason, i, fate->patch};
       }
-      wait = Fate{fate->to, fate->reason, i, fate->patch};
+      wait = RowOutcome{fate->kind, fate->reason, i, fate->patch};
     }
   }
   if (wait) {
@@ -58,16 +58,16 @@ Fate Dispositions::For(const std::vector<drift::Misfit>& misfits, const QueuedRo
   }
   for (size_t i = 0; i < misfits.size() && unrecorded_; ++i) {
     if (misfits[i].kind == drift::Kind::NewField) {
-      return {unrecorded_->to, unrecorded_->reason, i, std::nullopt};
+      return {unrecorded_->kind, unrecorded_->reason, i, std::nullopt};
     }
   }
   // Tries for something that might arrive late were no profiles.
   if (!row.backed_off && row.attempts + 1 >= kRefolds) {
-    return {Fate::To::DeadLetter,
+    return {RowOutcome::Kind::DeadLetter,
             "it was profiled " + std::to_string(kRefolds) + " times and still does not fit: " + misfits.front().message,
             0, patch};
   }
-  return {Fate::To::Refold, "its misfit is new", 0, patch};
+  return {RowOutcome::Kind::Refold, "its misfit is new", 0, patch};
 }
 
 }  // namespace mend::queue

@@ -7,19 +7,19 @@
 
 namespace mend::queue {
 
-void Book::OnRelcacheChange(Datum, Oid relid) {
+void OwnTable::OnRelcacheChange(Datum, Oid relid) {
   for (int which : {kQueue, kDeadLetters}) {
-    Book& book = Of(which);
+    OwnTable& book = Of(which);
     book.stale_ = book.stale_ || !OidIsValid(relid) || relid == book.relid_;
   }
 }
 
-Book& Book::Of(int which) {
-  static Book* const books[] = {new Book("queue"), new Book("dead_letters")};
+OwnTable& OwnTable::Of(int which) {
+  static OwnTable* const books[] = {new OwnTable("queue"), new OwnTable("dead_letters")};
   return *books[which];
 }
 
-bool Book::Load(Relation relation) {
+bool OwnTable::Load(Relation relation) {
   static bool listening = false;
   if (!listening) {
     pg::Call([] { CacheRegisterRelcacheCallback(OnRelcacheChange, 0); });
@@ -35,7 +35,7 @@ bool Book::Load(Relation relation) {
   return plan_->usable();
 }
 
-int Book::ColumnAt(const char* name) const {
+int OwnTable::ColumnAt(const char* name) const {
   const std::vector<plan::Column>& columns = table_->shape().columns;
   for (size_t i = 0; i < columns.size(); ++i) {
     if (columns[i].name == name) {
@@ -45,7 +45,7 @@ int Book::ColumnAt(const char* name) const {
   return -1;
 }
 
-bool Book::With(const std::function<void(Relation)>& use) {
+bool OwnTable::With(const std::function<void(Relation)>& use) {
   const Oid relid = pg::Call([&] { return get_relname_relid(name_, get_namespace_oid("mend", false)); });
   if (!OidIsValid(relid)) {
     return false;
@@ -58,9 +58,9 @@ bool Book::With(const std::function<void(Relation)>& use) {
   return true;
 }
 
-void Book::Write(Relation relation, std::vector<table::Row>* rows) {
+void OwnTable::Write(Relation relation, std::vector<table::Row>* rows) {
   // The sequence's default asks for a right on it. Nothing of the caller's runs: the table is ours, and so are its defaults.
-  pg::AsUser bookkeeper(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
+  pg::AsUser as_owner(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
   std::vector<store::Verdict> verdicts(rows->size());
   std::unique_ptr<bool[]> skip(new bool[rows->size()]());
   store::DirectJob job;
@@ -71,7 +71,7 @@ void Book::Write(Relation relation, std::vector<table::Row>* rows) {
   job.skip = skip.get();
   store::WriteDirectly(relation, &job, 0, rows->size());
   for (const store::Verdict& verdict : verdicts) {
-    if (verdict.of != store::Verdict::Of::None) {
+    if (verdict.kind != store::Verdict::Kind::None) {
       throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("mend.") + name_ + " refuses a row: " + verdict.name);
     }
   }

@@ -11,10 +11,10 @@
 namespace mend::queue {
 
 // One of pg_mend's tables, as this session last saw it.
-class Book {
+class OwnTable {
  public:
   static constexpr int kQueue = 0, kDeadLetters = 1;
-  static Book& Of(int which);
+  static OwnTable& Of(int which);
 
   // Index of a column in the rows given to Write(); -1: there is none.
   int ColumnAt(const char* name) const;
@@ -22,11 +22,11 @@ class Book {
   // Opens the table for the length of `use`. False, with nothing done, where somebody has hung a trigger or the like on it:
   // then the executor must write.
   bool With(const std::function<void(Relation)>& use);
-  // Inside With(): as the bookkeeper, with the defaults of the columns that the rows do not bring.
+  // Inside With(): as the as_owner, with the defaults of the columns that the rows do not bring.
   void Write(Relation relation, std::vector<table::Row>* rows);
 
  private:
-  explicit Book(const char* name) : name_(name) {}
+  explicit OwnTable(const char* name) : name_(name) {}
   bool Load(Relation relation);
 
   const char* name_;

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "server/queue/queue_scan.h"
-#include "server/pg/kept_plan.h"
+#include "server/pg/cached_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
 
@@ -19,7 +19,7 @@ constexpr char kDeadLetter[] =
     "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, 0 AS crashes, "
     "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
 
-QueuedRow ToRow(const pg::BookRows& rows) {
+QueuedRow ToRow(const pg::RowCursor& rows) {
   QueuedRow row;
   row.id = rows.int8(0);
   row.xid = static_cast<uint64_t>(rows.int8(1));
@@ -137,7 +137,7 @@ void QueueReader::FetchDeadLetters(size_t limit, QueueBatch* batch) {
       " FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
       "'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy') "
       "ORDER BY target, id LIMIT $3";
-  pg::BookRows rows(sql.c_str(), {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))});
+  pg::RowCursor rows(sql.c_str(), {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))});
   batch->rows.clear();
   // The sizes of payloads are known without reading them.
   while (batch->bytes < kBatchBytes && rows.Next()) {
@@ -150,7 +150,7 @@ void QueueReader::FetchDeadLetters(size_t limit, QueueBatch* batch) {
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
   static const std::string sql = std::string("SELECT ") + kColumns + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
   const MemoryContext memory = CurrentMemoryContext;
-  pg::BookRows found(sql.c_str(), {pg::Int8Array(ids)});
+  pg::RowCursor found(sql.c_str(), {pg::Int8Array(ids)});
   std::vector<QueuedRow> rows;
   while (found.Next()) {
     pg::Switch into(memory);  // SPI has its own
@@ -165,7 +165,7 @@ std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
 }
 
 bool LockUnlessBusy(const std::vector<int64_t>& ids) {
-  return pg::KeepBooks("SELECT FROM mend.queue WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED", {pg::Int8Array(ids)}).processed() ==
+  return pg::RunPrepared("SELECT FROM mend.queue WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED", {pg::Int8Array(ids)}).processed() ==
          ids.size();
 }
 

@@ -19,8 +19,8 @@ bool SameIdentity(const QueuedRow& one, const QueuedRow& other) {
 
 }  // namespace
 
-std::deque<Run> ByIdentity(const QueueBatch& batch) {
-  std::deque<Run> runs;
+std::deque<ReplayGroup> ByIdentity(const QueueBatch& batch) {
+  std::deque<ReplayGroup> runs;
   std::map<Oid, size_t> open;  // by submitter: its last run, so that its rows keep their order
   for (const QueuedRow& row : batch.rows) {
     if (row.crashes > 0) {
@@ -39,7 +39,7 @@ std::deque<Run> ByIdentity(const QueueBatch& batch) {
   return runs;
 }
 
-std::vector<int64_t> IdsOf(const Run& run) {
+std::vector<int64_t> IdsOf(const ReplayGroup& run) {
   std::vector<int64_t> ids;
   ids.reserve(run.size());
   for (const QueuedRow* row : run) {
@@ -48,7 +48,7 @@ std::vector<int64_t> IdsOf(const Run& run) {
   return ids;
 }
 
-void RunReader::Read() {
+void ReplayGroupReader::Read() {
   at_ = 1 - at_;
   pg::WorkTransaction transaction;
   at_end_ = !reader_.Next(&batches_[at_]);
@@ -56,7 +56,7 @@ void RunReader::Read() {
   runs_ = ByIdentity(batches_[at_]);
 }
 
-const Run* RunReader::Next() {
+const ReplayGroup* ReplayGroupReader::Next() {
   if (runs_.empty() && !at_end_) {
     Read();
   }
@@ -68,7 +68,7 @@ const Run* RunReader::Next() {
   return &current_;
 }
 
-const Run* RunReader::Ahead() {
+const ReplayGroup* ReplayGroupReader::Ahead() {
   if (runs_.empty() && !at_end_ && batches_[at_].bytes <= QueueReader::kBatchBytes / 2) {
     Read();  // the other batch, of which no run is left
   }

@@ -9,22 +9,22 @@
 namespace mend::queue {
 
 // Rows of one submitter and one context, in a batch that somebody else holds.
-using Run = std::vector<const QueuedRow*>;
+using ReplayGroup = std::vector<const QueuedRow*>;
 
 // The runs of a batch; the rows of a submitter keep their order. Rows with which the worker went down before stand alone.
-std::deque<Run> ByIdentity(const QueueBatch& batch);
+std::deque<ReplayGroup> ByIdentity(const QueueBatch& batch);
 
-std::vector<int64_t> IdsOf(const Run& run);
+std::vector<int64_t> IdsOf(const ReplayGroup& run);
 
 // Reads a window run by run, each batch in a transaction of its own: outside of any.
-class RunReader {
+class ReplayGroupReader {
  public:
-  explicit RunReader(QueueReader reader) : reader_(std::move(reader)) {}
+  explicit ReplayGroupReader(QueueReader reader) : reader_(std::move(reader)) {}
 
   // Goes on to the next run, which is good until then; nullptr at the end.
-  const Run* Next();
+  const ReplayGroup* Next();
   // The run that Next() will give; nullptr where there is none, or where two batches at a time would be too large.
-  const Run* Ahead();
+  const ReplayGroup* Ahead();
   QueueReader& reader() { return reader_; }
 
  private:
@@ -34,8 +34,8 @@ class RunReader {
   QueueBatch batches_[2];
   int at_ = 0;  // the batch that was read last
   bool at_end_ = false;
-  std::deque<Run> runs_;
-  Run current_;
+  std::deque<ReplayGroup> runs_;
+  ReplayGroup current_;
 };
 
 }  // namespace mend::queue

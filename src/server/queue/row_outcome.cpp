@@ -10,13 +10,13 @@ namespace mend::queue {
 namespace {
 
 // Waits for something else now: its time must not make the table due for ever.
-void Rest(const QueuedRow& row) {
-  pg::KeepBooks("UPDATE mend.queue SET not_before = NULL WHERE id = $1", {pg::Int8(row.id)});
+void SetBackOff(const QueuedRow& row) {
+  pg::RunPrepared("UPDATE mend.queue SET not_before = NULL WHERE id = $1", {pg::Int8(row.id)});
 }
 
 // A new transaction number makes the next fold see the row as new.
 void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
       "sqlstate = $4, error = $5 WHERE id = $1",
       {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
@@ -48,7 +48,7 @@ void ReplayCounts::Forget() {
 }
 
 void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms) {
-  pg::KeepBooks(
+  pg::RunPrepared(
       "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate = $5, error = $6, "
       "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
       {pg::Int8(row.id), pg::Int8(std::max(limits::BackoffMs(row.attempts + 1), at_least_ms)), pg::Text(drift::Name(misfit.kind)),
@@ -71,7 +71,7 @@ void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts*
 
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id) {
-  pg::KeepBooks(
+  pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.queue WHERE id = $1 RETURNING *) "
       "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
       "sqlstate, error, kind, field, fields, context, reason, patch_id) "
@@ -81,12 +81,12 @@ void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const 
        pg::Text(misfit.field), pg::Text(reason), pg::Int8(patch_id)});
 }
 
-void KeepFate(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const Dispositions& dispositions,
+void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const OutcomePolicy& policy,
               std::optional<int64_t> patch_id, ReplayCounts* counts) {
-  Fate fate = dispositions.For(misfits, row, patch_id);
+  RowOutcome fate = policy.For(misfits, row, patch_id);
   const drift::Misfit& culprit = misfits[fate.culprit];
-  switch (fate.to) {
-    case Fate::To::DeadLetter:
+  switch (fate.kind) {
+    case RowOutcome::Kind::DeadLetter:
       MoveToDeadLetters(row, culprit, fate.reason, fate.patch);
       ++counts->dead;
       counts->failed += fate.patch ? 1 : 0;
@@ -94,34 +94,34 @@ void KeepFate(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, c
         counts->refusal = drift::IsFinal(culprit.kind) ? fate.reason : culprit.message;
       }
       return;
-    case Fate::To::Wait:
+    case RowOutcome::Kind::Wait:
       if (row.backed_off) {
-        Rest(row);
+        SetBackOff(row);
       }
       break;
-    case Fate::To::BackOff:
+    case RowOutcome::Kind::BackOff:
       BackOff(row, culprit);
       ++counts->backing_off;
       if (counts->refusal.empty()) {
         counts->refusal = fate.reason;
       }
       break;
-    case Fate::To::Refold:
+    case RowOutcome::Kind::Refold:
       Refold(row, culprit);
       counts->refold = true;
       if (counts->refusal.empty()) {
         counts->refusal = culprit.message;
       }
       break;
-    case Fate::To::Reprofile:
-      pg::KeepBooks("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE id = $1", {pg::Int8(row.id)});
+    case RowOutcome::Kind::Reprofile:
+      pg::RunPrepared("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE id = $1", {pg::Int8(row.id)});
       counts->refold = true;
       break;
   }
   ++counts->waiting;
   for (const drift::Misfit& misfit : misfits) {
     // Of made-up names no more than drift records.
-    if (misfit.kind != drift::Kind::NewField || dispositions.Find(misfit.field, misfit.kind) != nullptr ||
+    if (misfit.kind != drift::Kind::NewField || policy.Find(misfit.field, misfit.kind) != nullptr ||
         counts->waits_for.size() < limits::kMostNewFields) {
       counts->waits_for.emplace(misfit.field, misfit.kind);
     }

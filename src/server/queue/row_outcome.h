@@ -16,33 +16,33 @@ namespace mend::queue {
 inline constexpr char kSlowState[] = "57014";
 
 // What becomes of a row that does not fit.
-struct Fate {
-  enum class To : uint8_t {
+struct RowOutcome {
+  enum class Kind : uint8_t {
     DeadLetter,  // with the reason
     Wait,        // stays as it is, for a person or a time that the round knows of
     BackOff,     // stays, and is tried again after a growing pause
     Refold,      // stays, to be profiled anew: its misfit was not known to this round
     Reprofile,   // the same, through no fault of its own: there was no room for its misfit
-  } to = To::Refold;
+  } kind = Kind::Refold;
   std::string reason;
   size_t culprit = 0;             // index of the misfit that decided it
   std::optional<int64_t> patch;   // the patch that should have made the row fit
 };
 
 // What a round has decided for each drift; from it, the fate of each row that fails.
-class Dispositions {
+class OutcomePolicy {
  public:
-  void Set(const std::string& field, drift::Kind kind, Fate::To to, std::string reason,
+  void Set(const std::string& field, drift::Kind kind, RowOutcome::Kind to, std::string reason,
            std::optional<int64_t> patch = std::nullopt);
   // What becomes of rows with new fields that no drift records.
-  void SetUnrecorded(Fate::To to, std::string reason) { unrecorded_ = Fate{to, std::move(reason), 0, std::nullopt}; }
-  const Fate* Find(const std::string& field, drift::Kind kind) const;
+  void SetUnrecorded(RowOutcome::Kind to, std::string reason) { unrecorded_ = RowOutcome{to, std::move(reason), 0, std::nullopt}; }
+  const RowOutcome* Find(const std::string& field, drift::Kind kind) const;
   // The fate of a row with these misfits (at least one). `patch` is what was applied in this round, if anything.
-  Fate For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row, std::optional<int64_t> patch) const;
+  RowOutcome For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row, std::optional<int64_t> patch) const;
 
  private:
-  std::map<std::pair<std::string, drift::Kind>, Fate> fates_;
-  std::optional<Fate> unrecorded_;
+  std::map<std::pair<std::string, drift::Kind>, RowOutcome> fates_;
+  std::optional<RowOutcome> unrecorded_;
 };
 
 struct ReplayCounts {
@@ -60,10 +60,10 @@ struct ReplayCounts {
   void Forget();
 };
 
-// In the current transaction, as the bookkeeper, with the row locked:
+// In the current transaction, as the as_owner, with the row locked:
 
 // Writes down the fate of a row that has these misfits (at least one), and counts it.
-void KeepFate(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const Dispositions& dispositions,
+void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const OutcomePolicy& policy,
               std::optional<int64_t> patch_id, ReplayCounts* counts);
 // The row is tried again after a pause that grows with its attempts.
 void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms = 0);

@@ -98,11 +98,11 @@ bool HaveShortKeys(const table::Target& target, const DirectPlan& plan, const st
 Misfit MisfitOf(const table::Target& target, const Verdict& verdict) {
   const std::string name = verdict.name;
   const std::string relation = "relation \"" + target.shape().name + "\"";
-  switch (verdict.of) {
-    case Verdict::Of::NotNull:
+  switch (verdict.kind) {
+    case Verdict::Kind::NotNull:
       return {Kind::MissingRequired, name, name, "23502",
               "null value in column \"" + name + "\" of " + relation + " violates not-null constraint", 0};
-    case Verdict::Of::Check:
+    case Verdict::Kind::Check:
       return {Kind::Constraint, "", "", "23514", "new row for " + relation + " violates check constraint \"" + name + "\"", 0};
     default:
       return {Kind::Constraint, "", "", "23505", "duplicate key value violates unique constraint \"" + name + "\"", 0};
@@ -145,7 +145,7 @@ class DirectStore {
       SettleThem();
     }
     for (size_t i = 0; i < verdicts_.size(); ++i) {
-      if (verdicts_[i].of != Verdict::Of::None && !results_[i]) {
+      if (verdicts_[i].kind != Verdict::Kind::None && !results_[i]) {
         results_[i] = MisfitOf(target_, verdicts_[i]);
       }
     }
@@ -167,11 +167,11 @@ class DirectStore {
   }
 
   void SettleThem() {
-    Settle(target_, replay_, &results_, [&](size_t first, size_t end, Culprit* culprit) {
+    StoreIsolatingFailures(target_, replay_, &results_, [&](size_t first, size_t end, Culprit* culprit) {
       // What an attempt that was rolled back found to be there may have gone with it.
       for (size_t i = first; i < end; ++i) {
         skip_[i] = results_[i].has_value();
-        if (verdicts_[i].of == Verdict::Of::Duplicate) {
+        if (verdicts_[i].kind == Verdict::Kind::Duplicate) {
           verdicts_[i] = {};
         }
       }

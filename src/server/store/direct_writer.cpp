@@ -45,7 +45,7 @@ class Writer {
   void Write(size_t first, size_t end) {
     size_t filled = 0;
     for (size_t i = first; i < end; ++i) {
-      if (job_.skip[i] || job_.verdicts[i].of != Verdict::Of::None) {
+      if (job_.skip[i] || job_.verdicts[i].kind != Verdict::Kind::None) {
         continue;
       }
       job_.at = i;
@@ -147,7 +147,7 @@ class Writer {
   bool HasNoForbiddenNull(TupleTableSlot* slot, Verdict* verdict) {
     for (int attnum = 1; attnum <= plan_.attribute_count(); ++attnum) {
       if (plan_.NotNull(attnum) && slot_attisnull(slot, attnum)) {
-        *verdict = {Verdict::Of::NotNull, plan_.NameOf(attnum)};
+        *verdict = {Verdict::Kind::NotNull, plan_.NameOf(attnum)};
         return false;
       }
     }
@@ -158,7 +158,7 @@ class Writer {
     context_->ecxt_scantuple = slot;
     for (int i = 0; i < plan_.check_count(); ++i) {
       if (!ExecCheck(checks_[i], context_)) {
-        *verdict = {Verdict::Of::Check, plan_.CheckAt(i).name};
+        *verdict = {Verdict::Kind::Check, plan_.CheckAt(i).name};
         return false;
       }
     }
@@ -233,7 +233,7 @@ class Writer {
     }
     MemoryContextSwitchTo(old);
     if (duplicate != nullptr && !job_.ignore_duplicates) {
-      *verdict = {Verdict::Of::Duplicate, pstrdup(duplicate)};
+      *verdict = {Verdict::Kind::Duplicate, pstrdup(duplicate)};
     }
   }
 

@@ -11,12 +11,12 @@ namespace mend::store {
 
 // What a row was found to be before it was written.
 struct Verdict {
-  enum class Of : uint8_t {
+  enum class Kind : uint8_t {
     None,  // stored, or not looked at yet
     NotNull,
     Check,
     Duplicate,
-  } of = Of::None;
+  } kind = Kind::None;
   const char* name = nullptr;  // of the column, the constraint or the index; in memory of the batch
 };
 

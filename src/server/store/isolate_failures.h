@@ -20,7 +20,7 @@ bool MustRaise(const table::Target& target, const pg::Error& error, bool replay)
 // errors allow, and notes the misfit of each that cannot be written. Where the row is known that fails, those before it
 // are written again without it, and the rest follows; where it is not, it is found by halving.
 template <class Write>
-void Settle(const table::Target& target, bool replay, Results* results, Write&& write) {
+void StoreIsolatingFailures(const table::Target& target, bool replay, Results* results, Write&& write) {
   size_t done = 0, end = results->size();
   while (done < results->size()) {
     Culprit culprit{done, true};

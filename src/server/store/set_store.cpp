@@ -81,7 +81,7 @@ bool StoreAsSet(const table::Target& target, std::vector<table::Row>* rows, bool
     return false;
   }
   std::vector<table::Row*> run;
-  Settle(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
+  StoreIsolatingFailures(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
     *culprit = {first, false};
     // A connection an attempt: an error leaves the registered rows behind in it.
     pg::Spi spi;

@@ -70,7 +70,7 @@ void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool
     const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns;
     plans.push_back(same ? plans.back() : PlansOf(target).Find(target, (*rows)[i].columns));
   }
-  Settle(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
+  StoreIsolatingFailures(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
     for (size_t i = first; i < end; ++i) {
       culprit->at = i;
       if ((*results)[i]) {

@@ -4,7 +4,7 @@
 
 #include "core/base/json.h"
 #include "server/pg/catalog.h"
-#include "server/pg/kept_plan.h"
+#include "server/pg/cached_plan.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 
@@ -32,12 +32,12 @@ class LatestSnapshot {
 
 // What is read here is cached beyond the transaction, so an old snapshot of the caller will not do.
 pg::Rows ReadBooks(const char* sql, Oid target) {
-  pg::AsBookkeeper bookkeeper;
+  pg::AsExtensionOwner as_owner;
   pg::ThroughIndexes planning;
   LatestSnapshot snapshot;
   pg::Spi spi;
   const std::vector<pg::Param> params = {pg::ObjectId(target)};
-  return spi.Run(pg::KeptPlan(sql, pg::Arguments(params)), params, true);
+  return spi.Run(pg::CachedPlan(sql, pg::Arguments(params)), params, true);
 }
 
 std::vector<std::string> Strings(const std::string& json_array) {
@@ -122,7 +122,7 @@ void ThrowNotEnrolled(Oid target) {
 }
 
 void RequireEnrolled(Oid target) {
-  if (pg::KeepBooks("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)}).empty()) {
+  if (pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)}).empty()) {
     ThrowNotEnrolled(target);
   }
 }

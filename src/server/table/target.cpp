@@ -24,11 +24,11 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
         !shape_.has_before_insert) {
       required_.push_back(index);
     }
-    by_name_[column.name] = {Resolution::To::Column, index};
+    by_name_[column.name] = {Resolution::Kind::Column, index};
     const auto [twin, fresh] = by_normal_.try_emplace(plan::Normalise(column.name),
-                                                      Resolution{Resolution::To::Column, index});
+                                                      Resolution{Resolution::Kind::Column, index});
     if (!fresh) {
-      twin->second = {Resolution::To::Ambiguous, -1};
+      twin->second = {Resolution::Kind::Ambiguous, -1};
     }
   }
   for (const FieldRecord& record : fields_) {
@@ -38,7 +38,7 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
         by_field_[record.field] = live->second;
       }
     } else if (record.held.empty()) {
-      by_field_[record.field] = {Resolution::To::Ignored, -1};
+      by_field_[record.field] = {Resolution::Kind::Ignored, -1};
     }
   }
 }

@@ -25,7 +25,7 @@ class Attachment {
 enum class AttachmentSlot : uint8_t { Plans, DirectWay, Buffers, kCount };
 
 struct Resolution {
-  enum class To : uint8_t { Column, Unknown, Ignored, Ambiguous } to = To::Unknown;
+  enum class Kind : uint8_t { Column, Unknown, Ignored, Ambiguous } kind = Kind::Unknown;
   int column = -1;  // index into shape.columns, with To::Column
 };
 

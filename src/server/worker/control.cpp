@@ -12,15 +12,15 @@ int64_t SystemIdentifier() { return static_cast<int64_t>(GetSystemIdentifier());
 // A restore gives numbers to somebody else: of tables that were dropped before the dump, of roles, of
 // transactions. Names hold, as they do for everything else that a dump restores.
 void AdoptPayloads(Oid target, bool other_cluster) {
-  pg::KeepBooks("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE target = $1", {pg::ObjectId(target)});
-  pg::KeepBooks("DELETE FROM mend.progress WHERE target = $1", {pg::ObjectId(target)});
+  pg::RunPrepared("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE target = $1", {pg::ObjectId(target)});
+  pg::RunPrepared("DELETE FROM mend.progress WHERE target = $1", {pg::ObjectId(target)});
   for (const char* table : {"queue", "dead_letters"}) {
     std::string books = std::string("mend.") + table;
-    pg::KeepBooks("UPDATE " + books + " b SET target = 0 FROM mend.enrollments e WHERE b.target = $1 "
+    pg::RunOnce("UPDATE " + books + " b SET target = 0 FROM mend.enrollments e WHERE b.target = $1 "
                    "AND e.target = b.target AND e.target_name <> b.target_name",
                   {pg::ObjectId(target)});
     if (other_cluster) {
-      pg::KeepBooks("UPDATE " + books + " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
+      pg::RunOnce("UPDATE " + books + " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
                      "AND r.rolname = b.submitted_by AND r.oid <> b.submitter",
                     {pg::ObjectId(target)});
     }
@@ -28,7 +28,7 @@ void AdoptPayloads(Oid target, bool other_cluster) {
 }
 
 void AdoptEnrollments() {
-  pg::Rows adopted = pg::KeepBooks(
+  pg::Rows adopted = pg::RunPrepared(
       "WITH before AS (SELECT target, system_identifier <> $1 AS other_cluster FROM mend.enrollments "
       "WHERE (system_identifier, database_oid) IS DISTINCT FROM ($1, $2) FOR UPDATE) "
       "UPDATE mend.enrollments e SET system_identifier = $1, database_oid = $2 FROM before b "
@@ -37,7 +37,7 @@ void AdoptEnrollments() {
       {pg::Int8(SystemIdentifier()), pg::ObjectId(MyDatabaseId)});
   for (size_t i = 0; i < adopted.size(); ++i) {
     AdoptPayloads(adopted.oid(i, 0), adopted.boolean(i, 2));
-    pg::KeepBooks("INSERT INTO mend.events (kind, target_name) VALUES ('adopted', $1)",
+    pg::RunPrepared("INSERT INTO mend.events (kind, target_name) VALUES ('adopted', $1)",
                   {pg::Text(std::string_view(adopted.text(i, 1)))});
     if (!adopted.boolean(i, 3)) {
       const char* name = adopted.text(i, 1).c_str();
@@ -53,13 +53,13 @@ void AdoptEnrollments() {
 // Only a restore leaves rows in the queue for a table that nobody has enrolled. Found by steps along the index from one
 // table to the next: a long queue is not read.
 void BuryStrangers() {
-  pg::Rows strangers = pg::KeepBooks(
+  pg::Rows strangers = pg::RunPrepared(
       "WITH RECURSIVE queued (target) AS ((SELECT q.target FROM mend.queue q ORDER BY q.target, q.id LIMIT 1) UNION ALL "
       "SELECT (SELECT q.target FROM mend.queue q WHERE q.target > queued.target ORDER BY q.target, q.id LIMIT 1) "
       "FROM queued WHERE queued.target IS NOT NULL) SELECT target::oid FROM queued WHERE target IS NOT NULL "
       "AND NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = queued.target)");
   for (size_t i = 0; i < strangers.size(); ++i) {
-    pg::KeepBooks(
+    pg::RunPrepared(
         "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
         "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
         "sqlstate, error, kind, field, fields, context, reason) "
@@ -76,28 +76,28 @@ bool AtHome(int64_t system_identifier, Oid database) {
 }
 
 void Start() {
-  pg::KeepBooks("UPDATE mend.control SET stopped = false WHERE stopped");
+  pg::RunPrepared("UPDATE mend.control SET stopped = false WHERE stopped");
   AdoptEnrollments();
   BuryStrangers();
-  pg::KeepBooks(
+  pg::RunPrepared(
       "INSERT INTO mend.requests (target) SELECT target FROM mend.enrollments "
       "WHERE mend.at_home(system_identifier, database_oid) ORDER BY target");
-  pg::KeepBooks("INSERT INTO mend.events (kind) VALUES ('started')");
+  pg::RunPrepared("INSERT INTO mend.events (kind) VALUES ('started')");
   RestartAtCommit();
 }
 
 void Stop() {
-  pg::KeepBooks("UPDATE mend.control SET stopped = true");
-  pg::KeepBooks("INSERT INTO mend.events (kind) VALUES ('stopped')");
-  TellAtCommit();
+  pg::RunPrepared("UPDATE mend.control SET stopped = true");
+  pg::RunPrepared("INSERT INTO mend.events (kind) VALUES ('stopped')");
+  NotifyWorkersAtCommit();
 }
 
 void ResetBreaker(Oid target) {
   table::RequireEnrolled(target);
-  pg::KeepBooks("DELETE FROM mend.holds WHERE target IN (0, $1)", {pg::ObjectId(target)});
-  pg::KeepBooks("INSERT INTO mend.requests (target, kind) VALUES ($1::regclass, 'reset_breaker')",
+  pg::RunPrepared("DELETE FROM mend.holds WHERE target IN (0, $1)", {pg::ObjectId(target)});
+  pg::RunPrepared("INSERT INTO mend.requests (target, kind) VALUES ($1::regclass, 'reset_breaker')",
                 {pg::ObjectId(target)});
-  pg::KeepBooks(
+  pg::RunPrepared(
       "INSERT INTO mend.events (kind, target_name) SELECT 'breaker_reset', target_name FROM mend.enrollments "
       "WHERE target = $1::regclass",
       {pg::ObjectId(target)});

@@ -37,13 +37,13 @@ bool LockExtensionNow() {
 }
 
 void ForgetInFlight() {
-  pg::KeepBooks("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
+  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
                 {pg::ObjectId(healing)});
 }
 
 // Unless somebody decides on it at this moment.
 void PutBeforePerson(int64_t patch, int ms) {
-  pg::KeepBooks("UPDATE mend.patches SET state = 'proposed', reason = $2 WHERE id IN "
+  pg::RunPrepared("UPDATE mend.patches SET state = 'proposed', reason = $2 WHERE id IN "
                 "(SELECT id FROM mend.patches WHERE id = $1 AND state = 'approved' FOR UPDATE SKIP LOCKED)",
                 {pg::Int8(patch), pg::Text("code of the table was cancelled after " + std::to_string(ms) +
                                            " ms of the change and went on, until the worker ended itself: mend that code and approve it again")});
@@ -51,12 +51,12 @@ void PutBeforePerson(int64_t patch, int ms) {
 
 // Against what the table's code has run for: the row that was judged, or the patch; else against the rows in flight.
 void HoldAgainstCulprit(int ms) {
-  switch (apply::AtWork::on()) {
-    case apply::AtWork::On::Row: return apply::NoteInFlight(healing, {apply::AtWork::id()});
-    case apply::AtWork::On::Patch:
-      PutBeforePerson(apply::AtWork::id(), ms);
+  switch (apply::ActiveUnit::kind()) {
+    case apply::ActiveUnit::Kind::Row: return apply::NoteInFlight(healing, {apply::ActiveUnit::id()});
+    case apply::ActiveUnit::Kind::Patch:
+      PutBeforePerson(apply::ActiveUnit::id(), ms);
       return ForgetInFlight();
-    case apply::AtWork::On::Nothing: return;
+    case apply::ActiveUnit::Kind::Nothing: return;
   }
 }
 
@@ -86,7 +86,7 @@ void SayFarewell(int, Datum) {
     }
     transaction.Commit();
     if (ended_by_postmaster == 0) {
-      while (!Leave(0)) {
+      while (!ReleaseSlot(0)) {
         TakeWanted();
       }
       WakeNow();
@@ -96,7 +96,7 @@ void SayFarewell(int, Datum) {
 
 }  // namespace
 
-void PrepareFarewell() {
+void InstallExitHandler() {
   pg::Call([] {
     struct sigaction action;
     memset(&action, 0, sizeof(action));
@@ -110,6 +110,6 @@ void PrepareFarewell() {
   });
 }
 
-void HealingNow(Oid target) { healing = target; }
+void SetHealingTarget(Oid target) { healing = target; }
 
 }  // namespace mend::worker

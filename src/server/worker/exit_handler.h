@@ -10,9 +10,9 @@ namespace mend::worker {
 // person who does, is not the postmaster. When code of the table goes on although it was cancelled, that is held
 // against what it was run for: the row that was judged, the patch that was altering the table, or the rows in flight. The table
 // rests, and another worker takes this one's place.
-void PrepareFarewell();
+void InstallExitHandler();
 
 // The table that is being healed, InvalidOid between rounds.
-void HealingNow(Oid target);
+void SetHealingTarget(Oid target);
 
 }  // namespace mend::worker

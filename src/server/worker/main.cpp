@@ -89,7 +89,7 @@ class Worker {
       failed_turns_ = error ? failed_turns_ + 1 : 0;
       if (error) {
         Log("pg_mend worker", *error);
-        Guarded([&] { stay = ExitIn() > 0 ? Nap(std::min(limits::BackoffMs(failed_turns_), kLongestBackOffMs), false) : !Leave(0); });
+        Guarded([&] { stay = ExitIn() > 0 ? Nap(std::min(limits::BackoffMs(failed_turns_), kLongestBackOffMs), false) : !ReleaseSlot(0); });
       }
     }
     if (succeeded_by_another_) {
@@ -104,7 +104,7 @@ class Worker {
     bool wanted = TakeWanted();
     Outlook outlook;
     if (!MayStay() || !Look(&outlook)) {
-      return outlook.stopped ? !LeaveStopped() : !Leave(0);
+      return outlook.stopped ? !ReleaseSlotStopped() : !ReleaseSlot(0);
     }
     if (!outlook.due.empty()) {
       pg::TestPoint("looked");
@@ -126,7 +126,7 @@ class Worker {
     DoChores(false);
     if (wanted) {
       active_at_ = NowMs();
-      pg::Rest(kBetweenVainLooksMs);
+      pg::Sleep(kBetweenVainLooksMs);
     }
     return Idle(outlook);
   }
@@ -150,7 +150,7 @@ class Worker {
   // What can wait while rows cannot.
   void DoChores(bool healed) {
     Seal();
-    Tell(healed);
+    SendMessages(healed);
     chores_at_ = NowMs();
     chores_left_ = false;
   }
@@ -167,7 +167,7 @@ class Worker {
   }
 
   // Tells the world what has happened; whoever cannot be told keeps nobody from being healed.
-  void Tell(bool healed) {
+  void SendMessages(bool healed) {
     next_message_ms_.reset();
     std::optional<pg::Error> error = Guarded([&] {
       Report(STATE_RUNNING, "pg_mend: sending messages");
@@ -228,13 +228,13 @@ class Worker {
   // A round that failed is booked; returned is what went wrong with the books, if anything.
   std::optional<pg::Error> Heal(const DueTable& table) {
     last_target_ = table.target;
-    HealingNow(table.target);
+    SetHealingTarget(table.target);
     std::optional<pg::Error> error = Guarded([&] {
       Report(STATE_RUNNING, "pg_mend: healing " + table.name);
       WorkerHost host;
       heal::RunRound(&host, table.target);
     });
-    HealingNow(InvalidOid);
+    SetHealingTarget(InvalidOid);
     return error ? BookError(table, *error) : table.failing ? BookSuccess(table) : std::nullopt;
   }
 
@@ -267,11 +267,11 @@ class Worker {
   bool Idle(const Outlook& outlook) {
     int64_t exit_in = ExitIn();
     int64_t nap = outlook.prepared ? kLookForPreparedMs : kLookAtLeastEveryMs;
-    if (Leave(pg::max_workers)) {
+    if (ReleaseSlot(pg::max_workers)) {
       return false;
     }
     if (exit_in <= 0) {
-      if (Leave(outlook.prepared || outlook.next_ms || next_message_ms_ ? 1 : 0)) {
+      if (ReleaseSlot(outlook.prepared || outlook.next_ms || next_message_ms_ ? 1 : 0)) {
         return false;
       }
     } else {
@@ -298,7 +298,7 @@ class Worker {
       now = NowMs();
       if (now >= check_at) {
         check_at = now + kCheckPresenceMs;
-        if (!MayStay() && Leave(0)) {
+        if (!MayStay() && ReleaseSlot(0)) {
           return false;
         }
       }
@@ -336,13 +336,13 @@ void mend_worker_main(Datum argument) {
   BackgroundWorkerUnblockSignals();
   bool entered = pg::Export([&] {
     worker::AttachSlots();
-    return worker::Enter(database);
+    return worker::ClaimSlot(database);
   });
   if (entered) {
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     pg::Export([] {
       worker::PinSettings();
-      worker::PrepareFarewell();
+      worker::InstallExitHandler();
       worker::Worker().Serve();
     });
   }

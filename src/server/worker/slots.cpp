@@ -116,7 +116,7 @@ void AttachSlots() {
   });
 }
 
-bool Summon(Oid database, Oid target, int limit) {
+bool RequestWorker(Oid database, Oid target, int limit) {
   TimestampTz now = GetCurrentTimestamp();
   Latch* latch = nullptr;
   bool start = false;
@@ -159,7 +159,7 @@ bool Summon(Oid database, Oid target, int limit) {
   return start;
 }
 
-void Restart(Oid database) {
+void AllowRestart(Oid database) {
   Locked locked;
   for (Slot& slot : table->slots) {
     if (slot.state == State::kStopped && slot.database == database) {
@@ -168,7 +168,7 @@ void Restart(Oid database) {
   }
 }
 
-void Refuse(Oid database) {
+void MarkRegistrationFailed(Oid database) {
   TimestampTz now = GetCurrentTimestamp();
   Locked locked;
   for (Slot& slot : table->slots) {
@@ -179,7 +179,7 @@ void Refuse(Oid database) {
   }
 }
 
-void Tell(Oid database) {
+void WakeAllWorkers(Oid database) {
   Latch* latches[kSlots];
   int count = 0;
   {
@@ -196,7 +196,7 @@ void Tell(Oid database) {
   }
 }
 
-bool Enter(Oid database) {
+bool ClaimSlot(Oid database) {
   TimestampTz now = GetCurrentTimestamp();
   {
     Locked locked;
@@ -224,7 +224,7 @@ bool Enter(Oid database) {
   return true;
 }
 
-bool Leave(int others) {
+bool ReleaseSlot(int others) {
   Locked locked;
   int remaining = 0;
   for (const Slot& slot : table->slots) {
@@ -238,7 +238,7 @@ bool Leave(int others) {
   return true;
 }
 
-bool LeaveStopped() {
+bool ReleaseSlotStopped() {
   Oid database = mine->database;
   TimestampTz now = GetCurrentTimestamp();
   Locked locked;
@@ -327,7 +327,7 @@ std::vector<WorkerSeen> WorkersOf(Oid database) {
   return workers;
 }
 
-TimestampTz RefusedAt(Oid database) {
+TimestampTz RegistrationFailedAt(Oid database) {
   AttachSlots();
   Locked locked;
   for (const Slot& slot : table->slots) {

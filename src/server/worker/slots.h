@@ -2,10 +2,10 @@
 // of them heals. Made by whoever comes first, so that no preloading is needed; gone when the server
 // restarts, after a crash too.
 //
-//            Summon + register            Enter             Lease
+//            RequestWorker + register            ClaimSlot             Lease
 //   (free) ---------------------> starting -----> idle <---------------> healing
 //      ^                             |             | Leave  ReleaseLease     |
-//      |        10 s without Enter   |             |                         |
+//      |        10 s without ClaimSlot   |             |                         |
 //      +-----------------------------+-------------+---- process exit -------+
 //
 // No wake-up is lost: a worker clears its `wanted` mark before it looks for work, and Leave refuses
@@ -30,24 +30,24 @@ void AttachSlots();
 // True when a worker must be registered besides, because there is none, or because all are healing and
 // there are fewer than `limit`: a slot is then reserved for it. For a second after a worker has left
 // because healing is switched off none is started, else every commit would; Restart ends that.
-bool Summon(Oid database, Oid target, int limit);
-void Restart(Oid database);
+bool RequestWorker(Oid database, Oid target, int limit);
+void AllowRestart(Oid database);
 
 // Gives a reserved slot back: PostgreSQL had no room for another background worker.
-void Refuse(Oid database);
+void MarkRegistrationFailed(Oid database);
 
 // Marks all workers of `database` as wanted and wakes them: each looks again at what it may do.
-void Tell(Oid database);
+void WakeAllWorkers(Oid database);
 
 // ---- For a worker: its own slot (attached).
 
 // Takes a slot, to be freed at the latest when the process exits; false when all are taken.
-bool Enter(Oid database);
+bool ClaimSlot(Oid database);
 
 // Frees the slot, unless the worker is wanted or fewer than `others` other workers would remain.
-bool Leave(int others);
+bool ReleaseSlot(int others);
 // Frees the slot because healing is switched off, unless the worker is wanted.
-bool LeaveStopped();
+bool ReleaseSlotStopped();
 
 // Whether the worker was wanted since the last TakeWanted; TakeWanted clears the mark.
 bool Wanted();
@@ -81,6 +81,6 @@ struct WorkerSeen {
 std::vector<WorkerSeen> WorkersOf(Oid database);
 
 // When the last attempt to register a worker for `database` was refused; 0 when it was not.
-TimestampTz RefusedAt(Oid database);
+TimestampTz RegistrationFailedAt(Oid database);
 
 }  // namespace mend::worker

@@ -16,7 +16,7 @@ constexpr long kBetweenLooksMs = 20;
 
 // Some of the tables that are due, enough to keep every worker busy.
 std::vector<Oid> Due(Oid target) {
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT target::oid FROM mend.work WHERE due AND ($1 = 0::oid OR target::oid = $1) LIMIT 32",
       {pg::ObjectId(target)});
   std::vector<Oid> due;
@@ -28,20 +28,20 @@ std::vector<Oid> Due(Oid target) {
 
 // The names of tables and why they wait are for mend_admin.
 std::string WhatIsLeft(Oid target) {
-  pg::Rows counts = pg::KeepBooks(
+  pg::Rows counts = pg::RunPrepared(
       "SELECT count(*) FILTER (WHERE w.due), (SELECT count(*) FROM mend.queue q WHERE $1 = 0::oid OR q.target::oid = $1) "
       "FROM mend.work w WHERE $1 = 0::oid OR w.target::oid = $1",
       {pg::ObjectId(target)});
   std::string left = "Tables with work: " + counts.text(0, 0) + ", rows queued: " + counts.text(0, 1) +
                      ", workers: " + std::to_string(WorkersOf(MyDatabaseId).size()) + ".";
-  if (RefusedAt(MyDatabaseId) != 0) {
+  if (RegistrationFailedAt(MyDatabaseId) != 0) {
     left += " No room for another background worker: see max_worker_processes.";
   }
   bool admin = guard::IsAdmin();
   if (!admin) {
     return left;
   }
-  pg::Rows tables = pg::KeepBooks(
+  pg::Rows tables = pg::RunPrepared(
       "SELECT format(E'\\n%s: %s queued, %s%s', w.target_name, "
       "(SELECT count(*) FROM mend.queue q WHERE q.target = w.target), coalesce(p.state, 'new'), "
       "', ' || left(p.reason, 200)) "

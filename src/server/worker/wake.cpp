@@ -36,10 +36,10 @@ void AtTransactionEnd(XactEvent event, void*) {
     return;
   }
   if (what & kTell) {
-    Tell(MyDatabaseId);
+    WakeAllWorkers(MyDatabaseId);
   }
   if (what & kRestart) {
-    Restart(MyDatabaseId);
+    AllowRestart(MyDatabaseId);
   }
   // After PREPARE as well: COMMIT PREPARED calls nobody, and the worker stays while there is one to come.
   if (what & (kWake | kRestart)) {
@@ -63,13 +63,13 @@ void AskAtCommit(Ask what) {
 }  // namespace
 
 bool StartWorker(Oid database, Oid target, int limit) {
-  if (limit == 0 || !Summon(database, target, limit)) {
+  if (limit == 0 || !RequestWorker(database, target, limit)) {
     return true;
   }
   if (Register(database)) {
     return true;
   }
-  Refuse(database);
+  MarkRegistrationFailed(database);
   return false;
 }
 
@@ -82,7 +82,7 @@ void WakeAtCommit(Oid target) {
 
 void RestartAtCommit() { AskAtCommit(kRestart); }
 
-void TellAtCommit() { AskAtCommit(kTell); }
+void NotifyWorkersAtCommit() { AskAtCommit(kTell); }
 
 void WakeNow(Oid target) {
   AttachSlots();

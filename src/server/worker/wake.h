@@ -15,7 +15,7 @@ void WakeAtCommit(Oid target = InvalidOid);
 void RestartAtCommit();
 
 // At commit, has the workers that there are look again at what they may do; starts none.
-void TellAtCommit();
+void NotifyWorkersAtCommit();
 
 // Wakes or starts a worker of this database now: for work that is committed already.
 void WakeNow(Oid target = InvalidOid);

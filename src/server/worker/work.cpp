@@ -9,14 +9,14 @@
 namespace mend::worker {
 
 Outlook LookForWork() {
-  pg::Rows state = pg::KeepBooks(
+  pg::Rows state = pg::RunPrepared(
       "SELECT c.stopped, $1 AND EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database()) "
       "FROM mend.control c",
       {pg::Bool(max_prepared_xacts > 0)});
   Outlook outlook;
   outlook.stopped = state.boolean(0, 0);
   outlook.prepared = state.boolean(0, 1);
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT w.target::oid, w.target_name, w.failing, w.due, "
       "ceil(extract(epoch FROM w.next_at - clock_timestamp()) * 1000)::bigint "
       "FROM mend.work w WHERE w.due OR w.next_at IS NOT NULL ORDER BY 1");
@@ -31,12 +31,12 @@ Outlook LookForWork() {
 }
 
 bool StillDue(Oid target) {
-  return !pg::KeepBooks("SELECT FROM mend.work w WHERE w.target = $1::regclass AND w.due", {pg::ObjectId(target)}).empty();
+  return !pg::RunPrepared("SELECT FROM mend.work w WHERE w.target = $1::regclass AND w.due", {pg::ObjectId(target)}).empty();
 }
 
 void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms, bool goes_down) {
   std::string message = error.sqlstate() + ": " + error.fields().message;
-  pg::Rows before = pg::KeepBooks(
+  pg::Rows before = pg::RunPrepared(
       "SELECT e.target_name, p.last_error IS NULL, coalesce(p.failures, 0) FROM mend.enrollments e LEFT JOIN mend.progress p "
       "USING (target) WHERE e.target = $1::regclass",
       {pg::ObjectId(target)});
@@ -48,7 +48,7 @@ void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms, bool g
     observe::Record("round_failed", before.text(0, 0), std::nullopt, "{\"sqlstate\": \"" + error.sqlstate() + "\"}", observe::kWorker);
   }
   const int failures = static_cast<int>(before.int8(0, 2)) + 1;
-  pg::KeepBooks(
+  pg::RunPrepared(
       "INSERT INTO mend.progress AS p (target, state, reason, last_error, failures, not_before) "
       "SELECT target, 'waiting', 'the last heal round ended in an error', $2, $5, "
       "clock_timestamp() + $3 * interval '1 millisecond' FROM mend.enrollments WHERE target = $1::regclass FOR KEY SHARE SKIP LOCKED "
@@ -60,7 +60,7 @@ void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms, bool g
 }
 
 void BookRecovery(Oid target) {
-  pg::KeepBooks("UPDATE mend.progress SET last_error = NULL, failures = 0 WHERE target = $1::regclass "
+  pg::RunPrepared("UPDATE mend.progress SET last_error = NULL, failures = 0 WHERE target = $1::regclass "
                 "AND (last_error IS NOT NULL OR failures > 0)",
                 {pg::ObjectId(target)});
 }

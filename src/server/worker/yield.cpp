@@ -93,7 +93,7 @@ void WorkerHost::CheckMustYield(Oid target, int between_looks_ms) {
     transaction.emplace();
   }
   if (pg::Call([] { return DatabaseWanted(); }) ||
-      pg::KeepBooks("SELECT FROM mend.enrollments e, mend.control c WHERE e.target = $1 AND e.mode <> 'paused' "
+      pg::RunPrepared("SELECT FROM mend.enrollments e, mend.control c WHERE e.target = $1 AND e.mode <> 'paused' "
                     "AND NOT c.stopped",
                     {pg::ObjectId(target)})
           .empty()) {
@@ -124,7 +124,7 @@ void PinSettings() {
 }
 
 bool DatabaseSettings::Refresh() {
-  pg::Rows rows = pg::KeepBooks(
+  pg::Rows rows = pg::RunPrepared(
       "SELECT array_to_string(setconfig, E'\\n') FROM pg_db_role_setting WHERE setdatabase = $1 AND setrole = 0",
       {pg::ObjectId(MyDatabaseId)});
   std::string now = rows.empty() ? std::string() : rows.text(0, 0);

@@ -53,17 +53,17 @@ class ThroughIndexes {
 };
 
 // The plan of a literal, for any parameters of the types of these; made now if need be. Needs an SPI connection.
-SPIPlanPtr KeptPlan(const char* literal, const Arguments& arguments);
+SPIPlanPtr CachedPlan(const char* literal, const Arguments& arguments);
 
 // The rows of one query on the books as PostgreSQL holds them, front to back: for many rows, or wide ones, of which no
-// copy is wanted. They come by the hundred, so that whoever stops early has not read the rest. The same as KeepBooks() in
+// copy is wanted. They come by the hundred, so that whoever stops early has not read the rest. The same as RunPrepared() in
 // all else. SPI is connected while it lives.
-class BookRows {
+class RowCursor {
  public:
-  BookRows(const char* literal, const std::vector<Param>& params);
-  ~BookRows();
-  BookRows(const BookRows&) = delete;
-  BookRows& operator=(const BookRows&) = delete;
+  RowCursor(const char* literal, const std::vector<Param>& params);
+  ~RowCursor();
+  RowCursor(const RowCursor&) = delete;
+  RowCursor& operator=(const RowCursor&) = delete;
 
   // Goes on to the next row, the first one at first; false at the end.
   bool Next();
@@ -80,7 +80,7 @@ class BookRows {
 
   void Fetch();
 
-  AsBookkeeper bookkeeper_;
+  AsExtensionOwner as_owner_;
   ThroughIndexes planning_;
   Spi spi_;
   int exceptions_;

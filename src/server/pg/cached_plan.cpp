@@ -1,4 +1,4 @@
-#include "server/pg/kept_plan.h"
+#include "server/pg/cached_plan.h"
 
 #include <exception>
 #include <string>
@@ -14,7 +14,7 @@ Arguments::Arguments(const std::vector<Param>& params) : nulls_(params.size(), '
   }
 }
 
-SPIPlanPtr KeptPlan(const char* literal, const Arguments& arguments) {
+SPIPlanPtr CachedPlan(const char* literal, const Arguments& arguments) {
   static auto& plans = *new std::unordered_map<std::string, SPIPlanPtr>();
   SPIPlanPtr& plan = plans[literal];
   if (plan == nullptr) {
@@ -29,20 +29,20 @@ SPIPlanPtr KeptPlan(const char* literal, const Arguments& arguments) {
   return plan;
 }
 
-BookRows::BookRows(const char* literal, const std::vector<Param>& params) : exceptions_(std::uncaught_exceptions()) {
+RowCursor::RowCursor(const char* literal, const std::vector<Param>& params) : exceptions_(std::uncaught_exceptions()) {
   const Arguments arguments(params);
-  const SPIPlanPtr plan = KeptPlan(literal, arguments);
+  const SPIPlanPtr plan = CachedPlan(literal, arguments);
   cursor_ = Call([&] { return SPI_cursor_open(nullptr, plan, arguments.values(), arguments.nulls(), false); });
 }
 
-BookRows::~BookRows() {
+RowCursor::~RowCursor() {
   // While an error unwinds, PostgreSQL closes it when it rolls back.
   if (std::uncaught_exceptions() == exceptions_) {
     SPI_cursor_close(cursor_);
   }
 }
 
-void BookRows::Fetch() {
+void RowCursor::Fetch() {
   if (table_ != nullptr) {
     SPI_freetuptable(table_);
     table_ = nullptr;
@@ -58,7 +58,7 @@ void BookRows::Fetch() {
   }
 }
 
-bool BookRows::Next() {
+bool RowCursor::Next() {
   if (next_ == fetched_) {
     Fetch();
   }
@@ -72,7 +72,7 @@ bool BookRows::Next() {
   return true;
 }
 
-std::string_view BookRows::text(size_t column) const {
+std::string_view RowCursor::text(size_t column) const {
   if (nulls_[column]) {
     return {};
   }
