@@ -120,7 +120,8 @@ base::Result<std::vector<Cells>> Connection::Query(std::string_view sql, const C
                                                    Clock::time_point deadline) {
   if (!usable()) return Lost("there is no connection to the database");
   std::vector<const char*> values;
-  for (const auto& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
+  for (const auto& parameter : parameters)
+    values.push_back(parameter ? parameter->c_str() : nullptr);
   constexpr Oid kText = 25;
   const std::vector<Oid> types(parameters.size(), kText);
   const std::string text(sql);
@@ -156,8 +157,9 @@ base::Result<std::vector<Cells>> Connection::Query(std::string_view sql, const C
         if (PQgetisnull(result.get(), row, column) != 0) {
           cells.emplace_back(std::nullopt);
         } else {
-          cells.emplace_back(std::string(PQgetvalue(result.get(), row, column),
-                                         static_cast<size_t>(PQgetlength(result.get(), row, column))));
+          cells.emplace_back(
+              std::string(PQgetvalue(result.get(), row, column),
+                          static_cast<size_t>(PQgetlength(result.get(), row, column))));
         }
       }
       rows.push_back(std::move(cells));

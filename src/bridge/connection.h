@@ -41,8 +41,8 @@ class Connection {
 
   // Has the server cancel what runs, if anything does. From any thread; does not wait.
   void Cancel();
-  // Waits, for a moment at most, until cancellations that are under way have arrived: late, one would
-  // hit what runs next.
+  // Waits, for a moment at most, until cancellations that are under way have arrived: late, one
+  // would hit what runs next.
   void AwaitCancellations();
 
  private:

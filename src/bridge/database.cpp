@@ -23,13 +23,18 @@ constexpr std::string_view kCallersPath = "SET LOCAL search_path TO DEFAULT";
 std::string HintFor(const std::string& sqlstate) {
   const std::string sqlclass = sqlstate.substr(0, 2);
   if (sqlclass == "08" || sqlclass == "57" || sqlstate == "53300") {
-    if (sqlstate == "57014") return "It took too long, or was cancelled: ask for less, or start mend-mcp with a longer --statement-timeout.";
-    return "The database cannot be reached now. Try again in a moment: mend-mcp reconnects by itself.";
+    if (sqlstate == "57014")
+      return "It took too long, or was cancelled: ask for less, or start mend-mcp with a longer "
+             "--statement-timeout.";
+    return "The database cannot be reached now. Try again in a moment: mend-mcp reconnects by "
+           "itself.";
   }
-  if (sqlstate == "42501") return "The role that mend-mcp logs in as may not do this; a member of mend_admin may, in SQL.";
+  if (sqlstate == "42501")
+    return "The role that mend-mcp logs in as may not do this; a member of mend_admin may, in SQL.";
   if (sqlstate == "55P03") return "Somebody holds a lock that this needs. Try again in a moment.";
   if (sqlstate == "25006") return "This server is a standby, or read-only: connect to the primary.";
-  if (sqlstate == "3F000" || sqlstate == "42P01" || sqlstate == "42883") return "Is pg_mend installed in this database, in this version? CREATE EXTENSION pg_mend;";
+  if (sqlstate == "3F000" || sqlstate == "42P01" || sqlstate == "42883")
+    return "Is pg_mend installed in this database, in this version? CREATE EXTENSION pg_mend;";
   return "";
 }
 
@@ -45,7 +50,8 @@ Database::Database(const Options& options, size_t connections) : options_(option
 }
 
 int64_t Database::Milliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch())
+      .count();
 }
 
 Clock::time_point Database::StatementDeadline() const {
@@ -80,13 +86,14 @@ std::optional<base::Error> Database::Begin(Connection& connection, tools::Access
       std::string(access == tools::Access::ReadOnly ? "BEGIN READ ONLY" : "BEGIN") +
       "; SET LOCAL statement_timeout = " + bridge::Milliseconds(options_.statement_timeout) +
       "; SET LOCAL lock_timeout = " + bridge::Milliseconds(options_.lock_timeout) +
-      "; SET LOCAL idle_in_transaction_session_timeout = " + bridge::Milliseconds(seconds(60)) + "; " +
-      std::string(kOwnPath);
+      "; SET LOCAL idle_in_transaction_session_timeout = " + bridge::Milliseconds(seconds(60)) +
+      "; " + std::string(kOwnPath);
   connection.AwaitCancellations();
   const bool reused = connection.usable();
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (!connection.usable()) {
-      if (auto error = connection.Open(options_.target, Clock::now() + kConnectTimeout)) return error;
+      if (auto error = connection.Open(options_.target, Clock::now() + kConnectTimeout))
+        return error;
     }
     const auto begun = connection.Query(begin, {}, StatementDeadline());
     if (begun) return std::nullopt;
@@ -111,7 +118,8 @@ base::Result<std::vector<Cells>> Database::InTransaction(tools::Access access, c
   if (!rows) {
     connection->AwaitCancellations();
     // What cannot be rolled back must not be found by the next transaction.
-    if (connection->usable() && !connection->Query("ROLLBACK", {}, StatementDeadline())) connection->Close();
+    if (connection->usable() && !connection->Query("ROLLBACK", {}, StatementDeadline()))
+      connection->Close();
     return Explained(rows.error());
   }
   const auto committed = connection->Query("COMMIT", {}, StatementDeadline());
@@ -123,19 +131,22 @@ base::Result<std::string> Database::FindTable(Connection& connection, const std:
   auto found = connection.Query(tools::kFindTableByName, {name}, StatementDeadline());
   if (!found) return found.error();
   if (found->empty()) {
-    if (auto set = connection.Query(kCallersPath, {}, StatementDeadline()); !set) return set.error();
+    if (auto set = connection.Query(kCallersPath, {}, StatementDeadline()); !set)
+      return set.error();
     found = connection.Query(tools::kFindTableOnPath, {name}, StatementDeadline());
     if (!found) return found.error();
     if (auto set = connection.Query(kOwnPath, {}, StatementDeadline()); !set) return set.error();
   }
   if (found->empty()) {
-    return base::Error{"42P01", "there is no such table",
-                       "Give the schema-qualified name of a landing table, as ingest_status shows it."};
+    return base::Error{
+        "42P01", "there is no such table",
+        "Give the schema-qualified name of a landing table, as ingest_status shows it."};
   }
   const Cells& row = found->front();
   if (row.size() != 2 || !row[0] || !row[1]) {
-    return base::Error{"55000", "the table is not enrolled",
-                       "ingest_status lists the landing tables; its owner may enrol it: SELECT mend.enroll(...)."};
+    return base::Error{
+        "55000", "the table is not enrolled",
+        "ingest_status lists the landing tables; its owner may enrol it: SELECT mend.enroll(...)."};
   }
   std::lock_guard<std::mutex> lock(mutex_);
   if (table_names_.size() >= kMaxTableNames) table_names_.clear();
@@ -151,7 +162,8 @@ base::Result<std::vector<Cells>> Database::Serve(Connection& connection, const t
     parameters[work.table_place] = *oid;
   }
   if (work.service->callers_path) {
-    if (auto set = connection.Query(kCallersPath, {}, StatementDeadline()); !set) return set.error();
+    if (auto set = connection.Query(kCallersPath, {}, StatementDeadline()); !set)
+      return set.error();
   }
   auto rows = connection.Query(work.service->sql, parameters, StatementDeadline());
   if (!rows || work.service->then_sql.empty()) return rows;
@@ -168,7 +180,8 @@ base::Result<std::vector<tools::Row>> Database::Run(const tools::Work& work) {
   if (!found) return found.error();
   std::vector<tools::Row> rows;
   for (const Cells& cells : *found) {
-    if (cells.size() != 3 || !cells[1]) return base::Error{"XX000", "the database answered in another shape", ""};
+    if (cells.size() != 3 || !cells[1])
+      return base::Error{"XX000", "the database answered in another shape", ""};
     rows.push_back({cells[0].value_or(""), *cells[1], cells[2]});
   }
   return rows;
@@ -178,7 +191,8 @@ base::Result<std::vector<bool>> Database::Allowed() {
   std::string sql = "SELECT ";
   for (size_t i = 0; i < tools::kToolCount; ++i) {
     const std::string_view condition = tools::ToolAt(i).allowed_if;
-    sql += (i == 0 ? "(" : ", (") + std::string(condition.empty() ? "false" : condition) + ")::pg_catalog.text";
+    sql += (i == 0 ? "(" : ", (") + std::string(condition.empty() ? "false" : condition) +
+           ")::pg_catalog.text";
   }
   const auto rows = InTransaction(tools::Access::ReadOnly, [&](Connection& connection) {
     return connection.Query(sql, {}, StatementDeadline());
@@ -195,21 +209,26 @@ void Database::Record(const mcp::CallRecord& record) {
   std::optional<std::string> table = record.table;
   if (table) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (const auto known = table_names_.find(*table); known != table_names_.end()) table = known->second;
+    if (const auto known = table_names_.find(*table); known != table_names_.end())
+      table = known->second;
   }
   const auto kept = InTransaction(tools::Access::ReadWrite, [&](Connection& connection) {
     // The client waits for this: it may be lost in a crash of the server, but not otherwise.
-    if (auto set = connection.Query("SET LOCAL synchronous_commit = off", {}, StatementDeadline()); !set) return set;
+    if (auto set = connection.Query("SET LOCAL synchronous_commit = off", {}, StatementDeadline());
+        !set)
+      return set;
     return connection.Query(
         tools::kRecordToolCall,
-        {std::string(record.tool), record.sqlstate.empty() ? std::nullopt : std::optional(record.sqlstate),
+        {std::string(record.tool),
+         record.sqlstate.empty() ? std::nullopt : std::optional(record.sqlstate),
          std::to_string(record.milliseconds), table,
          record.patch_id ? std::optional(std::to_string(*record.patch_id)) : std::nullopt},
         StatementDeadline());
   });
   if (!kept) {
     std::fprintf(stderr, "mend-mcp: the call of %.*s is not in mend.events: %s\n",
-                 static_cast<int>(record.tool.size()), record.tool.data(), kept.error().message.c_str());
+                 static_cast<int>(record.tool.size()), record.tool.data(),
+                 kept.error().message.c_str());
   }
 }
 

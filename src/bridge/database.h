@@ -49,7 +49,8 @@ class Database : public mcp::Backend {
   std::condition_variable released_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> free_;
-  std::map<std::string, std::string> table_names_;  // as clients name tables: as mend.enrollments does
+  std::map<std::string, std::string>
+      table_names_;  // as clients name tables: as mend.enrollments does
 };
 
 }  // namespace mend::bridge

@@ -29,7 +29,8 @@ constexpr size_t kMaxHeaderBytes = 32 << 10;
 class Reaper {
  public:
   void Started(MHD_Connection* connection) {
-    const MHD_ConnectionInfo* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const MHD_ConnectionInfo* info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info == nullptr) return;
     std::lock_guard<std::mutex> lock(mutex_);
     connections_[connection] = {info->connect_fd, Clock::now(), false};
@@ -47,7 +48,8 @@ class Reaper {
   void Reap() {
     std::lock_guard<std::mutex> lock(mutex_);
     for (const auto& [connection, state] : connections_) {
-      if (!state.busy && Clock::now() - state.since > kMaxReceiving) shutdown(state.descriptor, SHUT_RDWR);
+      if (!state.busy && Clock::now() - state.since > kMaxReceiving)
+        shutdown(state.descriptor, SHUT_RDWR);
     }
   }
 
@@ -78,18 +80,20 @@ std::optional<std::string> Header(MHD_Connection* connection, const char* name) 
 }
 
 mcp::HttpHeaders ReadHeaders(MHD_Connection* connection) {
-  return {Header(connection, "Host"),         Header(connection, "Origin"),
+  return {Header(connection, "Host"),          Header(connection, "Origin"),
           Header(connection, "Authorization"), Header(connection, "Content-Type"),
-          Header(connection, "Accept"),       Header(connection, "MCP-Protocol-Version"),
-          Header(connection, "Mcp-Method"),   Header(connection, "Mcp-Name")};
+          Header(connection, "Accept"),        Header(connection, "MCP-Protocol-Version"),
+          Header(connection, "Mcp-Method"),    Header(connection, "Mcp-Name")};
 }
 
 MHD_Result Send(MHD_Connection* connection, const mcp::HttpReply& reply) {
   std::unique_ptr<MHD_Response, decltype(&MHD_destroy_response)> response(
-      MHD_create_response_from_buffer(reply.body.size(), const_cast<char*>(reply.body.data()), MHD_RESPMEM_MUST_COPY),
+      MHD_create_response_from_buffer(reply.body.size(), const_cast<char*>(reply.body.data()),
+                                      MHD_RESPMEM_MUST_COPY),
       MHD_destroy_response);
   if (!response) return MHD_NO;
-  if (!reply.body.empty()) MHD_add_response_header(response.get(), "Content-Type", "application/json");
+  if (!reply.body.empty())
+    MHD_add_response_header(response.get(), "Content-Type", "application/json");
   MHD_add_response_header(response.get(), "Cache-Control", "no-store");
   MHD_add_response_header(response.get(), "X-Content-Type-Options", "nosniff");
   if (reply.status == 405) MHD_add_response_header(response.get(), "Allow", "POST");
@@ -100,13 +104,16 @@ MHD_Result Send(MHD_Connection* connection, const mcp::HttpReply& reply) {
 bool AnnouncesTooMuch(MHD_Connection* connection) {
   const auto length = Header(connection, "Content-Length");
   int64_t bytes = 0;
-  return length && (!base::ParseInteger(*length, &bytes) || bytes > static_cast<int64_t>(mcp::kMaxMessageBytes));
+  return length && (!base::ParseInteger(*length, &bytes) ||
+                    bytes > static_cast<int64_t>(mcp::kMaxMessageBytes));
 }
 
-MHD_Result Begin(Service* service, MHD_Connection* connection, const char* url, const char* method, void** state) {
+MHD_Result Begin(Service* service, MHD_Connection* connection, const char* url, const char* method,
+                 void** state) {
   auto request = std::make_unique<Request>();
   request->headers = ReadHeaders(connection);
-  if (auto refusal = mcp::RefuseHttp(service->policy, method, url, request->headers)) return Send(connection, *refusal);
+  if (auto refusal = mcp::RefuseHttp(service->policy, method, url, request->headers))
+    return Send(connection, *refusal);
   if (AnnouncesTooMuch(connection)) return Send(connection, mcp::TooLarge());
   *state = request.release();
   return MHD_YES;
@@ -129,14 +136,15 @@ MHD_Result Answer(Service* service, MHD_Connection* connection, Request* request
 }
 
 // Called by C code: nothing may be thrown.
-MHD_Result Handle(void* context, MHD_Connection* connection, const char* url, const char* method, const char*,
-                  const char* data, size_t* size, void** state) {
+MHD_Result Handle(void* context, MHD_Connection* connection, const char* url, const char* method,
+                  const char*, const char* data, size_t* size, void** state) {
   auto* service = static_cast<Service*>(context);
   try {
     if (*state == nullptr) return Begin(service, connection, url, method, state);
     auto* request = static_cast<Request*>(*state);
     if (*size == 0) return Answer(service, connection, request);
-    if (request->body.size() + *size > mcp::kMaxMessageBytes) return MHD_NO;  // hangs up: no answer fits here
+    if (request->body.size() + *size > mcp::kMaxMessageBytes)
+      return MHD_NO;  // hangs up: no answer fits here
     request->body.append(data, *size);
     *size = 0;
     return MHD_YES;
@@ -150,7 +158,8 @@ void Completed(void*, MHD_Connection*, void** state, MHD_RequestTerminationCode)
   *state = nullptr;
 }
 
-void Notified(void* context, MHD_Connection* connection, void**, MHD_ConnectionNotificationCode what) {
+void Notified(void* context, MHD_Connection* connection, void**,
+              MHD_ConnectionNotificationCode what) {
   auto* service = static_cast<Service*>(context);
   if (what == MHD_CONNECTION_NOTIFY_STARTED) service->reaper.Started(connection);
   if (what == MHD_CONNECTION_NOTIFY_CLOSED) service->reaper.Closed(connection);
@@ -167,11 +176,11 @@ int Fail(const std::string& why) {
 MHD_Daemon* Start(Service* service, const ListenAddress& listen) {
   unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
   if (listen.address.ss_family == AF_INET6) flags |= MHD_USE_IPv6;
-  return MHD_start_daemon(flags, 0, nullptr, nullptr, Handle, service,  //
-                          MHD_OPTION_EXTERNAL_LOGGER, Quiet, nullptr,   //
-                          MHD_OPTION_SOCK_ADDR, &listen.address,        //
-                          MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,  //
-                          MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds,   //
+  return MHD_start_daemon(flags, 0, nullptr, nullptr, Handle, service,          //
+                          MHD_OPTION_EXTERNAL_LOGGER, Quiet, nullptr,           //
+                          MHD_OPTION_SOCK_ADDR, &listen.address,                //
+                          MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,         //
+                          MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds,          //
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, kMaxHeaderBytes,  //
                           MHD_OPTION_NOTIFY_COMPLETED, Completed, nullptr,      //
                           MHD_OPTION_NOTIFY_CONNECTION, Notified, service, MHD_OPTION_END);
@@ -183,8 +192,9 @@ int ServeHttp(const mcp::Server& server, Database* database, const Options& opti
   const auto listen = ReadListenAddress(options.http);
   if (!listen) return Fail("--http takes ADDRESS:PORT, such as 127.0.0.1:8931 or [::1]:8931");
   if (!listen->loopback && options.token.empty()) {
-    return Fail("refusing to listen on " + options.http +
-                " without a token: others could reach the database. Set --token-file or MEND_MCP_TOKEN");
+    return Fail(
+        "refusing to listen on " + options.http +
+        " without a token: others could reach the database. Set --token-file or MEND_MCP_TOKEN");
   }
   Service service{server, {options.token, options.hosts}, {}};
   service.policy.hosts.push_back(listen->host);

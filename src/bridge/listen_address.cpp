@@ -12,8 +12,8 @@ namespace mend::bridge {
 std::optional<ListenAddress> ReadListenAddress(const std::string& text) {
   const size_t colon = text.rfind(':');
   int64_t port = 0;
-  if (colon == std::string::npos || !base::ParseInteger(text.substr(colon + 1), &port) || port < 0 ||
-      port > 65535) {
+  if (colon == std::string::npos || !base::ParseInteger(text.substr(colon + 1), &port) ||
+      port < 0 || port > 65535) {
     return std::nullopt;
   }
   std::string host = text.substr(0, colon);
@@ -30,7 +30,8 @@ std::optional<ListenAddress> ReadListenAddress(const std::string& text) {
   }
   if (host.size() < 2 || host.front() != '[' || host.back() != ']') return std::nullopt;
   sockaddr_in6 v6 = {};
-  if (inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6.sin6_addr) != 1) return std::nullopt;
+  if (inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6.sin6_addr) != 1)
+    return std::nullopt;
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(static_cast<uint16_t>(port));
   out.loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);

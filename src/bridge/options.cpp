@@ -22,7 +22,8 @@ constexpr char kUsage[] =
     "\n"
     "  mend-mcp [OPTION ...] [CONNECTION]\n"
     "\n"
-    "CONNECTION is a database's name, a connection string (\"service=mend\") or a URI, and is completed\n"
+    "CONNECTION is a database's name, a connection string (\"service=mend\") or a URI, and is "
+    "completed\n"
     "by libpq's usual ways: PGHOST, PGUSER, PGSERVICE, the password file. Give no password here:\n"
     "others see the arguments of a process. Log in as a role of your own that is in mend_agent.\n"
     "\n"
@@ -100,7 +101,8 @@ Options ReadOptions(int count, char** arguments) {
         options.connections = static_cast<size_t>(Number(optarg, "--connections", 64));
         break;
       case kStatement:
-        options.statement_timeout = std::chrono::seconds(Number(optarg, "--statement-timeout", 3600));
+        options.statement_timeout =
+            std::chrono::seconds(Number(optarg, "--statement-timeout", 3600));
         break;
       case kLock:
         options.lock_timeout = std::chrono::seconds(Number(optarg, "--lock-timeout", 3600));

@@ -91,8 +91,9 @@ class Session {
       const auto event = reader.Next(&line);
       if (event == LineReader::Event::End) break;
       if (event == LineReader::Event::TooLong) {
-        Send(mcp::ErrorReply("", mcp::code::kInvalidRequest,
-                             "A message may have " + std::to_string(mcp::kMaxMessageBytes) + " bytes at most"));
+        Send(mcp::ErrorReply(
+            "", mcp::code::kInvalidRequest,
+            "A message may have " + std::to_string(mcp::kMaxMessageBytes) + " bytes at most"));
       } else if (line.find_first_not_of(" \t\r") != std::string::npos) {
         Take(std::make_unique<mcp::Message>(std::move(line)));
       }
@@ -109,7 +110,8 @@ class Session {
   }
 
   void Take(std::unique_ptr<mcp::Message> message) {
-    if (message->kind() == mcp::Kind::Notification && message->method() == "notifications/cancelled") {
+    if (message->kind() == mcp::Kind::Notification &&
+        message->method() == "notifications/cancelled") {
       return Cancel(*message);
     }
     const std::string_view method = message->method();
@@ -208,6 +210,8 @@ class Session {
 
 }  // namespace
 
-int ServeStdio(const mcp::Server& server, Database* database) { return Session(server, database).Run(); }
+int ServeStdio(const mcp::Server& server, Database* database) {
+  return Session(server, database).Run();
+}
 
 }  // namespace mend::bridge

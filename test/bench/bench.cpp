@@ -1,5 +1,6 @@
-// Measures pg_mend beside what it would replace: every method once in each round, medians of the rounds, and the CPU
-// that the server's processes took a row, which is steadier than the clock. See test/bench/run.
+// Measures pg_mend beside what it would replace: every method once in each round, medians of the
+// rounds, and the CPU that the server's processes took a row, which is steadier than the clock. See
+// test/bench/run.
 #include <libpq-fe.h>
 #include <unistd.h>
 
@@ -58,12 +59,17 @@ class Connection {
     PQclear(result);
     return value;
   }
-  void Prepare(const char* name, const std::string& sql) { Check(PQprepare(connection_, name, sql.c_str(), 0, nullptr), sql); }
+  void Prepare(const char* name, const std::string& sql) {
+    Check(PQprepare(connection_, name, sql.c_str(), 0, nullptr), sql);
+  }
   void Execute(const char* name, const std::vector<const char*>& values) {
-    Check(PQexecPrepared(connection_, name, static_cast<int>(values.size()), values.data(), nullptr, nullptr, 0), name);
+    Check(PQexecPrepared(connection_, name, static_cast<int>(values.size()), values.data(), nullptr,
+                         nullptr, 0),
+          name);
   }
   bool Try(const char* name, const std::vector<const char*>& values) {
-    PGresult* result = PQexecPrepared(connection_, name, static_cast<int>(values.size()), values.data(), nullptr, nullptr, 0);
+    PGresult* result = PQexecPrepared(connection_, name, static_cast<int>(values.size()),
+                                      values.data(), nullptr, nullptr, 0);
     const ExecStatusType status = PQresultStatus(result);
     PQclear(result);
     return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
@@ -82,7 +88,8 @@ class Connection {
  private:
   void Check(PGresult* result, const std::string& sql) {
     const ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) Die(sql + ": " + PQerrorMessage(connection_));
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+      Die(sql + ": " + PQerrorMessage(connection_));
     PQclear(result);
   }
   PGconn* connection_;
@@ -100,7 +107,9 @@ double CpuOf(int pid) {
   const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos) return 0;
   long user = 0, system = 0;
-  if (sscanf(line.c_str() + name_end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system) != 2) return 0;
+  if (sscanf(line.c_str() + name_end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
+             &user, &system) != 2)
+    return 0;
   return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
@@ -120,36 +129,58 @@ double Now() {
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
-  return values.size() % 2 ? values[values.size() / 2] : (values[values.size() / 2 - 1] + values[values.size() / 2]) / 2;
+  return values.size() % 2 ? values[values.size() / 2]
+                           : (values[values.size() / 2 - 1] + values[values.size() / 2]) / 2;
 }
 
-// One order as JSON, as a line of COPY, and as parameters. `bad` rows bring a quantity that is no number.
+// One order as JSON, as a line of COPY, and as parameters. `bad` rows bring a quantity that is no
+// number.
 struct Order {
   std::string json, copy;
   std::vector<std::string> parameters;
 };
 
 Order MakeOrder(int i, bool bad) {
-  static const char* cities[] = {"K\xC3\xB8" "benhavn", "S\xC3\xA3o Paulo", "M\xC3\xBCnchen", "\xE6\x9D\xB1\xE4\xBA\xAC", "Lyon"};
+  static const char* cities[] = {
+      "K\xC3\xB8"
+      "benhavn",
+      "S\xC3\xA3o Paulo", "M\xC3\xBCnchen", "\xE6\x9D\xB1\xE4\xBA\xAC", "Lyon"};
   const unsigned hash = static_cast<unsigned>(i) * 2654435761u;
   const std::string quantity = bad ? "many" : std::to_string(hash % 90 + 1);
   const std::string customer = Format("customer %u of the %u. order", hash % 100000, i);
   const std::string amount = Format("%u.%02u", hash % 9000, hash % 100);
-  const std::string placed = Format("2026-%02u-%02uT%02u:%02u:%02u.%03uZ", hash % 12 + 1, hash % 28 + 1, hash % 24, hash % 60, hash / 7 % 60, hash % 1000);
-  const std::string token = Format("%08x-%04x-4%03x-8%03x-%012x", hash, hash & 0xffff, hash >> 20, hash & 0xfff, hash);
-  const std::string meta = Format("{\"source\": \"web\", \"campaign\": {\"id\": %u, \"name\": \"spring %u\"}, \"flags\": [true, false, %u], \"score\": %u.%u}",
-                                  hash % 1000, hash % 50, hash % 7, hash % 10, hash % 10);
+  const std::string placed =
+      Format("2026-%02u-%02uT%02u:%02u:%02u.%03uZ", hash % 12 + 1, hash % 28 + 1, hash % 24,
+             hash % 60, hash / 7 % 60, hash % 1000);
+  const std::string token =
+      Format("%08x-%04x-4%03x-8%03x-%012x", hash, hash & 0xffff, hash >> 20, hash & 0xfff, hash);
+  const std::string meta = Format(
+      "{\"source\": \"web\", \"campaign\": {\"id\": %u, \"name\": \"spring %u\"}, \"flags\": "
+      "[true, false, %u], \"score\": %u.%u}",
+      hash % 1000, hash % 50, hash % 7, hash % 10, hash % 10);
   const std::string ship = Format("2026-%02u-%02u", hash % 12 + 1, hash % 28 + 1);
   const std::string weight = Format("%u.%03u", hash % 50, hash % 1000);
   const std::string city = cities[hash % 5];
   const std::string tag_a = Format("tag%u", hash % 40), tag_b = Format("group %u", hash % 9);
   Order order;
-  order.parameters = {std::to_string(i), quantity, customer, amount, placed, hash % 2 ? "true" : "false", token, meta, ship, weight, city,
+  order.parameters = {std::to_string(i),
+                      quantity,
+                      customer,
+                      amount,
+                      placed,
+                      hash % 2 ? "true" : "false",
+                      token,
+                      meta,
+                      ship,
+                      weight,
+                      city,
                       "{" + tag_a + ",\"" + tag_b + "\"}"};
-  order.json = "{\"id\": " + std::to_string(i) + ", \"qty\": " + (bad ? "\"" + quantity + "\"" : quantity) + ", \"customer\": \"" + customer +
-               "\", \"amount\": " + amount + ", \"placed\": \"" + placed + "\", \"paid\": " + order.parameters[5] + ", \"token\": \"" + token +
-               "\", \"meta\": " + meta + ", \"ship_on\": \"" + ship + "\", \"weight\": " + weight + ", \"city\": \"" + city + "\", \"tags\": [\"" +
-               tag_a + "\", \"" + tag_b + "\"]}";
+  order.json = "{\"id\": " + std::to_string(i) +
+               ", \"qty\": " + (bad ? "\"" + quantity + "\"" : quantity) + ", \"customer\": \"" +
+               customer + "\", \"amount\": " + amount + ", \"placed\": \"" + placed +
+               "\", \"paid\": " + order.parameters[5] + ", \"token\": \"" + token +
+               "\", \"meta\": " + meta + ", \"ship_on\": \"" + ship + "\", \"weight\": " + weight +
+               ", \"city\": \"" + city + "\", \"tags\": [\"" + tag_a + "\", \"" + tag_b + "\"]}";
   for (const std::string& parameter : order.parameters) {
     order.copy += order.copy.empty() ? "" : "\t";
     order.copy += parameter;
@@ -233,7 +264,10 @@ std::map<std::string, Summary> Measure(const std::vector<Method>& methods) {
   return summaries;
 }
 
-std::string Clean() { return "TRUNCATE bench.orders, bench.keyed, bench.dba_queue, bench.staging, mend.queue, mend.dead_letters"; }
+std::string Clean() {
+  return "TRUNCATE bench.orders, bench.keyed, bench.dba_queue, bench.staging, mend.queue, "
+         "mend.dead_letters";
+}
 
 // Runs `work` on `connection` between two looks at clock, CPU and WAL.
 Sample Timed(Connection* connection, double rows, const std::function<void()>& work) {
@@ -246,21 +280,25 @@ Sample Timed(Connection* connection, double rows, const std::function<void()>& w
   work();
   sample.seconds = Now() - start;
   sample.cpu = CpuOf(connection->pid()) - cpu;
-  sample.wal = atof(connection->Value("SELECT pg_current_wal_insert_lsn() - '" + before + "'::pg_lsn").c_str());
+  sample.wal = atof(
+      connection->Value("SELECT pg_current_wal_insert_lsn() - '" + before + "'::pg_lsn").c_str());
   sample.rows = rows;
   return sample;
 }
 
-Method Prepared(const std::string& name, Connection* connection, const std::string& sql, const std::vector<std::string>* calls, double rows) {
+Method Prepared(const std::string& name, Connection* connection, const std::string& sql,
+                const std::vector<std::string>* calls, double rows) {
   connection->Prepare(name.c_str(), sql);
   return {name, [=] {
             return Timed(connection, rows, [=] {
-              for (const std::string& call : *calls) connection->Execute(name.c_str(), {call.c_str()});
+              for (const std::string& call : *calls)
+                connection->Execute(name.c_str(), {call.c_str()});
             });
           }};
 }
 
-Method Copied(const std::string& name, Connection* connection, const std::string& sql, const std::vector<std::string>* calls, double rows) {
+Method Copied(const std::string& name, Connection* connection, const std::string& sql,
+              const std::vector<std::string>* calls, double rows) {
   return {name, [=] {
             return Timed(connection, rows, [=] {
               for (const std::string& call : *calls) connection->Copy(sql, call);
@@ -268,49 +306,67 @@ Method Copied(const std::string& name, Connection* connection, const std::string
           }};
 }
 
-void Row(const std::string& what, const std::string& against, const Summary& a, const Summary& b, const char* must, const char* aim) {
+void Row(const std::string& what, const std::string& against, const Summary& a, const Summary& b,
+         const char* must, const char* aim) {
   std::vector<double> paired, cpus;
   for (size_t i = 0; i < std::min(a.rates.size(), b.rates.size()); ++i) {
     paired.push_back(a.rates[i] / b.rates[i]);
     if (b.cpus[i] > 0) cpus.push_back(a.cpus[i] / b.cpus[i]);
   }
-  printf("| %s | %s | %.2fx | %s | %s | %.0f | %.0f | %.2f | %.2f | %.2fx |\n", what.c_str(), against.c_str(), Median(paired), must, aim, a.rate, b.rate, a.cpu_us,
-         b.cpu_us, Median(cpus));
+  printf("| %s | %s | %.2fx | %s | %s | %.0f | %.0f | %.2f | %.2f | %.2fx |\n", what.c_str(),
+         against.c_str(), Median(paired), must, aim, a.rate, b.rate, a.cpu_us, b.cpu_us,
+         Median(cpus));
   fflush(stdout);
 }
 
 void Head() {
-  printf("| what | against | ratio | must | aim | rows/s | theirs | CPU us/row | theirs | CPU ratio |\n|---|---|---|---|---|---|---|---|---|---|\n");
+  printf(
+      "| what | against | ratio | must | aim | rows/s | theirs | CPU us/row | theirs | CPU ratio "
+      "|\n|---|---|---|---|---|---|---|---|---|---|\n");
 }
 
-constexpr char kRecordset[] = "INSERT INTO bench.orders SELECT * FROM jsonb_populate_recordset(NULL::bench.orders, $1::jsonb)";
+constexpr char kRecordset[] =
+    "INSERT INTO bench.orders SELECT * FROM jsonb_populate_recordset(NULL::bench.orders, "
+    "$1::jsonb)";
 constexpr char kCopy[] = "COPY bench.orders FROM STDIN";
 
 // For a profiler: nothing but one method, over and over.
 void OnlyLoad() {
   Connection connection;
   const auto ndjson = Calls(As::Ndjson, 1000, rows_a_sample);
-  auto results = Measure({Prepared("load", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ndjson, rows_a_sample)});
+  auto results =
+      Measure({Prepared("load", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)",
+                        &ndjson, rows_a_sample)});
   Row("`healing_load(text)`", "itself", results["load"], results["load"], "", "");
 }
 
 void LoadGroup() {
   Connection connection;
   const int total = rows_a_sample;
-  const auto ndjson = Calls(As::Ndjson, 1000, total), array = Calls(As::Array, 1000, total), copy = Calls(As::Copy, 1000, total);
+  const auto ndjson = Calls(As::Ndjson, 1000, total), array = Calls(As::Array, 1000, total),
+             copy = Calls(As::Copy, 1000, total);
   auto results = Measure({
-      Prepared("load", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ndjson, total),
+      Prepared("load", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ndjson,
+               total),
       Copied("copy", &connection, kCopy, &copy, total),
       Prepared("recordset", &connection, kRecordset, &array, total),
-      Prepared("load_jsonb", &connection, "SELECT * FROM healing_load('bench.orders', $1::jsonb)", &array, total),
-      Prepared("load_array", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &array, total),
+      Prepared("load_jsonb", &connection, "SELECT * FROM healing_load('bench.orders', $1::jsonb)",
+               &array, total),
+      Prepared("load_array", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)",
+               &array, total),
   });
-  Row("`healing_load(text)`, 1,000 a call", "COPY text", results["load"], results["copy"], "1.3x", "1.7x");
+  Row("`healing_load(text)`, 1,000 a call", "COPY text", results["load"], results["copy"], "1.3x",
+      "1.7x");
   Row("", "`jsonb_populate_recordset`", results["load"], results["recordset"], "2.5x", "3.3x");
-  Row("`healing_load(text)`, one array, 1,000 a call", "COPY text", results["load_array"], results["copy"], "", "");
-  Row("`healing_load(jsonb)`", "`jsonb_populate_recordset`", results["load_jsonb"], results["recordset"], "1.2x", "1.3x");
-  printf("| WAL bytes a row | `jsonb_populate_recordset` | %.3fx | 0.92x | 0.885x | %.0f | %.0f | | | |\n",
-         results["load"].wal / results["recordset"].wal, results["load"].wal, results["recordset"].wal);
+  Row("`healing_load(text)`, one array, 1,000 a call", "COPY text", results["load_array"],
+      results["copy"], "", "");
+  Row("`healing_load(jsonb)`", "`jsonb_populate_recordset`", results["load_jsonb"],
+      results["recordset"], "1.2x", "1.3x");
+  printf(
+      "| WAL bytes a row | `jsonb_populate_recordset` | %.3fx | 0.92x | 0.885x | %.0f | %.0f | | | "
+      "|\n",
+      results["load"].wal / results["recordset"].wal, results["load"].wal,
+      results["recordset"].wal);
   fflush(stdout);
 }
 
@@ -319,10 +375,12 @@ void BigGroup() {
   const int total = 100000;
   const auto ndjson = Calls(As::Ndjson, total, total), copy = Calls(As::Copy, total, total);
   auto results = Measure({
-      Prepared("load", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ndjson, total),
+      Prepared("load", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ndjson,
+               total),
       Copied("copy", &connection, kCopy, &copy, total),
   });
-  Row("`healing_load(text)`, 100,000 a call", "COPY text", results["load"], results["copy"], "1.0x", "1.2x");
+  Row("`healing_load(text)`, 100,000 a call", "COPY text", results["load"], results["copy"], "1.0x",
+      "1.2x");
 }
 
 void KeyedGroup() {
@@ -330,7 +388,8 @@ void KeyedGroup() {
   const int total = rows_a_sample;
   const auto ndjson = Calls(As::Ndjson, 1000, total), copy = Calls(As::Copy, 1000, total);
   auto results = Measure({
-      Prepared("load", &connection, "SELECT * FROM healing_load('bench.keyed', $1::text)", &ndjson, total),
+      Prepared("load", &connection, "SELECT * FROM healing_load('bench.keyed', $1::text)", &ndjson,
+               total),
       Copied("copy", &connection, "COPY bench.keyed FROM STDIN", &copy, total),
   });
   Row("`healing_load(text)`, primary key", "COPY text", results["load"], results["copy"], "", "");
@@ -339,20 +398,26 @@ void KeyedGroup() {
 void BadGroup() {
   Connection connection;
   const int total = rows_a_sample;
-  const auto good = Calls(As::Ndjson, 1000, total), one = Calls(As::Ndjson, 1000, total, 10), ten = Calls(As::Ndjson, 1000, total, 100);
+  const auto good = Calls(As::Ndjson, 1000, total), one = Calls(As::Ndjson, 1000, total, 10),
+             ten = Calls(As::Ndjson, 1000, total, 100);
   const auto ten_array = Calls(As::Array, 1000, total, 100);
   auto results = Measure({
-      Prepared("good", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &good, total),
-      Prepared("one", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &one, total),
-      Prepared("ten", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ten, total),
+      Prepared("good", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &good,
+               total),
+      Prepared("one", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &one,
+               total),
+      Prepared("ten", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ten,
+               total),
       Prepared("dba", &connection, "SELECT bench.dba_load($1::jsonb)", &ten_array, total),
   });
   Row("1% bad rows, queued", "itself without", results["one"], results["good"], "0.85x", "0.9x");
-  Row("10% bad rows", "a DBA's row loop with EXCEPTION", results["ten"], results["dba"], "3x", "4x");
+  Row("10% bad rows", "a DBA's row loop with EXCEPTION", results["ten"], results["dba"], "3x",
+      "4x");
 }
 
 // `clients` sessions, each `rows / clients` calls in transactions of `chunk` (0: autocommit).
-Sample Concurrently(int clients, int rows, int chunk, const std::string& sql, bool typed, bool bad = false) {
+Sample Concurrently(int clients, int rows, int chunk, const std::string& sql, bool typed,
+                    bool bad = false) {
   Connection control;
   control.Run(Clean());
   control.Run("CHECKPOINT");
@@ -370,7 +435,8 @@ Sample Concurrently(int clients, int rows, int chunk, const std::string& sql, bo
   Sample sample;
   double cpu = 0;
   const auto one = [&](Connection* connection, int i) {
-    const Order& order = bad ? spoilt[static_cast<size_t>(i) % spoilt.size()] : Orders()[static_cast<size_t>(i) % Orders().size()];
+    const Order& order = bad ? spoilt[static_cast<size_t>(i) % spoilt.size()]
+                             : Orders()[static_cast<size_t>(i) % Orders().size()];
     if (!typed) return connection->Execute("one", {order.json.c_str()});
     std::vector<const char*> values;
     for (const std::string& value : order.parameters) values.push_back(value.c_str());
@@ -388,7 +454,8 @@ Sample Concurrently(int clients, int rows, int chunk, const std::string& sql, bo
       for (int i = 0; i < rows / clients; ++i) {
         if (chunk > 0 && i % chunk == 0) connection->Run("BEGIN");
         one(connection, c * (rows / clients) + i);
-        if (chunk > 0 && (i % chunk == chunk - 1 || i + 1 == rows / clients)) connection->Run("COMMIT");
+        if (chunk > 0 && (i % chunk == chunk - 1 || i + 1 == rows / clients))
+          connection->Run("COMMIT");
       }
     });
   }
@@ -405,26 +472,31 @@ constexpr char kDbaAnyTable[] = "SELECT bench.dba_insert_any('bench.orders', $1:
 constexpr char kDbaOneTable[] = "SELECT bench.dba_insert($1::jsonb)";
 
 void SingleGroup() {
-  const char* typed = "INSERT INTO bench.orders VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+  const char* typed =
+      "INSERT INTO bench.orders VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
   const char* healing = "SELECT healing_insert('bench.orders', $1::text)";
   const int n = std::max(8000, rows_a_sample / 2);
   auto eight = Measure({{"healing", [=] { return Concurrently(8, n, 0, healing, false); }},
                         {"typed", [=] { return Concurrently(8, n, 0, typed, true); }},
                         {"any", [=] { return Concurrently(8, n, 0, kDbaAnyTable, false); }},
                         {"one", [=] { return Concurrently(8, n, 0, kDbaOneTable, false); }}});
-  Row("`healing_insert(text)`, prepared, 8 clients", "typed parameterised INSERT", eight["healing"], eight["typed"], "0.9x", "1.0x");
-  Row("", "a DBA's function with unknown-key check", eight["healing"], eight["any"], "2.5x", "3.4x");
+  Row("`healing_insert(text)`, prepared, 8 clients", "typed parameterised INSERT", eight["healing"],
+      eight["typed"], "0.9x", "1.0x");
+  Row("", "a DBA's function with unknown-key check", eight["healing"], eight["any"], "2.5x",
+      "3.4x");
   Row("", "the same, written for this one table", eight["healing"], eight["one"], "", "");
   auto two = Measure({{"healing", [=] { return Concurrently(2, n, 1000, healing, false); }},
                       {"typed", [=] { return Concurrently(2, n, 1000, typed, true); }},
                       {"any", [=] { return Concurrently(2, n, 1000, kDbaAnyTable, false); }},
                       {"one", [=] { return Concurrently(2, n, 1000, kDbaOneTable, false); }}});
-  Row("`healing_insert(text)`, 1,000 a transaction, 2 clients", "typed parameterised INSERT", two["healing"], two["typed"], "0.9x", "1.0x");
+  Row("`healing_insert(text)`, 1,000 a transaction, 2 clients", "typed parameterised INSERT",
+      two["healing"], two["typed"], "0.9x", "1.0x");
   Row("", "a DBA's function with unknown-key check", two["healing"], two["any"], "2.5x", "3.4x");
   Row("", "the same, written for this one table", two["healing"], two["one"], "", "");
 }
 
-// Two readers count the rows of an open transaction's table while a writer offers `calls` rows in it.
+// Two readers count the rows of an open transaction's table while a writer offers `calls` rows in
+// it.
 Sample Readers(const std::string& sql, bool typed, int calls) {
   Connection writer, control, later;
   control.Run(Clean());
@@ -468,22 +540,29 @@ Sample Readers(const std::string& sql, bool typed, int calls) {
 void QueueGroup() {
   const char* healing = "SELECT healing_insert('bench.orders', $1::text)";
   const int n = std::max(4000, rows_a_sample / 4);
-  auto queued = Measure({{"healing", [=] { return Concurrently(2, n, 0, healing, false, true); }},
-                         {"any", [=] { return Concurrently(2, n, 0, kDbaAnyTable, false, true); }},
-                         {"one", [=] { return Concurrently(2, n, 0, kDbaOneTable, false, true); }}});
-  Row("a bad row queued", "the DBA's function queueing it", queued["healing"], queued["any"], "1.2x", "1.5x");
+  auto queued =
+      Measure({{"healing", [=] { return Concurrently(2, n, 0, healing, false, true); }},
+               {"any", [=] { return Concurrently(2, n, 0, kDbaAnyTable, false, true); }},
+               {"one", [=] { return Concurrently(2, n, 0, kDbaOneTable, false, true); }}});
+  Row("a bad row queued", "the DBA's function queueing it", queued["healing"], queued["any"],
+      "1.2x", "1.5x");
   Row("", "the same, written for this one table", queued["healing"], queued["one"], "", "");
 }
 
 void ReadersGroup() {
-  const char* typed = "INSERT INTO bench.orders VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-  auto results = Measure({{"healing", [=] { return Readers("SELECT healing_insert('bench.orders', $1::text)", false, 1000); }},
-                          {"typed", [=] { return Readers(typed, true, 1000); }}});
-  Row("1,000 `healing_insert` in a transaction: two readers", "the readers beside plain INSERTs", results["healing"], results["typed"], "0.9x", "1.0x");
+  const char* typed =
+      "INSERT INTO bench.orders VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+  auto results = Measure(
+      {{"healing",
+        [=] { return Readers("SELECT healing_insert('bench.orders', $1::text)", false, 1000); }},
+       {"typed", [=] { return Readers(typed, true, 1000); }}});
+  Row("1,000 `healing_insert` in a transaction: two readers", "the readers beside plain INSERTs",
+      results["healing"], results["typed"], "0.9x", "1.0x");
 }
 
-// New fields: first failure to replayed, beside a pipeline in Python whose model answers at once (seed.py). `together`: records
-// that come in a row, each with a field of its own, before anybody waits.
+// New fields: first failure to replayed, beside a pipeline in Python whose model answers at once
+// (seed.py). `together`: records that come in a row, each with a field of its own, before anybody
+// waits.
 void DriftsOf(int together, const char* what) {
   constexpr int kEvents = 10;
   Connection connection;
@@ -498,7 +577,8 @@ void DriftsOf(int together, const char* what) {
     const double start = Now();
     for (int i = 0; i < kEvents; ++i) {
       for (int j = 0; j < together; ++j) {
-        connection.Execute("offer", {Format("{\"id\": %d, \"qty\": 2, \"field_%d\": 3}", i, ++field).c_str()});
+        connection.Execute(
+            "offer", {Format("{\"id\": %d, \"qty\": 2, \"field_%d\": 3}", i, ++field).c_str()});
       }
       connection.Run("CALL mend.wait_idle('bench.heals')");
     }
@@ -509,18 +589,26 @@ void DriftsOf(int together, const char* what) {
   int seed_field = 0;
   const auto seed = [&](const char* connections) {
     Sample sample;
-    const std::string command = Format("/usr/bin/python3 %s %s %d %d %d", seed_script.c_str(), connections, kEvents, seed_field + 1, together);
+    const std::string command = Format("/usr/bin/python3 %s %s %d %d %d", seed_script.c_str(),
+                                       connections, kEvents, seed_field + 1, together);
     seed_field += kEvents * together;
     FILE* pipeline = popen(command.c_str(), "r");
-    if (pipeline == nullptr || fscanf(pipeline, "%lf", &sample.seconds) != 1 || pclose(pipeline) != 0) Die("seed.py has failed");
+    if (pipeline == nullptr || fscanf(pipeline, "%lf", &sample.seconds) != 1 ||
+        pclose(pipeline) != 0)
+      Die("seed.py has failed");
     sample.rows = kEvents;
     return sample;
   };
-  auto results = Measure({{"healing", healing}, {"kept", [&] { return seed("keep"); }}, {"connecting", [&] { return seed("connect"); }}});
+  auto results = Measure({{"healing", healing},
+                          {"kept", [&] { return seed("keep"); }},
+                          {"connecting", [&] { return seed("connect"); }}});
   const long healed = atol(connection.Value("SELECT count(*) FROM bench.heals").c_str());
-  if (healed != long{kEvents} * together * (rounds + 1)) Die(Format("%ld drifts were healed", healed));
-  Row(what, "a pipeline in Python, instant model", results["healing"], results["kept"], together == 1 ? "4x" : "", together == 1 ? "6x" : "");
-  Row("", "the same, a connection for each record", results["healing"], results["connecting"], "", "");
+  if (healed != long{kEvents} * together * (rounds + 1))
+    Die(Format("%ld drifts were healed", healed));
+  Row(what, "a pipeline in Python, instant model", results["healing"], results["kept"],
+      together == 1 ? "4x" : "", together == 1 ? "6x" : "");
+  Row("", "the same, a connection for each record", results["healing"], results["connecting"], "",
+      "");
 }
 
 void DriftGroup() {
@@ -539,8 +627,9 @@ void DriftGroup() {
 // The CPU that the database's workers have used so far.
 double CpuOfWorkers(Connection* connection) {
   double cpu = 0;
-  std::istringstream pids(connection->Value("SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE backend_type LIKE 'pg_mend%' "
-                                           "AND datname = current_database()"));
+  std::istringstream pids(connection->Value(
+      "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE backend_type LIKE 'pg_mend%' "
+      "AND datname = current_database()"));
   for (int pid; pids >> pid;) cpu += CpuOf(pid);
   return cpu;
 }
@@ -559,8 +648,10 @@ void ReplayGroup(int total) {
     // Else the column that was dropped above is never added again by itself.
     connection.Run("DELETE FROM mend.patches WHERE target = 'bench.orders'::regclass");
     connection.Run("SELECT mend.enroll('bench.orders', mode => 'paused')");
-    connection.Prepare(Format("fill%d", round).c_str(), "SELECT * FROM healing_load('bench.orders', $1::text)");
-    for (const std::string& call : ndjson) connection.Execute(Format("fill%d", round).c_str(), {call.c_str()});
+    connection.Prepare(Format("fill%d", round).c_str(),
+                       "SELECT * FROM healing_load('bench.orders', $1::text)");
+    for (const std::string& call : ndjson)
+      connection.Execute(Format("fill%d", round).c_str(), {call.c_str()});
     double cpu = CpuOfWorkers(&connection);
     double start = Now();
     connection.Run("SELECT mend.configure('bench.orders', mode => 'auto')");
@@ -572,18 +663,23 @@ void ReplayGroup(int total) {
     connection.Run("TRUNCATE bench.orders");
     cpu = CpuOf(connection.pid());
     start = Now();
-    for (const std::string& call : ndjson) connection.Execute(Format("fill%d", round).c_str(), {call.c_str()});
+    for (const std::string& call : ndjson)
+      connection.Execute(Format("fill%d", round).c_str(), {call.c_str()});
     load.push_back(total / (Now() - start));
     load_us.push_back((CpuOf(connection.pid()) - cpu) * 1e6 / total);
   }
-  printf("| replay of %d queued rows after a heal | `healing_load` of the same rows | %.2fx | 0.5x | 0.8x | %.0f | %.0f | %.2f | %.2f | %.2fx |\n",
-         total, Median(replay) / Median(load), Median(replay), Median(load), Median(worker_us), Median(load_us),
-         Median(worker_us) / Median(load_us));
+  printf(
+      "| replay of %d queued rows after a heal | `healing_load` of the same rows | %.2fx | 0.5x | "
+      "0.8x | %.0f | %.0f | %.2f | %.2f | %.2fx |\n",
+      total, Median(replay) / Median(load), Median(replay), Median(load), Median(worker_us),
+      Median(load_us), Median(worker_us) / Median(load_us));
   fflush(stdout);
 }
 
 void MemoryGroup() {
-  printf("\n| rows in one `healing_load` call | backend memory (RssAnon) after it, kB | peak, less the argument, kB |\n|---|---|---|\n");
+  printf(
+      "\n| rows in one `healing_load` call | backend memory (RssAnon) after it, kB | peak, less "
+      "the argument, kB |\n|---|---|---|\n");
   for (int total : {1000, 10000, 100000, 400000}) {
     Connection connection;
     connection.Run(Clean());
@@ -600,7 +696,8 @@ void MemoryGroup() {
     connection.Execute("load", {call[0].c_str()});
     done = true;
     watch.join();
-    printf("| %d | %ld | %ld |\n", total, MemoryOf(connection.pid(), "RssAnon:"), peak - static_cast<long>(call[0].size() / 1024));
+    printf("| %d | %ld | %ld |\n", total, MemoryOf(connection.pid(), "RssAnon:"),
+           peak - static_cast<long>(call[0].size() / 1024));
     fflush(stdout);
   }
 }
@@ -610,15 +707,23 @@ void StagingGroup() {
   const int total = rows_a_sample;
   const auto ndjson = Calls(As::Ndjson, 1000, total);
   if (connection.Value("SELECT to_regproc('mend.create_inbox') IS NOT NULL") != "t") return;
-  if (connection.Value("SELECT to_regclass('bench.orders_inbox') IS NULL") == "t") connection.Run("SELECT mend.create_inbox('bench.orders')");
+  if (connection.Value("SELECT to_regclass('bench.orders_inbox') IS NULL") == "t")
+    connection.Run("SELECT mend.create_inbox('bench.orders')");
   std::vector<Method> methods = {
-      Copied("inbox", &connection, "COPY bench.orders_inbox FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')", &ndjson, total),
-      {"staging", [&] {
+      Copied("inbox", &connection,
+             "COPY bench.orders_inbox FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')",
+             &ndjson, total),
+      {"staging",
+       [&] {
          return Timed(&connection, total, [&] {
            for (const std::string& call : ndjson) {
              connection.Run("BEGIN");
-             connection.Copy("COPY bench.staging FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')", call);
-             connection.Run("INSERT INTO bench.orders SELECT (jsonb_populate_record(NULL::bench.orders, line::jsonb)).* FROM bench.staging");
+             connection.Copy(
+                 "COPY bench.staging FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')",
+                 call);
+             connection.Run(
+                 "INSERT INTO bench.orders SELECT (jsonb_populate_record(NULL::bench.orders, "
+                 "line::jsonb)).* FROM bench.staging");
              connection.Run("TRUNCATE bench.staging");
              connection.Run("COMMIT");
            }
@@ -628,15 +733,20 @@ void StagingGroup() {
          return Timed(&connection, total, [&] {
            for (const std::string& call : ndjson) {
              connection.Run("BEGIN");
-             connection.Copy("COPY bench.staging FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')", call);
-             connection.Run("INSERT INTO bench.orders SELECT r.* FROM bench.staging, jsonb_populate_record(NULL::bench.orders, line::jsonb) r");
+             connection.Copy(
+                 "COPY bench.staging FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')",
+                 call);
+             connection.Run(
+                 "INSERT INTO bench.orders SELECT r.* FROM bench.staging, "
+                 "jsonb_populate_record(NULL::bench.orders, line::jsonb) r");
              connection.Run("TRUNCATE bench.staging");
              connection.Run("COMMIT");
            }
          });
        }}};
   auto results = Measure(methods);
-  Row("`COPY orders_inbox`, 1,000 a COPY", "COPY to staging, then INSERT..SELECT", results["inbox"], results["staging"], "5x", "");
+  Row("`COPY orders_inbox`, 1,000 a COPY", "COPY to staging, then INSERT..SELECT", results["inbox"],
+      results["staging"], "5x", "");
   Row("", "the same with LATERAL", results["inbox"], results["lateral"], "", "");
 }
 
@@ -660,9 +770,11 @@ int main(int argc, char** argv) {
     }
   }
   const std::vector<std::pair<const char*, std::function<void()>>> all = {
-      {"load", LoadGroup}, {"big", BigGroup},         {"keyed", KeyedGroup}, {"bad", BadGroup},
-      {"single", SingleGroup}, {"queue", QueueGroup}, {"readers", ReadersGroup}, {"inbox", StagingGroup}, {"drift", DriftGroup},
-      {"replay", [&] { ReplayGroup(replay_rows); }}};
+      {"load", LoadGroup},       {"big", BigGroup},
+      {"keyed", KeyedGroup},     {"bad", BadGroup},
+      {"single", SingleGroup},   {"queue", QueueGroup},
+      {"readers", ReadersGroup}, {"inbox", StagingGroup},
+      {"drift", DriftGroup},     {"replay", [&] { ReplayGroup(replay_rows); }}};
   const auto wanted = [&](const char* name) {
     return groups.empty() || std::find(groups.begin(), groups.end(), name) != groups.end();
   };

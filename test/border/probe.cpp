@@ -38,8 +38,9 @@ Datum Throw(FunctionCallInfo fcinfo) {
     throw pg::Error(ERRCODE_OBJECT_IN_USE, "an error of our own", "a hint", "a detail");
   }
   pg::Call([] {
-    ereport(ERROR, (errcode(ERRCODE_DIVISION_BY_ZERO), errmsg("raised on purpose"), errdetail("its detail"),
-                    errhint("its hint"), err_generic_string(PG_DIAG_COLUMN_NAME, "its_column")));
+    ereport(ERROR, (errcode(ERRCODE_DIVISION_BY_ZERO), errmsg("raised on purpose"),
+                    errdetail("its detail"), errhint("its hint"),
+                    err_generic_string(PG_DIAG_COLUMN_NAME, "its_column")));
   });
   return Datum(0);
 }

@@ -26,8 +26,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Check(careful.tokens().size() == document.tokens().size());
   for (uint32_t i = 0; i < document.tokens().size(); ++i) {
     const Value quick(&document, i), slow(&careful, i);
-    Check(quick.kind() == slow.kind() && quick.text() == slow.text() && quick.token().begin == slow.token().begin &&
-          quick.token().end == slow.token().end && quick.token().next == slow.token().next);
+    Check(quick.kind() == slow.kind() && quick.text() == slow.text() &&
+          quick.token().begin == slow.token().begin && quick.token().end == slow.token().end &&
+          quick.token().next == slow.token().next);
   }
   Check(has_prefix);
   Check(prefix.tokens().size() == document.tokens().size());

@@ -140,7 +140,8 @@ TEST_F(ConversationTest, ARefusedPatchIsMended) {
 
 TEST_F(ConversationTest, WhatCannotBeReadIsToldOfToo) {
   std::vector<std::string> texts, reasons;
-  world_.unreadable = [&](const std::string& model, const std::string& ddl, const std::string& reason) {
+  world_.unreadable = [&](const std::string& model, const std::string& ddl,
+                          const std::string& reason) {
     EXPECT_EQ(model, "claude-haiku-5-5");
     texts.push_back(ddl);
     reasons.push_back(reason);

@@ -27,7 +27,8 @@ TEST(Hold, HeedsWhatTheApiAsksForUpToADay) {
 
 TEST(Hold, ARefusedRequestIsTheTablesOwn) {
   EXPECT_FALSE(ConcernsAllTables(End::BadRequest));
-  for (End end : {End::KeyRefused, End::RateLimited, End::SpendLimit, End::Overloaded, End::Network}) {
+  for (End end :
+       {End::KeyRefused, End::RateLimited, End::SpendLimit, End::Overloaded, End::Network}) {
     EXPECT_TRUE(ConcernsAllTables(end));
   }
 }

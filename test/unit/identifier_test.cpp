@@ -89,7 +89,8 @@ TEST(ColumnName, AvoidsWhatIsTaken) {
 TEST(Printable, RefusesControlCharacters) {
   EXPECT_TRUE(IsPrintable("größe 😀"));
   EXPECT_TRUE(IsPrintable(""));
-  for (const char* bad : {"a\nb", "\x7F", "\xC2\x85", "\xFF", "\x1b[0m", "paid\xE2\x80\xAE", "\xE2\x81\xA6x", "\xE2\x80\xA8"}) {
+  for (const char* bad : {"a\nb", "\x7F", "\xC2\x85", "\xFF", "\x1b[0m", "paid\xE2\x80\xAE",
+                          "\xE2\x81\xA6x", "\xE2\x80\xA8"}) {
     EXPECT_FALSE(IsPrintable(bad));
   }
 }

@@ -59,7 +59,8 @@ inline std::string Request(const std::string& method, const std::string& params 
   return R"({"jsonrpc":"2.0","id":7,"method":")" + method + R"(","params":)" + params + "}";
 }
 inline std::string Modern(const std::string& method, const std::string& members = "") {
-  return Request(method, std::string("{") + kModernMeta + (members.empty() ? "" : ",") + members + "}");
+  return Request(method,
+                 std::string("{") + kModernMeta + (members.empty() ? "" : ",") + members + "}");
 }
 
 }  // namespace mend::test

@@ -30,15 +30,18 @@ int StatusOf(const HttpHeaders& headers, const HttpPolicy& policy = {}, const ch
 TEST(McpHttpTest, HostAndOriginMustBeOurs) {
   const HttpPolicy policy = {"", {"mend.example"}};
   HttpHeaders headers = Good();
-  for (const char* host : {"127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:65535", "[::1]", "mend.example", "Mend.Example:8"}) {
+  for (const char* host : {"127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:65535", "[::1]",
+                           "mend.example", "Mend.Example:8"}) {
     headers.host = host;
     EXPECT_EQ(StatusOf(headers, policy), 0) << host;
     headers.origin = std::string("https://") + host;
     EXPECT_EQ(StatusOf(headers, policy), 0) << host;
     headers.origin.reset();
   }
-  for (const char* host : {"", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:1", "127.0.0.1:", "127.0.0.1:x",
-                           "127.0.0.1:1:2", "127.0.0.1@evil.example", "[::1", "[::1]x", "evil.example:127.0.0.1", "127.0.0.2", "0.0.0.0", "[::]"}) {
+  for (const char* host :
+       {"", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:1",
+        "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:1:2", "127.0.0.1@evil.example", "[::1", "[::1]x",
+        "evil.example:127.0.0.1", "127.0.0.2", "0.0.0.0", "[::]"}) {
     headers.host = host;
     EXPECT_EQ(StatusOf(headers, policy), 403) << host;
     headers.host = "localhost";
@@ -46,7 +49,8 @@ TEST(McpHttpTest, HostAndOriginMustBeOurs) {
     EXPECT_EQ(StatusOf(headers, policy), 403) << host;
     headers.origin.reset();
   }
-  for (const char* origin : {"null", "", "file://", "localhost", "ftp://localhost", "http://localhost/", "http://localhost evil"}) {
+  for (const char* origin : {"null", "", "file://", "localhost", "ftp://localhost",
+                             "http://localhost/", "http://localhost evil"}) {
     headers = Good();
     headers.origin = origin;
     EXPECT_EQ(StatusOf(headers, policy), 403) << origin;
@@ -59,8 +63,10 @@ TEST(McpHttpTest, HostAndOriginMustBeOurs) {
 TEST(McpHttpTest, TheTokenIsAskedForBeforeAnythingElseIsTold) {
   const HttpPolicy policy = {"0123456789abcdef", {}};
   HttpHeaders headers = Good();
-  for (const char* given : {"", "Bearer", "Bearer ", "Bearer 0123456789abcde", "Bearer 0123456789abcdef0", "Basic 0123456789abcdef",
-                            "0123456789abcdef", "Bearer 0123456789abcdeF", "bearer0123456789abcdef"}) {
+  for (const char* given :
+       {"", "Bearer", "Bearer ", "Bearer 0123456789abcde", "Bearer 0123456789abcdef0",
+        "Basic 0123456789abcdef", "0123456789abcdef", "Bearer 0123456789abcdeF",
+        "bearer0123456789abcdef"}) {
     headers.authorization = given;
     EXPECT_EQ(StatusOf(headers, policy), 401) << given;
     EXPECT_EQ(StatusOf(headers, policy, "GET", "/etc"), 401) << given;
@@ -75,7 +81,8 @@ TEST(McpHttpTest, TheTokenIsAskedForBeforeAnythingElseIsTold) {
 
 TEST(McpHttpTest, OnlyJsonIsPostedAtOnePath) {
   HttpHeaders headers = Good();
-  for (const char* method : {"GET", "DELETE", "PUT", "OPTIONS", "HEAD", "post"}) EXPECT_EQ(StatusOf(headers, {}, method), 405);
+  for (const char* method : {"GET", "DELETE", "PUT", "OPTIONS", "HEAD", "post"})
+    EXPECT_EQ(StatusOf(headers, {}, method), 405);
   for (const char* path : {"/", "/mcp/", "/mcp2", "/.well-known/oauth-protected-resource"}) {
     EXPECT_EQ(StatusOf(headers, {}, "POST", path), 404);
   }
@@ -94,14 +101,17 @@ TEST(McpHttpTest, StatusesOfBothEras) {
   FakeBackend backend;
   const Server server(&backend, "1");
   HttpHeaders legacy = Good();
-  const auto status = [&](const HttpHeaders& headers, const std::string& body) { return AnswerHttp(server, headers, body).status; };
+  const auto status = [&](const HttpHeaders& headers, const std::string& body) {
+    return AnswerHttp(server, headers, body).status;
+  };
   EXPECT_EQ(status(legacy, Request("ping")), 200);
   EXPECT_EQ(status(legacy, Request("no/such")), 200);
   EXPECT_EQ(status(legacy, Request("tools/call", R"({"name":"nope"})")), 200);
   EXPECT_EQ(status(legacy, "not json"), 400);
   EXPECT_EQ(status(legacy, "[]"), 400);
   EXPECT_EQ(status(legacy, Request("ping", "[]")), 400);
-  const HttpReply notified = AnswerHttp(server, legacy, R"({"jsonrpc":"2.0","method":"notifications/initialized"})");
+  const HttpReply notified =
+      AnswerHttp(server, legacy, R"({"jsonrpc":"2.0","method":"notifications/initialized"})");
   EXPECT_EQ(notified.status, 202);
   EXPECT_EQ(notified.body, "");
   legacy.protocol_version = "1999-01-01";
@@ -128,7 +138,8 @@ TEST(McpHttpTest, StatusesOfBothEras) {
     const HttpReply reply = AnswerHttp(server, headers, body);
     json::Document document;
     EXPECT_FALSE(document.Parse(reply.body));
-    EXPECT_EQ(json::IntegerMember(json::ObjectMember(document.root(), "error"), "code"), code::kHeaderMismatch);
+    EXPECT_EQ(json::IntegerMember(json::ObjectMember(document.root(), "error"), "code"),
+              code::kHeaderMismatch);
     return reply.status;
   };
   EXPECT_EQ(mismatch(modern("tools/call"), call), 400);

@@ -13,8 +13,10 @@ TEST(McpMessageTest, TellsKindsApart) {
     int fault;
   } cases[] = {
       {R"({"jsonrpc":"2.0","id":1,"method":"ping"})", Kind::Request, "1", 0},
-      {R"({"jsonrpc":"2.0","id":"a\"b","method":"ping","params":{}})", Kind::Request, R"("a\"b")", 0},
-      {R"({"jsonrpc":"2.0","id":-9223372036854775808,"method":"x"})", Kind::Request, "-9223372036854775808", 0},
+      {R"({"jsonrpc":"2.0","id":"a\"b","method":"ping","params":{}})", Kind::Request, R"("a\"b")",
+       0},
+      {R"({"jsonrpc":"2.0","id":-9223372036854775808,"method":"x"})", Kind::Request,
+       "-9223372036854775808", 0},
       {R"({"jsonrpc":"2.0","method":"notifications/initialized"})", Kind::Notification, "", 0},
       {R"({"jsonrpc":"2.0","id":4,"result":{}})", Kind::Response, "4", 0},
       {R"({"jsonrpc":"2.0","id":4,"error":{}})", Kind::Response, "4", 0},
@@ -33,8 +35,10 @@ TEST(McpMessageTest, TellsKindsApart) {
       {R"({"jsonrpc":"2.0","id":1.5,"method":"ping"})", Kind::Invalid, "", code::kInvalidRequest},
       {R"({"jsonrpc":"2.0","id":[1],"method":"ping"})", Kind::Invalid, "", code::kInvalidRequest},
       {R"({"jsonrpc":"2.0","id":{},"method":"ping"})", Kind::Invalid, "", code::kInvalidRequest},
-      {R"({"jsonrpc":"2.0","id":1,"method":"ping","params":[]})", Kind::Invalid, "1", code::kInvalidParams},
-      {R"({"jsonrpc":"2.0","id":1,"method":"ping","params":null})", Kind::Invalid, "1", code::kInvalidParams},
+      {R"({"jsonrpc":"2.0","id":1,"method":"ping","params":[]})", Kind::Invalid, "1",
+       code::kInvalidParams},
+      {R"({"jsonrpc":"2.0","id":1,"method":"ping","params":null})", Kind::Invalid, "1",
+       code::kInvalidParams},
   };
   for (const auto& one : cases) {
     const Message message(one.text);
@@ -48,13 +52,16 @@ TEST(McpMessageTest, TellsKindsApart) {
 TEST(McpMessageTest, DepthAndLengthOfAnIdAreBounded) {
   EXPECT_EQ(Message(std::string(500'000, '[')).kind(), Kind::Invalid);
   const std::string id(2000, 'x');
-  EXPECT_EQ(Message(R"({"jsonrpc":"2.0","method":"ping","id":")" + id + "\"}").kind(), Kind::Invalid);
+  EXPECT_EQ(Message(R"({"jsonrpc":"2.0","method":"ping","id":")" + id + "\"}").kind(),
+            Kind::Invalid);
 }
 
 TEST(McpMessageTest, RepliesLeaveOutWhatThereIsNot) {
   EXPECT_EQ(ResultReply("\"a\"", "{}"), R"({"jsonrpc":"2.0","id":"a","result":{}})");
-  EXPECT_EQ(ErrorReply("", -32700, "no\n"), R"({"jsonrpc":"2.0","error":{"code":-32700,"message":"no\n"}})");
-  EXPECT_EQ(ErrorReply("3", -1, "m", "[1]"), R"({"jsonrpc":"2.0","id":3,"error":{"code":-1,"message":"m","data":[1]}})");
+  EXPECT_EQ(ErrorReply("", -32700, "no\n"),
+            R"({"jsonrpc":"2.0","error":{"code":-32700,"message":"no\n"}})");
+  EXPECT_EQ(ErrorReply("3", -1, "m", "[1]"),
+            R"({"jsonrpc":"2.0","id":3,"error":{"code":-1,"message":"m","data":[1]}})");
 }
 
 }  // namespace

@@ -25,20 +25,24 @@ bool HasError(json::Value result) {
 TEST(McpServerTest, InitializeEchoesAVersionItKnows) {
   FakeBackend backend;
   for (const char* version : {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"}) {
-    Reply reply(&backend, Request("initialize", std::string(R"({"protocolVersion":")") + version + "\"}"));
+    Reply reply(&backend,
+                Request("initialize", std::string(R"({"protocolVersion":")") + version + "\"}"));
     EXPECT_EQ(Text(reply.result(), "protocolVersion"), version);
     EXPECT_FALSE(reply.answer.modern);
   }
-  for (const char* params : {R"({"protocolVersion":"2026-07-28"})", R"({"protocolVersion":"1999-01-01"})",
-                             R"({"protocolVersion":5})", "{}"}) {
-    EXPECT_EQ(Text(Reply(&backend, Request("initialize", params)).result(), "protocolVersion"), kNewestLegacyVersion);
+  for (const char* params :
+       {R"({"protocolVersion":"2026-07-28"})", R"({"protocolVersion":"1999-01-01"})",
+        R"({"protocolVersion":5})", "{}"}) {
+    EXPECT_EQ(Text(Reply(&backend, Request("initialize", params)).result(), "protocolVersion"),
+              kNewestLegacyVersion);
   }
 }
 
 TEST(McpServerTest, ErasAreToldApartByMessage) {
   FakeBackend backend;
   Reply discover(&backend, Modern("server/discover"));
-  EXPECT_EQ(json::ArrayMember(discover.result(), "supportedVersions").First().text(), kModernVersion);
+  EXPECT_EQ(json::ArrayMember(discover.result(), "supportedVersions").First().text(),
+            kModernVersion);
   EXPECT_EQ(Text(discover.result(), "cacheScope"), "private");
   Reply modern(&backend, Modern("tools/list"));
   EXPECT_EQ(Text(modern.result(), "resultType"), "complete");
@@ -60,10 +64,13 @@ TEST(McpServerTest, ModernRequestsSayWhatTheySpeak) {
   FakeBackend backend;
   const std::string version = R"("io.modelcontextprotocol/protocolVersion":)";
   EXPECT_EQ(Reply(&backend, Request("server/discover")).code(), code::kInvalidParams);
-  EXPECT_EQ(Reply(&backend, Request("server/discover", R"({"_meta":{}})")).code(), code::kInvalidParams);
-  EXPECT_EQ(Reply(&backend, Request("tools/list", "{\"_meta\":{" + version + "\"2026-07-28\"}}")).code(),
+  EXPECT_EQ(Reply(&backend, Request("server/discover", R"({"_meta":{}})")).code(),
             code::kInvalidParams);
-  EXPECT_EQ(Reply(&backend, Request("tools/list", "{\"_meta\":{" + version + "5}}")).code(), code::kInvalidParams);
+  EXPECT_EQ(
+      Reply(&backend, Request("tools/list", "{\"_meta\":{" + version + "\"2026-07-28\"}}")).code(),
+      code::kInvalidParams);
+  EXPECT_EQ(Reply(&backend, Request("tools/list", "{\"_meta\":{" + version + "5}}")).code(),
+            code::kInvalidParams);
   Reply unsupported(&backend, Request("tools/list", "{\"_meta\":{" + version + "\"2031-01-01\"}}"));
   EXPECT_EQ(unsupported.code(), code::kUnsupportedVersion);
   const json::Value data = json::ObjectMember(unsupported.error(), "data");
@@ -74,8 +81,9 @@ TEST(McpServerTest, ModernRequestsSayWhatTheySpeak) {
 TEST(McpServerTest, NotificationsAndResponsesAreNotAnswered) {
   FakeBackend backend;
   for (const char* text :
-       {R"({"jsonrpc":"2.0","method":"notifications/initialized"})", R"({"jsonrpc":"2.0","method":"tools/list"})",
-        R"({"jsonrpc":"2.0","method":"no/such"})", R"({"jsonrpc":"2.0","id":1,"result":{}})"}) {
+       {R"({"jsonrpc":"2.0","method":"notifications/initialized"})",
+        R"({"jsonrpc":"2.0","method":"tools/list"})", R"({"jsonrpc":"2.0","method":"no/such"})",
+        R"({"jsonrpc":"2.0","id":1,"result":{}})"}) {
     EXPECT_EQ(Reply(&backend, text).answer.text, "") << text;
   }
   EXPECT_TRUE(backend.ran.empty());
@@ -87,7 +95,8 @@ TEST(McpServerTest, ToolsThatTheRoleMayNotUseAreNotListed) {
     Reply reply(&backend, Request("tools/list"));
     std::string all;
     const json::Value tools = json::ArrayMember(reply.result(), "tools");
-    for (json::Value tool = tools.First(); tool; tool = tools.After(tool)) all += std::string(Text(tool, "name")) + ' ';
+    for (json::Value tool = tools.First(); tool; tool = tools.After(tool))
+      all += std::string(Text(tool, "name")) + ' ';
     return all;
   };
   const std::string all = names();
@@ -98,19 +107,25 @@ TEST(McpServerTest, ToolsThatTheRoleMayNotUseAreNotListed) {
   EXPECT_EQ(names(), "");
   backend.failure = base::Error{"08006", "gone", ""};
   EXPECT_EQ(names(), all);
-  EXPECT_EQ(Reply(&backend, Request("tools/list", R"({"cursor":"x"})")).code(), code::kInvalidParams);
+  EXPECT_EQ(Reply(&backend, Request("tools/list", R"({"cursor":"x"})")).code(),
+            code::kInvalidParams);
 }
 
 TEST(McpServerTest, ACallIsServedAndRecorded) {
   FakeBackend backend;
   backend.rows = {{"9", "{\"drift_id\" : 9,\n \"table\":\"a \\n\\\" b\"}", {}},
-                  {"8", "{\"drift_id\": 8}", {}}, {"7", "{}", {}}};
-  Reply reply(&backend, Request("tools/call", R"({"name":"list_drift","arguments":{"table":"t","limit":2}})"));
+                  {"8", "{\"drift_id\": 8}", {}},
+                  {"7", "{}", {}}};
+  Reply reply(&backend, Request("tools/call",
+                                R"({"name":"list_drift","arguments":{"table":"t","limit":2}})"));
   EXPECT_FALSE(HasError(reply.result()));
-  EXPECT_EQ(FirstText(reply.result()), json::ObjectMember(reply.result(), "structuredContent").Serialise());
+  EXPECT_EQ(FirstText(reply.result()),
+            json::ObjectMember(reply.result(), "structuredContent").Serialise());
   const std::string cursor = tools::MakeCursor(tools::kListDriftService, "8");
   EXPECT_EQ(FirstText(reply.result()),
-            "{\"drift\":[{\"drift_id\":9,\"table\":\"a \\n\\\" b\"},{\"drift_id\":8}],\"next_cursor\":\"" + cursor + "\"}");
+            "{\"drift\":[{\"drift_id\":9,\"table\":\"a \\n\\\" "
+            "b\"},{\"drift_id\":8}],\"next_cursor\":\"" +
+                cursor + "\"}");
   ASSERT_EQ(backend.ran.size(), 1u);
   EXPECT_EQ(backend.ran[0].table, "t");
   EXPECT_EQ(backend.ran[0].parameters, (std::vector<std::optional<std::string>>{{}, {}, {}, "3"}));
@@ -119,7 +134,8 @@ TEST(McpServerTest, ACallIsServedAndRecorded) {
   EXPECT_EQ(backend.records[0].sqlstate, "");
   EXPECT_EQ(backend.records[0].milliseconds, 5);
 
-  Reply next(&backend, Request("tools/call", R"({"name":"list_drift","arguments":{"cursor":")" + cursor + "\"}}"));
+  Reply next(&backend, Request("tools/call", R"({"name":"list_drift","arguments":{"cursor":")" +
+                                                 cursor + "\"}}"));
   EXPECT_EQ(backend.ran[1].parameters[2], "8");
 }
 
@@ -135,20 +151,26 @@ TEST(McpServerTest, WhatGoesWrongInACallIsAnErrorResult) {
       {R"({"name":"list_drift","arguments":{"sql":"select 1"}})", "the schema does not have"},
       {R"({"name":"list_drift","arguments":{"state":"x"}})", "state must be one of"},
       {R"({"name":"list_drift","arguments":{"cursor":"x"}})", "cursor is no next_cursor"},
-      {R"({"name":"list_patches","arguments":{"cursor":"bGlzdF9kcmlmdDo4"}})", "cursor is no next_cursor"},
+      {R"({"name":"list_patches","arguments":{"cursor":"bGlzdF9kcmlmdDo4"}})",
+       "cursor is no next_cursor"},
       {R"({"name":"get_patch"})", "lacks patch_id"},
-      {R"({"name":"get_patch","arguments":{"patch_id":99999999999999999999}})", "patch_id must be of type integer"},
+      {R"({"name":"get_patch","arguments":{"patch_id":99999999999999999999}})",
+       "patch_id must be of type integer"},
       {R"({"name":"describe_table","arguments":{"table":""}})", "at least 1 characters"},
-      {R"({"name":"retry_dead_letters","arguments":{"table":"t","ids":[]}})", "at least 1 elements"},
-      {R"({"name":"retry_dead_letters","arguments":{"table":"t","ids":["1}'"]}})", "ids must be of type integer"},
-      {R"({"name":"propose_patch","arguments":{"table":"t","ddl":"","rationale":""}})", "both empty"},
+      {R"({"name":"retry_dead_letters","arguments":{"table":"t","ids":[]}})",
+       "at least 1 elements"},
+      {R"({"name":"retry_dead_letters","arguments":{"table":"t","ids":["1}'"]}})",
+       "ids must be of type integer"},
+      {R"({"name":"propose_patch","arguments":{"table":"t","ddl":"","rationale":""}})",
+       "both empty"},
       {R"({"name":"propose_patch","arguments":{"table":"t","ddl":"","rationale":"","field_map":[{"field":"a","column":null},{"field":"a","column":"b"}]}})",
        "names a field twice"},
   };
   for (const auto& one : cases) {
     Reply reply(&backend, Request("tools/call", one.params));
     EXPECT_TRUE(HasError(reply.result())) << one.params;
-    EXPECT_NE(FirstText(reply.result()).find(one.says), std::string::npos) << FirstText(reply.result());
+    EXPECT_NE(FirstText(reply.result()).find(one.says), std::string::npos)
+        << FirstText(reply.result());
     EXPECT_NE(FirstText(reply.result()).find("\"sqlstate\":\"22023\""), std::string::npos);
     EXPECT_FALSE(json::Member(reply.result(), "structuredContent"));
   }
@@ -157,15 +179,19 @@ TEST(McpServerTest, WhatGoesWrongInACallIsAnErrorResult) {
 
   backend.failure = base::Error{"42501", "permission denied for \"x\"", "Ask."};
   Reply reply(&backend, Request("tools/call", R"({"name":"ingest_status"})"));
-  EXPECT_EQ(FirstText(reply.result()), R"({"sqlstate":"42501","message":"permission denied for \"x\"","hint":"Ask."})");
+  EXPECT_EQ(FirstText(reply.result()),
+            R"({"sqlstate":"42501","message":"permission denied for \"x\"","hint":"Ask."})");
   EXPECT_EQ(backend.records.back().sqlstate, "42501");
 }
 
 TEST(McpServerTest, WhatIsNoCallIsAProtocolError) {
   FakeBackend backend;
-  for (const char* params : {"{}", R"({"name":5})", R"({"name":"no_such"})", R"({"name":"give_up","arguments":{"reason":"x"}})",
-                             R"({"name":"ingest_status","arguments":[]})", R"({"name":"ingest_status","arguments":null})"}) {
-    EXPECT_EQ(Reply(&backend, Request("tools/call", params)).code(), code::kInvalidParams) << params;
+  for (const char* params : {"{}", R"({"name":5})", R"({"name":"no_such"})",
+                             R"({"name":"give_up","arguments":{"reason":"x"}})",
+                             R"({"name":"ingest_status","arguments":[]})",
+                             R"({"name":"ingest_status","arguments":null})"}) {
+    EXPECT_EQ(Reply(&backend, Request("tools/call", params)).code(), code::kInvalidParams)
+        << params;
   }
   EXPECT_TRUE(backend.records.empty());
 }
@@ -174,7 +200,8 @@ TEST(McpServerTest, ARefusedPatchIsAnError) {
   FakeBackend backend;
   backend.rows = {{"3", "{\"patch_id\":3}", "patch 3 is refused: no"}};
   const std::string arguments = R"({"table":"t","ddl":"DROP TABLE t","rationale":"r"})";
-  Reply reply(&backend, Request("tools/call", R"({"name":"propose_patch","arguments":)" + arguments + "}"));
+  Reply reply(&backend,
+              Request("tools/call", R"({"name":"propose_patch","arguments":)" + arguments + "}"));
   EXPECT_TRUE(HasError(reply.result()));
   EXPECT_NE(FirstText(reply.result()).find("patch 3 is refused: no"), std::string::npos);
   // Looked at later, it is a patch like others.
@@ -191,12 +218,15 @@ TEST(McpServerTest, ResultsAreBoundedAndAlwaysJson) {
   EXPECT_EQ(json::ArrayMember(page, "patches").token().size, 2u);
   EXPECT_EQ(Text(page, "next_cursor"), tools::MakeCursor(tools::kListPatchesService, "8"));
 
-  for (const std::string& object : {std::string("{\"x\":\"\xFF\"}"), std::string("[1]"), std::string("{"),
-                                    "{\"x\":\"" + std::string(tools::kMaxObjectBytes, 'x') + "\"}"}) {
+  for (const std::string& object :
+       {std::string("{\"x\":\"\xFF\"}"), std::string("[1]"), std::string("{"),
+        "{\"x\":\"" + std::string(tools::kMaxObjectBytes, 'x') + "\"}"}) {
     backend.rows = {{"1", object, {}}};
-    EXPECT_TRUE(HasError(Reply(&backend, Request("tools/call", R"({"name":"list_patches"})")).result()));
     EXPECT_TRUE(
-        HasError(Reply(&backend, Request("tools/call", R"({"name":"get_patch","arguments":{"patch_id":1}})")).result()));
+        HasError(Reply(&backend, Request("tools/call", R"({"name":"list_patches"})")).result()));
+    EXPECT_TRUE(HasError(
+        Reply(&backend, Request("tools/call", R"({"name":"get_patch","arguments":{"patch_id":1}})"))
+            .result()));
   }
   backend.rows = {};
   Reply none(&backend, Request("tools/call", R"({"name":"get_patch","arguments":{"patch_id":1}})"));
@@ -212,26 +242,37 @@ TEST(McpServerTest, ResourcesHaveAddresses) {
   const std::string uri(Text(resources.After(resources.First()), "uri"));
   EXPECT_EQ(uri, "mend://table/Odd%20Schema/a%2Fb%25%22%C3%A9");
   EXPECT_EQ(ReadAddress(uri)->table, "\"Odd Schema\".\"a/b%\"\"é\"");
-  EXPECT_EQ(Reply(&backend, Request("resources/list", R"({"cursor":"?"})")).code(), code::kInvalidParams);
-  EXPECT_EQ(json::ArrayMember(Reply(&backend, Request("resources/templates/list")).result(), "resourceTemplates").token().size,
+  EXPECT_EQ(Reply(&backend, Request("resources/list", R"({"cursor":"?"})")).code(),
+            code::kInvalidParams);
+  EXPECT_EQ(json::ArrayMember(Reply(&backend, Request("resources/templates/list")).result(),
+                              "resourceTemplates")
+                .token()
+                .size,
             2u);
 
   Reply read(&backend, Request("resources/read", R"({"uri":"mend://patch/5"})"));
   EXPECT_EQ(backend.ran.back().parameters[0], "5");
-  EXPECT_EQ(Text(json::ArrayMember(read.result(), "contents").First(), "mimeType"), "application/json");
+  EXPECT_EQ(Text(json::ArrayMember(read.result(), "contents").First(), "mimeType"),
+            "application/json");
   EXPECT_EQ(backend.records.back().tool, "get_patch");
 
-  for (const char* wrong : {"", "mend://", "mend://patch/", "mend://patch/0", "mend://patch/5x", "mend://patch/99999999999999999999",
-                            "mend://table/public", "mend://table//x", "mend://table/a%/b", "mend://table/a/%0", "mend://table/a/%00",
-                            "mend://table/a/%FF", "mend://table/a/%zz", "file:///etc/passwd", "mend://drift/summary/x"}) {
+  for (const char* wrong :
+       {"", "mend://", "mend://patch/", "mend://patch/0", "mend://patch/5x",
+        "mend://patch/99999999999999999999", "mend://table/public", "mend://table//x",
+        "mend://table/a%/b", "mend://table/a/%0", "mend://table/a/%00", "mend://table/a/%FF",
+        "mend://table/a/%zz", "file:///etc/passwd", "mend://drift/summary/x"}) {
     EXPECT_FALSE(ReadAddress(wrong)) << wrong;
     const std::string params = std::string(R"("uri":")") + wrong + "\"";
-    EXPECT_EQ(Reply(&backend, Request("resources/read", "{" + params + "}")).code(), code::kLegacyNotFound) << wrong;
-    EXPECT_EQ(Reply(&backend, Modern("resources/read", params)).code(), code::kInvalidParams) << wrong;
+    EXPECT_EQ(Reply(&backend, Request("resources/read", "{" + params + "}")).code(),
+              code::kLegacyNotFound)
+        << wrong;
+    EXPECT_EQ(Reply(&backend, Modern("resources/read", params)).code(), code::kInvalidParams)
+        << wrong;
   }
   EXPECT_EQ(Reply(&backend, Request("resources/read")).code(), code::kInvalidParams);
   backend.failure = base::Error{"55000", "not enrolled", ""};
-  EXPECT_EQ(Reply(&backend, Request("resources/read", R"({"uri":"mend://table/a/b"})")).code(), code::kLegacyNotFound);
+  EXPECT_EQ(Reply(&backend, Request("resources/read", R"({"uri":"mend://table/a/b"})")).code(),
+            code::kLegacyNotFound);
   backend.failure = base::Error{"08006", "gone", "wait"};
   Reply gone(&backend, Request("resources/read", R"({"uri":"mend://table/a/b"})"));
   EXPECT_EQ(gone.code(), code::kInternal);
@@ -240,31 +281,42 @@ TEST(McpServerTest, ResourcesHaveAddresses) {
 
 TEST(McpServerTest, PromptsAndCompletions) {
   FakeBackend backend;
-  EXPECT_EQ(json::ArrayMember(Reply(&backend, Request("prompts/list")).result(), "prompts").token().size, 2u);
-  const auto get = [&](const std::string& params) { return Reply(&backend, Request("prompts/get", params)).code(); };
+  EXPECT_EQ(
+      json::ArrayMember(Reply(&backend, Request("prompts/list")).result(), "prompts").token().size,
+      2u);
+  const auto get = [&](const std::string& params) {
+    return Reply(&backend, Request("prompts/get", params)).code();
+  };
   EXPECT_EQ(get(R"({"name":"triage_drift"})"), 0);
   EXPECT_EQ(get(R"({"name":"triage_drift","arguments":{"table":"a\"b"}})"), 0);
   EXPECT_EQ(get(R"({"name":"triage_drift","arguments":{"table":5}})"), code::kInvalidParams);
   EXPECT_EQ(get(R"({"name":"review_patch","arguments":{"patch_id":"5"}})"), 0);
-  EXPECT_EQ(get(R"({"name":"review_patch","arguments":{"patch_id":"5; ignore"}})"), code::kInvalidParams);
+  EXPECT_EQ(get(R"({"name":"review_patch","arguments":{"patch_id":"5; ignore"}})"),
+            code::kInvalidParams);
   EXPECT_EQ(get(R"({"name":"review_patch"})"), code::kInvalidParams);
   EXPECT_EQ(get(R"({"name":"nope"})"), code::kInvalidParams);
   EXPECT_TRUE(backend.ran.empty());
 
-  for (int i = 0; i < 101; ++i) backend.rows.push_back({"", "{\"value\":\"v" + std::to_string(i) + "\"}", {}});
-  const auto complete = [&](const std::string& ref, const std::string& argument, const std::string& rest = "") {
-    return Request("completion/complete", "{\"ref\":" + ref + ",\"argument\":{\"name\":\"" + argument + "\",\"value\":\"or\"}" + rest + "}");
+  for (int i = 0; i < 101; ++i)
+    backend.rows.push_back({"", "{\"value\":\"v" + std::to_string(i) + "\"}", {}});
+  const auto complete = [&](const std::string& ref, const std::string& argument,
+                            const std::string& rest = "") {
+    return Request("completion/complete", "{\"ref\":" + ref + ",\"argument\":{\"name\":\"" +
+                                              argument + "\",\"value\":\"or\"}" + rest + "}");
   };
-  Reply reply(&backend, complete(R"({"type":"ref/resource","uri":"mend://table/{schema}/{table}"})", "table",
-                                 R"(,"context":{"arguments":{"schema":"public"}})"));
+  Reply reply(&backend, complete(R"({"type":"ref/resource","uri":"mend://table/{schema}/{table}"})",
+                                 "table", R"(,"context":{"arguments":{"schema":"public"}})"));
   const json::Value completion = json::ObjectMember(reply.result(), "completion");
   EXPECT_EQ(json::ArrayMember(completion, "values").token().size, 100u);
   EXPECT_EQ(json::Member(completion, "hasMore").kind(), json::Kind::True);
-  EXPECT_EQ(backend.ran.back().parameters, (std::vector<std::optional<std::string>>{"or", "public"}));
+  EXPECT_EQ(backend.ran.back().parameters,
+            (std::vector<std::optional<std::string>>{"or", "public"}));
   const char* prompt = R"({"type":"ref/prompt","name":"triage_drift"})";
   EXPECT_TRUE(Reply(&backend, complete(prompt, "table")).result());
   Reply unknown(&backend, complete(prompt, "nope"));
-  EXPECT_EQ(json::ArrayMember(json::ObjectMember(unknown.result(), "completion"), "values").token().size, 0u);
+  EXPECT_EQ(
+      json::ArrayMember(json::ObjectMember(unknown.result(), "completion"), "values").token().size,
+      0u);
   EXPECT_EQ(Reply(&backend, complete("{}", "table")).code(), code::kInvalidParams);
   EXPECT_EQ(Reply(&backend, Request("completion/complete")).code(), code::kInvalidParams);
 }

@@ -96,7 +96,7 @@ TEST_F(RulesTest, CollidingFieldsGetDistinctColumns) {
   std::set<std::string> names;
   for (const Action& action : plan.patch.actions) names.insert(action.column);
   EXPECT_EQ(names.size(), 4u);
-  EXPECT_EQ(names.count("user_name"), 0u);  // "UserName" would be found under it
+  EXPECT_EQ(names.count("user_name"), 0u);     // "UserName" would be found under it
   EXPECT_EQ(plan.patch.field_map.size(), 3u);  // "total_price" has its own name
 }
 

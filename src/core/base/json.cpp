@@ -171,7 +171,8 @@ Document::Document() : scratch_(std::make_unique<FastScratch>()) {}
 Document::~Document() = default;
 
 size_t Document::capacity() const {
-  size_t bytes = tokens_.capacity() * sizeof(Token) + buffer_.capacity() + (open_.capacity() + scratch_->open.capacity()) * sizeof(uint32_t);
+  size_t bytes = tokens_.capacity() * sizeof(Token) + buffer_.capacity() +
+                 (open_.capacity() + scratch_->open.capacity()) * sizeof(uint32_t);
   for (const FastScratch::Block& block : scratch_->decoded) {
     bytes += block.size;
   }
@@ -180,8 +181,10 @@ size_t Document::capacity() const {
 
 std::optional<Document::Failure> Document::Parse(std::string_view text) {
   size_t consumed = 0;
-  if (text.size() < std::numeric_limits<uint32_t>::max() - kPadding && ReadFast(text, &tokens_, scratch_.get(), &consumed)) {
-    while (consumed < text.size() && (text[consumed] == ' ' || text[consumed] == '\t' || text[consumed] == '\n' || text[consumed] == '\r')) {
+  if (text.size() < std::numeric_limits<uint32_t>::max() - kPadding &&
+      ReadFast(text, &tokens_, scratch_.get(), &consumed)) {
+    while (consumed < text.size() && (text[consumed] == ' ' || text[consumed] == '\t' ||
+                                      text[consumed] == '\n' || text[consumed] == '\r')) {
       ++consumed;
     }
     if (consumed == text.size()) {
@@ -240,10 +243,12 @@ std::optional<Document::Failure> Document::Read(bool* hide_numbers) {
 }
 
 std::optional<Document::Failure> Document::ParsePrefix(std::string_view text, size_t* consumed) {
-  if (text.size() < std::numeric_limits<uint32_t>::max() - kPadding && ReadFast(text, &tokens_, scratch_.get(), consumed)) {
+  if (text.size() < std::numeric_limits<uint32_t>::max() - kPadding &&
+      ReadFast(text, &tokens_, scratch_.get(), consumed)) {
     // A number or a word goes on up to where ValueEnd() says.
     const Kind kind = tokens_.front().kind;
-    if (kind == Kind::Array || kind == Kind::Object || kind == Kind::String || *consumed == ValueEnd(text)) {
+    if (kind == Kind::Array || kind == Kind::Object || kind == Kind::String ||
+        *consumed == ValueEnd(text)) {
       source_ = text.substr(0, *consumed);
       open_.clear();
       return std::nullopt;

@@ -47,7 +47,8 @@ class Document {
   // Iterative: input depth never costs stack. `text` must outlive the Values.
   std::optional<Failure> Parse(std::string_view text);
 
-  // The same by the reader that knows what is wrong with a text; Parse() turns to it where its own is in doubt.
+  // The same by the reader that knows what is wrong with a text; Parse() turns to it where its own
+  // is in doubt.
   std::optional<Failure> ParseSlowly(std::string_view text);
 
   // Parses one value at the start of `text` (after white space) and stops behind it; `consumed`

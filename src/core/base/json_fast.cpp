@@ -14,12 +14,17 @@ namespace mend::json {
 namespace {
 
 // Of each byte, what it may be.
-enum : uint8_t { kBlank = 1, kDigit = 2, kStops = 4 };  // kStops: ends a run of a string's plain ASCII
+enum : uint8_t {
+  kBlank = 1,
+  kDigit = 2,
+  kStops = 4
+};  // kStops: ends a run of a string's plain ASCII
 
 struct Table {
   uint8_t of[256] = {};
   constexpr Table() {
-    of[static_cast<int>(' ')] = of[static_cast<int>('\t')] = of[static_cast<int>('\n')] = of[static_cast<int>('\r')] = kBlank;
+    of[static_cast<int>(' ')] = of[static_cast<int>('\t')] = of[static_cast<int>('\n')] =
+        of[static_cast<int>('\r')] = kBlank;
     for (int c = '0'; c <= '9'; ++c) of[c] = kDigit;
     for (int c = 0; c < 0x20; ++c) of[c] |= kStops;
     for (int c = 0x80; c < 0x100; ++c) of[c] |= kStops;
@@ -40,7 +45,11 @@ int HexValue(char c) {
 class Reader {
  public:
   Reader(std::string_view text, std::vector<Token>* tokens, FastScratch* scratch)
-      : begin_(text.data()), at_(text.data()), end_(text.data() + text.size()), tokens_(*tokens), scratch_(*scratch) {}
+      : begin_(text.data()),
+        at_(text.data()),
+        end_(text.data() + text.size()),
+        tokens_(*tokens),
+        scratch_(*scratch) {}
 
   bool Read() {
     tokens_.clear();
@@ -120,7 +129,9 @@ class Reader {
   }
 
   bool TakeWord(std::string_view word, Kind kind) {
-    if (static_cast<size_t>(end_ - at_) < word.size() || std::memcmp(at_, word.data(), word.size()) != 0) return false;
+    if (static_cast<size_t>(end_ - at_) < word.size() ||
+        std::memcmp(at_, word.data(), word.size()) != 0)
+      return false;
     const char* from = at_;
     at_ += word.size();
     Push(kind, from, nullptr, 0);
@@ -149,12 +160,14 @@ class Reader {
   // Moves on to the first byte that is no plain ASCII of a string.
   void SkipPlain() {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), escape = _mm_set1_epi8('\\'), space = _mm_set1_epi8(0x20);
+    const __m128i quote = _mm_set1_epi8('"'), escape = _mm_set1_epi8('\\'),
+                  space = _mm_set1_epi8(0x20);
     while (end_ - at_ >= 16) {
       const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
       // As signed bytes, what is above ASCII is less than a space as well.
-      const __m128i stops = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, escape)),
-                                         _mm_cmplt_epi8(block, space));
+      const __m128i stops =
+          _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, escape)),
+                       _mm_cmplt_epi8(block, space));
       const int mask = _mm_movemask_epi8(stops);
       if (mask != 0) {
         at_ += __builtin_ctz(static_cast<unsigned>(mask));
@@ -193,9 +206,11 @@ class Reader {
     return length > 0;
   }
 
-  // The rest of a string, from its first escape on: what it stands for is never longer than what is written.
+  // The rest of a string, from its first escape on: what it stands for is never longer than what is
+  // written.
   bool TakeEscaped(const char* from) {
-    char* const data = Room(StringEnd({begin_, static_cast<size_t>(end_ - begin_)}, Offset(from)) - Offset(from));
+    char* const data =
+        Room(StringEnd({begin_, static_cast<size_t>(end_ - begin_)}, Offset(from)) - Offset(from));
     char* out = data;
     const auto keep = [&](const char* first) {
       std::memcpy(out, first, static_cast<size_t>(at_ - first));
@@ -271,7 +286,9 @@ class Reader {
     uint32_t code = 0, low = 0;
     if (!TakeHex(&code) || code == 0) return false;
     if (code >= 0xD800 && code <= 0xDFFF) {
-      if (code > 0xDBFF || !Take('\\') || !Take('u') || !TakeHex(&low) || low < 0xDC00 || low > 0xDFFF) return false;
+      if (code > 0xDBFF || !Take('\\') || !Take('u') || !TakeHex(&low) || low < 0xDC00 ||
+          low > 0xDFFF)
+        return false;
       code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     }
     const auto put = [&](uint32_t byte) { *(*out)++ = static_cast<char>(byte); };
@@ -304,7 +321,8 @@ class Reader {
 
 }  // namespace
 
-bool ReadFast(std::string_view text, std::vector<Token>* tokens, FastScratch* scratch, size_t* consumed) {
+bool ReadFast(std::string_view text, std::vector<Token>* tokens, FastScratch* scratch,
+              size_t* consumed) {
   Reader reader(text, tokens, scratch);
   const bool read = reader.Read();
   *consumed = reader.consumed();

@@ -5,8 +5,8 @@
 
 namespace mend::base {
 
-// What is called within long loops, each about every millisecond; whatever it throws calls the work off. One for the process,
-// set before the first thread; none until then.
+// What is called within long loops, each about every millisecond; whatever it throws calls the work
+// off. One for the process, set before the first thread; none until then.
 void SetHost(void (*word)());
 
 // Of one loop, or of several that follow one another.

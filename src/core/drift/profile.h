@@ -12,7 +12,18 @@
 namespace mend::drift {
 
 // How a string reads. The first that matches, in this order, is counted.
-enum class Format : uint8_t { Empty, Boolean, Integer, Number, TimestampTz, Timestamp, Date, Time, Uuid, Other };
+enum class Format : uint8_t {
+  Empty,
+  Boolean,
+  Integer,
+  Number,
+  TimestampTz,
+  Timestamp,
+  Date,
+  Time,
+  Uuid,
+  Other
+};
 std::string_view Name(Format format);
 Format FormatOf(std::string_view text);
 
@@ -35,7 +46,7 @@ class Profile {
   int64_t nulls() const { return nulls_; }  // nulls, empty arrays and arrays of nulls
   int64_t booleans() const { return booleans_; }
   int64_t numbers() const;
-  int64_t integers() const { return integers_; }    // numbers without a non-zero fraction
+  int64_t integers() const { return integers_; }  // numbers without a non-zero fraction
   int64_t fractions() const { return fractions_; }
   int64_t strings() const;
   int64_t strings(Format format) const { return formats_[static_cast<int>(format)]; }
@@ -45,7 +56,7 @@ class Profile {
   int integer_bits() const { return integer_bits_; }
   bool written_as_fraction() const { return written_as_fraction_; }  // 5.0 or 1e2 was seen
   int max_integer_digits() const { return max_integer_digits_; }     // left of the point
-  int max_scale() const { return max_scale_; }                       // right of it, trailing zeros included
+  int max_scale() const { return max_scale_; }  // right of it, trailing zeros included
   // Whether every number seen is finite as float4 / float8, and none but zero becomes zero.
   bool fits_float4() const { return fits_float4_; }
   bool fits_float8() const { return fits_float8_; }

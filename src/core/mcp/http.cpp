@@ -67,14 +67,16 @@ bool IsOurOrigin(const HttpPolicy& policy, std::string_view origin) {
 bool SameSecret(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
   for (size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[b.empty() ? 0 : i % b.size()]);
+    difference |= static_cast<unsigned char>(a[i]) ^
+                  static_cast<unsigned char>(b[b.empty() ? 0 : i % b.size()]);
   }
   return difference == 0;
 }
 
 bool ShowsToken(const HttpPolicy& policy, const HttpHeaders& headers) {
   if (policy.token.empty()) return true;
-  const std::string_view given = headers.authorization ? Trim(*headers.authorization) : std::string_view();
+  const std::string_view given =
+      headers.authorization ? Trim(*headers.authorization) : std::string_view();
   constexpr std::string_view kScheme = "bearer ";
   return Lower(given.substr(0, kScheme.size())) == kScheme &&
          SameSecret(policy.token, Trim(given.substr(kScheme.size())));
@@ -104,7 +106,8 @@ std::string_view NamedBy(std::string_view method) {
 std::string DecodeHeader(std::string_view value) {
   value = Trim(value);
   constexpr std::string_view kOpen = "=?base64?", kClose = "?=";
-  if (value.size() < kOpen.size() + kClose.size() || Lower(value.substr(0, kOpen.size())) != kOpen ||
+  if (value.size() < kOpen.size() + kClose.size() ||
+      Lower(value.substr(0, kOpen.size())) != kOpen ||
       value.substr(value.size() - kClose.size()) != kClose) {
     return std::string(value);
   }
@@ -127,7 +130,8 @@ std::optional<std::string> HeaderMismatch(const Message& message, const HttpHead
   if (member.empty()) return std::nullopt;
   const auto name = json::StringMember(message.params(), member);
   // What is no string is for the method to complain of.
-  if (name && !Repeats(headers.mcp_name, *name)) return "Mcp-Name must repeat params." + std::string(member);
+  if (name && !Repeats(headers.mcp_name, *name))
+    return "Mcp-Name must repeat params." + std::string(member);
   return std::nullopt;
 }
 
@@ -142,8 +146,10 @@ int StatusOf(const Message& message, const Answer& answer) {
 
 std::optional<HttpReply> RefuseHttp(const HttpPolicy& policy, std::string_view method,
                                     std::string_view path, const HttpHeaders& headers) {
-  if (!headers.host || !IsOurName(policy, Trim(*headers.host))) return Refusal(403, "Host is not allowed");
-  if (headers.origin && !IsOurOrigin(policy, Trim(*headers.origin))) return Refusal(403, "Origin is not allowed");
+  if (!headers.host || !IsOurName(policy, Trim(*headers.host)))
+    return Refusal(403, "Host is not allowed");
+  if (headers.origin && !IsOurOrigin(policy, Trim(*headers.origin)))
+    return Refusal(403, "Origin is not allowed");
   if (!ShowsToken(policy, headers)) return Refusal(401, "A bearer token is needed");
   if (path != kHttpPath) return Refusal(404, "There is only /mcp");
   if (method != "POST") return Refusal(405, "There are no streams and no sessions: POST");
@@ -158,7 +164,8 @@ HttpReply TooLarge() {
 
 HttpReply AnswerHttp(const Server& server, const HttpHeaders& headers, std::string body) {
   const Message message(std::move(body));
-  const std::string version(Trim(headers.protocol_version ? std::string_view(*headers.protocol_version) : ""));
+  const std::string version(
+      Trim(headers.protocol_version ? std::string_view(*headers.protocol_version) : ""));
   if (message.kind() == Kind::Request && IsModern(message, version) && MetaVersion(message)) {
     if (auto why = HeaderMismatch(message, headers)) {
       return {400, ErrorReply(message.id(), code::kHeaderMismatch, *why)};

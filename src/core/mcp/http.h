@@ -1,5 +1,5 @@
-// Streamable HTTP without its input and output: who may ask, and what is answered with which status.
-// No streams and no sessions: GET and DELETE are refused.
+// Streamable HTTP without its input and output: who may ask, and what is answered with which
+// status. No streams and no sessions: GET and DELETE are refused.
 #pragma once
 
 #include <optional>
@@ -25,8 +25,9 @@ struct HttpHeaders {
 };
 
 struct HttpPolicy {
-  std::string token;               // empty: none is asked for
-  std::vector<std::string> hosts;  // names by which we may be reached, besides loopback's; lower case
+  std::string token;  // empty: none is asked for
+  std::vector<std::string>
+      hosts;  // names by which we may be reached, besides loopback's; lower case
 };
 
 struct HttpReply {

@@ -19,7 +19,9 @@ struct Asked {
 
 using Fault = std::optional<RpcError>;
 
-inline Fault InvalidParams(std::string why) { return RpcError{code::kInvalidParams, std::move(why), ""}; }
+inline Fault InvalidParams(std::string why) {
+  return RpcError{code::kInvalidParams, std::move(why), ""};
+}
 // What the database said, for methods whose results have no place for an error.
 RpcError DatabaseFault(const base::Error& error);
 

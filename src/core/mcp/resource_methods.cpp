@@ -35,8 +35,7 @@ void WriteTable(const tools::Row& row, json::Writer* out) {
 tools::Work WorkFor(const Address& address) {
   tools::Work work;
   switch (address.kind) {
-    case Address::Kind::Summary:
-      return tools::PrepareQuery(tools::kDriftSummaryService, {});
+    case Address::Kind::Summary: return tools::PrepareQuery(tools::kDriftSummaryService, {});
     case Address::Kind::Patch:
       work = tools::PrepareQuery(tools::kGetPatchService, {std::to_string(address.patch_id)});
       work.patch_id = address.patch_id;
@@ -87,9 +86,11 @@ Fault ListResources(const Asked& asked, json::Writer* out) {
 }
 
 Fault ListResourceTemplates(const Asked& asked, json::Writer* out) {
-  if (json::Member(asked.params, "cursor")) return InvalidParams("Invalid cursor: there is one page");
+  if (json::Member(asked.params, "cursor"))
+    return InvalidParams("Invalid cursor: there is one page");
   out->Key("resourceTemplates").Array();
-  WriteTemplate(kTableTemplate, "table", "Landing table", "A landing table's shape and history", out);
+  WriteTemplate(kTableTemplate, "table", "Landing table", "A landing table's shape and history",
+                out);
   WriteTemplate(kPatchTemplate, "patch", "Patch", "A patch in full, with its evidence", out);
   out->Close();
   return std::nullopt;
@@ -108,7 +109,8 @@ Fault ReadResource(const Asked& asked, json::Writer* out) {
   record.table = work.table;
   const int64_t begun = asked.backend->Milliseconds();
   const auto rows = asked.backend->Run(work);
-  const auto result = rows ? tools::MakeResult(work, *rows) : base::Result<std::string>(rows.error());
+  const auto result =
+      rows ? tools::MakeResult(work, *rows) : base::Result<std::string>(rows.error());
   if (!result) record.sqlstate = result.error().sqlstate;
   record.milliseconds = asked.backend->Milliseconds() - begun;
   asked.backend->Record(record);

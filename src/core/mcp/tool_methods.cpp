@@ -47,7 +47,8 @@ base::Result<std::string> Serve(const Asked& asked, const tools::Tool& tool, jso
 }  // namespace
 
 Fault ListTools(const Asked& asked, json::Writer* out) {
-  if (json::Member(asked.params, "cursor")) return InvalidParams("Invalid cursor: there is one page");
+  if (json::Member(asked.params, "cursor"))
+    return InvalidParams("Invalid cursor: there is one page");
   // Without a database all are shown: a call then says what is wrong with it.
   const auto allowed = asked.backend->Allowed();
   out->Key("tools").Array();

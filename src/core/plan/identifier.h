@@ -16,7 +16,8 @@ std::string Normalise(std::string_view field);
 // The name for a new column: normalised, never empty, never a system column, at most 63 bytes cut
 // at a character boundary. When `taken` says the name is used, or it had to be cut, a tag hashed
 // from the original field is appended. Deterministic.
-std::string ColumnNameFor(std::string_view field, const std::function<bool(const std::string&)>& taken);
+std::string ColumnNameFor(std::string_view field,
+                          const std::function<bool(const std::string&)>& taken);
 
 bool IsSystemColumn(std::string_view name);  // ctid, xmin, cmin, xmax, cmax, tableoid
 

@@ -107,8 +107,8 @@ class Proposal {
     if (const std::string reason = WhyNoRoom(); !reason.empty()) {
       return Leave(i, field + " needs a column, and " + reason);
     }
-    const std::string name =
-        ColumnNameFor(drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
+    const std::string name = ColumnNameFor(
+        drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, Named("column", name) + " is left alone: " + *reason);
     }
@@ -140,7 +140,8 @@ class Proposal {
     return {};
   }
 
-  // A name that an existing or a planned column has, or would be found under, or that another new field bears.
+  // A name that an existing or a planned column has, or would be found under, or that another new
+  // field bears.
   bool IsTaken(const std::string& name, const std::string& field) const {
     for (const Drift& other : drift_) {
       if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;

@@ -14,9 +14,9 @@ inline constexpr uint32_t kBool = 16, kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4
                           kJson = 114, kXml = 142, kCidr = 650, kFloat4 = 700, kFloat8 = 701,
                           kMacaddr8 = 774, kMoney = 790, kMacaddr = 829, kInet = 869,
                           kBpchar = 1042, kVarchar = 1043, kDate = 1082, kTime = 1083,
-                          kTimestamp = 1114, kTimestamptz = 1184, kInterval = 1186,
-                          kTimetz = 1266, kBit = 1560, kVarbit = 1562, kNumeric = 1700,
-                          kUuid = 2950, kJsonb = 3802, kJsonpath = 4072;
+                          kTimestamp = 1114, kTimestamptz = 1184, kInterval = 1186, kTimetz = 1266,
+                          kBit = 1560, kVarbit = 1562, kNumeric = 1700, kUuid = 2950, kJsonb = 3802,
+                          kJsonpath = 4072;
 }  // namespace type_oid
 
 // A type with its modifier, in PostgreSQL's own encoding (pg_attribute.atttypid, atttypmod).
@@ -49,11 +49,11 @@ struct Shape {
   char relkind = 'r';
   std::string schema;
   std::string name;
-  std::vector<Column> columns;    // live columns in attnum order; no system, no dropped columns
-  int16_t max_attnum = 0;         // dropped columns included: they count toward PostgreSQL's 1600
+  std::vector<Column> columns;     // live columns in attnum order; no system, no dropped columns
+  int16_t max_attnum = 0;          // dropped columns included: they count toward PostgreSQL's 1600
   bool has_before_insert = false;  // a BEFORE INSERT ROW trigger: it may supply what is missing
   bool has_statement_trigger = false;  // of the table itself, on INSERT
-  int64_t total_bytes = 0;        // pg_table_size, children included: the cost of a rewrite
+  int64_t total_bytes = 0;             // pg_table_size, children included: the cost of a rewrite
 
   const Column* Find(std::string_view column) const;
   std::string QualifiedName() const;  // schema.name, each quoted when it needs it

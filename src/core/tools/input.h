@@ -27,7 +27,8 @@ enum class PatchInputOf { Planner, Client };
 
 // The error says what to mend. Unknown members, a field mapped twice, sizes past the limits and a
 // patch of nothing are refused.
-base::Result<PatchInput> ReadPatchInput(json::Value input, PatchInputOf whose = PatchInputOf::Planner);
+base::Result<PatchInput> ReadPatchInput(json::Value input,
+                                        PatchInputOf whose = PatchInputOf::Planner);
 base::Result<std::string> ReadGiveUpInput(json::Value input);
 
 }  // namespace mend::tools

@@ -7,8 +7,8 @@
 namespace mend::tools {
 namespace {
 
-// Without the white space between tokens: it costs an agent's attention, and a line break would break
-// the framing of stdio. In a string, line breaks are escaped.
+// Without the white space between tokens: it costs an agent's attention, and a line break would
+// break the framing of stdio. In a string, line breaks are escaped.
 std::string Compact(const std::string& json) {
   std::string out;
   out.reserve(json.size());
@@ -30,11 +30,13 @@ bool IsObject(const std::string& text) {
 
 base::Result<std::string> OneObject(const Row& row) {
   if (row.object.size() > kMaxObjectBytes) {
-    return base::Error{"54000", "the result is larger than " + std::to_string(kMaxObjectBytes) + " bytes",
+    return base::Error{"54000",
+                       "the result is larger than " + std::to_string(kMaxObjectBytes) + " bytes",
                        "Look at it in SQL."};
   }
   if (!IsObject(row.object)) {
-    return base::Error{"22P05", "the result cannot be shown as JSON in UTF-8", "Look at it in SQL."};
+    return base::Error{"22P05", "the result cannot be shown as JSON in UTF-8",
+                       "Look at it in SQL."};
   }
   return Compact(row.object);
 }
@@ -75,7 +77,8 @@ base::Result<std::string> MakeResult(const Work& work, const std::vector<Row>& r
       return base::Error{"42704", "there is no such object", "The list tools show what there is."};
     }
     if (work.service->refuses && rows.front().refusal) {
-      return base::Error{"42501", *rows.front().refusal, "Propose another patch, or leave it to a person."};
+      return base::Error{"42501", *rows.front().refusal,
+                         "Propose another patch, or leave it to a person."};
     }
     return OneObject(rows.front());
   }

@@ -35,8 +35,8 @@ struct Page {
 };
 Page CutPage(const Work& work, const std::vector<Row>& rows);
 
-// One object for the client: the row's own, or {<list name>: [...], next_cursor}. On one line, valid
-// UTF-8. An Error when there is no row, when the row is a refusal, or when it is too large.
+// One object for the client: the row's own, or {<list name>: [...], next_cursor}. On one line,
+// valid UTF-8. An Error when there is no row, when the row is a refusal, or when it is too large.
 base::Result<std::string> MakeResult(const Work& work, const std::vector<Row>& rows);
 
 }  // namespace mend::tools

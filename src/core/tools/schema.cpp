@@ -12,20 +12,14 @@ namespace {
 bool IsOfType(std::string_view type, json::Value value) {
   int64_t unused;
   switch (value.kind()) {
-    case json::Kind::Null:
-      return type == "null";
+    case json::Kind::Null: return type == "null";
     case json::Kind::False:
-    case json::Kind::True:
-      return type == "boolean";
+    case json::Kind::True: return type == "boolean";
     case json::Kind::Number:
-      return type == "number" ||
-             (type == "integer" && base::ParseInteger(value.text(), &unused));
-    case json::Kind::String:
-      return type == "string";
-    case json::Kind::Array:
-      return type == "array";
-    case json::Kind::Object:
-      return type == "object";
+      return type == "number" || (type == "integer" && base::ParseInteger(value.text(), &unused));
+    case json::Kind::String: return type == "string";
+    case json::Kind::Array: return type == "array";
+    case json::Kind::Object: return type == "object";
   }
   return false;
 }
@@ -40,16 +34,12 @@ class Check {
     }
     if (std::string why = Alternatives(schema, value, place); !why.empty()) return why;
     switch (value.kind()) {
-      case json::Kind::Number:
-        return Range(schema, value, place);
+      case json::Kind::Number: return Range(schema, value, place);
       case json::Kind::String:
         return Limits(schema, "Length", base::CountCharacters(value.text()), "characters", place);
-      case json::Kind::Array:
-        return Elements(schema, value, place);
-      case json::Kind::Object:
-        return Members(schema, value, place);
-      default:
-        return {};
+      case json::Kind::Array: return Elements(schema, value, place);
+      case json::Kind::Object: return Members(schema, value, place);
+      default: return {};
     }
   }
 
@@ -117,8 +107,8 @@ class Check {
       const bool first = seen.insert(key.text()).second;
       const json::Value property = json::ObjectMember(properties, key.text());
       if (!first || (!property && closed)) {
-        return place + (first ? " has a member that the schema does not have"
-                              : " has a member twice");
+        return place +
+               (first ? " has a member that the schema does not have" : " has a member twice");
       }
       if (!property) continue;
       if (std::string why = Value(property, value.ValueOf(key), std::string(key.text()));

@@ -4,9 +4,8 @@
 // qualified or found in pg_catalog, the only schema searched.
 namespace mend::tools {
 
-const Service kListDriftService = {
-    "list_drift", Access::ReadOnly, Answer::Page,
-    R"sql(
+const Service kListDriftService = {"list_drift", Access::ReadOnly, Answer::Page,
+                                   R"sql(
 SELECT d.id::text, json_build_object(
     'drift_id', d.id, 'table', d.target_name, 'kind', d.kind, 'untrusted_field', left(d.field, 500),
     'column', d.column_name, 'rows', d.row_count, 'state', d.state,
@@ -18,12 +17,11 @@ WHERE ($1::oid IS NULL OR d.target = $1::oid)
   AND CASE coalesce($2::text, 'unhealed')
           WHEN 'any' THEN true WHEN 'unhealed' THEN d.state <> 'healed' ELSE d.state = $2::text END
   AND ($3::bigint IS NULL OR d.id < $3::bigint)
-ORDER BY d.id DESC LIMIT $4::bigint)sql",
-    "table state", "", false, "drift", false};
+ORDER BY d.id DESC LIMIT $4::bigint)sql",       "table state",    "",
+                                   false,        "drift",          false};
 
-const Service kListPatchesService = {
-    "list_patches", Access::ReadOnly, Answer::Page,
-    R"sql(
+const Service kListPatchesService = {"list_patches", Access::ReadOnly, Answer::Page,
+                                     R"sql(
 SELECT p.id::text, json_build_object(
     'patch_id', p.id, 'table', p.target_name, 'state', p.state, 'planner', p.planner,
     'ddl', left(p.ddl, 2000), 'untrusted_rationale', left(p.rationale, 300),
@@ -33,8 +31,8 @@ FROM mend.patches p
 WHERE ($1::oid IS NULL OR p.target = $1::oid)
   AND (coalesce($2::text, 'any') = 'any' OR p.state = $2::text)
   AND ($3::bigint IS NULL OR p.id < $3::bigint)
-ORDER BY p.id DESC LIMIT $4::bigint)sql",
-    "table state", "", false, "patches", false};
+ORDER BY p.id DESC LIMIT $4::bigint)sql",         "table state",    "",
+                                     false,          "patches",        false};
 
 constexpr std::string_view kPatchObject = R"sql(
 SELECT p.id::text, json_build_object(
@@ -53,53 +51,82 @@ SELECT p.id::text, json_build_object(
     CASE WHEN p.state = 'refused' THEN format('patch %s is refused: %s', p.id, p.reason) END
 FROM mend.patches p WHERE p.id = $1::bigint)sql";
 
-const Service kGetPatchService = {"get_patch", Access::ReadOnly, Answer::One, kPatchObject, "patch_id",
-                                  "", false, "", false};
+const Service kGetPatchService = {
+    "get_patch", Access::ReadOnly, Answer::One, kPatchObject, "patch_id", "", false, "", false};
 
 const Service kProposePatchService = {
-    "propose_patch", Access::ReadWrite, Answer::One,
+    "propose_patch",
+    Access::ReadWrite,
+    Answer::One,
     "SELECT mend.propose($1::pg_catalog.oid::pg_catalog.regclass, $2::pg_catalog.text, "
     "coalesce($3::pg_catalog.jsonb, '{}'), $4::pg_catalog.text)::pg_catalog.text",
-    "table ddl field_map rationale", kPatchObject, true, "", true};
+    "table ddl field_map rationale",
+    kPatchObject,
+    true,
+    "",
+    true};
 
 const Service kDryRunPatchService = {
-    "dry_run_patch", Access::ReadOnly, Answer::One,
+    "dry_run_patch",
+    Access::ReadOnly,
+    Answer::One,
     "SELECT $1, pg_catalog.json_build_object('patch_id', $1::pg_catalog.int8, 'ok', r.ok, "
     "'rows_tried', r.rows_tried, 'rows_healed', r.rows_healed, 'rewrites_table', r.rewrites_table, "
     "'untrusted_reason', pg_catalog.left(r.reason, 2000)), NULL "
     "FROM mend.dry_run_patch($1::pg_catalog.int8) r",
-    "patch_id", "", true, "", false};
+    "patch_id",
+    "",
+    true,
+    "",
+    false};
 
-#define MEND_DEAD_LETTERS(values)                                                                  \
-  "SELECT d.id::text, json_build_object('id', d.id, 'table', d.target_name, 'kind', d.kind, "       \
-  "'sqlstate', d.sqlstate, 'untrusted_field', left(d.field, 500), 'patch_id', d.patch_id, "         \
-  "'submitted_at', d.submitted_at, 'died_at', d.died_at" values                                    \
-  "), NULL FROM mend.dead_letters d "                                                              \
-  "WHERE ($1::oid IS NULL OR d.target = $1::oid) "                                                 \
-  "AND (coalesce($2::text, 'any') = 'any' OR d.kind = $2::text) "                                  \
+#define MEND_DEAD_LETTERS(values)                                                             \
+  "SELECT d.id::text, json_build_object('id', d.id, 'table', d.target_name, 'kind', d.kind, " \
+  "'sqlstate', d.sqlstate, 'untrusted_field', left(d.field, 500), 'patch_id', d.patch_id, "   \
+  "'submitted_at', d.submitted_at, 'died_at', d.died_at" values                               \
+  "), NULL FROM mend.dead_letters d "                                                         \
+  "WHERE ($1::oid IS NULL OR d.target = $1::oid) "                                            \
+  "AND (coalesce($2::text, 'any') = 'any' OR d.kind = $2::text) "                             \
   "AND ($3::bigint IS NULL OR d.id < $3::bigint) ORDER BY d.id DESC LIMIT $4::bigint"
 
-const Service kListDeadLettersService = {
-    "list_dead_letters", Access::ReadOnly, Answer::Page, MEND_DEAD_LETTERS(""),
-    "table kind", "", false, "dead_letters", false};
+const Service kListDeadLettersService = {"list_dead_letters",
+                                         Access::ReadOnly,
+                                         Answer::Page,
+                                         MEND_DEAD_LETTERS(""),
+                                         "table kind",
+                                         "",
+                                         false,
+                                         "dead_letters",
+                                         false};
 
 const Service kListDeadLetterValuesService = {
-    "list_dead_letters", Access::ReadOnly, Answer::Page,
+    "list_dead_letters",
+    Access::ReadOnly,
+    Answer::Page,
     MEND_DEAD_LETTERS(
         ", 'submitted_by', d.submitted_by, 'untrusted_reason', left(d.reason, 1000), "
         "'untrusted_error', left(d.error, 1000), 'untrusted_payload', left(d.payload, 2000), "
         "'payload_cut', length(d.payload) > 2000"),
-    "table kind", "", false, "dead_letters", false};
+    "table kind",
+    "",
+    false,
+    "dead_letters",
+    false};
 
 const Service kRetryDeadLettersService = {
-    "retry_dead_letters", Access::ReadWrite, Answer::One,
+    "retry_dead_letters",
+    Access::ReadWrite,
+    Answer::One,
     "SELECT '', pg_catalog.json_build_object('requeued', mend.retry("
     "$1::pg_catalog.oid::pg_catalog.regclass, $2::pg_catalog.int8[])), NULL",
-    "table ids", "", true, "", false};
+    "table ids",
+    "",
+    true,
+    "",
+    false};
 
-const Service kIngestStatusService = {
-    "ingest_status", Access::ReadOnly, Answer::Page,
-    R"sql(
+const Service kIngestStatusService = {"ingest_status", Access::ReadOnly, Answer::Page,
+                                      R"sql(
 SELECT s.target::oid::text, json_build_object(
     'table', e.target_name, 'mode', s.mode, 'state', s.state, 'untrusted_reason', left(s.reason, 1000),
     'queued', s.queued, 'oldest_queued', s.oldest, 'dead_letters', s.dead_letters,
@@ -108,13 +135,14 @@ SELECT s.target::oid::text, json_build_object(
 FROM mend.status s JOIN mend.enrollments e ON e.target = s.target
 WHERE ($1::oid IS NULL OR s.target = $1::oid)
   AND ($2::oid IS NULL OR s.target::oid > $2::oid)
-ORDER BY s.target::oid LIMIT $3::bigint)sql",
-    "table", "", false, "tables", false};
+ORDER BY s.target::oid LIMIT $3::bigint)sql",          "table",          "",
+                                      false,           "tables",         false};
 
 // Sizes are the catalog's estimates: asking for exact ones waits for locks.
-const Service kDescribeTableService = {
-    "describe_table", Access::ReadOnly, Answer::One,
-    R"sql(
+const Service kDescribeTableService = {"describe_table",
+                                       Access::ReadOnly,
+                                       Answer::One,
+                                       R"sql(
 WITH t AS (
     SELECT e.*, c.relname, c.relnamespace, c.relkind, c.reltuples, c.relpages
     FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target WHERE e.target = $1::oid
@@ -169,11 +197,16 @@ SELECT t.target::oid::text, json_build_object(
                     'created_at', p.created_at, 'applied_at', p.applied_at) ORDER BY p.id DESC), '[]')
                 FROM (SELECT * FROM mend.patches p WHERE p.target = t.target ORDER BY p.id DESC LIMIT 10) p)), NULL
 FROM t JOIN mend.status s ON s.target = t.target)sql",
-    "table column_offset", "", false, "", false};
+                                       "table column_offset",
+                                       "",
+                                       false,
+                                       "",
+                                       false};
 
-const Service kDriftSummaryService = {
-    "drift_summary", Access::ReadOnly, Answer::One,
-    R"sql(
+const Service kDriftSummaryService = {"drift_summary",
+                                      Access::ReadOnly,
+                                      Answer::One,
+                                      R"sql(
 SELECT '', json_build_object(
     'landing_tables', (SELECT count(*) FROM mend.enrollments),
     'tables', (SELECT coalesce(json_agg(json_build_object(
@@ -190,36 +223,49 @@ SELECT '', json_build_object(
                         OR EXISTS (SELECT FROM mend.drifts d
                                    WHERE d.target = e.target AND d.state IN ('open', 'waiting'))
                      ORDER BY s.queued + s.dead_letters DESC, e.target_name LIMIT 50) x)), NULL)sql",
-    "", "", false, "", false};
+                                      "",
+                                      "",
+                                      false,
+                                      "",
+                                      false};
 
 // Names as an address needs them; the key is the OID.
-const Service kLandingTablesService = {
-    "landing_tables", Access::ReadOnly, Answer::Page,
-    R"sql(
+const Service kLandingTablesService = {"landing_tables",
+                                       Access::ReadOnly,
+                                       Answer::Page,
+                                       R"sql(
 SELECT c.oid::text, json_build_object('schema', n.nspname, 'table', c.relname, 'name', e.target_name), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE $1::oid IS NULL OR c.oid > $1::oid
 ORDER BY c.oid LIMIT $2::bigint)sql",
-    "", "", false, "tables", false};
+                                       "",
+                                       "",
+                                       false,
+                                       "tables",
+                                       false};
 
 // Completions: one row more than may be shown.
-const Service kCompleteNameService = {
-    "complete_name", Access::ReadOnly, Answer::Page,
-    R"sql(
+const Service kCompleteNameService = {"complete_name", Access::ReadOnly, Answer::Page,
+                                      R"sql(
 SELECT '', json_build_object('value', e.target_name), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target
 WHERE starts_with(e.target_name, $1::text) OR starts_with(c.relname, $1::text)
-ORDER BY e.target_name LIMIT 101)sql",
-    "prefix", "", false, "values", false};
+ORDER BY e.target_name LIMIT 101)sql",          "prefix",         "",
+                                      false,           "values",         false};
 
-const Service kCompleteSchemaService = {
-    "complete_schema", Access::ReadOnly, Answer::Page,
-    R"sql(
+const Service kCompleteSchemaService = {"complete_schema",
+                                        Access::ReadOnly,
+                                        Answer::Page,
+                                        R"sql(
 SELECT DISTINCT n.nspname::text, jsonb_build_object('value', n.nspname), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE starts_with(n.nspname, $1::text)
 ORDER BY 1 LIMIT 101)sql",
-    "prefix", "", false, "values", false};
+                                        "prefix",
+                                        "",
+                                        false,
+                                        "values",
+                                        false};
 
 const Service kCompleteTableService = {
     "complete_table", Access::ReadOnly, Answer::Page,
@@ -227,16 +273,20 @@ const Service kCompleteTableService = {
 SELECT DISTINCT c.relname::text, jsonb_build_object('value', c.relname), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE starts_with(c.relname, $1::text) AND ($2::text IS NULL OR n.nspname = $2::text)
-ORDER BY 1 LIMIT 101)sql",
-    "prefix schema", "", false, "values", false};
+ORDER BY 1 LIMIT 101)sql",           "prefix schema",  "",           false, "values", false};
 
-const Service kCompletePatchService = {
-    "complete_patch", Access::ReadOnly, Answer::Page,
-    R"sql(
+const Service kCompletePatchService = {"complete_patch",
+                                       Access::ReadOnly,
+                                       Answer::Page,
+                                       R"sql(
 SELECT p.id::text, json_build_object('value', p.id::text), NULL
 FROM mend.patches p WHERE starts_with(p.id::text, $1::text)
 ORDER BY p.id DESC LIMIT 101)sql",
-    "prefix", "", false, "values", false};
+                                       "prefix",
+                                       "",
+                                       false,
+                                       "values",
+                                       false};
 
 const std::string_view kFindTableByName = R"sql(
 SELECT e.target::oid::text, e.target_name

@@ -22,7 +22,8 @@ struct Service {
   // array literal.
   std::string_view sql;
   std::string_view parameters;
-  // Run afterwards in the same transaction with the first query's key as $1; empty: no second query.
+  // Run afterwards in the same transaction with the first query's key as $1; empty: no second
+  // query.
   std::string_view then_sql;
   // Whether names in it follow the caller's search_path; else pg_catalog alone is searched.
   bool callers_path;
@@ -52,8 +53,8 @@ extern const Service kCompleteTableService;
 extern const Service kCompletePatchService;
 
 // (oid, target_name) of the table that a client names, $1. By its schema-qualified name, written as
-// mend.enrollments has it or with both parts quoted: to be run with pg_catalog alone on the path. And
-// as the caller's search_path finds it; target_name null: it is not enrolled.
+// mend.enrollments has it or with both parts quoted: to be run with pg_catalog alone on the path.
+// And as the caller's search_path finds it; target_name null: it is not enrolled.
 extern const std::string_view kFindTableByName;
 extern const std::string_view kFindTableOnPath;
 

@@ -4,8 +4,9 @@ namespace mend::api {
 namespace {
 
 template <class ToText>
-std::optional<std::vector<std::string>> ArrayArgument(FunctionCallInfo call, int index, const char* what,
-                                                      int16 length, ToText to_text) {
+std::optional<std::vector<std::string>> ArrayArgument(FunctionCallInfo call, int index,
+                                                      const char* what, int16 length,
+                                                      ToText to_text) {
   if (call->args[index].isnull) {
     return std::nullopt;
   }
@@ -14,12 +15,14 @@ std::optional<std::vector<std::string>> ArrayArgument(FunctionCallInfo call, int
   int count = 0;
   pg::Call([&] {
     ArrayType* array = DatumGetArrayTypeP(call->args[index].value);
-    deconstruct_array(array, ARR_ELEMTYPE(array), length, length > 0, TYPALIGN_INT, &values, &nulls, &count);
+    deconstruct_array(array, ARR_ELEMTYPE(array), length, length > 0, TYPALIGN_INT, &values, &nulls,
+                      &count);
   });
   std::vector<std::string> result;
   for (int i = 0; i < count; ++i) {
     if (nulls[i]) {
-      throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(what) + " must not contain nulls");
+      throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                      std::string(what) + " must not contain nulls");
     }
     char* value = pg::Call([&] { return to_text(values[i]); });
     result.emplace_back(value);
@@ -44,7 +47,8 @@ std::optional<std::string> JsonbArgument(FunctionCallInfo call, int index) {
   if (call->args[index].isnull) {
     return std::nullopt;
   }
-  char* text = pg::Call([&] { return DatumGetCString(OidFunctionCall1(F_JSONB_OUT, call->args[index].value)); });
+  char* text = pg::Call(
+      [&] { return DatumGetCString(OidFunctionCall1(F_JSONB_OUT, call->args[index].value)); });
   return std::string(text);
 }
 
@@ -77,11 +81,13 @@ std::optional<Oid> OidArgument(FunctionCallInfo call, int index) {
   return DatumGetObjectId(call->args[index].value);
 }
 
-std::optional<std::vector<std::string>> TextArrayArgument(FunctionCallInfo call, int index, const char* what) {
+std::optional<std::vector<std::string>> TextArrayArgument(FunctionCallInfo call, int index,
+                                                          const char* what) {
   return ArrayArgument(call, index, what, -1, TextChars);
 }
 
-std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call, int index, const char* what) {
+std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call, int index,
+                                                          const char* what) {
   return ArrayArgument(call, index, what, sizeof(Oid), EnumLabel);
 }
 

@@ -18,8 +18,10 @@ std::optional<Oid> OidArgument(FunctionCallInfo call, int index);
 
 // Elements of text[] or of an enum's array. Throws 22004 on a null element; `what` names the
 // argument in the message.
-std::optional<std::vector<std::string>> TextArrayArgument(FunctionCallInfo call, int index, const char* what);
-std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call, int index, const char* what);
+std::optional<std::vector<std::string>> TextArrayArgument(FunctionCallInfo call, int index,
+                                                          const char* what);
+std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call, int index,
+                                                          const char* what);
 
 // A table given as regclass. Throws 22004 on NULL.
 Oid TargetArgument(FunctionCallInfo call, int index);

@@ -6,9 +6,9 @@
 #include "server/api/arguments.h"
 #include "server/api/terms.h"
 #include "server/guard/landing_table.h"
-#include "server/table/enrollment.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/table/enrollment.h"
 
 namespace mend::api {
 namespace {
@@ -60,34 +60,44 @@ Datum Enroll(FunctionCallInfo call) {
   parameters.push_back(pg::ObjectId(MyDatabaseId));
   const pg::Rows added = pg::RunPrepared(
       "WITH added AS ("
-      "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, lossless, on_conflict,"
-      "                                     carry, naive_zone, allow_published, system_identifier, database_oid)"
-      "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, 'auto'),"
+      "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, "
+      "lossless, on_conflict,"
+      "                                     carry, naive_zone, allow_published, system_identifier, "
+      "database_oid)"
+      "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, "
+      "'auto'),"
       "         coalesce($3::mend.action[], '{add_column,widen_type,map_field}'),"
-      "         pg_catalog.pg_get_userbyid($4), coalesce($5::mend.share, 'shape'), coalesce($6, true),"
-      "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, false), $11, $12"
-      "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1"
+      "         pg_catalog.pg_get_userbyid($4), coalesce($5::mend.share, 'shape'), coalesce($6, "
+      "true),"
+      "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, "
+      "false), $11, $12"
+      "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+      "c.oid = $1"
       "  ON CONFLICT DO NOTHING RETURNING e.*) "
       "INSERT INTO mend.events (kind, target_name, detail) "
-      "SELECT 'enrolled', a.target_name, pg_catalog.to_jsonb(a) - '{target,target_name,enrolled_by,enrolled_at,"
+      "SELECT 'enrolled', a.target_name, pg_catalog.to_jsonb(a) - "
+      "'{target,target_name,enrolled_by,enrolled_at,"
       "lossy_columns,system_identifier,database_oid}'::text[] FROM added a",
       parameters);
   if (added.processed() == 0) {
     char* name = pg::Call([&] { return get_rel_name(target); });
-    throw pg::Error(ERRCODE_DUPLICATE_OBJECT, "table \"" + std::string(name) + "\" is already enrolled",
+    throw pg::Error(ERRCODE_DUPLICATE_OBJECT,
+                    "table \"" + std::string(name) + "\" is already enrolled",
                     "mend.configure() changes its terms.");
   }
   return 0;
 }
 
-// What was offered for the table under an earlier name follows it to the one it is enrolled with now.
+// What was offered for the table under an earlier name follows it to the one it is enrolled with
+// now.
 void AdoptName(Oid target) {
   for (const char* table : {"queue", "dead_letters", "fields", "drifts"}) {
-    pg::RunOnce(std::string("UPDATE mend.") + table +
-                      " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
-                      "AND b.target = e.target AND b.target_name <> e.target_name "
-                      "AND mend.at_home(e.system_identifier, e.database_oid)",
-                  {pg::ObjectId(target)});
+    pg::RunOnce(
+        std::string("UPDATE mend.") + table +
+            " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
+            "AND b.target = e.target AND b.target_name <> e.target_name "
+            "AND mend.at_home(e.system_identifier, e.database_oid)",
+        {pg::ObjectId(target)});
   }
 }
 
@@ -108,23 +118,27 @@ Datum Configure(FunctionCallInfo call) {
   const std::string name = pg::QualifiedName(target);
   parameters.push_back(pg::Text(name));
   const pg::Rows changed = pg::RunPrepared(
-      "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE e.target = $1),"
+      "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE "
+      "e.target = $1),"
       " after AS (UPDATE mend.enrollments e SET mode = coalesce($2::mend.mode, mode),"
       "           allow = coalesce($3::mend.action[], allow),"
-      "           healer = coalesce((SELECT rolname FROM pg_catalog.pg_roles WHERE oid = $4), healer),"
+      "           healer = coalesce((SELECT rolname FROM pg_catalog.pg_roles WHERE oid = $4), "
+      "healer),"
       "           share = coalesce($5::mend.share, share), lossless = coalesce($6, lossless),"
       "           on_conflict = coalesce($7, on_conflict), carry = coalesce($8, carry),"
       "           naive_zone = nullif(coalesce($9, naive_zone), ''),"
       "           allow_published = coalesce($10, allow_published),"
       // A renamed table is still the same one, unless the OID came with a restore.
-      "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $11 ELSE target_name END"
+      "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $11 "
+      "ELSE target_name END"
       "           WHERE e.target = $1 RETURNING e.target_name, pg_catalog.to_jsonb(e) AS terms),"
       " changes AS (SELECT pg_catalog.jsonb_object_agg(n.key, pg_catalog.jsonb_build_object("
       "                      'from', before.terms -> n.key, 'to', n.value)) AS detail"
       "             FROM before, after, pg_catalog.jsonb_each(after.terms) n"
       "             WHERE before.terms -> n.key IS DISTINCT FROM n.value) "
       "INSERT INTO mend.events (kind, target_name, detail) "
-      "SELECT 'configured', after.target_name, changes.detail FROM after, changes WHERE changes.detail IS NOT NULL",
+      "SELECT 'configured', after.target_name, changes.detail FROM after, changes WHERE "
+      "changes.detail IS NOT NULL",
       parameters);
   if (changed.processed() > 0) {
     AdoptName(target);
@@ -133,15 +147,17 @@ Datum Configure(FunctionCallInfo call) {
   return 0;
 }
 
-// The views that mend.create_inbox() has made for the table: whoever made them owns the table. Whoever may hang our trigger on
-// somebody else's view has not made it an inbox.
+// The views that mend.create_inbox() has made for the table: whoever made them owns the table.
+// Whoever may hang our trigger on somebody else's view has not made it an inbox.
 void DropInboxes(Oid target) {
   const pg::Rows views = pg::RunPrepared(
       "SELECT DISTINCT v.oid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger t"
       " JOIN pg_catalog.pg_class v ON v.oid = t.tgrelid AND v.relkind = 'v'"
-      " JOIN pg_catalog.pg_class o ON o.oid = $1 AND pg_catalog.pg_has_role(v.relowner, o.relowner, 'USAGE')"
+      " JOIN pg_catalog.pg_class o ON o.oid = $1 AND pg_catalog.pg_has_role(v.relowner, "
+      "o.relowner, 'USAGE')"
       " JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.tgrelid"
-      " JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid"
+      " JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass "
+      "AND d.objid = r.oid"
       "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 "
       "WHERE t.tgfoid = 'mend.take_inbox()'::pg_catalog.regprocedure",
       {pg::ObjectId(target)});
@@ -159,25 +175,32 @@ Datum Unenroll(FunctionCallInfo call) {
     // Waits for the payloads that are on their way, so that none is queued behind our back.
     pg::Call([&] { LockRelationOid(target, ShareRowExclusiveLock); });
   }
-  const int64_t queued = pg::RunPrepared("SELECT mend.rows_of('queue', $1)", {pg::ObjectId(target)}).int8(0, 0);
+  const int64_t queued =
+      pg::RunPrepared("SELECT mend.rows_of('queue', $1)", {pg::ObjectId(target)}).int8(0, 0);
   if (queued > 0) {
-    throw pg::Error(ERRCODE_OBJECT_IN_USE,
-                    std::to_string(queued) + (queued == 1 ? " row is" : " rows are") + " still queued for the table",
-                    "Let them heal (CALL mend.wait_idle()), or see mend.status for what they wait for.");
+    throw pg::Error(
+        ERRCODE_OBJECT_IN_USE,
+        std::to_string(queued) + (queued == 1 ? " row is" : " rows are") +
+            " still queued for the table",
+        "Let them heal (CALL mend.wait_idle()), or see mend.status for what they wait for.");
   }
   // A round that is beginning has written its progress before the next statement looks.
-  pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1 FOR UPDATE", {pg::ObjectId(target)});
+  pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1 FOR UPDATE",
+                  {pg::ObjectId(target)});
   pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
       " fields AS (DELETE FROM mend.fields WHERE target = $1),"
       " progress AS (DELETE FROM mend.progress WHERE target = $1),"
       " requests AS (DELETE FROM mend.requests WHERE target = $1),"
       " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')),"
-      " patches AS (UPDATE mend.patches SET state = 'rejected', reason = 'the table was unenrolled',"
+      " patches AS (UPDATE mend.patches SET state = 'rejected', reason = 'the table was "
+      "unenrolled',"
       "             decided_by = session_user, decided_at = pg_catalog.clock_timestamp()"
-      "             WHERE target = $1 AND state IN ('proposed', 'approved') RETURNING id, target_name, reason),"
+      "             WHERE target = $1 AND state IN ('proposed', 'approved') RETURNING id, "
+      "target_name, reason),"
       " rejections AS (INSERT INTO mend.events (kind, target_name, patch_id, detail)"
-      "                SELECT 'patch_rejected', target_name, id, pg_catalog.jsonb_build_object('reason', reason)"
+      "                SELECT 'patch_rejected', target_name, id, "
+      "pg_catalog.jsonb_build_object('reason', reason)"
       "                FROM patches ORDER BY id) "
       "INSERT INTO mend.events (kind, target_name) SELECT 'unenrolled', target_name FROM gone",
       {pg::ObjectId(target)});
@@ -202,7 +225,8 @@ void RequireSettableColumn(Oid target, const std::string& column) {
     throw pg::Error(ERRCODE_UNDEFINED_COLUMN, "the table has no column \"" + column + "\"");
   }
   if (attnum < 0 || computed) {
-    throw pg::Error(ERRCODE_INVALID_COLUMN_REFERENCE, "column \"" + column + "\" is filled by PostgreSQL itself",
+    throw pg::Error(ERRCODE_INVALID_COLUMN_REFERENCE,
+                    "column \"" + column + "\" is filled by PostgreSQL itself",
                     "Name an ordinary column.");
   }
 }
@@ -223,10 +247,12 @@ Datum MapField(FunctionCallInfo call) {
       "WITH recorded AS ("
       "  INSERT INTO mend.fields (target, target_name, field, column_name)"
       "  SELECT target, target_name, $2, $3 FROM mend.enrollments WHERE target = $1"
-      "  ON CONFLICT (target, field) DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = NULL"
+      "  ON CONFLICT (target, field) DO UPDATE SET column_name = excluded.column_name, held = "
+      "NULL, patch_id = NULL"
       "  RETURNING target_name, field, column_name) "
       "INSERT INTO mend.events (kind, target_name, detail) "
-      "SELECT 'field_mapped', target_name, pg_catalog.jsonb_build_object('field', field, 'column', column_name)"
+      "SELECT 'field_mapped', target_name, pg_catalog.jsonb_build_object('field', field, 'column', "
+      "column_name)"
       " FROM recorded",
       {pg::ObjectId(target), pg::Text(field), pg::Text(column)});
   RequestRound(target);
@@ -247,7 +273,8 @@ Datum AcceptLoss(FunctionCallInfo call) {
       "  UPDATE mend.enrollments SET lossy_columns = lossy_columns || $2"
       "  WHERE target = $1 AND NOT $2 = ANY (lossy_columns) RETURNING target_name) "
       "INSERT INTO mend.events (kind, target_name, detail) "
-      "SELECT 'loss_accepted', target_name, pg_catalog.jsonb_build_object('column', $2) FROM changed",
+      "SELECT 'loss_accepted', target_name, pg_catalog.jsonb_build_object('column', $2) FROM "
+      "changed",
       {pg::ObjectId(target), pg::Name(*column)});
   if (added.processed() > 0) {
     RequestRound(target);

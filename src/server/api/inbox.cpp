@@ -1,12 +1,12 @@
 // mend.create_inbox(), and the triggers of the views that it makes.
+#include "server/ingest/inbox.h"
 #include "core/base/utf8.h"
 #include "server/api/arguments.h"
 #include "server/api/offered.h"
 #include "server/guard/landing_table.h"
-#include "server/table/enrollment.h"
-#include "server/ingest/inbox.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/table/enrollment.h"
 
 namespace mend::api {
 namespace {
@@ -32,12 +32,16 @@ Datum CreateInbox(FunctionCallInfo call) {
   const std::string table = pg::QualifiedName(target);
   char* schema = pg::Call([&] { return get_namespace_name(get_rel_namespace(target)); });
   char* name = pg::Call([&] { return get_rel_name(target); });
-  const std::string view_name = std::string(base::CutUtf8(name, NAMEDATALEN - sizeof kSuffix)) + kSuffix;
+  const std::string view_name =
+      std::string(base::CutUtf8(name, NAMEDATALEN - sizeof kSuffix)) + kSuffix;
   const std::string view = pg::QuoteIdentifier(schema) + "." + pg::QuoteIdentifier(view_name);
   pg::Spi spi;
   // Naming the table makes the view depend on it, in a dump too; it never shows a row.
-  spi.Execute(("CREATE VIEW " + view + " AS SELECT NULL::pg_catalog.text AS payload FROM ONLY " + table + " WHERE false").c_str());
-  for (const char* trigger : {"pg_mend_1_begin BEFORE INSERT ON @ FOR EACH STATEMENT", "pg_mend_2_offer INSTEAD OF INSERT ON @ FOR EACH ROW",
+  spi.Execute(("CREATE VIEW " + view + " AS SELECT NULL::pg_catalog.text AS payload FROM ONLY " +
+               table + " WHERE false")
+                  .c_str());
+  for (const char* trigger : {"pg_mend_1_begin BEFORE INSERT ON @ FOR EACH STATEMENT",
+                              "pg_mend_2_offer INSTEAD OF INSERT ON @ FOR EACH ROW",
                               "pg_mend_3_end AFTER INSERT ON @ FOR EACH STATEMENT"}) {
     std::string definition(trigger);
     definition.replace(definition.find('@'), 1, view);
@@ -45,9 +49,12 @@ Datum CreateInbox(FunctionCallInfo call) {
   }
   // The right that counts is the one on the table: the trigger asks for it.
   spi.Execute(("GRANT INSERT ON " + view + " TO PUBLIC").c_str());
-  spi.Execute(("COMMENT ON VIEW " + view +
-               " IS 'Takes payloads for healing: one JSON object a row, by INSERT or COPY. Shows nothing.'").c_str());
-  const Oid oid = pg::Call([&] { return get_relname_relid(view_name.c_str(), get_rel_namespace(target)); });
+  spi.Execute(
+      ("COMMENT ON VIEW " + view +
+       " IS 'Takes payloads for healing: one JSON object a row, by INSERT or COPY. Shows nothing.'")
+          .c_str());
+  const Oid oid =
+      pg::Call([&] { return get_relname_relid(view_name.c_str(), get_rel_namespace(target)); });
   DependOnExtension(oid);
   return ObjectIdGetDatum(oid);
 }
@@ -82,7 +89,8 @@ Payload PayloadOf(const TriggerData& trigger) {
   bool null = false;
   TupleDesc row = RelationGetDescr(trigger.tg_relation);
   if (row->natts != 1 || TupleDescAttr(row, 0)->atttypid != TEXTOID) {
-    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("an inbox has one column, of type text")));
+    ereport(ERROR,
+            (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("an inbox has one column, of type text")));
   }
   const Datum value = heap_getattr(trigger.tg_trigtuple, 1, row, &null);
   if (null) {
@@ -95,15 +103,18 @@ Payload PayloadOf(const TriggerData& trigger) {
 void NoticeCounts(const ingest::Counts& counts) {
   if (counts.queued + counts.dead_lettered > 0) {
     pg::Call([&] {
-      ereport(NOTICE, (errmsg("%lld inserted, %lld queued, %lld dead-lettered", static_cast<long long>(counts.inserted),
-                              static_cast<long long>(counts.queued), static_cast<long long>(counts.dead_lettered))));
+      ereport(NOTICE, (errmsg("%lld inserted, %lld queued, %lld dead-lettered",
+                              static_cast<long long>(counts.inserted),
+                              static_cast<long long>(counts.queued),
+                              static_cast<long long>(counts.dead_lettered))));
     });
   }
 }
 
 Datum TakeInbox(FunctionCallInfo call) {
   if (!CALLED_AS_TRIGGER(call)) {
-    throw pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, "mend.take_inbox() must be called as trigger");
+    throw pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                    "mend.take_inbox() must be called as trigger");
   }
   const auto& trigger = *reinterpret_cast<TriggerData*>(call->context);
   if (!TRIGGER_FIRED_BY_INSERT(trigger.tg_event)) {

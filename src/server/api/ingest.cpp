@@ -32,7 +32,8 @@ Counts Note(Oid target, const Counts& counts) {
   return counts;
 }
 
-// The labels of mend.outcome, looked up once a session: a prepared call of one row is a query of its own.
+// The labels of mend.outcome, looked up once a session: a prepared call of one row is a query of
+// its own.
 struct Outcomes {
   Oid function = InvalidOid;  // whose result they are
   Datum inserted = 0, queued = 0, dead_lettered = 0;
@@ -62,7 +63,9 @@ Datum OutcomeOf(FunctionCallInfo fcinfo, const Counts& counts) {
   if (outcomes.function != function) {
     pg::Call([&] { LookUpOutcomes(function); });
   }
-  return counts.inserted > 0 ? outcomes.inserted : counts.queued > 0 ? outcomes.queued : outcomes.dead_lettered;
+  return counts.inserted > 0 ? outcomes.inserted
+         : counts.queued > 0 ? outcomes.queued
+                             : outcomes.dead_lettered;
 }
 
 Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {
@@ -80,27 +83,32 @@ Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {
 
 Datum InsertText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, Note(PG_GETARG_OID(0), ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return OutcomeOf(
+      fcinfo, Note(PG_GETARG_OID(0), ingest::InsertText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum InsertJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payload");
-  return OutcomeOf(fcinfo, Note(PG_GETARG_OID(0), ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
+  return OutcomeOf(
+      fcinfo, Note(PG_GETARG_OID(0), ingest::InsertJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 Datum LoadText(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, Note(PG_GETARG_OID(0), ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return LoadResultOf(
+      fcinfo, Note(PG_GETARG_OID(0), ingest::LoadText(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJson(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, Note(PG_GETARG_OID(0), ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo))));
+  return LoadResultOf(
+      fcinfo, Note(PG_GETARG_OID(0), ingest::LoadJson(PG_GETARG_OID(0), TextArgument(fcinfo))));
 }
 
 Datum LoadJsonb(FunctionCallInfo fcinfo) {
   CheckArguments(fcinfo, "payloads");
-  return LoadResultOf(fcinfo, Note(PG_GETARG_OID(0), ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
+  return LoadResultOf(
+      fcinfo, Note(PG_GETARG_OID(0), ingest::LoadJsonb(PG_GETARG_OID(0), JsonbArgument(fcinfo))));
 }
 
 }  // namespace

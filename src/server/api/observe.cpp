@@ -21,7 +21,8 @@ Datum LastSeen(FunctionCallInfo fcinfo) {
 
 Datum Setting(FunctionCallInfo call) {
   const std::optional<std::string> name = TextArgument(call, 0);
-  return pg::Call([&] { return CStringGetTextDatum(GetConfigOption(name->c_str(), false, false)); });
+  return pg::Call(
+      [&] { return CStringGetTextDatum(GetConfigOption(name->c_str(), false, false)); });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "server/api/offered.h"
 
-#include "server/table/target.h"
 #include "server/observe/freshness.h"
+#include "server/table/target.h"
 #include "server/worker/wake.h"
 
 namespace mend::api {

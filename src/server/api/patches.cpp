@@ -37,9 +37,10 @@ struct Trial {
   std::string reason;
 };
 
-// Alters for real and replays the sample, all of it rolled back. User code runs as the submitter in a
-// security-restricted operation: it must leave nothing in an administrator's session.
-void TryLive(const table::Target& target, const std::string& ddl, const apply::Proof& proof, Trial* trial) {
+// Alters for real and replays the sample, all of it rolled back. User code runs as the submitter in
+// a security-restricted operation: it must leave nothing in an administrator's session.
+void TryLive(const table::Target& target, const std::string& ddl, const apply::Proof& proof,
+             Trial* trial) {
   pg::Subtransaction subtransaction;
   try {
     pg::AsExtensionOwner as_owner;
@@ -54,9 +55,11 @@ void TryLive(const table::Target& target, const std::string& ddl, const apply::P
       std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
       int64_t stored = 0;
       if (!rows.empty()) {
-        pg::AsUser submitter(rows.front().submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+        pg::AsUser submitter(rows.front().submitter,
+                             SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
         apply::SessionContext context(rows.front().context);
-        stored = apply::ReplayHere(*table::FindTarget(target.shape().relid), rows, queue::OutcomePolicy(), std::nullopt)
+        stored = apply::ReplayHere(*table::FindTarget(target.shape().relid), rows,
+                                   queue::OutcomePolicy(), std::nullopt)
                      .stored;
         if (stored == 0) {
           trial->reason = "the table refuses every row that was tried, for another reason";
@@ -108,8 +111,9 @@ Datum ToRecord(FunctionCallInfo call, const Trial& trial) {
   return pg::Call([&] {
     TupleDesc description = nullptr;
     get_call_result_type(call, nullptr, &description);
-    Datum values[5] = {BoolGetDatum(trial.ok), Int64GetDatum(trial.tried), Int64GetDatum(trial.healed),
-                       BoolGetDatum(trial.rewrites), reason != nullptr ? CStringGetTextDatum(reason) : 0};
+    Datum values[5] = {BoolGetDatum(trial.ok), Int64GetDatum(trial.tried),
+                       Int64GetDatum(trial.healed), BoolGetDatum(trial.rewrites),
+                       reason != nullptr ? CStringGetTextDatum(reason) : 0};
     bool nulls[5] = {false, false, false, false, reason == nullptr};
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
   });
@@ -129,15 +133,18 @@ Datum DryRun(FunctionCallInfo call) {
 Datum DryRunPatch(FunctionCallInfo fcinfo) {
   int64_t id = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
   pg::Rows rows = pg::RunPrepared(
-      "SELECT target::oid, coalesce(ddl, proposed_ddl), field_map::text FROM mend.patches WHERE id = $1",
+      "SELECT target::oid, coalesce(ddl, proposed_ddl), field_map::text FROM mend.patches WHERE id "
+      "= $1",
       {pg::Int8(id)});
   if (rows.empty()) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(id), "See mend.patches.");
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(id),
+                    "See mend.patches.");
   }
   return ToRecord(fcinfo, Try(rows.oid(0, 0), rows.text(0, 1), rows.text(0, 2), false));
 }
 
-int64_t RecordProposal(const table::Target& target, apply::NewPatch record, const plan::Patch& patch) {
+int64_t RecordProposal(const table::Target& target, apply::NewPatch record,
+                       const plan::Patch& patch) {
   record.state = "proposed";
   record.reason = "waits for mend.approve()";
   record.ddl = guard::Render(target.shape(), patch.actions);
@@ -174,7 +181,8 @@ Datum Propose(FunctionCallInfo call) {
     });
   }
   std::string detail = "{\"planner\": \"" + record.planner + "\"}";
-  observe::Record(refusal.empty() ? "patch_proposed" : "patch_refused", target->enrollment().target_name, id, detail);
+  observe::Record(refusal.empty() ? "patch_proposed" : "patch_refused",
+                  target->enrollment().target_name, id, detail);
   return Int64GetDatum(id);
 }
 

@@ -19,7 +19,8 @@ void CheckActions(const std::vector<std::string>& actions) {
   std::set<std::string> seen;
   for (const std::string& action : actions) {
     if (!plan::ActionKindFromName(action)) {
-      throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED, "action \"" + action + "\" is reserved and not available yet");
+      throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED,
+                      "action \"" + action + "\" is reserved and not available yet");
     }
     if (!seen.insert(action).second) {
       Invalid("action \"" + action + "\" is named twice in allow", "Name each action once.");
@@ -34,7 +35,8 @@ void CheckOnConflict(const std::string& value) {
       return;
     }
   }
-  Invalid("on_conflict has no value \"" + value + "\"", "It takes dead_letter, ignore, update or raise.");
+  Invalid("on_conflict has no value \"" + value + "\"",
+          "It takes dead_letter, ignore, update or raise.");
 }
 
 // Two or more names joined by dots: what PostgreSQL takes as a setting of somebody else's.
@@ -59,7 +61,8 @@ bool IsCustomName(const std::string& name) {
 // Settings that a user may set, but that belong to the session or the transaction of whoever
 // replays, not to the row.
 bool BelongsToSession(const std::string& name) {
-  return name.rfind("transaction_", 0) == 0 || name.rfind("mend.", 0) == 0 || name == "client_encoding" || name == "exit_on_error" ||
+  return name.rfind("transaction_", 0) == 0 || name.rfind("mend.", 0) == 0 ||
+         name == "client_encoding" || name == "exit_on_error" ||
          (name.size() > 8 && name.compare(name.size() - 8, 8, "_timeout") == 0);
 }
 
@@ -68,12 +71,14 @@ void CheckSetting(const std::string& setting) {
   for (char& c : name) {
     c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
-  const char* hint = "carry takes settings that the submitter could set with SET, such as app.tenant_id.";
+  const char* hint =
+      "carry takes settings that the submitter could set with SET, such as app.tenant_id.";
   if (BelongsToSession(name)) {
     Invalid("setting \"" + setting + "\" cannot be carried", hint);
   }
-  const pg::Rows known = pg::RunPrepared("SELECT context FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = $1",
-                                       {pg::Text(std::string_view(name))});
+  const pg::Rows known = pg::RunPrepared(
+      "SELECT context FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = $1",
+      {pg::Text(std::string_view(name))});
   if (known.empty() ? !IsCustomName(name) : known.text(0, 0) != "user") {
     Invalid("setting \"" + setting + "\" cannot be carried", hint);
   }
@@ -116,36 +121,43 @@ Terms ReadTerms(FunctionCallInfo call) {
   if (terms.allow) CheckActions(*terms.allow);
   if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);
   if (terms.carry) CheckCarry(*terms.carry);
-  if (terms.naive_zone && !terms.naive_zone->empty()) terms.naive_zone = KnownZone(*terms.naive_zone);
+  if (terms.naive_zone && !terms.naive_zone->empty())
+    terms.naive_zone = KnownZone(*terms.naive_zone);
   return terms;
 }
 
 void CheckHealer(Oid target, Oid healer) {
   const bool may_become = healer == DefaultHealer() || pg::Call([&] {
 #if PG_VERSION_NUM >= 160000
-    return member_can_set_role(GetUserId(), healer);
+                            return member_can_set_role(GetUserId(), healer);
 #else
-    return is_member_of_role(GetUserId(), healer);
+                            return is_member_of_role(GetUserId(), healer);
 #endif
-  });
+                          });
   char* name = pg::Call([&] { return GetUserNameFromId(healer, true); });
   if (name == nullptr) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "role with OID " + std::to_string(healer) + " does not exist");
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT,
+                    "role with OID " + std::to_string(healer) + " does not exist");
   }
   if (!may_become) {
-    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, std::string("must be able to SET ROLE \"") + name + "\"",
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    std::string("must be able to SET ROLE \"") + name + "\"",
                     std::string("The default healer, mend_healer, needs no membership."));
   }
   guard::LetIntoSchema(healer, target);
   if (const std::optional<std::string> why = guard::WhyUnfit(healer, target)) {
-    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, std::string("role \"") + name + "\" may not heal this table",
-                    std::string("Name a role without rights of its own, such as the default, mend_healer."), *why);
+    throw pg::Error(
+        ERRCODE_INSUFFICIENT_PRIVILEGE,
+        std::string("role \"") + name + "\" may not heal this table",
+        std::string("Name a role without rights of its own, such as the default, mend_healer."),
+        *why);
   }
 }
 
 void CheckKeyForUpdate(Oid target) {
   const pg::Rows key = pg::RunPrepared(
-      "SELECT FROM pg_catalog.pg_index WHERE indrelid = $1 AND indisprimary AND indisvalid AND indimmediate",
+      "SELECT FROM pg_catalog.pg_index WHERE indrelid = $1 AND indisprimary AND indisvalid AND "
+      "indimmediate",
       {pg::ObjectId(target)});
   if (key.empty()) {
     Invalid("on_conflict 'update' needs a primary key that is not deferrable",

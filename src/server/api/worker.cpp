@@ -1,6 +1,6 @@
 // SQL entries that concern the workers.
-#include "server/table/enrollment.h"
 #include "server/pg/spi.h"
+#include "server/table/enrollment.h"
 #include "server/worker/control.h"
 #include "server/worker/slots.h"
 #include "server/worker/wait.h"
@@ -16,16 +16,19 @@ void Require(FunctionCallInfo fcinfo, int argument, const char* name) {
 
 Datum WaitIdle(FunctionCallInfo fcinfo) {
   auto* context = fcinfo->context;
-  if (context == nullptr || !IsA(context, CallContext) || reinterpret_cast<CallContext*>(context)->atomic) {
-    throw pg::Error(ERRCODE_ACTIVE_SQL_TRANSACTION, "mend.wait_idle cannot run inside a transaction block",
+  if (context == nullptr || !IsA(context, CallContext) ||
+      reinterpret_cast<CallContext*>(context)->atomic) {
+    throw pg::Error(ERRCODE_ACTIVE_SQL_TRANSACTION,
+                    "mend.wait_idle cannot run inside a transaction block",
                     "The worker sees only what is committed: CALL it by itself.");
   }
   Require(fcinfo, 1, "timeout");
   Oid target = fcinfo->args[0].isnull ? InvalidOid : DatumGetObjectId(fcinfo->args[0].value);
   TimestampTz deadline = 0;
   pg::Call([&] {
-    deadline = DatumGetTimestampTz(DirectFunctionCall2(
-        timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), fcinfo->args[1].value));
+    deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+                                                       TimestampTzGetDatum(GetCurrentTimestamp()),
+                                                       fcinfo->args[1].value));
     SPI_connect_ext(SPI_OPT_NONATOMIC);
   });
   if (OidIsValid(target)) {
@@ -53,7 +56,8 @@ Datum ResetBreaker(FunctionCallInfo fcinfo) {
 }
 
 Datum AtHome(FunctionCallInfo fcinfo) {
-  return BoolGetDatum(worker::AtHome(DatumGetInt64(fcinfo->args[0].value), DatumGetObjectId(fcinfo->args[1].value)));
+  return BoolGetDatum(worker::AtHome(DatumGetInt64(fcinfo->args[0].value),
+                                     DatumGetObjectId(fcinfo->args[1].value)));
 }
 
 Datum Workers(FunctionCallInfo fcinfo) {
@@ -61,8 +65,8 @@ Datum Workers(FunctionCallInfo fcinfo) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   for (const worker::WorkerSeen& seen : worker::WorkersOf(MyDatabaseId)) {
     pg::Call([&] {
-      Datum values[] = {Int32GetDatum(seen.pid), ObjectIdGetDatum(seen.target), CStringGetTextDatum(seen.state),
-                        Int64GetDatum(seen.tried)};
+      Datum values[] = {Int32GetDatum(seen.pid), ObjectIdGetDatum(seen.target),
+                        CStringGetTextDatum(seen.state), Int64GetDatum(seen.tried)};
       bool nulls[] = {seen.pid == 0, !OidIsValid(seen.target), false, !OidIsValid(seen.target)};
       tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
     });

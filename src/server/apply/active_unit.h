@@ -7,9 +7,10 @@
 
 namespace mend::apply {
 
-// From its making to its end, this process judges one waiting row, or runs the ALTER of one patch: what user code does then, it
-// does for that. Known to the process alone, and until it is gone: nothing need be written before. One at a time; an end that
-// runs no destructor leaves it as it was.
+// From its making to its end, this process judges one waiting row, or runs the ALTER of one patch:
+// what user code does then, it does for that. Known to the process alone, and until it is gone:
+// nothing need be written before. One at a time; an end that runs no destructor leaves it as it
+// was.
 class ActiveUnit {
  public:
   enum class Kind : uint8_t { Nothing, Row, Patch };

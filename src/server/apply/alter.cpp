@@ -7,7 +7,6 @@
 #include "server/apply/origin.h"
 #include "server/apply/submitter.h"
 #include "server/guard/healer.h"
-#include "server/store/store.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
 #include "server/pg/catalog.h"
@@ -15,6 +14,7 @@
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/store/store.h"
 
 namespace mend::apply {
 namespace {
@@ -24,9 +24,10 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
     pg::RunPrepared(
         "INSERT INTO mend.fields (target, target_name, field, column_name, patch_id) "
         "VALUES ($1, $2, $3, $4::name, $5) ON CONFLICT (target, field) "
-        "DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = excluded.patch_id",
-        {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name), pg::Text(mapping.field),
-         pg::Text(mapping.column), pg::Int8(record.id)});
+        "DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = "
+        "excluded.patch_id",
+        {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name),
+         pg::Text(mapping.field), pg::Text(mapping.column), pg::Int8(record.id)});
   }
 }
 
@@ -34,19 +35,24 @@ void RecordApplied(const table::Target& target, const PatchRecord& record) {
   SetPatchState(record.id, "applied", "");
   // Of a table that has changed, what the worker itself proposed is planned anew.
   pg::RunPrepared(
-      "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
+      "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' "
+      "AND proposed_by = 'pg_mend' "
       "AND decided_at IS NULL "
-      // Not one that somebody is deciding on: we hold the table's lock, and must not wait for people.
+      // Not one that somebody is deciding on: we hold the table's lock, and must not wait for
+      // people.
       "FOR UPDATE SKIP LOCKED) "
-      "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s WHERE p.id = s.id",
+      "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM "
+      "superseded s WHERE p.id = s.id",
       {pg::ObjectId(target.shape().relid), pg::Int8(record.id)});
-  pg::RunPrepared("UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
-                "WHERE target = $1",
-                {pg::ObjectId(target.shape().relid)});
+  pg::RunPrepared(
+      "UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
+      "WHERE target = $1",
+      {pg::ObjectId(target.shape().relid)});
   std::string detail = "{\"ddl\": ";
   json::AppendQuoted(&detail, record.ddl);
   detail += ", \"field_map\": " + FieldMapToJson(record.patch.field_map) + "}";
-  observe::Record("patch_applied", target.enrollment().target_name, record.id, detail, observe::kWorker);
+  observe::Record("patch_applied", target.enrollment().target_name, record.id, detail,
+                  observe::kWorker);
 }
 
 // Has deferred constraints judge the rows now: at commit it would be too late to leave a row out.
@@ -57,10 +63,11 @@ void CheckDeferred() {
   });
 }
 
-// Stores the sample, at best all at once. A row that only fails later (a deferred constraint) stays as it is, for the
-// replay that follows. Throws when none could be stored for such a reason.
-queue::ReplayCounts StoreSample(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
-                         const queue::OutcomePolicy& policy, int64_t patch_id) {
+// Stores the sample, at best all at once. A row that only fails later (a deferred constraint) stays
+// as it is, for the replay that follows. Throws when none could be stored for such a reason.
+queue::ReplayCounts StoreSample(const table::Target& target,
+                                const std::vector<queue::QueuedRow>& rows,
+                                const queue::OutcomePolicy& policy, int64_t patch_id) {
   queue::ReplayCounts counts;
   std::optional<pg::Error> late;
   auto replay = [&](const std::vector<queue::QueuedRow>& some) {
@@ -89,8 +96,8 @@ queue::ReplayCounts StoreSample(const table::Target& target, const std::vector<q
   return counts;
 }
 
-// Whether nothing of the same submitter waits before a row of the sample: only then may the sample be stored ahead of the
-// replay, which keeps the order of arrival.
+// Whether nothing of the same submitter waits before a row of the sample: only then may the sample
+// be stored ahead of the replay, which keeps the order of arrival.
 bool IsNextInOrder(Oid target, const std::vector<queue::QueuedRow>& rows) {
   std::vector<int64_t> ids;
   for (const queue::QueuedRow& row : rows) {
@@ -98,16 +105,20 @@ bool IsNextInOrder(Oid target, const std::vector<queue::QueuedRow>& rows) {
   }
   return pg::RunPrepared(
              "SELECT FROM (SELECT id, submitter FROM mend.queue WHERE (target, id) <= ($1, $2) "
-             "AND (target, id) >= ($1, (SELECT low_id FROM mend.progress WHERE target = $1)) ORDER BY target, id LIMIT 1000) early "
+             "AND (target, id) >= ($1, (SELECT low_id FROM mend.progress WHERE target = $1)) ORDER "
+             "BY target, id LIMIT 1000) early "
              "HAVING max(id) = $2 AND bool_and(submitter <> $3 OR id = ANY ($4))",
-             {pg::ObjectId(target), pg::Int8(ids.back()), pg::ObjectId(rows.back().submitter), pg::Int8Array(ids)})
+             {pg::ObjectId(target), pg::Int8(ids.back()), pg::ObjectId(rows.back().submitter),
+              pg::Int8Array(ids)})
              .size() == 1;
 }
 
-// Replays the sample and says which actions none of their rows could show. Out of turn it is a trial, and rolled back.
-std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                               const std::vector<queue::QueuedRow>& rows, const queue::OutcomePolicy& policy,
-                               queue::ReplayCounts* counts) {
+// Replays the sample and says which actions none of their rows could show. Out of turn it is a
+// trial, and rolled back.
+std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record,
+                               const std::vector<SampleRow>& sample,
+                               const std::vector<queue::QueuedRow>& rows,
+                               const queue::OutcomePolicy& policy, queue::ReplayCounts* counts) {
   std::shared_ptr<const table::Target> target = table::FindTarget(relid);
   bool keep = IsNextInOrder(relid, rows);
   std::optional<pg::Subtransaction> trial;
@@ -124,7 +135,8 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::
   }
   std::vector<bool> tried(record.patch.actions.size()), shown(record.patch.actions.size());
   for (const SampleRow& row : sample) {
-    bool locked = std::any_of(rows.begin(), rows.end(), [&](const queue::QueuedRow& queued) { return queued.id == row.id; });
+    bool locked = std::any_of(rows.begin(), rows.end(),
+                              [&](const queue::QueuedRow& queued) { return queued.id == row.id; });
     bool stored = std::count(counts->stored_ids.begin(), counts->stored_ids.end(), row.id) > 0;
     for (size_t i = 0; i < tried.size(); ++i) {
       tried[i] = tried[i] || (locked && row.needs[i]);
@@ -143,7 +155,8 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record, const std::
 }
 
 // All sample rows are of one submitter; of its contexts, the first row's is tried under the lock.
-std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target, const std::string& target_name) {
+std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
+                                         const std::string& target_name) {
   std::vector<int64_t> ids;
   for (const SampleRow& row : sample) {
     ids.push_back(row.id);
@@ -151,7 +164,8 @@ std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, O
   std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
   rows.erase(std::remove_if(rows.begin(), rows.end(),
                             [&](const queue::QueuedRow& row) {
-                              return row.context != rows.front().context || WhyForeign(row, target, target_name).has_value();
+                              return row.context != rows.front().context ||
+                                     WhyForeign(row, target, target_name).has_value();
                             }),
              rows.end());
   return rows;
@@ -162,18 +176,21 @@ std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, O
 void LockForAlter(Oid relid, int within_ms) {
   std::string timeout = std::to_string(within_ms);
   pg::Call([&] {
-    set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+    set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+                      true, 0, false);
     LockRelationOid(relid, AccessExclusiveLock);
   });
 }
 
 std::optional<std::string> AlterUnderLock(const table::Target& target, const std::string& ddl) {
-  return guard::AlterAsHealer(target.shape().relid, pg::RoleByName(target.enrollment().healer), ddl);
+  return guard::AlterAsHealer(target.shape().relid, pg::RoleByName(target.enrollment().healer),
+                              ddl);
 }
 
 Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
                   const std::string& planned_shape, const queue::OutcomePolicy& policy,
-                  const std::function<void(const queue::ReplayCounts&)>& before_commit, int* patience_ms, bool* altered) {
+                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
+                  int* patience_ms, bool* altered) {
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
@@ -203,12 +220,14 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   RecordApplied(*target, record);
   NoteOrigins(target_oid, record.id);
   pg::TestPoint("booked");
-  std::vector<queue::QueuedRow> rows = LockSample(sample, target_oid, target->enrollment().target_name);
+  std::vector<queue::QueuedRow> rows =
+      LockSample(sample, target_oid, target->enrollment().target_name);
   std::optional<Identity> identity;
   if (!rows.empty()) {
     identity.emplace(rows.front().submitter);
     SetLocalContext(rows.front().context);
-    application.refuted = ReplaySample(target_oid, record, sample, rows, policy, &application.counts);
+    application.refuted =
+        ReplaySample(target_oid, record, sample, rows, policy, &application.counts);
     if (std::count(application.refuted.begin(), application.refuted.end(), true) > 0) {
       application.result = Application::Result::Refuted;
       return application;

@@ -22,21 +22,23 @@ struct Application {
   queue::ReplayCounts counts;
 };
 
-// Applies one patch outside of any transaction: lock, check the shape, lend the table, ALTER, give it
-// back, record, replay the sample as its submitter, let the caller write what he has to in `before_commit`, commit. What it waits for the lock is taken from
-// `patience_ms`, so that several tries together wait mend.lock_timeout. The lock is held at
-// most mend.max_lock_hold. Throws 55P03 when the lock is not to be had, 57014 when held too long, and
-// whatever the ALTER or the commit raises; `altered` then says whether the ALTER itself went well.
+// Applies one patch outside of any transaction: lock, check the shape, lend the table, ALTER, give
+// it back, record, replay the sample as its submitter, let the caller write what he has to in
+// `before_commit`, commit. What it waits for the lock is taken from `patience_ms`, so that several
+// tries together wait mend.lock_timeout. The lock is held at most mend.max_lock_hold. Throws 55P03
+// when the lock is not to be had, 57014 when held too long, and whatever the ALTER or the commit
+// raises; `altered` then says whether the ALTER itself went well.
 Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
                   const std::string& planned_shape, const queue::OutcomePolicy& policy,
-                  const std::function<void(const queue::ReplayCounts&)>& before_commit, int* patience_ms, bool* altered);
+                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
+                  int* patience_ms, bool* altered);
 
 // Runs a patch's DDL under the lock that the caller holds, as the healer, when the healer is fit.
 // Returns why it is not, else nullopt. For Apply, dry runs and reverts.
 std::optional<std::string> AlterUnderLock(const table::Target& target, const std::string& ddl);
 
-// Takes the lock for an ALTER; throws 55P03 when it is not to be had in time. The time-out lasts to the end of
-// the transaction.
+// Takes the lock for an ALTER; throws 55P03 when it is not to be had in time. The time-out lasts to
+// the end of the transaction.
 void LockForAlter(Oid relid, int within_ms);
 
 }  // namespace mend::apply

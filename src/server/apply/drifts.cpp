@@ -17,10 +17,10 @@ drift::Drift ReadDrift(const pg::Rows& rows, size_t i) {
 }
 
 DriftStore::DriftStore(Oid target) : target_(target) {
-  pg::Rows rows = pg::RunPrepared(
-      "SELECT " MEND_DRIFT_COLUMNS " FROM mend.drifts d "
-      "WHERE target = $1 AND state IN ('open', 'waiting') ORDER BY id",
-      {pg::ObjectId(target)});
+  pg::Rows rows = pg::RunPrepared("SELECT " MEND_DRIFT_COLUMNS
+                                  " FROM mend.drifts d "
+                                  "WHERE target = $1 AND state IN ('open', 'waiting') ORDER BY id",
+                                  {pg::ObjectId(target)});
   for (size_t i = 0; i < rows.size(); ++i) {
     drift::Drift drift = ReadDrift(rows, i);
     index_[{drift.field, drift.kind}] = static_cast<int>(drifts_.size());
@@ -78,14 +78,17 @@ void DriftStore::Save(const std::string& target_name) {
         pg::Text(drift.profile.ToJson())};
     if (drift.id == 0) {
       pg::Rows reopened = pg::RunPrepared(
-          "UPDATE mend.drifts SET state = 'open', reason = NULL, patch_id = NULL, last_seen = now(), "
+          "UPDATE mend.drifts SET state = 'open', reason = NULL, patch_id = NULL, last_seen = "
+          "now(), "
           "target_name = $2, column_name = $4, row_count = $6, profile = $7::jsonb "
-          "WHERE id = (SELECT max(id) FROM mend.drifts WHERE target = $1 AND field = $3 AND kind = $5 "
+          "WHERE id = (SELECT max(id) FROM mend.drifts WHERE target = $1 AND field = $3 AND kind = "
+          "$5 "
           "AND state = 'dead_lettered') RETURNING id",
           params);
       if (reopened.empty()) {
         reopened = pg::RunPrepared(
-            "INSERT INTO mend.drifts (target, target_name, field, column_name, kind, row_count, profile) "
+            "INSERT INTO mend.drifts (target, target_name, field, column_name, kind, row_count, "
+            "profile) "
             "VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb) RETURNING id",
             params);
       }
@@ -93,7 +96,8 @@ void DriftStore::Save(const std::string& target_name) {
     } else {
       params.push_back(pg::Int8(drift.id));
       pg::RunPrepared(
-          "UPDATE mend.drifts SET last_seen = now(), target_name = $2, column_name = $4, row_count = $6, "
+          "UPDATE mend.drifts SET last_seen = now(), target_name = $2, column_name = $4, row_count "
+          "= $6, "
           "profile = $7::jsonb WHERE id = $8 AND target = $1 AND field = $3 AND kind = $5",
           params);
     }
@@ -101,11 +105,14 @@ void DriftStore::Save(const std::string& target_name) {
   }
 }
 
-void SettleDrift(int64_t drift_id, const char* state, const std::string& reason, std::optional<int64_t> patch_id) {
+void SettleDrift(int64_t drift_id, const char* state, const std::string& reason,
+                 std::optional<int64_t> patch_id) {
   pg::RunPrepared(
-      "UPDATE mend.drifts SET state = $2, reason = nullif($3, ''), patch_id = coalesce($4, patch_id) "
+      "UPDATE mend.drifts SET state = $2, reason = nullif($3, ''), patch_id = coalesce($4, "
+      "patch_id) "
       "WHERE id = $1 AND state IN ('open', 'waiting') "
-      "AND (state, coalesce(reason, ''), patch_id) IS DISTINCT FROM ($2, $3, coalesce($4, patch_id))",
+      "AND (state, coalesce(reason, ''), patch_id) IS DISTINCT FROM ($2, $3, coalesce($4, "
+      "patch_id))",
       {pg::Int8(drift_id), pg::Text(state), pg::Text(reason), pg::Int8(patch_id)});
 }
 

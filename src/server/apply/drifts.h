@@ -2,8 +2,8 @@
 #pragma once
 
 #include <map>
-#include <string>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/base/json.h"
@@ -22,14 +22,16 @@ class DriftStore {
   // Reads the unsettled drift of the table.
   explicit DriftStore(Oid target);
 
-  // Folds one misfit of one payload in. Past limits::kMostNewFields a field that is not known yet is counted, and no more.
+  // Folds one misfit of one payload in. Past limits::kMostNewFields a field that is not known yet
+  // is counted, and no more.
   void Add(const drift::Misfit& misfit, const json::Document& payload);
-  // Writes what was added back, in the current transaction. A drift that was dead-lettered before and
-  // shows again is opened anew, with a fresh profile.
+  // Writes what was added back, in the current transaction. A drift that was dead-lettered before
+  // and shows again is opened anew, with a fresh profile.
   void Save(const std::string& target_name);
 
   const drift::DriftSet& drifts() const& { return drifts_; }
-  const drift::DriftSet& drifts() && = delete;  // a loop over a temporary book's drifts would outlive it
+  const drift::DriftSet& drifts() && =
+      delete;  // a loop over a temporary book's drifts would outlive it
   // Misfits that found no room.
   int64_t unrecorded() const { return unrecorded_; }
   // Index into drifts(), or -1.
@@ -45,6 +47,7 @@ class DriftStore {
 };
 
 // Settles unsettled drift: state is one of mend.drifts.state.
-void SettleDrift(int64_t drift_id, const char* state, const std::string& reason, std::optional<int64_t> patch_id);
+void SettleDrift(int64_t drift_id, const char* state, const std::string& reason,
+                 std::optional<int64_t> patch_id);
 
 }  // namespace mend::apply

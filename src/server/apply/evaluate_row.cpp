@@ -1,18 +1,19 @@
 #include "server/apply/evaluate_row.h"
 
 #include "server/apply/active_unit.h"
-#include "server/queue/row_outcome.h"
 #include "server/pg/deadline.h"
+#include "server/queue/row_outcome.h"
 
 namespace mend::apply {
 namespace {
 
-// A row under evaluation. One with which a worker went down before, or a deadline passed, has the whole of a deadline to itself:
-// if that happens once more, the row was alone.
+// A row under evaluation. One with which a worker went down before, or a deadline passed, has the
+// whole of a deadline to itself: if that happens once more, the row was alone.
 class Judging {
  public:
   explicit Judging(const queue::QueuedRow& row)
-      : at_work_(ActiveUnit::Kind::Row, row.id), suspect_(row.crashes > 0 || row.sqlstate == queue::kSlowState) {
+      : at_work_(ActiveUnit::Kind::Row, row.id),
+        suspect_(row.crashes > 0 || row.sqlstate == queue::kSlowState) {
     Restart();
   }
   ~Judging() {
@@ -74,7 +75,8 @@ bool RowEvaluator::Read(const queue::QueuedRow& row) {
   return true;
 }
 
-const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload, const queue::QueuedRow& row) {
+const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload,
+                                                        const queue::QueuedRow& row) {
   pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   context_.Enter(row.context);
   const bool is_asked = target_.shape().has_before_insert || MayRecall(row);  // what the row brings
@@ -97,7 +99,8 @@ bool RowEvaluator::MayRecall(const queue::QueuedRow& row) const {
     return false;
   }
   const plan::Column* column = target_.shape().Find(row.field);
-  return column != nullptr && column->not_null && (target_.shape().has_before_insert || column->has_default);
+  return column != nullptr && column->not_null &&
+         (target_.shape().has_before_insert || column->has_default);
 }
 
 void RowEvaluator::RecallMissing(const queue::QueuedRow& row) {
@@ -114,7 +117,8 @@ void RowEvaluator::RecallMissing(const queue::QueuedRow& row) {
   if (gets_default || Brings(column->name, false)) {
     return;
   }
-  misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502", std::string(row.error), 0});
+  misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502",
+                      std::string(row.error), 0});
 }
 
 const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const queue::QueuedRow& row) {
@@ -124,7 +128,8 @@ const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const queue::QueuedRow&
   return readable_ ? Convert(document_, row) : misfits_;
 }
 
-const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other, const queue::QueuedRow& row,
+const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator& other,
+                                                              const queue::QueuedRow& row,
                                                               const std::vector<char>& columns) {
   const Judging judging(row);
   misfits_.clear();

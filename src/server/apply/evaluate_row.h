@@ -36,17 +36,19 @@ class RowEvaluator {
   RowEvaluator(const table::Target& target, RowContext* context)
       : target_(target), evaluator_(target), context_(*context) {}
 
-  // Appends nothing when the row fits. Conversion runs as the row's submitter with the row's session
-  // context, in a security-restricted operation, since domains bring user code. A row whose submitter
-  // is gone is reported as one Constraint misfit.
+  // Appends nothing when the row fits. Conversion runs as the row's submitter with the row's
+  // session context, in a security-restricted operation, since domains bring user code. A row whose
+  // submitter is gone is reported as one Constraint misfit.
   const std::vector<drift::Misfit>& Evaluate(const queue::QueuedRow& row);
-  // The same of the row that another has just evaluated, whose payload is not read a second time. Of a row that fits the
-  // other's target, only the flagged columns are converted, by index into the shape of this one: the others are the same.
-  const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other, const queue::QueuedRow& row,
+  // The same of the row that another has just evaluated, whose payload is not read a second time.
+  // Of a row that fits the other's target, only the flagged columns are converted, by index into
+  // the shape of this one: the others are the same.
+  const std::vector<drift::Misfit>& EvaluateAfter(const RowEvaluator& other,
+                                                  const queue::QueuedRow& row,
                                                   const std::vector<char>& columns);
   const json::Document& payload() const { return document_; }
-  // Of the last row, if it fits: whether it brings a value for a column of its target, or at least a NULL. For targets with
-  // BEFORE triggers on INSERT alone: else nobody has kept what rows bring.
+  // Of the last row, if it fits: whether it brings a value for a column of its target, or at least
+  // a NULL. For targets with BEFORE triggers on INSERT alone: else nobody has kept what rows bring.
   bool Brings(const std::string& column, bool or_null) const;
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory() { evaluator_.ForgetMemory(); }
@@ -56,9 +58,10 @@ class RowEvaluator {
  private:
   // Takes in a row; false when there is nothing to convert: the misfit says why.
   bool Read(const queue::QueuedRow& row);
-  const std::vector<drift::Misfit>& Convert(const json::Document& payload, const queue::QueuedRow& row);
-  // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they leave NULL, and the row
-  // remembers.
+  const std::vector<drift::Misfit>& Convert(const json::Document& payload,
+                                            const queue::QueuedRow& row);
+  // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they
+  // leave NULL, and the row remembers.
   void RecallMissing(const queue::QueuedRow& row);
   // Whether that may have a say, and wants to know which values the row brings.
   bool MayRecall(const queue::QueuedRow& row) const;
@@ -70,7 +73,8 @@ class RowEvaluator {
   bool readable_ = false;
   table::Row converted_;
   std::vector<drift::Misfit> misfits_;
-  // Of whom it is known that his rows are his: asking the catalogs takes longer than most conversions.
+  // Of whom it is known that his rows are his: asking the catalogs takes longer than most
+  // conversions.
   Oid known_ = InvalidOid;
   std::string known_as_;
 };

@@ -48,8 +48,8 @@ std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::strin
   return field_map;
 }
 
-std::string EvidenceJson(const plan::Patch& patch, const table::Target& target, const drift::DriftSet& drift,
-                         const Proof& proof) {
+std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
+                         const drift::DriftSet& drift, const Proof& proof) {
   table::Target patched = table::Patched(target, patch);
   std::string text = "{\"actions\": [";
   for (const plan::Action& action : patch.actions) {
@@ -76,7 +76,8 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target, 
     json::AppendQuoted(&text, one.field);
     text += ", \"kind\": ";
     json::AppendQuoted(&text, drift::Name(one.kind));
-    text += ", \"rows\": " + std::to_string(one.row_count) + ", \"profile\": " + one.profile.ToJson() + "}";
+    text += ", \"rows\": " + std::to_string(one.row_count) +
+            ", \"profile\": " + one.profile.ToJson() + "}";
   }
   text += "], \"proof\": {\"rows_tried\": " + std::to_string(proof.tried) +
           ", \"rows_healed\": " + std::to_string(proof.healed) + "}}";
@@ -93,13 +94,17 @@ bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch) {
 
 namespace {
 
-// Rows that back off behind a refuted patch (a missing partition, a foreign key) bring the same one up at every try.
+// Rows that back off behind a refuted patch (a missing partition, a foreign key) bring the same one
+// up at every try.
 std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
   pg::Rows again = pg::RunPrepared(
       // Whether a row was tried before is asked of such a patch only: it may read the whole queue.
-      "UPDATE mend.patches p SET state = 'approved', reason = NULL, evidence = $5::jsonb WHERE id = (SELECT max(id) "
-      "FROM mend.patches WHERE target = $1 AND state = 'failed' AND coalesce(ddl, '') = $2 AND field_map = $3::jsonb "
-      "AND fingerprint = $4 AND proposed_by = 'pg_mend') AND EXISTS (SELECT FROM mend.queue q WHERE q.target = p.target "
+      "UPDATE mend.patches p SET state = 'approved', reason = NULL, evidence = $5::jsonb WHERE id "
+      "= (SELECT max(id) "
+      "FROM mend.patches WHERE target = $1 AND state = 'failed' AND coalesce(ddl, '') = $2 AND "
+      "field_map = $3::jsonb "
+      "AND fingerprint = $4 AND proposed_by = 'pg_mend') AND EXISTS (SELECT FROM mend.queue q "
+      "WHERE q.target = p.target "
       "AND q.attempts > 0) RETURNING id",
       {pg::ObjectId(target), pg::Text(patch.ddl), pg::Text(FieldMapToJson(patch.field_map)),
        pg::Text(patch.fingerprint), pg::Text(patch.evidence)});
@@ -110,35 +115,44 @@ std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
 
 int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
   bool decided = patch.state == "approved";
-  if (std::optional<int64_t> again = decided ? TryAgain(target.shape().relid, patch) : std::nullopt) {
+  if (std::optional<int64_t> again =
+          decided ? TryAgain(target.shape().relid, patch) : std::nullopt) {
     return *again;
   }
   pg::Rows rows = pg::RunPrepared(
-      "INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, inverse_ddl, field_map, rationale, "
-      "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at, model, input_tokens, "
+      "INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, inverse_ddl, "
+      "field_map, rationale, "
+      "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at, "
+      "model, input_tokens, "
       "output_tokens, cost_usd) "
-      "VALUES ($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), $7::jsonb, $8, $9, nullif($10, ''), $11::jsonb, "
+      "VALUES ($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), $7::jsonb, $8, $9, nullif($10, ''), "
+      "$11::jsonb, "
       "nullif($12, ''), $13, coalesce($14, session_user), CASE WHEN $15 THEN $14::name END, "
-      "CASE WHEN $15 THEN clock_timestamp() END, nullif($16, ''), $17, $18, $19::numeric) RETURNING id",
-      {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name), pg::Text(patch.planner),
-       pg::Text(patch.proposed_ddl), pg::Text(patch.ddl), pg::Text(patch.inverse_ddl),
-       pg::Text(FieldMapToJson(patch.field_map)), pg::Text(patch.rationale), pg::Text(patch.state),
-       pg::Text(patch.reason), pg::Text(patch.evidence), pg::Text(patch.fingerprint), pg::Bool(patch.rewrites),
-       pg::Text(patch.proposed_by), pg::Bool(decided), pg::Text(patch.model), pg::Int8(patch.input_tokens),
-       pg::Int8(patch.output_tokens), pg::Text(patch.cost_usd)});
+      "CASE WHEN $15 THEN clock_timestamp() END, nullif($16, ''), $17, $18, $19::numeric) "
+      "RETURNING id",
+      {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name),
+       pg::Text(patch.planner), pg::Text(patch.proposed_ddl), pg::Text(patch.ddl),
+       pg::Text(patch.inverse_ddl), pg::Text(FieldMapToJson(patch.field_map)),
+       pg::Text(patch.rationale), pg::Text(patch.state), pg::Text(patch.reason),
+       pg::Text(patch.evidence), pg::Text(patch.fingerprint), pg::Bool(patch.rewrites),
+       pg::Text(patch.proposed_by), pg::Bool(decided), pg::Text(patch.model),
+       pg::Int8(patch.input_tokens), pg::Int8(patch.output_tokens), pg::Text(patch.cost_usd)});
   return rows.int8(0, 0);
 }
 
 void SetPatchState(int64_t id, const char* state, const std::string& reason) {
   pg::RunPrepared(
       "UPDATE mend.patches SET state = $2, reason = nullif($3, ''), "
-      "applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END WHERE id = $1",
+      "applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END WHERE id = "
+      "$1",
       {pg::Int8(id), pg::Text(state), pg::Text(reason)});
 }
 
 void CountRows(int64_t id, int64_t healed, int64_t failed) {
-  pg::RunPrepared("UPDATE mend.patches SET rows_healed = rows_healed + $2, rows_failed = rows_failed + $3 WHERE id = $1",
-                {pg::Int8(id), pg::Int8(healed), pg::Int8(failed)});
+  pg::RunPrepared(
+      "UPDATE mend.patches SET rows_healed = rows_healed + $2, rows_failed = rows_failed + $3 "
+      "WHERE id = $1",
+      {pg::Int8(id), pg::Int8(healed), pg::Int8(failed)});
 }
 
 base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
@@ -158,18 +172,22 @@ base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::stri
     return base::Error{"22023", "the field map is not an object of {field: column or null}", ""};
   }
   patch.field_map = std::move(*field_map);
-  if (!patch.field_map.empty() && target.enrollment().allow.count(plan::ActionKind::MapField) == 0) {
+  if (!patch.field_map.empty() &&
+      target.enrollment().allow.count(plan::ActionKind::MapField) == 0) {
     return base::Error{"42501", "the enrolment does not allow map_field", ""};
   }
   for (const plan::FieldMapping& mapping : patch.field_map) {
     if (!mapping.column || target.shape().Find(*mapping.column) != nullptr) {
       continue;
     }
-    bool added = std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
-      return action.kind == plan::ActionKind::AddColumn && action.column == *mapping.column;
-    });
+    bool added =
+        std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
+          return action.kind == plan::ActionKind::AddColumn && action.column == *mapping.column;
+        });
     if (!added) {
-      return base::Error{"42703", "the field map names a column that the table does not have: " + *mapping.column, ""};
+      return base::Error{
+          "42703", "the field map names a column that the table does not have: " + *mapping.column,
+          ""};
     }
   }
   if (patch.empty()) {
@@ -181,17 +199,20 @@ base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::stri
 std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state) {
   pg::Rows rows = pg::RunPrepared(
       "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table, "
-      "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END FROM mend.patches "
+      "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END FROM "
+      "mend.patches "
       "WHERE target = $1 AND state = $2 ORDER BY id",
       {pg::ObjectId(target.shape().relid), pg::Text(state)});
   std::vector<PatchRecord> records;
   for (size_t i = 0; i < rows.size(); ++i) {
     base::Result<plan::Patch> patch = ReadPatch(target, rows.text(i, 2), rows.text(i, 3));
     if (!patch) {
-      SetPatchState(rows.int8(i, 0), "failed", "it no longer passes the guard: " + patch.error().message);
+      SetPatchState(rows.int8(i, 0), "failed",
+                    "it no longer passes the guard: " + patch.error().message);
       continue;
     }
-    records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch), rows.boolean(i, 4), rows.maybe(i, 5)});
+    records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch),
+                       rows.boolean(i, 4), rows.maybe(i, 5)});
   }
   return records;
 }

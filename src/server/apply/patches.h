@@ -19,7 +19,8 @@ struct PatchRecord {
   std::string ddl;  // canonical
   plan::Patch patch;
   bool rewrites = false;
-  std::optional<std::string> put_back;  // why it waits for a person although it was decided on: it could not be applied
+  std::optional<std::string>
+      put_back;  // why it waits for a person although it was decided on: it could not be applied
 };
 
 // JSON of a field map: {"field": "column", "other": null}; and back. nullopt when it is not such an
@@ -27,16 +28,16 @@ struct PatchRecord {
 std::string FieldMapToJson(const std::vector<plan::FieldMapping>& field_map);
 std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::string& text);
 
-// What is kept of why a patch was planned against `target`: its actions, the drift it answers to and
-// its proof.
-std::string EvidenceJson(const plan::Patch& patch, const table::Target& target, const drift::DriftSet& drift,
-                         const Proof& proof);
+// What is kept of why a patch was planned against `target`: its actions, the drift it answers to
+// and its proof.
+std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
+                         const drift::DriftSet& drift, const Proof& proof);
 
 // Whether applying it rewrites the table.
 bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch);
 
-// Records a patch in the given state and returns its id. `proposed_ddl` as it came, `ddl` as rendered
-// (empty for a refused one).
+// Records a patch in the given state and returns its id. `proposed_ddl` as it came, `ddl` as
+// rendered (empty for a refused one).
 struct NewPatch {
   std::string planner;
   std::string proposed_ddl;

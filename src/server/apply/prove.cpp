@@ -27,8 +27,8 @@ struct Coverage {
 };
 
 // The column that a field's values go to under the patch; empty when to none.
-std::string ColumnUnder(const plan::Patch& patch, const table::Target& patched, const std::string& field,
-                        const std::string& column) {
+std::string ColumnUnder(const plan::Patch& patch, const table::Target& patched,
+                        const std::string& field, const std::string& column) {
   for (const plan::FieldMapping& mapping : patch.field_map) {
     if (mapping.field == field) {
       return mapping.column.value_or("");
@@ -43,15 +43,17 @@ std::string ColumnUnder(const plan::Patch& patch, const table::Target& patched, 
              : "";
 }
 
-// By index into the columns of the target: whether the patch changes the column, or which field means it.
+// By index into the columns of the target: whether the patch changes the column, or which field
+// means it.
 std::vector<char> Touched(const table::Target& target, const plan::Patch& patch) {
   std::vector<char> touched;
   for (const plan::Column& column : target.shape().columns) {
     touched.push_back(
         std::any_of(patch.actions.begin(), patch.actions.end(),
                     [&](const plan::Action& action) { return action.column == column.name; }) ||
-        std::any_of(patch.field_map.begin(), patch.field_map.end(),
-                    [&](const plan::FieldMapping& mapping) { return mapping.column == column.name; }));
+        std::any_of(
+            patch.field_map.begin(), patch.field_map.end(),
+            [&](const plan::FieldMapping& mapping) { return mapping.column == column.name; }));
   }
   for (const plan::FieldMapping& mapping : patch.field_map) {
     const table::Resolution before = target.Resolve(mapping.field);
@@ -78,7 +80,8 @@ class Prover {
   const std::vector<drift::Misfit>& Add(const queue::QueuedRow& row) {
     const std::vector<drift::Misfit>& left = patched_evaluator_.Evaluate(row);
     bool fits = left.empty();
-    const std::vector<drift::Misfit>& misfits = evaluator_.EvaluateAfter(patched_evaluator_, row, touched_);
+    const std::vector<drift::Misfit>& misfits =
+        evaluator_.EvaluateAfter(patched_evaluator_, row, touched_);
     if (misfits.empty()) {
       return misfits;
     }
@@ -106,8 +109,8 @@ class Prover {
   Proof Finish() {
     const Coverage* best = nullptr;
     for (const auto& [submitter, coverage] : coverage_) {
-      if (best == nullptr ||
-          std::pair(coverage.may_insert, Covered(coverage)) > std::pair(best->may_insert, Covered(*best))) {
+      if (best == nullptr || std::pair(coverage.may_insert, Covered(coverage)) >
+                                 std::pair(best->may_insert, Covered(*best))) {
         best = &coverage;
       }
     }
@@ -166,15 +169,15 @@ class Prover {
     }
   }
 
-  // What a required column lacks, where a BEFORE trigger might fill it in, is no misfit before the row is stored: an action
-  // for such a column counts as needed by a row that leaves it empty.
+  // What a required column lacks, where a BEFORE trigger might fill it in, is no misfit before the
+  // row is stored: an action for such a column counts as needed by a row that leaves it empty.
   void CreditUnseen(std::vector<bool>* needed) {
     for (size_t i = 0; target_.shape().has_before_insert && i < patch_.actions.size(); ++i) {
       const plan::Action& action = patch_.actions[i];
       const bool sets_default = action.kind == plan::ActionKind::SetDefault;
       const plan::Column* column = target_.shape().Find(action.column);
-      if ((sets_default || action.kind == plan::ActionKind::DropNotNull) && column != nullptr && column->not_null &&
-          !patched_evaluator_.Brings(action.column, sets_default)) {
+      if ((sets_default || action.kind == plan::ActionKind::DropNotNull) && column != nullptr &&
+          column->not_null && !patched_evaluator_.Brings(action.column, sets_default)) {
         proof_.action_helps[i] = true;
         (*needed)[i] = true;
       }
@@ -203,7 +206,8 @@ class Prover {
     for (size_t i = 0; i < needed.size(); ++i) {
       news = news || (needed[i] && !coverage.actions[i]);
     }
-    const bool has_room = coverage.rows.size() < kSampleRows / 2 && coverage.bytes + row.payload.size() <= kSampleBytes;
+    const bool has_room = coverage.rows.size() < kSampleRows / 2 &&
+                          coverage.bytes + row.payload.size() <= kSampleBytes;
     if (has_room || (news && coverage.rows.size() < kSampleRows)) {
       coverage.bytes += row.payload.size();
       coverage.rows.push_back({row.id, needed});
@@ -223,7 +227,8 @@ class Prover {
   std::map<Oid, Coverage> coverage_;
   std::vector<SampleRow> suspect_;
   Proof proof_;
-  // The last misfit that credit was found for, which mostly comes again, and the actions that had it.
+  // The last misfit that credit was found for, which mostly comes again, and the actions that had
+  // it.
   bool knows_credit_ = false;
   drift::Misfit credited_{};
   std::vector<size_t> credited_actions_;
@@ -237,8 +242,9 @@ bool Proof::Helps() const {
 Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evidence,
             std::vector<int64_t>* healed_ids) {
   Prover prover(target, patch);
-  queue::QueueReader reader = evidence == Evidence::Queue ? queue::QueueReader(target.shape().relid, queue::Window())
-                                                   : queue::QueueReader::OfDeadLetters(target.shape().relid);
+  queue::QueueReader reader = evidence == Evidence::Queue
+                                  ? queue::QueueReader(target.shape().relid, queue::Window())
+                                  : queue::QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
   for (queue::QueueBatch batch;;) {
     prover.ForgetMemory();
@@ -260,25 +266,32 @@ Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evid
 }
 
 SpeculativeProof::SpeculativeProof(std::shared_ptr<const table::Target> target, plan::Patch patch)
-    : target_(std::move(target)), patch_(std::move(patch)), prover_(std::make_unique<Prover>(*target_, patch_)) {}
+    : target_(std::move(target)),
+      patch_(std::move(patch)),
+      prover_(std::make_unique<Prover>(*target_, patch_)) {}
 
 SpeculativeProof::~SpeculativeProof() = default;
 
-const std::vector<drift::Misfit>& SpeculativeProof::Add(const queue::QueuedRow& row) { return prover_->Add(row); }
+const std::vector<drift::Misfit>& SpeculativeProof::Add(const queue::QueuedRow& row) {
+  return prover_->Add(row);
+}
 const json::Document& SpeculativeProof::payload() const { return prover_->payload(); }
 void SpeculativeProof::LeaveIdentity() { prover_->LeaveIdentity(); }
 
 std::optional<Proof> SpeculativeProof::Of(const table::Target& target, const plan::Patch& patch) {
   const auto same_action = [](const plan::Action& one, const plan::Action& other) {
     return std::tie(one.kind, one.column, one.type, one.default_literal, one.if_not_exists) ==
-           std::tie(other.kind, other.column, other.type, other.default_literal, other.if_not_exists);
+           std::tie(other.kind, other.column, other.type, other.default_literal,
+                    other.if_not_exists);
   };
   const auto same_mapping = [](const plan::FieldMapping& one, const plan::FieldMapping& other) {
     return std::tie(one.field, one.column) == std::tie(other.field, other.column);
   };
   if (prover_ == nullptr || &target != target_.get() ||
-      !std::equal(patch.actions.begin(), patch.actions.end(), patch_.actions.begin(), patch_.actions.end(), same_action) ||
-      !std::equal(patch.field_map.begin(), patch.field_map.end(), patch_.field_map.begin(), patch_.field_map.end(), same_mapping)) {
+      !std::equal(patch.actions.begin(), patch.actions.end(), patch_.actions.begin(),
+                  patch_.actions.end(), same_action) ||
+      !std::equal(patch.field_map.begin(), patch.field_map.end(), patch_.field_map.begin(),
+                  patch_.field_map.end(), same_mapping)) {
     return std::nullopt;
   }
   Proof proof = prover_->Finish();
@@ -298,10 +311,11 @@ plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled) 
   }
   for (size_t i = 0; i < patch.field_map.size(); ++i) {
     const plan::FieldMapping& mapping = patch.field_map[i];
-    bool to_dropped = std::any_of(patch.actions.begin(), patch.actions.end(),
-                                  [&](const plan::Action& action) { return action.column == mapping.column; }) &&
-                      std::none_of(helpful.actions.begin(), helpful.actions.end(),
-                                   [&](const plan::Action& action) { return action.column == mapping.column; });
+    bool to_dropped =
+        std::any_of(patch.actions.begin(), patch.actions.end(),
+                    [&](const plan::Action& action) { return action.column == mapping.column; }) &&
+        std::none_of(helpful.actions.begin(), helpful.actions.end(),
+                     [&](const plan::Action& action) { return action.column == mapping.column; });
     if (proof.mapping_helps[i] && !to_dropped) {
       helpful.field_map.push_back(mapping);
     }

@@ -27,8 +27,8 @@ struct Proof {
   static constexpr size_t kMaxRemains = 20;
   std::vector<bool> action_helps;   // by index into patch.actions
   std::vector<bool> mapping_helps;  // by index into patch.field_map
-  // Rows to replay under the lock: of one submitter, at most 64, covering as many actions as rows of
-  // one submitter can.
+  // Rows to replay under the lock: of one submitter, at most 64, covering as many actions as rows
+  // of one submitter can.
   std::vector<SampleRow> sample;
   // Rows of other submitters, for when none of those can be stored.
   std::vector<std::vector<SampleRow>> others;
@@ -37,18 +37,18 @@ struct Proof {
 
 // Which payloads a proof looks at.
 enum class Evidence : uint8_t {
-  Queue,       // queued rows
-  DeadLetters, // dead letters whose kind DDL can heal
+  Queue,        // queued rows
+  DeadLetters,  // dead letters whose kind DDL can heal
 };
 
-// Converts every row of the evidence against the target as `patch` would make it. `healed_ids`, when
-// given, receives the ids of healed rows. Runs each row's conversion as its submitter, in a
+// Converts every row of the evidence against the target as `patch` would make it. `healed_ids`,
+// when given, receives the ids of healed rows. Runs each row's conversion as its submitter, in a
 // security-restricted operation: domains bring user code.
 Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evidence,
             std::vector<int64_t>* healed_ids = nullptr);
 
-// The patch without the actions and mappings that help no row, and, when `sampled`, also without the
-// actions that no row of the sample shows.
+// The patch without the actions and mappings that help no row, and, when `sampled`, also without
+// the actions that no row of the sample shows.
 plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled);
 
 // Whether the patch answers to this drift: it adds, changes or maps to what the drift concerns.

@@ -5,16 +5,16 @@
 
 #include "core/limits/breaker.h"
 #include "server/apply/patches.h"
-#include "server/queue/queue_table.h"
 #include "server/apply/submitter.h"
 #include "server/ingest/evaluate.h"
-#include "server/store/store.h"
 #include "server/ingest/evaluation_buffers.h"
 #include "server/observe/freshness.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/queue/queue_table.h"
+#include "server/store/store.h"
 
 namespace mend::apply {
 namespace {
@@ -27,7 +27,8 @@ struct Outcome {
 };
 
 // Evaluates some of the rows, then stores those that fit as one batch.
-void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size_t first, size_t end, ingest::EvaluationBuffers* buffers,
+void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size_t first,
+               size_t end, ingest::EvaluationBuffers* buffers,
                std::vector<Outcome>* outcomes_of_all) {
   std::vector<Outcome>& outcomes = *outcomes_of_all;
   std::vector<table::Row> fitting;
@@ -57,8 +58,8 @@ void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size
   }
 }
 
-// Evaluates and stores all rows, few enough at a time to be in the processor's cache still when they are stored. Triggers of
-// the statement want all at once.
+// Evaluates and stores all rows, few enough at a time to be in the processor's cache still when
+// they are stored. Triggers of the statement want all at once.
 std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayGroup& rows) {
   const size_t at_once = target.shape().has_statement_trigger ? rows.size() : kRowsAtOnce;
   std::vector<Outcome> outcomes(rows.size());
@@ -66,7 +67,8 @@ std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayG
   pg::Context memory("pg_mend replayed rows");
   for (size_t first = 0; first < rows.size(); first += at_once) {
     pg::Switch into(memory.get());
-    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(), &outcomes);
+    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(),
+              &outcomes);
     buffers->evaluator.ForgetMemory();
     memory.Reset();
   }
@@ -74,9 +76,10 @@ std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayG
   return outcomes;
 }
 
-// Removes what was stored from the queue. Rows are locked, or else as they were read: then false where one is not any more,
-// or where a row whose fate is to be written is not to be had.
-bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& stored, bool locked) {
+// Removes what was stored from the queue. Rows are locked, or else as they were read: then false
+// where one is not any more, or where a row whose fate is to be written is not to be had.
+bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& stored,
+             bool locked) {
   if (locked) {
     pg::RunPrepared("DELETE FROM mend.queue WHERE id = ANY ($1)", {pg::Int8Array(stored)});
     return true;
@@ -90,12 +93,16 @@ bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& s
       kept.push_back(outcome.row->id);
     }
   }
-  return (kept.empty() || queue::LockUnlessBusy(kept)) && queue::QueueTable(RowExclusiveLock).DeleteInPlace(done);
+  return (kept.empty() || queue::LockUnlessBusy(kept)) &&
+         queue::QueueTable(RowExclusiveLock).DeleteInPlace(done);
 }
 
-// Stores rows, and writes the books. nullopt: a row that was not locked is not as it was read, and all must be rolled back.
-std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target, const queue::ReplayGroup& rows, bool locked,
-                                         const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id) {
+// Stores rows, and writes the books. nullopt: a row that was not locked is not as it was read, and
+// all must be rolled back.
+std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target,
+                                                const queue::ReplayGroup& rows, bool locked,
+                                                const queue::OutcomePolicy& policy,
+                                                std::optional<int64_t> patch_id) {
   queue::ReplayCounts counts;
   std::vector<Outcome> outcomes = StoreRows(target, rows);
   pg::TestPoint("storing");
@@ -136,8 +143,10 @@ struct AsRead {
 bool IsQueuePlain() { return queue::QueueTable(RowExclusiveLock).IsPlain(); }
 
 // One try. With `as_read` the rows are those, and not locked: nullopt where that will not do.
-std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids, const AsRead* as_read,
-                                       const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id) {
+std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids,
+                                              const AsRead* as_read,
+                                              const queue::OutcomePolicy& policy,
+                                              std::optional<int64_t> patch_id) {
   pg::WorkTransaction transaction;
   std::vector<queue::QueuedRow> locked;
   if (as_read == nullptr) {
@@ -150,11 +159,13 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
     return queue::ReplayCounts();
   }
   const queue::QueuedRow& first = *rows.front();
-  // As INSERT would; but a table that is dropped or renamed while we wait for it is no fault of the rows.
+  // As INSERT would; but a table that is dropped or renamed while we wait for it is no fault of the
+  // rows.
   pg::Call([&] {
     LockRelationOid(target_oid, RowExclusiveLock);
     // From here on it is the table's own code that waits for locks, if any.
-    set_config_option("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+    set_config_option("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+                      false);
   });
   pg::Deadline deadline(pg::batch_timeout_ms);
   std::shared_ptr<const table::Target> target;
@@ -178,7 +189,8 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
   }
   Identity identity(first.submitter);
   SetLocalContext(first.context);
-  std::optional<queue::ReplayCounts> counts = StoreAndBook(*target, rows, as_read == nullptr, policy, patch_id);
+  std::optional<queue::ReplayCounts> counts =
+      StoreAndBook(*target, rows, as_read == nullptr, policy, patch_id);
   if (!counts) {
     return std::nullopt;
   }
@@ -194,14 +206,15 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
 }
 
 // The row itself is to blame: its own trigger, deferred constraint or missing privilege.
-queue::ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, const queue::OutcomePolicy& policy,
-                   std::optional<int64_t> patch_id) {
+queue::ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error,
+                          const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id) {
   pg::WorkTransaction transaction;
   queue::ReplayCounts counts;
   drift::Misfit misfit{drift::Kind::Constraint, "", "", error.sqlstate(), error.what(), 0};
   for (const queue::QueuedRow& row : queue::LockRows({id})) {
     if (pg::MustRaise(error)) {
-      queue::MoveToDeadLetters(row, misfit, "the role that offered it lacks a right: " + misfit.message, patch_id);
+      queue::MoveToDeadLetters(
+          row, misfit, "the role that offered it lacks a right: " + misfit.message, patch_id);
       ++counts.dead;
       counts.failed += patch_id ? 1 : 0;
     } else {
@@ -216,28 +229,33 @@ queue::ReplayCounts Blame(Oid target_oid, int64_t id, const pg::Error& error, co
 }
 
 // The row alone takes too long: a loop in a trigger, or a lock that its trigger waits for.
-queue::ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> patch_id, Pace* pace) {
+queue::ReplayCounts PutOffAlone(Oid target, int64_t id, std::optional<int64_t> patch_id,
+                                Pace* pace) {
   pg::WorkTransaction transaction;
   queue::ReplayCounts counts;
   for (const queue::QueuedRow& row : queue::LockRows({id})) {
     queue::PutOff(row, patch_id, &counts);
   }
-  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(target)});
+  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1",
+                  {pg::ObjectId(target)});
   transaction.Commit();
   if (++pace->put_off >= limits::kSlowRowsARound) {
-    throw pg::Error(ERRCODE_QUERY_CANCELED, "triggers or constraints of the table took longer than mend.batch_timeout (" +
-                                                std::to_string(pg::batch_timeout_ms) + " ms) with " + std::to_string(pace->put_off) +
-                                                " rows: the others wait");
+    throw pg::Error(ERRCODE_QUERY_CANCELED,
+                    "triggers or constraints of the table took longer than mend.batch_timeout (" +
+                        std::to_string(pg::batch_timeout_ms) + " ms) with " +
+                        std::to_string(pace->put_off) + " rows: the others wait");
   }
   return counts;
 }
 
-queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
-                             const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id, Pace* pace);
+queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids,
+                                    const AsRead* as_read, const queue::OutcomePolicy& policy,
+                                    std::optional<int64_t> patch_id, Pace* pace);
 
 // Which row is it that took too long? And if it is all of them, how many go into a batch?
-queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, const queue::OutcomePolicy& policy,
-                            std::optional<int64_t> patch_id, Pace* pace) {
+queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids,
+                                   const queue::OutcomePolicy& policy,
+                                   std::optional<int64_t> patch_id, Pace* pace) {
   queue::ReplayCounts counts;
   const int put_off = pace->put_off;
   const pg::Stopwatch took;
@@ -258,8 +276,9 @@ queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids, 
   return counts;
 }
 
-queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids, const AsRead* as_read,
-                             const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id, Pace* pace) {
+queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids,
+                                    const AsRead* as_read, const queue::OutcomePolicy& policy,
+                                    std::optional<int64_t> patch_id, Pace* pace) {
   std::optional<pg::Error> failure;
   const pg::Stopwatch took;
   try {
@@ -272,8 +291,9 @@ queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids,
   } catch (const pg::Error& error) {
     if (took.IsTimeout(error, pg::batch_timeout_ms)) {
       failure = error;
-    } else if (error.MustPropagate() || (pg::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
-                                  !pg::IsRowsOwnInReplay(error))) {
+    } else if (error.MustPropagate() ||
+               (pg::MustRaise(error) && error.sqlerrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+                !pg::IsRowsOwnInReplay(error))) {
       throw;
     }
     failure = error;
@@ -286,15 +306,18 @@ queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids,
     return Blame(target, ids.front(), *failure, policy, patch_id);
   }
   auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-  queue::ReplayCounts counts = ReplayByHalving(target, {ids.begin(), middle}, nullptr, policy, patch_id, pace);
+  queue::ReplayCounts counts =
+      ReplayByHalving(target, {ids.begin(), middle}, nullptr, policy, patch_id, pace);
   counts.Add(ReplayByHalving(target, {middle, ids.end()}, nullptr, policy, patch_id, pace));
   return counts;
 }
 
 }  // namespace
 
-queue::ReplayCounts ReplayHere(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
-                        const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id) {
+queue::ReplayCounts ReplayHere(const table::Target& target,
+                               const std::vector<queue::QueuedRow>& rows,
+                               const queue::OutcomePolicy& policy,
+                               std::optional<int64_t> patch_id) {
   return *StoreAndBook(target, PointTo(rows), true, policy, patch_id);
 }
 
@@ -310,7 +333,8 @@ std::string AsRanges(std::vector<int64_t> ids) {
     while (++i < ids.size() && ids[i] == last + 1) {
       last = ids[i];
     }
-    ranges += (ranges.size() > 1 ? ",[" : "[") + std::to_string(first) + "," + std::to_string(last) + "]";
+    ranges +=
+        (ranges.size() > 1 ? ",[" : "[") + std::to_string(first) + "," + std::to_string(last) + "]";
   }
   return ranges + "}";
 }
@@ -319,7 +343,7 @@ std::string AsRanges(std::vector<int64_t> ids) {
 
 void NoteInFlight(Oid target, const std::vector<int64_t>& ids) {
   pg::RunPrepared("UPDATE mend.progress SET in_flight = $2::int8multirange WHERE target = $1",
-                {pg::ObjectId(target), pg::Text(AsRanges(ids))});
+                  {pg::ObjectId(target), pg::Text(AsRanges(ids))});
 }
 
 void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
@@ -328,8 +352,9 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
   transaction.CommitFlushed();
 }
 
-queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run, const queue::ReplayGroup* next_group, const queue::OutcomePolicy& policy,
-                    std::optional<int64_t> patch_id, Pace* pace) {
+queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run,
+                           const queue::ReplayGroup* next_group, const queue::OutcomePolicy& policy,
+                           std::optional<int64_t> patch_id, Pace* pace) {
   const std::vector<int64_t> ids = queue::IdsOf(run);
   if (!pace->marked) {
     MarkInFlight(target, ids);
@@ -341,7 +366,9 @@ queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run, const queu
   for (size_t first = 0; first < ids.size();) {
     const size_t end = first + std::min(pace->at_once, ids.size() - first);
     const bool whole = end - first == ids.size();
-    counts.Add(ReplayByHalving(target, {ids.begin() + static_cast<std::ptrdiff_t>(first), ids.begin() + static_cast<std::ptrdiff_t>(end)},
+    counts.Add(ReplayByHalving(target,
+                               {ids.begin() + static_cast<std::ptrdiff_t>(first),
+                                ids.begin() + static_cast<std::ptrdiff_t>(end)},
                                whole ? &as_read : nullptr, policy, patch_id, pace));
     first = end;
   }

@@ -4,18 +4,19 @@
 #include <optional>
 #include <vector>
 
-#include "server/queue/row_outcome.h"
 #include "server/queue/replay_groups.h"
+#include "server/queue/row_outcome.h"
 #include "server/table/target.h"
 
 namespace mend::apply {
 
 // In the open transaction, as the current user: stores what fits, and writes the books (as the
-// as_owner, for a moment). All rows have one submitter and one context, and are locked. `patch_id` is
-// credited. The caller has become the submitter and stays so until after the commit: deferred triggers
-// run user code then.
-queue::ReplayCounts ReplayHere(const table::Target& target, const std::vector<queue::QueuedRow>& rows,
-                        const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id);
+// as_owner, for a moment). All rows have one submitter and one context, and are locked. `patch_id`
+// is credited. The caller has become the submitter and stays so until after the commit: deferred
+// triggers run user code then.
+queue::ReplayCounts ReplayHere(const table::Target& target,
+                               const std::vector<queue::QueuedRow>& rows,
+                               const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id);
 
 // How the replay of a round gets on with the table's own code.
 struct Pace {
@@ -25,17 +26,20 @@ struct Pace {
 };
 
 // Replays a run in a transaction of its own (outside of any), with a crash marker committed first
-// and the session discarded after. The rows are stored as they were read, and the transaction is done again, with the rows
-// locked and read anew, where one has changed since. Its commit brings the marker of the run `next_group`, unless null, which
-// must be the next to be replayed. An error at commit (a deferred constraint) or for lack of privilege
-// is traced to its rows by halving. What takes longer than mend.batch_timeout is rolled back and stored row by row, and a
-// row that takes longer alone is put off: tried again after a pause, and a dead letter in the end. Throws errors that say nothing about the
-// rows, and 57014 when several rows in a round took too long: the table must rest.
-queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run, const queue::ReplayGroup* next_group, const queue::OutcomePolicy& policy,
-                    std::optional<int64_t> patch_id, Pace* pace);
+// and the session discarded after. The rows are stored as they were read, and the transaction is
+// done again, with the rows locked and read anew, where one has changed since. Its commit brings
+// the marker of the run `next_group`, unless null, which must be the next to be replayed. An error
+// at commit (a deferred constraint) or for lack of privilege is traced to its rows by halving. What
+// takes longer than mend.batch_timeout is rolled back and stored row by row, and a row that takes
+// longer alone is put off: tried again after a pause, and a dead letter in the end. Throws errors
+// that say nothing about the rows, and 57014 when several rows in a round took too long: the table
+// must rest.
+queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run,
+                           const queue::ReplayGroup* next_group, const queue::OutcomePolicy& policy,
+                           std::optional<int64_t> patch_id, Pace* pace);
 
-// Commits a mark that says which rows are about to be touched: when the worker dies with them, or the
-// server, the next round finds it. Outside of any transaction.
+// Commits a mark that says which rows are about to be touched: when the worker dies with them, or
+// the server, the next round finds it. Outside of any transaction.
 void MarkInFlight(Oid target, const std::vector<int64_t>& ids);
 // The same mark in the open transaction, which the caller commits before he touches a row.
 void NoteInFlight(Oid target, const std::vector<int64_t>& ids);

@@ -39,21 +39,23 @@ std::vector<AppliedAction> ReadActions(const std::string& text) {
   }
   json::Value list = document.root();
   for (json::Value one = list.First(); one; one = list.After(one)) {
-    actions.push_back({Member(one, "kind"), Member(one, "column"), Member(one, "type"), Member(one, "from")});
+    actions.push_back(
+        {Member(one, "kind"), Member(one, "column"), Member(one, "type"), Member(one, "from")});
   }
   return actions;
 }
 
 [[noreturn]] void Refuse(int64_t id, const std::string& why, const std::string& hint) {
-  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "patch " + std::to_string(id) + " cannot be reverted: " + why,
-                  hint);
+  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                  "patch " + std::to_string(id) + " cannot be reverted: " + why, hint);
 }
 
-// Reads the table as its owner. To plan a query is to run what its owner wrote: constant parts of index expressions,
-// casts, partition keys. It must be the owner's own rights that they run with.
+// Reads the table as its owner. To plan a query is to run what its owner wrote: constant parts of
+// index expressions, casts, partition keys. It must be the owner's own rights that they run with.
 class AsOwner {
  public:
-  explicit AsOwner(Oid owner) : user_(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION) {}
+  explicit AsOwner(Oid owner)
+      : user_(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION) {}
 
  private:
   // A row that a policy hides would be lost: such a query fails.
@@ -70,7 +72,8 @@ Owned OwnerOf(Oid relid) {
   return pg::Call([&] {
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
     if (!HeapTupleIsValid(tuple)) {
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relid)));
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                      errmsg("relation with OID %u does not exist", relid)));
     }
     auto* form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
     const Owned owned = {form->relowner, form->relforcerowsecurity};
@@ -79,10 +82,12 @@ Owned OwnerOf(Oid relid) {
   });
 }
 
-// Policies that bind the owner as well are loosened while we look: the lock that we hold keeps others from seeing it.
+// Policies that bind the owner as well are loosened while we look: the lock that we hold keeps
+// others from seeing it.
 class LoosePolicies {
  public:
-  explicit LoosePolicies(Oid relid) : forced_(OwnerOf(relid).forced_policies), table_(pg::QualifiedName(relid)) {
+  explicit LoosePolicies(Oid relid)
+      : forced_(OwnerOf(relid).forced_policies), table_(pg::QualifiedName(relid)) {
     if (forced_) {
       pg::RunOnce("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY");
     }
@@ -125,10 +130,13 @@ base::Result<uint64_t> RunAsOwner(int64_t id, Oid relid, const std::string& sql)
 void CheckUnchanged(int64_t id, const table::Target& target, const AppliedAction& action) {
   const plan::Column* column = target.shape().Find(action.column);
   if (column == nullptr) {
-    Refuse(id, "column \"" + action.column + "\" is gone already", "Drop what is left of it by hand.");
+    Refuse(id, "column \"" + action.column + "\" is gone already",
+           "Drop what is left of it by hand.");
   }
   if (!action.type.empty() && guard::RenderType(column->type) != action.type) {
-    Refuse(id, "column \"" + action.column + "\" is " + column->type_text + " by now, and was made " + action.type,
+    Refuse(id,
+           "column \"" + action.column + "\" is " + column->type_text + " by now, and was made " +
+               action.type,
            "Revert the later patch first, or change the column by hand.");
   }
 }
@@ -142,7 +150,8 @@ std::string FreeName(std::string name, const std::vector<std::string>& taken) {
 }
 
 // The columns that go, with what identifies their rows.
-void KeepValues(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions) {
+void KeepValues(int64_t id, const table::Target& target,
+                const std::vector<AppliedAction>& actions) {
   std::string columns, filled;
   std::vector<std::string> names;
   for (const AppliedAction& action : actions) {
@@ -159,7 +168,8 @@ void KeepValues(int64_t id, const table::Target& target, const std::vector<Appli
   }
   const Oid relid = target.shape().relid;
   pg::Rows key = pg::RunPrepared(
-      "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
+      "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND "
+      "a.attnum = ANY (i.indkey) "
       "WHERE i.indrelid = $1 AND i.indisprimary AND a.attname <> ALL ($2) ORDER BY a.attnum",
       {pg::ObjectId(relid), pg::TextArray(names)});
   std::string key_columns;
@@ -168,9 +178,9 @@ void KeepValues(int64_t id, const table::Target& target, const std::vector<Appli
     names.push_back(key.text(i, 0));
   }
   const std::string undo = "mend.undo_" + std::to_string(id);
-  const std::string query = "SELECT tableoid::regclass AS " + FreeName("undo_table", names) + ", ctid AS " +
-                            FreeName("undo_row", names) + key_columns + columns + " FROM " + pg::QualifiedName(relid) +
-                            " WHERE " + filled;
+  const std::string query = "SELECT tableoid::regclass AS " + FreeName("undo_table", names) +
+                            ", ctid AS " + FreeName("undo_row", names) + key_columns + columns +
+                            " FROM " + pg::QualifiedName(relid) + " WHERE " + filled;
   const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid).owner));
   pg::RunOnce("CREATE TABLE " + undo + " AS " + query + " WITH NO DATA");
   pg::RunOnce("GRANT INSERT ON " + undo + " TO " + owner);
@@ -190,17 +200,21 @@ void CheckNoNulls(int64_t id, const table::Target& target, const AppliedAction& 
 
 void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction& action) {
   std::string column = pg::QuoteIdentifier(action.column);
-  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column + "::" + action.from +
-                    ")::" + action.type + " IS DISTINCT FROM " + column + " LIMIT 1";
+  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column +
+                    "::" + action.from + ")::" + action.type + " IS DISTINCT FROM " + column +
+                    " LIMIT 1";
   base::Result<uint64_t> changed = RunAsOwner(id, target.shape().relid, sql);
   if (!changed || *changed > 0) {
-    Refuse(id, "column \"" + action.column + "\" holds values that do not fit its former type " + action.from,
+    Refuse(id,
+           "column \"" + action.column + "\" holds values that do not fit its former type " +
+               action.from,
            "Change those values first.");
   }
 }
 
 // Keeps what would be lost, or refuses. Under the lock.
-void SaveForUndo(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions) {
+void SaveForUndo(int64_t id, const table::Target& target,
+                 const std::vector<AppliedAction>& actions) {
   for (const AppliedAction& action : actions) {
     CheckUnchanged(id, target, action);
   }
@@ -220,14 +234,17 @@ void SaveForUndo(int64_t id, const table::Target& target, const std::vector<Appl
 
 void Revert(int64_t patch_id) {
   pg::Rows patch = pg::RunPrepared(
-      "SELECT target::oid, state, coalesce(inverse_ddl, ''), coalesce(evidence -> 'actions', '[]')::text "
+      "SELECT target::oid, state, coalesce(inverse_ddl, ''), coalesce(evidence -> 'actions', "
+      "'[]')::text "
       "FROM mend.patches WHERE id = $1 FOR UPDATE",
       {pg::Int8(patch_id)});
   if (patch.empty()) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(patch_id), "See mend.patches.");
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(patch_id),
+                    "See mend.patches.");
   }
   if (patch.text(0, 1) != "applied") {
-    Refuse(patch_id, "it is " + patch.text(0, 1) + ", not applied", "Only an applied patch can be reverted.");
+    Refuse(patch_id, "it is " + patch.text(0, 1) + ", not applied",
+           "Only an applied patch can be reverted.");
   }
   std::string inverse = patch.text(0, 2);
   Oid relid = patch.oid(0, 0);
@@ -246,12 +263,14 @@ void Revert(int64_t patch_id) {
     }
   }
   pg::RunPrepared(
-      "UPDATE mend.patches SET state = 'reverted', decided_by = session_user, decided_at = clock_timestamp() "
+      "UPDATE mend.patches SET state = 'reverted', decided_by = session_user, decided_at = "
+      "clock_timestamp() "
       "WHERE id = $1",
       {pg::Int8(patch_id)});
   NoteOrigins(relid, patch_id);
   pg::RunPrepared(
-      "SELECT mend.hold_fields(p, format('patch %s was reverted by %s', p.id, session_user)) FROM mend.patches p "
+      "SELECT mend.hold_fields(p, format('patch %s was reverted by %s', p.id, session_user)) FROM "
+      "mend.patches p "
       "WHERE p.id = $1",
       {pg::Int8(patch_id)});
   // What waited for the reverted column is judged again.

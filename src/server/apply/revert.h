@@ -7,10 +7,10 @@
 
 namespace mend::apply {
 
-// Runs the inverse of an applied patch in the current transaction, under the lock. Values of columns
-// that go are kept in mend.undo_<id>; a type is narrowed only if no value changes. Its fields are held
-// from then on. Throws 42704 for no such patch, 55000 when it is not applied or would lose something,
-// 55P03 when the lock is not to be had.
+// Runs the inverse of an applied patch in the current transaction, under the lock. Values of
+// columns that go are kept in mend.undo_<id>; a type is narrowed only if no value changes. Its
+// fields are held from then on. Throws 42704 for no such patch, 55000 when it is not applied or
+// would lose something, 55P03 when the lock is not to be had.
 void Revert(int64_t patch_id);
 
 }  // namespace mend::apply

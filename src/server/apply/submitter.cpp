@@ -15,22 +15,27 @@ std::optional<std::string> WhyAbsent(Oid target, std::string_view name) {
   if (now == name) {
     return std::nullopt;
   }
-  return "table " + std::string(name) + (now.empty() ? " no longer exists" : " is now called " + now);
+  return "table " + std::string(name) +
+         (now.empty() ? " no longer exists" : " is now called " + now);
 }
 
-std::optional<std::string> WhyForeign(const queue::QueuedRow& row, Oid target, std::string_view target_name) {
+std::optional<std::string> WhyForeign(const queue::QueuedRow& row, Oid target,
+                                      std::string_view target_name) {
   if (row.target_name != target_name) {
-    return "it was offered for " + std::string(row.target_name) + ", and that table is now " + std::string(target_name);
+    return "it was offered for " + std::string(row.target_name) + ", and that table is now " +
+           std::string(target_name);
   }
   std::string name = pg::RoleName(row.submitter);
   if (name.empty()) {
     return "the role that offered it, " + std::string(row.submitted_by) + ", no longer exists";
   }
   if (name != row.submitted_by) {
-    return "the role that offered it was " + std::string(row.submitted_by) + ", and its OID now belongs to " + name;
+    return "the role that offered it was " + std::string(row.submitted_by) +
+           ", and its OID now belongs to " + name;
   }
   if (!MayInsert(row.submitter, target) && !pg::Call([&] {
-        return pg_attribute_aclcheck_all(target, row.submitter, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK;
+        return pg_attribute_aclcheck_all(target, row.submitter, ACL_INSERT, ACLMASK_ANY) ==
+               ACLCHECK_OK;
       })) {
     return "the role that offered it, " + name + ", may not insert into the table any more";
   }
@@ -73,8 +78,8 @@ void ForEachSetting(std::string_view json, const Use& use) {
 void SetAll(std::string_view json, GucAction action) {
   ForEachSetting(json, [&](const std::string& name, const std::string& value) {
     pg::Call([&] {
-      set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION,
-                        action, true, 0, false);
+      set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION, action, true, 0,
+                        false);
     });
   });
 }
@@ -85,11 +90,12 @@ std::optional<std::string> WhyUnset(std::string_view json) {
   std::optional<std::string> why;
   ForEachSetting(json, [&](const std::string& name, const std::string& value) {
     const bool taken = pg::Call([&] {
-      return set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, false, DEBUG5,
-                               false) != 0;
+      return set_config_option(name.c_str(), value.c_str(), PGC_USERSET, PGC_S_SESSION,
+                               GUC_ACTION_SET, false, DEBUG5, false) != 0;
     });
     if (!taken && !why) {
-      why = "it was offered where " + name + " was \"" + value + "\", which this server does not take";
+      why = "it was offered where " + name + " was \"" + value +
+            "\", which this server does not take";
     }
   });
   return why;
@@ -99,7 +105,8 @@ SessionContext::SessionContext(std::string_view json) : nest_level_(NewGUCNestLe
   SetAll(json, GUC_ACTION_SAVE);
 }
 
-// As if rolled back: what a domain's CHECK has set for its session must not meet the worker's next transaction.
+// As if rolled back: what a domain's CHECK has set for its session must not meet the worker's next
+// transaction.
 SessionContext::~SessionContext() { AtEOXact_GUC(false, nest_level_); }
 
 void SetLocalContext(std::string_view json) { SetAll(json, GUC_ACTION_LOCAL); }

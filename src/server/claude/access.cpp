@@ -47,7 +47,8 @@ bool IsPrintable(std::string_view text) {
 class File {
  public:
   // Without O_NONBLOCK opening a pipe would wait for its writer.
-  explicit File(const char* path) : fd_(open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)), error_(errno) {}
+  explicit File(const char* path)
+      : fd_(open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)), error_(errno) {}
   ~File() {
     if (fd_ >= 0) {
       close(fd_);
@@ -58,7 +59,8 @@ class File {
 
   bool opened() const { return fd_ >= 0; }
   std::string WhyNot() const {
-    return error_ == ELOOP ? "it is a symbolic link" : std::string("it cannot be opened: ") + std::strerror(error_);
+    return error_ == ELOOP ? "it is a symbolic link"
+                           : std::string("it cannot be opened: ") + std::strerror(error_);
   }
   bool Status(struct stat* status) const { return fstat(fd_, status) == 0; }
   // At most `limit` bytes; false when it cannot be read.
@@ -98,7 +100,8 @@ std::string WhyUnfit(const struct stat& status) {
     return "it does not belong to the user whom the server runs as";
   }
   if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return "its mode is " + Octal(status.st_mode & 07777) + ": others than its owner may use it, and it must be 0600 or stricter";
+    return "its mode is " + Octal(status.st_mode & 07777) +
+           ": others than its owner may use it, and it must be 0600 or stricter";
   }
   if (status.st_size > static_cast<off_t>(kMaxKeyBytes)) {
     return "it is longer than " + std::to_string(kMaxKeyBytes) + " bytes";
@@ -110,7 +113,8 @@ std::string WhyNoKey(const std::string& key) {
   if (key.empty()) {
     return "it is empty";
   }
-  return IsPrintable(key) ? "" : "it holds more than one line or word, or characters that no key has";
+  return IsPrintable(key) ? ""
+                          : "it holds more than one line or word, or characters that no key has";
 }
 
 }  // namespace
@@ -155,7 +159,9 @@ Access LoadAccess() {
     }
     if (!key.empty()) {
       access.state = IsPrintable(key) ? Access::State::Ready : Access::State::Unusable;
-      access.fault = IsPrintable(key) ? "" : "the key in the server's environment holds characters that no key has";
+      access.fault = IsPrintable(key)
+                         ? ""
+                         : "the key in the server's environment holds characters that no key has";
     }
     access.credential.secret = std::move(key);
     mark = std::to_string(PgStartTime);  // an environment changes with the server alone

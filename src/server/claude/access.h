@@ -20,13 +20,14 @@ struct Access {
   std::string config;
 };
 
-// From mend.api_key_file and mend.api_url, else from the server's environment. Reads the file anew each time, so that
-// a replaced key is taken up.
+// From mend.api_key_file and mend.api_url, else from the server's environment. Reads the file anew
+// each time, so that a replaced key is taken up.
 Access LoadAccess();
 
-// The key in a file: what stands in it, without white space around. The file must be a regular one (no symbolic
-// link), belong to the user whom the server runs as, be closed to everybody else (mode 0600 or stricter), and hold one
-// line of at most 4 kB. False: `fault` says what is wrong with it; `mark` changes when the file does.
+// The key in a file: what stands in it, without white space around. The file must be a regular one
+// (no symbolic link), belong to the user whom the server runs as, be closed to everybody else (mode
+// 0600 or stricter), and hold one line of at most 4 kB. False: `fault` says what is wrong with it;
+// `mark` changes when the file does.
 bool ReadKeyFile(const char* path, std::string* key, std::string* mark, std::string* fault);
 
 }  // namespace mend::claude

@@ -49,7 +49,9 @@ std::string Storable(std::string text) {
     return pg_verify_mbstr(GetDatabaseEncoding(), text.data(), static_cast<int>(text.size()), true);
   });
   if (!valid) {
-    std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
+        '?');
   }
   return text;
 }
@@ -80,7 +82,8 @@ class Conversation {
   Answer Run() {
     Prepare();
     try {
-      result_ = plan::claude::Converse(SettingsFor(access_.base, access_.credential), question_.AsCase(), MakeWorld());
+      result_ = plan::claude::Converse(SettingsFor(access_.base, access_.credential),
+                                       question_.AsCase(), MakeWorld());
     } catch (const Moot&) {
       return Drop();
     }
@@ -105,8 +108,11 @@ class Conversation {
     world.pulse = pulse_;
     world.gate = [this](const std::string& model) { return Gate(model); };
     world.record = [this](const Call& call) { Record(call); };
-    world.judge = [this](const std::string& model, const tools::PatchInput& patch) { return Weigh(model, patch); };
-    world.unreadable = [this](const std::string& model, const std::string& ddl, const std::string& reason) {
+    world.judge = [this](const std::string& model, const tools::PatchInput& patch) {
+      return Weigh(model, patch);
+    };
+    world.unreadable = [this](const std::string& model, const std::string& ddl,
+                              const std::string& reason) {
       tools::PatchInput patch;
       patch.ddl = ddl;
       pg::WorkTransaction transaction;
@@ -158,7 +164,8 @@ class Conversation {
   }
 
   // In mend.patches, with what was spent since the last proposal.
-  void BookRefusal(const std::string& model, const tools::PatchInput& proposal, const std::string& reason) {
+  void BookRefusal(const std::string& model, const tools::PatchInput& proposal,
+                   const std::string& reason) {
     apply::NewPatch record;
     record.planner = "claude";
     record.state = "refused";
@@ -205,7 +212,9 @@ class Conversation {
       if (result_.end == End::Held && hold_) {
         return WaitFor(*hold_, question_);
       }
-      return WaitFor(HoldOff(question_.target, question_.target_name, access_.config, result_, clock_.NowMs()), question_);
+      return WaitFor(
+          HoldOff(question_.target, question_.target_name, access_.config, result_, clock_.NowMs()),
+          question_);
     }
     EndHolds(question_.target, question_.target_name, true);
     if (result_.end == End::Accepted) {
@@ -286,9 +295,11 @@ bool Answer::Concerns(const drift::Drift& one) const {
 std::optional<Answer> Consider(Question* question, const Access& access) {
   ReadShare(question);
   question->fingerprint = Fingerprint(*question);
-  if (const std::optional<Remembered> remembered = Recall(question->fingerprint, pg::QualifiedName(question->target))) {
+  if (const std::optional<Remembered> remembered =
+          Recall(question->fingerprint, pg::QualifiedName(question->target))) {
     if (!remembered->accepted) {
-      return AnswerOf(Answer::Kind::DeadLetter, *question, remembered->reason + " (asked before about the same drift)");
+      return AnswerOf(Answer::Kind::DeadLetter, *question,
+                      remembered->reason + " (asked before about the same drift)");
     }
     if (std::optional<Answer> answer = Reuse(question, *remembered)) {
       return answer;
@@ -298,7 +309,8 @@ std::optional<Answer> Consider(Question* question, const Access& access) {
     return WaitFor(HoldForKeyFile(access.config, access.fault), *question);
   }
   if (const std::optional<Shortage> shortage = FindShortage(question->target_name, pg::model)) {
-    return WaitFor(OpenBreaker(question->target, question->target_name, access.config, *shortage), *question);
+    return WaitFor(OpenBreaker(question->target, question->target_name, access.config, *shortage),
+                   *question);
   }
   EndHolds(question->target, question->target_name, false);
   if (const std::optional<Hold> hold = FindHold(question->target, access.config)) {
@@ -319,9 +331,10 @@ Answer Ask(Question question, const Access& access, const net::Pulse& pulse) {
   }
   if (claimed.kind == Claimed::Kind::Waits) {
     Answer answer = AnswerOf(Answer::Kind::Wait, question,
-                       claimed.waits_for == question.fingerprint
-                           ? "Claude is being asked about the same drift of another table"
-                           : "Claude is being asked about other tables; one worker stays free for what needs no model");
+                             claimed.waits_for == question.fingerprint
+                                 ? "Claude is being asked about the same drift of another table"
+                                 : "Claude is being asked about other tables; one worker stays "
+                                   "free for what needs no model");
     answer.pause_ms = kLookAgainMs;
     return answer;
   }
@@ -339,7 +352,7 @@ void BookAnswer(const Answer& answer, int64_t patch_id) {
   BookPatch(answer.calls, patch_id);
   if (!answer.calls.empty()) {
     pg::RunPrepared("UPDATE mend.plans SET patch_id = $2 WHERE fingerprint = $1",
-                  {pg::Text(answer.fingerprint), pg::Int8(patch_id)});
+                    {pg::Text(answer.fingerprint), pg::Int8(patch_id)});
   }
 }
 

@@ -36,12 +36,13 @@ struct Answer {
   bool Concerns(const drift::Drift& one) const;
 };
 
-// What is known without asking: nullopt means that the question is to be put. Fills `question` as far as that takes.
-// Needs a transaction.
+// What is known without asking: nullopt means that the question is to be put. Fills `question` as
+// far as that takes. Needs a transaction.
 std::optional<Answer> Consider(Question* question, const Access& access);
 
-// Puts the question, outside of any transaction; that may take minutes. Writes books in short transactions of its own:
-// every call, every refused proposal, what is remembered, what holds. `pulse` must heed interrupts, and may throw.
+// Puts the question, outside of any transaction; that may take minutes. Writes books in short
+// transactions of its own: every call, every refused proposal, what is remembered, what holds.
+// `pulse` must heed interrupts, and may throw.
 Answer Ask(Question question, const Access& access, const net::Pulse& pulse);
 
 // Fills in what came of an answer once its patch is recorded.

@@ -27,7 +27,8 @@ Rates RatesAt(const pg::Rows& row, int column) {
 
 // Of how many tables is the table one: half of a budget is its share when there are others.
 constexpr char kSpentSql[] =
-    "WITH own AS (SELECT CASE WHEN (SELECT count(*) FROM mend.enrollments) > 1 THEN 2 ELSE 1 END AS parts), "
+    "WITH own AS (SELECT CASE WHEN (SELECT count(*) FROM mend.enrollments) > 1 THEN 2 ELSE 1 END "
+    "AS parts), "
     "day AS (SELECT date_trunc('day', clock_timestamp(), 'UTC') AS began), "
     "spent AS (SELECT "
     "  count(*) FILTER (WHERE recent) AS calls, "
@@ -40,9 +41,12 @@ constexpr char kSpentSql[] =
     "        c.at > clock_timestamp() - interval '1 hour' AS recent FROM mend.calls c, day "
     "        WHERE c.at >= least(day.began, clock_timestamp() - interval '1 hour')) recent_calls) "
     "SELECT $2 >= 0 AND calls >= $2, $2 >= 0 AND my_calls >= ceil($2 / parts::numeric), "
-    "$3::numeric >= 0 AND dollars >= $3::numeric, $3::numeric >= 0 AND my_dollars >= $3::numeric / parts, "
-    "ceil(extract(epoch FROM coalesce(oldest, clock_timestamp()) + interval '1 hour' - clock_timestamp()) * 1000)::bigint, "
-    "ceil(extract(epoch FROM coalesce(my_oldest, clock_timestamp()) + interval '1 hour' - clock_timestamp()) * 1000)::bigint, "
+    "$3::numeric >= 0 AND dollars >= $3::numeric, $3::numeric >= 0 AND my_dollars >= $3::numeric / "
+    "parts, "
+    "ceil(extract(epoch FROM coalesce(oldest, clock_timestamp()) + interval '1 hour' - "
+    "clock_timestamp()) * 1000)::bigint, "
+    "ceil(extract(epoch FROM coalesce(my_oldest, clock_timestamp()) + interval '1 hour' - "
+    "clock_timestamp()) * 1000)::bigint, "
     "ceil(extract(epoch FROM began + interval '1 day' - clock_timestamp()) * 1000)::bigint, "
     "round(dollars, 6), round(my_dollars, 6), calls, my_calls FROM spent, own, day";
 
@@ -51,12 +55,17 @@ constexpr char kSpentSql[] =
 std::optional<Price> PriceOf(const std::string& model) {
   // Dollars a million tokens are thousands of nano-dollars a token.
   pg::Rows row = pg::RunPrepared(
-      "SELECT round(input * 1000)::bigint, round(output * 1000)::bigint, round(cache_write * 1000)::bigint, "
-      "round(cache_write_hour * 1000)::bigint, round(cache_read * 1000)::bigint, coalesce(long_prompt_tokens, 0), "
-      "round(input * 1000 * long_prompt_factor)::bigint, round(output * 1000 * long_prompt_factor)::bigint, "
-      "round(cache_write * 1000 * long_prompt_factor)::bigint, round(cache_write_hour * 1000 * long_prompt_factor)::bigint, "
+      "SELECT round(input * 1000)::bigint, round(output * 1000)::bigint, round(cache_write * "
+      "1000)::bigint, "
+      "round(cache_write_hour * 1000)::bigint, round(cache_read * 1000)::bigint, "
+      "coalesce(long_prompt_tokens, 0), "
+      "round(input * 1000 * long_prompt_factor)::bigint, round(output * 1000 * "
+      "long_prompt_factor)::bigint, "
+      "round(cache_write * 1000 * long_prompt_factor)::bigint, round(cache_write_hour * 1000 * "
+      "long_prompt_factor)::bigint, "
       "round(cache_read * 1000 * long_prompt_factor)::bigint FROM mend.model_prices "
-      "WHERE model = $1 OR model = regexp_replace($1, '-[0-9]{8}$', '') ORDER BY model = $1 DESC LIMIT 1",
+      "WHERE model = $1 OR model = regexp_replace($1, '-[0-9]{8}$', '') ORDER BY model = $1 DESC "
+      "LIMIT 1",
       {pg::Text(model)});
   if (row.empty()) {
     return std::nullopt;
@@ -72,34 +81,45 @@ std::optional<Shortage> FindShortage(const std::string& target_name, const std::
   const std::string budget = Usd(pg::daily_budget_usd);
   const std::string calls = std::to_string(pg::calls_per_hour);
   const pg::Rows spent = pg::RunPrepared(
-      kSpentSql, {pg::Text(target_name), pg::Int8(static_cast<int64_t>(pg::calls_per_hour)), pg::Text(budget)});
+      kSpentSql, {pg::Text(target_name), pg::Int8(static_cast<int64_t>(pg::calls_per_hour)),
+                  pg::Text(budget)});
   const auto until = [&](size_t column) { return std::max(spent.int8(0, column), kMinute); };
   if (spent.boolean(0, 2)) {
-    return Shortage{"budget", "the day's budget is spent: " + spent.text(0, 7) + " of " + budget +
-                                  " dollars (mend.daily_budget_usd)", true, until(6)};
+    return Shortage{"budget",
+                    "the day's budget is spent: " + spent.text(0, 7) + " of " + budget +
+                        " dollars (mend.daily_budget_usd)",
+                    true, until(6)};
   }
   if (spent.boolean(0, 0)) {
-    return Shortage{"budget", "the hour's calls are used up: " + spent.text(0, 9) + " of " + calls +
-                                  " (mend.calls_per_hour)", true, until(4)};
+    return Shortage{"budget",
+                    "the hour's calls are used up: " + spent.text(0, 9) + " of " + calls +
+                        " (mend.calls_per_hour)",
+                    true, until(4)};
   }
   if (spent.boolean(0, 3)) {
-    return Shortage{"budget", "the table has spent its half of the day's budget: " + spent.text(0, 8) +
-                                  " dollars, of " + budget + " (mend.daily_budget_usd)", false, until(6)};
+    return Shortage{"budget",
+                    "the table has spent its half of the day's budget: " + spent.text(0, 8) +
+                        " dollars, of " + budget + " (mend.daily_budget_usd)",
+                    false, until(6)};
   }
   if (spent.boolean(0, 1)) {
-    return Shortage{"budget", "the table has used up its half of the hour's calls: " + spent.text(0, 10) + ", of " +
-                                  calls + " (mend.calls_per_hour)", false, until(5)};
+    return Shortage{"budget",
+                    "the table has used up its half of the hour's calls: " + spent.text(0, 10) +
+                        ", of " + calls + " (mend.calls_per_hour)",
+                    false, until(5)};
   }
   if (pg::daily_budget_usd >= 0 && !PriceOf(model)) {
-    return Shortage{"price", "mend.model_prices has no price for " + model + ", and mend.daily_budget_usd is to be kept",
-                    true, 5 * kMinute};
+    return Shortage{
+        "price",
+        "mend.model_prices has no price for " + model + ", and mend.daily_budget_usd is to be kept",
+        true, 5 * kMinute};
   }
   return std::nullopt;
 }
 
 int64_t BookCall(const std::string& target_name, const std::string& model) {
   return pg::RunPrepared("INSERT INTO mend.calls (target_name, model) VALUES ($1, $2) RETURNING id",
-                       {pg::Text(target_name), pg::Text(model)})
+                         {pg::Text(target_name), pg::Text(model)})
       .int8(0, 0);
 }
 
@@ -107,17 +127,21 @@ int64_t BookOutcome(int64_t id, const Call& call) {
   const std::optional<Price> price = PriceOf(call.model);
   const int64_t cost = price ? plan::claude::CostOf(call.usage, *price) : 0;
   pg::RunPrepared(
-      "UPDATE mend.calls SET status = $2, request_id = nullif($3, ''), request_bytes = $4, input_tokens = $5, "
-      "output_tokens = $6, cache_write_tokens = $7, cache_read_tokens = $8, cost_usd = $9::numeric WHERE id = $1",
-      {pg::Int8(id), pg::Int4(call.status), pg::Text(call.request_id), pg::Int8(static_cast<int64_t>(call.request_bytes)),
-       pg::Int8(call.usage.input_tokens), pg::Int8(call.usage.output_tokens),
+      "UPDATE mend.calls SET status = $2, request_id = nullif($3, ''), request_bytes = $4, "
+      "input_tokens = $5, "
+      "output_tokens = $6, cache_write_tokens = $7, cache_read_tokens = $8, cost_usd = $9::numeric "
+      "WHERE id = $1",
+      {pg::Int8(id), pg::Int4(call.status), pg::Text(call.request_id),
+       pg::Int8(static_cast<int64_t>(call.request_bytes)), pg::Int8(call.usage.input_tokens),
+       pg::Int8(call.usage.output_tokens),
        pg::Int8(call.usage.cache_write_5m_tokens + call.usage.cache_write_1h_tokens),
        pg::Int8(call.usage.cache_read_tokens), pg::Text(plan::claude::Dollars(cost))});
   return cost;
 }
 
 void BookPatch(const std::vector<int64_t>& ids, int64_t patch_id) {
-  pg::RunPrepared("UPDATE mend.calls SET patch_id = $2 WHERE id = ANY ($1)", {pg::Int8Array(ids), pg::Int8(patch_id)});
+  pg::RunPrepared("UPDATE mend.calls SET patch_id = $2 WHERE id = ANY ($1)",
+                  {pg::Int8Array(ids), pg::Int8(patch_id)});
 }
 
 }  // namespace mend::claude

@@ -21,11 +21,12 @@ struct Shortage {
   bool of_database = true;  // else of the table alone
   int64_t ms = 0;           // until it ends by itself
 };
-// What calls_per_hour and daily_budget_usd leave, and whether the model has a price to count with: one that has none is
-// not asked while dollars are counted. Needs a transaction.
+// What calls_per_hour and daily_budget_usd leave, and whether the model has a price to count with:
+// one that has none is not asked while dollars are counted. Needs a transaction.
 std::optional<Shortage> FindShortage(const std::string& target_name, const std::string& model);
 
-// Books a request that is about to be sent, so that one that kills its worker counts too; returns its id.
+// Books a request that is about to be sent, so that one that kills its worker counts too; returns
+// its id.
 int64_t BookCall(const std::string& target_name, const std::string& model);
 // Books what came of it; returns the cost in nano-dollars.
 int64_t BookOutcome(int64_t id, const plan::claude::Call& call);

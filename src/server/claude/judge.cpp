@@ -18,7 +18,8 @@ using plan::Action;
 using plan::ActionKind;
 using plan::FieldMapping;
 
-const std::string* HeldBecause(const std::vector<std::pair<std::string, std::string>>& held, const std::string& name) {
+const std::string* HeldBecause(const std::vector<std::pair<std::string, std::string>>& held,
+                               const std::string& name) {
   for (const auto& [one, reason] : held) {
     if (one == name) {
       return &reason;
@@ -35,7 +36,8 @@ bool IsMappedTo(const plan::Patch& patch, const std::string& column) {
 bool Concerns(const Drift& drift, const Action& action) {
   if (action.kind == ActionKind::AddColumn) {
     return drift.kind == Kind::NewField &&
-           (drift.field == action.column || plan::Normalise(drift.field) == plan::Normalise(action.column));
+           (drift.field == action.column ||
+            plan::Normalise(drift.field) == plan::Normalise(action.column));
   }
   return drift.column == action.column;
 }
@@ -43,10 +45,12 @@ bool Concerns(const Drift& drift, const Action& action) {
 // A person's words about what is held stay here.
 std::string WhyOutOfScope(const Question& question, const plan::Patch& patch) {
   for (const FieldMapping& mapping : patch.field_map) {
-    const bool asked = std::any_of(question.drift.begin(), question.drift.end(),
-                                   [&](const Drift& drift) { return drift.field == mapping.field; });
+    const bool asked =
+        std::any_of(question.drift.begin(), question.drift.end(),
+                    [&](const Drift& drift) { return drift.field == mapping.field; });
     if (!asked) {
-      return plan::Named("field", mapping.field) + " is not in the drift: a patch touches nothing else";
+      return plan::Named("field", mapping.field) +
+             " is not in the drift: a patch touches nothing else";
     }
     if (HeldBecause(question.policy.held_fields, mapping.field) != nullptr) {
       return plan::Named("field", mapping.field) + " is to be left alone";
@@ -59,13 +63,15 @@ std::string WhyOutOfScope(const Question& question, const plan::Patch& patch) {
     const bool asked = std::any_of(question.drift.begin(), question.drift.end(),
                                    [&](const Drift& drift) { return Concerns(drift, action); });
     if (!asked && !IsMappedTo(patch, action.column)) {
-      return plan::Named("column", action.column) + " is not in the drift: a patch touches nothing else";
+      return plan::Named("column", action.column) +
+             " is not in the drift: a patch touches nothing else";
     }
   }
   return {};
 }
 
-// What holds a column's type may name other tables, and the reason goes to the model: that it is held is enough.
+// What holds a column's type may name other tables, and the reason goes to the model: that it is
+// held is enough.
 std::string WithoutHolders(std::string reason, const plan::Shape& shape) {
   static const std::string kSomething = "something else in the database needs it as it is";
   for (const plan::Column& column : shape.columns) {
@@ -79,8 +85,9 @@ std::string WithoutHolders(std::string reason, const plan::Shape& shape) {
 }
 
 std::string WhyTooMany(const Question& question, const plan::Patch& patch) {
-  const auto added = std::count_if(patch.actions.begin(), patch.actions.end(),
-                                   [](const Action& action) { return action.kind == ActionKind::AddColumn; });
+  const auto added =
+      std::count_if(patch.actions.begin(), patch.actions.end(),
+                    [](const Action& action) { return action.kind == ActionKind::AddColumn; });
   if (question.shape.max_attnum + added <= question.policy.max_columns) {
     return {};
   }
@@ -88,7 +95,8 @@ std::string WhyTooMany(const Question& question, const plan::Patch& patch) {
 }
 
 std::string WhyProvesNothing(const apply::Proof& proof) {
-  std::string why = "it proves nothing: of " + plan::Rows(proof.tried) + " that wait, none fits thanks to it";
+  std::string why =
+      "it proves nothing: of " + plan::Rows(proof.tried) + " that wait, none fits thanks to it";
   const char* separator = "; what still does not fit: ";
   for (const auto& [key, rows] : proof.remains) {
     const auto& [field, kind] = key;
@@ -105,12 +113,14 @@ bool Helps(const apply::Proof& proof, const plan::Patch& answer) {
     return std::find(helps.begin(), helps.begin() + static_cast<std::ptrdiff_t>(count), true) !=
            helps.begin() + static_cast<std::ptrdiff_t>(count);
   };
-  return any(proof.action_helps, answer.actions.size()) || any(proof.mapping_helps, answer.field_map.size());
+  return any(proof.action_helps, answer.actions.size()) ||
+         any(proof.mapping_helps, answer.field_map.size());
 }
 
 }  // namespace
 
-base::Result<plan::Patch> ReadProposal(const table::Target& target, const tools::PatchInput& proposal) {
+base::Result<plan::Patch> ReadProposal(const table::Target& target,
+                                       const tools::PatchInput& proposal) {
   std::vector<FieldMapping> field_map;
   for (const auto& [field, column] : proposal.field_map) {
     field_map.push_back({field, column});
@@ -140,7 +150,8 @@ Judgement Judge(const Question& question, const tools::PatchInput& proposal) {
   if (!judgement.reason.empty()) {
     return judgement;
   }
-  const apply::Proof proof = apply::Prove(*target, Merge(*patch, question.provable), apply::Evidence::Queue);
+  const apply::Proof proof =
+      apply::Prove(*target, Merge(*patch, question.provable), apply::Evidence::Queue);
   judgement.moot = proof.tried == 0;
   judgement.accepted = Helps(proof, *patch);
   if (judgement.accepted) {
@@ -158,12 +169,14 @@ plan::Patch Merge(const plan::Patch& answer, const plan::Patch& provable) {
                        [&](const FieldMapping& mapping) { return mapping.field == field; });
   };
   for (const Action& action : provable.actions) {
-    const bool spoken_of = std::any_of(answer.actions.begin(), answer.actions.end(),
-                                       [&](const Action& other) { return other.column == action.column; });
+    const bool spoken_of =
+        std::any_of(answer.actions.begin(), answer.actions.end(),
+                    [&](const Action& other) { return other.column == action.column; });
     // A field that the answer maps elsewhere needs no column of its own.
     bool mapped = action.kind == ActionKind::AddColumn && maps(action.column);
     for (const FieldMapping& mapping : answer.field_map) {
-      mapped = mapped || (action.kind == ActionKind::AddColumn && plan::Normalise(mapping.field) == action.column);
+      mapped = mapped || (action.kind == ActionKind::AddColumn &&
+                          plan::Normalise(mapping.field) == action.column);
     }
     for (const FieldMapping& mapping : provable.field_map) {
       mapped = mapped || (mapping.column == action.column && maps(mapping.field));
@@ -173,8 +186,9 @@ plan::Patch Merge(const plan::Patch& answer, const plan::Patch& provable) {
     }
   }
   for (const FieldMapping& mapping : provable.field_map) {
-    const bool adds = std::any_of(merged.actions.begin(), merged.actions.end(),
-                                  [&](const Action& action) { return action.column == mapping.column; });
+    const bool adds =
+        std::any_of(merged.actions.begin(), merged.actions.end(),
+                    [&](const Action& action) { return action.column == mapping.column; });
     if (adds && !maps(mapping.field)) {
       merged.field_map.push_back(mapping);
     }

@@ -40,15 +40,17 @@ const char* Books(apply::Evidence evidence) {
 }
 
 void ReadTogether(Question* question, apply::Evidence evidence) {
-  const std::vector<std::string> fresh = Names(question->drift, false), missing = Names(question->drift, true);
+  const std::vector<std::string> fresh = Names(question->drift, false),
+                                 missing = Names(question->drift, true);
   if (fresh.empty() || missing.empty()) {
     return;
   }
   const std::string sql = std::string("SELECT f, c, count(*) FROM ") + Books(evidence) +
-                          " q, unnest(q.fields) f, unnest(q.fields) c WHERE q.target = $1 AND f = ANY ($2) AND c = ANY ($3) "
+                          " q, unnest(q.fields) f, unnest(q.fields) c WHERE q.target = $1 AND f = "
+                          "ANY ($2) AND c = ANY ($3) "
                           "GROUP BY f, c ORDER BY 3 DESC";
-  const pg::Rows rows =
-      pg::RunOnce(sql, {pg::ObjectId(question->target), pg::TextArray(fresh), pg::TextArray(missing)});
+  const pg::Rows rows = pg::RunOnce(
+      sql, {pg::ObjectId(question->target), pg::TextArray(fresh), pg::TextArray(missing)});
   for (size_t i = 0; i < rows.size(); ++i) {
     question->together.push_back({rows.text(i, 0), rows.text(i, 1), rows.int8(i, 2)});
   }
@@ -85,8 +87,9 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
       names.push_back(drift.field);
     }
   }
-  const std::string sql = std::string("SELECT payload FROM ") + Books(evidence) +
-                          " WHERE target >= $1 AND target <= $1 AND fields && $2 ORDER BY target, id LIMIT $3";
+  const std::string sql =
+      std::string("SELECT payload FROM ") + Books(evidence) +
+      " WHERE target >= $1 AND target <= $1 AND fields && $2 ORDER BY target, id LIMIT $3";
   const pg::Rows rows = pg::RunOnce(
       sql, {pg::ObjectId(question->target), pg::TextArray(names), pg::Int8(kSampledRows)});
   std::map<std::string, std::set<std::string>> masks;
@@ -102,8 +105,10 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
 void ReadHistory(Question* question) {
   const pg::Rows rows = pg::RunPrepared(
       "SELECT proposed_ddl, field_map::text, CASE state WHEN 'refused' THEN reason "
-      "ELSE 'it was applied and rolled back: no row could be stored with it' END FROM (SELECT * FROM mend.patches "
-      "WHERE target = $1 AND fingerprint = $2 AND planner = 'claude' AND state IN ('refused', 'failed') "
+      "ELSE 'it was applied and rolled back: no row could be stored with it' END FROM (SELECT * "
+      "FROM mend.patches "
+      "WHERE target = $1 AND fingerprint = $2 AND planner = 'claude' AND state IN ('refused', "
+      "'failed') "
       "AND (proposed_ddl <> '' OR field_map <> '{}') ORDER BY id DESC LIMIT $3) p ORDER BY id",
       {pg::ObjectId(question->target), pg::Text(question->fingerprint),
        pg::Int8(static_cast<int64_t>(plan::claude::kMaxHistory))});
@@ -169,7 +174,8 @@ std::string Fingerprint(const Question& question) {
 
 void ReadShare(Question* question) {
   const pg::Rows share =
-      pg::RunPrepared("SELECT share = 'values' FROM mend.enrollments WHERE target = $1", {pg::ObjectId(question->target)});
+      pg::RunPrepared("SELECT share = 'values' FROM mend.enrollments WHERE target = $1",
+                      {pg::ObjectId(question->target)});
   question->share = !share.empty() && share.boolean(0, 0) ? Share::Values : Share::Shape;
 }
 
@@ -179,7 +185,8 @@ void ReadEvidence(Question* question, apply::Evidence evidence) {
   ReadHistory(question);
 }
 
-plan::claude::Settings SettingsFor(const std::string& base, const plan::claude::Credential& credential) {
+plan::claude::Settings SettingsFor(const std::string& base,
+                                   const plan::claude::Credential& credential) {
   plan::claude::Settings settings;
   settings.base = base;
   settings.credential = credential;
@@ -187,7 +194,8 @@ plan::claude::Settings SettingsFor(const std::string& base, const plan::claude::
   settings.escalation_model = pg::escalation_model;
   settings.max_turns = pg::max_turns;
   settings.request_timeout_ms = pg::request_timeout_ms;
-  settings.connect_timeout_ms = std::min<int64_t>(settings.connect_timeout_ms, settings.request_timeout_ms);
+  settings.connect_timeout_ms =
+      std::min<int64_t>(settings.connect_timeout_ms, settings.request_timeout_ms);
   return settings;
 }
 

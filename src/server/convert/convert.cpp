@@ -14,21 +14,34 @@ struct BuiltIn {
 };
 
 constexpr BuiltIn kBuiltIn[] = {
-    {INT2OID, TypeClass::Int2},           {INT4OID, TypeClass::Int4},
-    {INT8OID, TypeClass::Int8},           {NUMERICOID, TypeClass::Numeric},
-    {FLOAT4OID, TypeClass::Float4},       {FLOAT8OID, TypeClass::Float8},
-    {BOOLOID, TypeClass::Bool},           {TEXTOID, TypeClass::Text},
-    {VARCHAROID, TypeClass::Varchar},     {BPCHAROID, TypeClass::Bpchar},
-    {NAMEOID, TypeClass::Name},           {CHAROID, TypeClass::Name},
+    {INT2OID, TypeClass::Int2},
+    {INT4OID, TypeClass::Int4},
+    {INT8OID, TypeClass::Int8},
+    {NUMERICOID, TypeClass::Numeric},
+    {FLOAT4OID, TypeClass::Float4},
+    {FLOAT8OID, TypeClass::Float8},
+    {BOOLOID, TypeClass::Bool},
+    {TEXTOID, TypeClass::Text},
+    {VARCHAROID, TypeClass::Varchar},
+    {BPCHAROID, TypeClass::Bpchar},
+    {NAMEOID, TypeClass::Name},
+    {CHAROID, TypeClass::Name},
     {DATEOID, TypeClass::Date},
-    {TIMEOID, TypeClass::Time},           {TIMETZOID, TypeClass::TimeTz},
-    {TIMESTAMPOID, TypeClass::Timestamp}, {TIMESTAMPTZOID, TypeClass::TimestampTz},
-    {INTERVALOID, TypeClass::Interval},   {UUIDOID, TypeClass::Uuid},
-    {JSONOID, TypeClass::Json},           {JSONBOID, TypeClass::Jsonb},
-    {CASHOID, TypeClass::Money},          {OIDOID, TypeClass::Unsigned},
-    {XIDOID, TypeClass::Unsigned},        {CIDOID, TypeClass::Unsigned},
+    {TIMEOID, TypeClass::Time},
+    {TIMETZOID, TypeClass::TimeTz},
+    {TIMESTAMPOID, TypeClass::Timestamp},
+    {TIMESTAMPTZOID, TypeClass::TimestampTz},
+    {INTERVALOID, TypeClass::Interval},
+    {UUIDOID, TypeClass::Uuid},
+    {JSONOID, TypeClass::Json},
+    {JSONBOID, TypeClass::Jsonb},
+    {CASHOID, TypeClass::Money},
+    {OIDOID, TypeClass::Unsigned},
+    {XIDOID, TypeClass::Unsigned},
+    {CIDOID, TypeClass::Unsigned},
     {XID8OID, TypeClass::Unsigned},
-    {INT2VECTOROID, TypeClass::Other},    {OIDVECTOROID, TypeClass::Other},
+    {INT2VECTOROID, TypeClass::Other},
+    {OIDVECTOROID, TypeClass::Other},
 };
 
 TypeClass ClassOf(Oid oid, char typtype, Oid element) {
@@ -63,7 +76,8 @@ const TypeInfo& TypeMap::Find(Oid oid) {
     typtype = get_typtype(oid);
     info.element = get_element_type(oid);
     const Oid range = typtype == TYPTYPE_MULTIRANGE ? get_multirange_range(oid) : oid;
-    bounds = typtype == TYPTYPE_RANGE || typtype == TYPTYPE_MULTIRANGE ? get_range_subtype(range) : InvalidOid;
+    bounds = typtype == TYPTYPE_RANGE || typtype == TYPTYPE_MULTIRANGE ? get_range_subtype(range)
+                                                                       : InvalidOid;
     if (typtype == TYPTYPE_DOMAIN) {
       info.base.oid = getBaseTypeAndTypmod(oid, &info.base.typmod);
     }
@@ -76,8 +90,9 @@ const TypeInfo& TypeMap::Find(Oid oid) {
     info.type_class = TypeClass::TimeRange;
     info.element = bounds;
   }
-  info.soft_input = info.type_class == TypeClass::Array ? info.input == F_ARRAY_IN && Find(info.element).soft_input
-                                                        : HasSoftInput(oid, info.input);
+  info.soft_input = info.type_class == TypeClass::Array
+                        ? info.input == F_ARRAY_IN && Find(info.element).soft_input
+                        : HasSoftInput(oid, info.input);
   return types_.emplace(oid, std::move(info)).first->second;
 }
 
@@ -114,23 +129,28 @@ bool Converter::Fail(drift::Kind kind, const char* sqlstate, std::string message
 }
 
 bool Converter::BadSyntax(const TypeInfo& type, json::Value value, const char* sqlstate) {
-  return Fail(drift::Kind::TypeConflict, sqlstate, "invalid input syntax for type " + type.name + ": " + Quote(value));
+  return Fail(drift::Kind::TypeConflict, sqlstate,
+              "invalid input syntax for type " + type.name + ": " + Quote(value));
 }
 
 bool Converter::OutOfRange(const TypeInfo& type, json::Value value) {
-  return Fail(drift::Kind::OutOfRange, "22003", "value " + Quote(value) + " is out of range for type " + type.name);
+  return Fail(drift::Kind::OutOfRange, "22003",
+              "value " + Quote(value) + " is out of range for type " + type.name);
 }
 
 bool Converter::Lossy(const TypeInfo& type, json::Value value, const char* what) {
-  return Fail(drift::Kind::Lossy, "22000", "type " + type.name + " would change the value " + Quote(value) + ": " + what);
+  return Fail(drift::Kind::Lossy, "22000",
+              "type " + type.name + " would change the value " + Quote(value) + ": " + what);
 }
 
-bool Converter::Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out, bool* null) {
+bool Converter::Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy,
+                        Datum* out, bool* null) {
   lossy_ = lossy;
   return ConvertAs(type, typmod, value, out, null);
 }
 
-bool Converter::ConvertAs(const TypeInfo& info, int32_t typmod, json::Value value, Datum* out, bool* null) {
+bool Converter::ConvertAs(const TypeInfo& info, int32_t typmod, json::Value value, Datum* out,
+                          bool* null) {
   *null = false;
   if (info.type_class == TypeClass::Domain) {
     return ToDomain(info, value, out, null);
@@ -144,8 +164,9 @@ bool Converter::ConvertAs(const TypeInfo& info, int32_t typmod, json::Value valu
     return true;
   }
   // Their parts have had their own try.
-  const bool by_parts = (info.type_class == TypeClass::Array && value.kind() == json::Kind::Array) ||
-                        (info.type_class == TypeClass::Composite && value.kind() == json::Kind::Object);
+  const bool by_parts =
+      (info.type_class == TypeClass::Array && value.kind() == json::Kind::Array) ||
+      (info.type_class == TypeClass::Composite && value.kind() == json::Kind::Object);
   return lossy_ && !by_parts && ByInput(info, typmod, value, out);
 }
 
@@ -164,7 +185,8 @@ Datum Converter::Text(std::string_view text, size_t blanks) {
   return PointerGetDatum(result);
 }
 
-bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null) {
+bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out,
+                         bool* null) {
   switch (type.type_class) {
     case TypeClass::Int2:
     case TypeClass::Int4:
@@ -203,19 +225,23 @@ bool Converter::Strictly(const TypeInfo& type, int32_t typmod, json::Value value
 }
 
 bool Converter::ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
-  const std::string text = value.IsScalar() ? std::string(value.text()) : value.Serialise(json::Value::Space::Jsonb);
+  const std::string text =
+      value.IsScalar() ? std::string(value.text()) : value.Serialise(json::Value::Space::Jsonb);
   const std::optional<pg::Error> error =
       type.soft_input && text.size() <= kMaxSoftBytes
           ? InputSoftly(type, typmod, text, out)
           : pg::Attempt([&] {
-              *out = pg::Call(
-                  [&] { return OidInputFunctionCall(type.input, const_cast<char*>(text.c_str()), type.io_param, typmod); });
+              *out = pg::Call([&] {
+                return OidInputFunctionCall(type.input, const_cast<char*>(text.c_str()),
+                                            type.io_param, typmod);
+              });
             });
   if (!error) {
     return true;
   }
   // An extension's type may refuse a text with a bare elog(ERROR).
-  const bool refusal = error->sqlerrcode() == ERRCODE_INTERNAL_ERROR && type.input >= FirstNormalObjectId;
+  const bool refusal =
+      error->sqlerrcode() == ERRCODE_INTERNAL_ERROR && type.input >= FirstNormalObjectId;
   if (pg::MustRaise(*error) && !refusal) {
     throw *error;
   }
@@ -229,12 +255,12 @@ bool Converter::ToDomain(const TypeInfo& type, json::Value value, Datum* out, bo
 }
 
 bool Converter::CheckDomain(const TypeInfo& type, Datum value, bool null) {
-  if (type.type_class != TypeClass::Domain || !pg::Call([&] { return DomainHasConstraints(type.oid); })) {
+  if (type.type_class != TypeClass::Domain ||
+      !pg::Call([&] { return DomainHasConstraints(type.oid); })) {
     return true;
   }
-  const std::optional<pg::Error> error = pg::Attempt([&] {
-    pg::Call([&] { domain_check(value, null, type.oid, nullptr, nullptr); });
-  });
+  const std::optional<pg::Error> error = pg::Attempt(
+      [&] { pg::Call([&] { domain_check(value, null, type.oid, nullptr, nullptr); }); });
   if (!error) {
     return true;
   }
@@ -242,7 +268,8 @@ bool Converter::CheckDomain(const TypeInfo& type, Datum value, bool null) {
     throw *error;
   }
   fault_ = FaultOf(*error);
-  fault_.kind = drift::Kind::Constraint;  // also when an expression of the domain failed on the value
+  fault_.kind =
+      drift::Kind::Constraint;  // also when an expression of the domain failed on the value
   return false;
 }
 

@@ -17,8 +17,32 @@
 namespace mend::convert {
 
 enum class TypeClass : uint8_t {
-  Int2, Int4, Int8, Numeric, Float4, Float8, Bool, Text, Varchar, Bpchar, Name, Date, Time, TimeTz, Timestamp,
-  TimestampTz, Interval, Uuid, Money, Unsigned, Json, Jsonb, Enum, Array, Composite, Domain,
+  Int2,
+  Int4,
+  Int8,
+  Numeric,
+  Float4,
+  Float8,
+  Bool,
+  Text,
+  Varchar,
+  Bpchar,
+  Name,
+  Date,
+  Time,
+  TimeTz,
+  Timestamp,
+  TimestampTz,
+  Interval,
+  Uuid,
+  Money,
+  Unsigned,
+  Json,
+  Jsonb,
+  Enum,
+  Array,
+  Composite,
+  Domain,
   TimeRange,  // a range or multirange of dates or timestamps
   Other,
 };
@@ -63,15 +87,19 @@ std::string Quote(json::Value value);
 
 class Converter {
  public:
-  Converter(TypeMap* types, const std::optional<std::string>& naive_zone) : types_(*types), naive_zone_(naive_zone) {}
+  Converter(TypeMap* types, const std::optional<std::string>& naive_zone)
+      : types_(*types), naive_zone_(naive_zone) {}
 
   // Converts into CurrentMemoryContext. With `lossy`, what the lossless rules refuse is left to the
   // type's input function. On false, fault() tells why. JSON null is SQL NULL. Throws
   // pg::Error only for what says nothing about the value (cancel, resources).
-  bool Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out, bool* null);
+  bool Convert(const TypeInfo& type, int32_t typmod, json::Value value, bool lossy, Datum* out,
+               bool* null);
   // The same from a jsonb, in which the value may go on pointing.
-  bool Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy, Datum* out, bool* null);
-  // Whether values are wanted, as they are at first, or verdicts alone: then what it gives for one is not to be used.
+  bool Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy, Datum* out,
+               bool* null);
+  // Whether values are wanted, as they are at first, or verdicts alone: then what it gives for one
+  // is not to be used.
   void Want(bool values) { values_ = values; }
   const Fault& fault() const { return fault_; }
   // Before the memory is reset that it has converted into.
@@ -140,8 +168,8 @@ class Converter {
     size_t total = 1;
   };
   bool ShapeOf(const TypeInfo& type, json::Value value, ArrayShape* shape);
-  bool FillArray(const TypeInfo& type, int32_t typmod, json::Value value, const ArrayShape& shape, int depth,
-                 Datum** values, bool** nulls);
+  bool FillArray(const TypeInfo& type, int32_t typmod, json::Value value, const ArrayShape& shape,
+                 int depth, Datum** values, bool** nulls);
 
   bool Fail(drift::Kind kind, const char* sqlstate, std::string message);
   bool BadSyntax(const TypeInfo& type, json::Value value, const char* sqlstate = "22P02");

@@ -64,7 +64,8 @@ class JsonbWriter {
         open_[depth_ - 1].at_key = true;
       }
       if (depth_ > json::kMaxDepth) {
-        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("JSON is nested too deep")));
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("JSON is nested too deep")));
       }
       open_[depth_++] = {token.next, token.size, object, true};
       pushJsonbValue(&state_, object ? WJB_BEGIN_OBJECT : WJB_BEGIN_ARRAY, nullptr);
@@ -151,10 +152,12 @@ bool Converter::JsonbVerdict(Built built, json::Value value) {
   switch (built) {
     case Built::Done: return true;
     case Built::DuplicateKey:
-      return Fail(drift::Kind::Lossy, "22030", "type jsonb would drop a duplicate key of " + Quote(value));
+      return Fail(drift::Kind::Lossy, "22030",
+                  "type jsonb would drop a duplicate key of " + Quote(value));
     case Built::NumberTooLarge: break;
   }
-  return Fail(drift::Kind::OutOfRange, "22003", "value overflows numeric format, in " + Quote(value));
+  return Fail(drift::Kind::OutOfRange, "22003",
+              "value overflows numeric format, in " + Quote(value));
 }
 
 bool Converter::ToJsonb(json::Value value, Datum* out) {
@@ -162,7 +165,8 @@ bool Converter::ToJsonb(json::Value value, Datum* out) {
     return true;
   }
   if (JsonbBytes::Takes(value.document()->tokens(), value.index())) {
-    return JsonbVerdict(jsonb_.Write(value.document()->tokens(), value.index(), &arena_, out), value);
+    return JsonbVerdict(jsonb_.Write(value.document()->tokens(), value.index(), &arena_, out),
+                        value);
   }
   Jsonb* jsonb = nullptr;
   const json::Token& token = value.token();

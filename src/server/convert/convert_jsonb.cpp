@@ -1,4 +1,5 @@
-// Values of a jsonb: copied as they are where the column keeps the same form, else by way of a tape.
+// Values of a jsonb: copied as they are where the column keeps the same form, else by way of a
+// tape.
 #include "core/plan/typmod.h"
 #include "server/convert/convert.h"
 #include "server/convert/numeric_digits.h"
@@ -27,7 +28,9 @@ class TapeWriter {
     } else if (part.IsNumber()) {
       WriteNumber(part);
     } else {
-      document_.Add(part.IsNull() ? json::Kind::Null : part.IsTrue() ? json::Kind::True : json::Kind::False);
+      document_.Add(part.IsNull()   ? json::Kind::Null
+                    : part.IsTrue() ? json::Kind::True
+                                    : json::Kind::False);
     }
   }
 
@@ -50,7 +53,9 @@ class TapeWriter {
     char text[kMaxNumericText];
     const size_t size = WriteNumericText(NumericBytes(part), NumericSize(part), text);
     if (size == 0) {
-      const char* whole = pg::Call([&] { return DatumGetCString(DirectFunctionCall1(numeric_out, PointerGetDatum(part.data))); });
+      const char* whole = pg::Call([&] {
+        return DatumGetCString(DirectFunctionCall1(numeric_out, PointerGetDatum(part.data)));
+      });
       document_.Add(json::Kind::Number, whole);
       return;
     }
@@ -66,7 +71,8 @@ class TapeWriter {
 
 }  // namespace
 
-bool Converter::Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy, Datum* out, bool* null) {
+bool Converter::Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy,
+                        Datum* out, bool* null) {
   *null = false;
   if ((part.IsNumber() && TakeNumber(type, typmod, part, out)) ||
       (part.IsContainer() && type.type_class == TypeClass::Jsonb && TakeContainer(part, out))) {
@@ -78,7 +84,8 @@ bool Converter::Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& p
 }
 
 // False, with no claim on the number: it has to be looked at as text.
-bool Converter::TakeNumber(const TypeInfo& type, int32_t typmod, const JsonbPart& part, Datum* out) {
+bool Converter::TakeNumber(const TypeInfo& type, int32_t typmod, const JsonbPart& part,
+                           Datum* out) {
   switch (type.type_class) {
     case TypeClass::Numeric: return TakeNumeric(typmod, part, out);
     case TypeClass::Int2:

@@ -9,12 +9,14 @@ namespace {
 constexpr size_t kManyElements = 1000000;  // past this, the array's own limits are near
 
 void* Huge(size_t size) {
-  return pg::Call([&] { return MemoryContextAllocHuge(CurrentMemoryContext, size == 0 ? 1 : size); });
+  return pg::Call(
+      [&] { return MemoryContextAllocHuge(CurrentMemoryContext, size == 0 ? 1 : size); });
 }
 
 // Whether a null or an empty array: no value to lose.
 bool IsNothing(json::Value value) {
-  return value.kind() == json::Kind::Null || (value.kind() == json::Kind::Array && value.token().size == 0);
+  return value.kind() == json::Kind::Null ||
+         (value.kind() == json::Kind::Array && value.token().size == 0);
 }
 
 }  // namespace
@@ -28,7 +30,8 @@ bool Converter::ShapeOf(const TypeInfo& type, json::Value value, ArrayShape* sha
   const TypeClass element_class = types_.Find(element.oid).type_class;
   const bool takes_arrays = element_class == TypeClass::Json || element_class == TypeClass::Jsonb ||
                             element_class == TypeClass::Array;
-  for (json::Value level = value; level && level.kind() == json::Kind::Array; level = level.First()) {
+  for (json::Value level = value; level && level.kind() == json::Kind::Array;
+       level = level.First()) {
     if (shape->dimensions == MAXDIM || (shape->dimensions > 0 && level.token().size == 0)) {
       return BadSyntax(type, value);
     }
@@ -44,9 +47,10 @@ bool Converter::ShapeOf(const TypeInfo& type, json::Value value, ArrayShape* sha
   return true;
 }
 
-bool Converter::FillArray(const TypeInfo& type, int32_t typmod, json::Value value, const ArrayShape& shape, int depth,
-                          Datum** values, bool** nulls) {
-  if (value.kind() != json::Kind::Array || static_cast<int>(value.token().size) != shape.sizes[depth]) {
+bool Converter::FillArray(const TypeInfo& type, int32_t typmod, json::Value value,
+                          const ArrayShape& shape, int depth, Datum** values, bool** nulls) {
+  if (value.kind() != json::Kind::Array ||
+      static_cast<int>(value.token().size) != shape.sizes[depth]) {
     return BadSyntax(type, value);
   }
   int since_interrupt = 0;
@@ -88,7 +92,8 @@ bool Converter::ToArray(const TypeInfo& type, int32_t typmod, json::Value value,
   if (!few || !is_short) {
     wanted.emplace(&values_);  // only making it shows whether it is too large
   }
-  auto* values = static_cast<Datum*>(few ? arena_.Take(shape.total * sizeof(Datum)) : Huge(shape.total * sizeof(Datum)));
+  auto* values = static_cast<Datum*>(few ? arena_.Take(shape.total * sizeof(Datum))
+                                         : Huge(shape.total * sizeof(Datum)));
   auto* nulls = static_cast<bool*>(few ? arena_.Take(shape.total) : Huge(shape.total));
   Datum* next_value = values;
   bool* next_null = nulls;
@@ -102,8 +107,9 @@ bool Converter::ToArray(const TypeInfo& type, int32_t typmod, json::Value value,
   int lower_bounds[MAXDIM] = {1, 1, 1, 1, 1, 1};
   auto construct = [&] {
     *out = pg::Call([&] {
-      return PointerGetDatum(construct_md_array(values, nulls, shape.dimensions, shape.sizes, lower_bounds, element.oid,
-                                                element.length, element.by_value, element.alignment));
+      return PointerGetDatum(construct_md_array(values, nulls, shape.dimensions, shape.sizes,
+                                                lower_bounds, element.oid, element.length,
+                                                element.by_value, element.alignment));
     });
   };
   if (shape.total < kManyElements && is_short) {
@@ -134,7 +140,8 @@ bool Converter::ToComposite(const TypeInfo& type, json::Value value, Datum* out)
   for (json::Value key = value.First(); key; key = value.After(key)) {
     const json::Value member = value.ValueOf(key);
     size_t i = 0;
-    while (i < count && (TupleDescAttr(row, i)->attisdropped || key.text() != NameStr(TupleDescAttr(row, i)->attname))) {
+    while (i < count && (TupleDescAttr(row, i)->attisdropped ||
+                         key.text() != NameStr(TupleDescAttr(row, i)->attname))) {
       ++i;
     }
     if (i == count && !IsNothing(member)) {
@@ -155,7 +162,8 @@ bool Converter::ToComposite(const TypeInfo& type, json::Value value, Datum* out)
       continue;
     }
     if (members[i] != 0) {
-      if (!ConvertValue({field.atttypid, field.atttypmod}, json::Value(value.document(), members[i]), &values[i], &nulls[i])) {
+      if (!ConvertValue({field.atttypid, field.atttypmod},
+                        json::Value(value.document(), members[i]), &values[i], &nulls[i])) {
         return false;
       }
     } else if (!CheckDomain(types_.Find(field.atttypid), 0, true)) {

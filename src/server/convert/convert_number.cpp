@@ -110,7 +110,8 @@ enum class Nearest : uint8_t { Found, OutOfRange, Inexact };
 
 template <class Float>
 Nearest FindNearest(std::string_view number, Float* nearest) {
-  const std::from_chars_result read = std::from_chars(number.data(), number.data() + number.size(), *nearest);
+  const std::from_chars_result read =
+      std::from_chars(number.data(), number.data() + number.size(), *nearest);
   if (number.size() <= 7 && read.ec == std::errc() && *nearest != 0) {
     return Nearest::Found;  // too short for any doubt
   }
@@ -121,7 +122,8 @@ Nearest FindNearest(std::string_view number, Float* nearest) {
   return Says(*nearest, number, decimal) ? Nearest::Found : Nearest::Inexact;
 }
 
-// Whether a string is a number in another form than JSON's: blanks around it, a plus, leading zeros.
+// Whether a string is a number in another form than JSON's: blanks around it, a plus, leading
+// zeros.
 bool IsLooseNumber(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\n\r\f\v");
   if (first == std::string_view::npos) {
@@ -155,7 +157,8 @@ bool NumericFrom(std::string_view number, int32_t typmod, Datum* out) {
     char* text = number.size() < kShort ? buffer : static_cast<char*>(palloc(number.size() + 1));
     memcpy(text, number.data(), number.size());
     text[number.size()] = '\0';
-    *out = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(typmod));
+    *out = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+                               Int32GetDatum(typmod));
     if (text != buffer) {
       pfree(text);
     }
@@ -176,14 +179,16 @@ bool Converter::NumberText(const TypeInfo& type, json::Value value, std::string_
   if (base::IsJsonNumber(*number)) {
     return true;
   }
-  return IsLooseNumber(*number) ? Lossy(type, value, "it is not the canonical text of a number") : BadSyntax(type, value);
+  return IsLooseNumber(*number) ? Lossy(type, value, "it is not the canonical text of a number")
+                                : BadSyntax(type, value);
 }
 
 bool Converter::ToInteger(const TypeInfo& type, json::Value value, Datum* out) {
   std::string_view number;
   if (!NumberText(type, value, &number)) {
     // "05", "+5", " 5" lose their form; "05.0" is no text of an integer at all.
-    if (fault_.kind == drift::Kind::Lossy && number.find_first_of(".eE") != std::string_view::npos) {
+    if (fault_.kind == drift::Kind::Lossy &&
+        number.find_first_of(".eE") != std::string_view::npos) {
       return BadSyntax(type, value);
     }
     return false;
@@ -191,11 +196,13 @@ bool Converter::ToInteger(const TypeInfo& type, json::Value value, Datum* out) {
   int64_t integer = 0;
   if (!base::ParseInteger(number, &integer)) {
     if (value.kind() == json::Kind::String && !base::IsCanonicalInteger(number)) {
-      return number == "-0" ? Lossy(type, value, "it is not the canonical text of a number") : BadSyntax(type, value);
+      return number == "-0" ? Lossy(type, value, "it is not the canonical text of a number")
+                            : BadSyntax(type, value);
     }
     const base::Decimal decimal = base::Analyse(number);
     if (!decimal.integer) {
-      return Fail(drift::Kind::Lossy, "22P02", "invalid input syntax for type " + type.name + ": " + Quote(value));
+      return Fail(drift::Kind::Lossy, "22P02",
+                  "invalid input syntax for type " + type.name + ": " + Quote(value));
     }
     if (decimal.integer_bits == 0) {
       return OutOfRange(type, value);
@@ -209,9 +216,7 @@ bool Converter::ToInteger(const TypeInfo& type, json::Value value, Datum* out) {
     case TypeClass::Int4:
       *out = Int32GetDatum(static_cast<int32_t>(integer));
       return integer == static_cast<int32_t>(integer) || OutOfRange(type, value);
-    default:
-      *out = Int64GetDatum(integer);
-      return true;
+    default: *out = Int64GetDatum(integer); return true;
   }
 }
 
@@ -221,13 +226,16 @@ bool Converter::ToNumeric(const TypeInfo& type, int32_t typmod, json::Value valu
     return false;
   }
   NumericDigits digits;
-  const plan::NumericLimits wanted = typmod >= 0 ? plan::DecodeNumeric(typmod) : plan::NumericLimits{-1, -1};
+  const plan::NumericLimits wanted =
+      typmod >= 0 ? plan::DecodeNumeric(typmod) : plan::NumericLimits{-1, -1};
   if (ReadNumeric(number, wanted.precision, wanted.scale, &digits)) {
-    const size_t size = VARHDRSZ + sizeof digits.header + sizeof(int16_t) * static_cast<size_t>(digits.count);
+    const size_t size =
+        VARHDRSZ + sizeof digits.header + sizeof(int16_t) * static_cast<size_t>(digits.count);
     auto* numeric = static_cast<char*>(arena_.Take(size));
     SET_VARSIZE(numeric, size);
     memcpy(numeric + VARHDRSZ, &digits.header, sizeof digits.header);
-    memcpy(numeric + VARHDRSZ + sizeof digits.header, digits.digits, sizeof(int16_t) * static_cast<size_t>(digits.count));
+    memcpy(numeric + VARHDRSZ + sizeof digits.header, digits.digits,
+           sizeof(int16_t) * static_cast<size_t>(digits.count));
     *out = PointerGetDatum(numeric);
     return true;
   }
@@ -236,8 +244,9 @@ bool Converter::ToNumeric(const TypeInfo& type, int32_t typmod, json::Value valu
     const Extent extent = Measure(number);
     if (!extent.zero && extent.magnitude > limits.IntegerDigits()) {
       return Fail(drift::Kind::OutOfRange, "22003",
-                  "numeric field overflow: " + Quote(value) + " has more than " + std::to_string(limits.precision) +
-                      " digits, " + std::to_string(limits.scale) + " of them right of the point");
+                  "numeric field overflow: " + Quote(value) + " has more than " +
+                      std::to_string(limits.precision) + " digits, " +
+                      std::to_string(limits.scale) + " of them right of the point");
     }
     if (!extent.zero && extent.scale > limits.scale) {
       return Lossy(type, value, "it has digits past the scale of the column");
@@ -271,7 +280,8 @@ bool Converter::ToFloat(const TypeInfo& type, json::Value value, Datum* out) {
   switch (found) {
     case Nearest::Found: return true;
     case Nearest::OutOfRange:
-      return Fail(drift::Kind::OutOfRange, "22003", Quote(value) + " is out of range for type " + type.name);
+      return Fail(drift::Kind::OutOfRange, "22003",
+                  Quote(value) + " is out of range for type " + type.name);
     case Nearest::Inexact: return Lossy(type, value, "the integer is not exactly representable");
   }
   return false;

@@ -6,10 +6,12 @@ namespace mend::convert {
 namespace {
 
 bool HasLetters(std::string_view text) {
-  return text.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string_view::npos;
+  return text.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
+         std::string_view::npos;
 }
 
-// The bounds of a range's text, or of a multirange's, one after the other. An absent bound is an empty text.
+// The bounds of a range's text, or of a multirange's, one after the other. An absent bound is an
+// empty text.
 class Bounds {
  public:
   explicit Bounds(std::string_view ranges) : rest_(ranges) {}
@@ -56,8 +58,9 @@ class Bounds {
 
 }  // namespace
 
-// A bound that would be drift as a value is drift as a bound: an offset that is dropped, or one that the session supplies.
-// What else a bound may be, such as infinity, is left to the input function.
+// A bound that would be drift as a value is drift as a bound: an offset that is dropped, or one
+// that the session supplies. What else a bound may be, such as infinity, is left to the input
+// function.
 bool Converter::ToTimeRange(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
   if (!value.IsScalar()) {
     return BadSyntax(type, value);
@@ -65,7 +68,8 @@ bool Converter::ToTimeRange(const TypeInfo& type, int32_t typmod, json::Value va
   if (!ByInput(type, typmod, value, out)) {
     return false;
   }
-  static const auto& no_zone = *new std::optional<std::string>();  // the input function knows of none either
+  static const auto& no_zone =
+      *new std::optional<std::string>();  // the input function knows of none either
   Converter of_bounds(&types_, no_zone);
   Bounds bounds(value.text());
   for (std::string bound; bounds.Next(&bound);) {
@@ -73,7 +77,8 @@ bool Converter::ToTimeRange(const TypeInfo& type, int32_t typmod, json::Value va
     document.Add(json::Kind::String, bound);
     Datum ignored = 0;
     bool null = false;
-    if (!of_bounds.Convert(types_.Find(type.element), -1, document.root(), false, &ignored, &null) &&
+    if (!of_bounds.Convert(types_.Find(type.element), -1, document.root(), false, &ignored,
+                           &null) &&
         of_bounds.fault().kind == drift::Kind::Lossy) {
       fault_ = of_bounds.fault();
       return false;
@@ -82,7 +87,8 @@ bool Converter::ToTimeRange(const TypeInfo& type, int32_t typmod, json::Value va
   return true;
 }
 
-// An interval's input rounds to the precision of the column, and drops the fields that the column has not.
+// An interval's input rounds to the precision of the column, and drops the fields that the column
+// has not.
 bool Converter::ToInterval(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
   if (value.kind() != json::Kind::String) {
     return BadSyntax(type, value);
@@ -92,7 +98,8 @@ bool Converter::ToInterval(const TypeInfo& type, int32_t typmod, json::Value val
   }
   // Without units, it is the column's fields that say what "1:02" is.
   const int32_t whole_typmod =
-      HasLetters(value.text()) ? -1 : INTERVAL_TYPMOD(INTERVAL_FULL_PRECISION, INTERVAL_RANGE(typmod));
+      HasLetters(value.text()) ? -1
+                               : INTERVAL_TYPMOD(INTERVAL_FULL_PRECISION, INTERVAL_RANGE(typmod));
   Datum whole = 0;
   if (!ByInput(type, typmod, value, out) || !ByInput(type, whole_typmod, value, &whole)) {
     return false;
@@ -114,12 +121,14 @@ bool Converter::ToMoney(const TypeInfo& type, json::Value value, Datum* out) {
     return true;
   }
   const bool same = pg::Call([&] {
-    return DatumGetBool(DirectFunctionCall2(numeric_eq, DirectFunctionCall1(cash_numeric, *out), number));
+    return DatumGetBool(
+        DirectFunctionCall2(numeric_eq, DirectFunctionCall1(cash_numeric, *out), number));
   });
   return same || Lossy(type, value, "as money it is another number");
 }
 
-// Of oid, xid, cid and xid8: some versions take any text for 0, wrap what is too large, and all take -1 for the largest.
+// Of oid, xid, cid and xid8: some versions take any text for 0, wrap what is too large, and all
+// take -1 for the largest.
 bool Converter::ToUnsigned(const TypeInfo& type, json::Value value, Datum* out) {
   if (!value.IsScalar() || !base::IsCanonicalInteger(value.text())) {
     return BadSyntax(type, value);

@@ -24,7 +24,8 @@ bool ParseUuid(std::string_view text, unsigned char* bytes) {
     text = text.substr(1, text.size() - 2);
   }
   for (int i = 0; i < UUID_LEN; ++i) {
-    const int high = text.size() < 2 ? -1 : HexDigit(text[0]), low = high < 0 ? -1 : HexDigit(text[1]);
+    const int high = text.size() < 2 ? -1 : HexDigit(text[0]),
+              low = high < 0 ? -1 : HexDigit(text[1]);
     if (low < 0) return false;
     bytes[i] = static_cast<unsigned char>(high << 4 | low);
     text.remove_prefix(2);
@@ -70,8 +71,10 @@ bool Converter::ToText(const TypeInfo& type, int32_t typmod, json::Value value, 
     const auto limit = static_cast<size_t>(plan::CharacterLimit(typmod));
     const bool padded = type.type_class == TypeClass::Bpchar;
     if (padded || text.size() > limit) {
-      size_t characters = pg_database_encoding_max_length() == 1 ? text.size() : base::CountCharacters(text);
-      while (padded && characters > limit && text.back() == ' ') {  // of char(n), no part of the value
+      size_t characters =
+          pg_database_encoding_max_length() == 1 ? text.size() : base::CountCharacters(text);
+      while (padded && characters > limit &&
+             text.back() == ' ') {  // of char(n), no part of the value
         text.remove_suffix(1);
         --characters;
       }
@@ -104,7 +107,8 @@ bool Converter::ToEnum(const TypeInfo& type, json::Value value, Datum* out) {
     memcpy(name, label.data(), label.size());
     // A label that this transaction has added is refused by enum_in, as INSERT would.
     known = pg::Call([&] {
-      if (!SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type.oid), CStringGetDatum(name))) {
+      if (!SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type.oid),
+                                 CStringGetDatum(name))) {
         return false;
       }
       *out = DirectFunctionCall2(enum_in, CStringGetDatum(name), ObjectIdGetDatum(type.oid));

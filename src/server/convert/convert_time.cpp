@@ -26,13 +26,15 @@ int DecodeAbbreviation(const char* lower, int* seconds_east, pg_tz** zone) {
 #if PG_VERSION_NUM >= 160000
   int kind = UNKNOWN_FIELD;
   DateTimeErrorExtra extra;
-  return DecodeTimezoneAbbrev(0, lower, &kind, seconds_east, zone, &extra) == 0 ? kind : UNKNOWN_FIELD;
+  return DecodeTimezoneAbbrev(0, lower, &kind, seconds_east, zone, &extra) == 0 ? kind
+                                                                                : UNKNOWN_FIELD;
 #else
   return DecodeTimezoneAbbrev(0, const_cast<char*>(lower), seconds_east, zone);
 #endif
 }
 
-// Such as "mon5": to PostgreSQL a weekday and a number, though POSIX would let any word name a zone.
+// Such as "mon5": to PostgreSQL a weekday and a number, though POSIX would let any word name a
+// zone.
 bool IsKeywordWithNumber(const char* lower) {
   char word[TZ_STRLEN_MAX + 1] = {};
   const size_t letters = strspn(lower, "abcdefghijklmnopqrstuvwxyz");
@@ -88,9 +90,11 @@ bool Converter::ReadTime(const TypeInfo& type, int32_t typmod, json::Value value
     return BadSyntax(type, value, "22007");
   }
   if (!parsed->in_range) {
-    return Fail(drift::Kind::TypeConflict, "22008", "date/time field value out of range: " + Quote(value));
+    return Fail(drift::Kind::TypeConflict, "22008",
+                "date/time field value out of range: " + Quote(value));
   }
-  const bool wants_date = type.type_class == TypeClass::Date || type.type_class == TypeClass::Timestamp ||
+  const bool wants_date = type.type_class == TypeClass::Date ||
+                          type.type_class == TypeClass::Timestamp ||
                           type.type_class == TypeClass::TimestampTz;
   if (parsed->has_date != wants_date) {
     return BadSyntax(type, value, "22007");
@@ -127,7 +131,8 @@ bool Converter::ToTime(const TypeInfo& type, int32_t typmod, json::Value value, 
     return BadSyntax(type, value, "22007");  // its offset depends on a date
   }
   const TimeADT since_midnight =
-      ((time.hour * MINS_PER_HOUR + time.minute) * SECS_PER_MINUTE + time.second) * USECS_PER_SEC + time.microsecond;
+      ((time.hour * MINS_PER_HOUR + time.minute) * SECS_PER_MINUTE + time.second) * USECS_PER_SEC +
+      time.microsecond;
   const bool has_zone = time.zone == IsoTime::Zone::Offset;
   if (type.type_class == TypeClass::Time) {
     *out = TimeADTGetDatum(since_midnight);
@@ -146,12 +151,11 @@ bool Converter::ToTime(const TypeInfo& type, int32_t typmod, json::Value value, 
 }
 
 // Seconds west of UTC that the text or the enrolment says.
-bool Converter::OffsetOf(const TypeInfo& type, json::Value value, const IsoTime& time, int* seconds_west) {
+bool Converter::OffsetOf(const TypeInfo& type, json::Value value, const IsoTime& time,
+                         int* seconds_west) {
   pg_tm tm = BrokenDown(time);
   switch (time.zone) {
-    case IsoTime::Zone::Offset:
-      *seconds_west = -time.offset;
-      return true;
+    case IsoTime::Zone::Offset: *seconds_west = -time.offset; return true;
     case IsoTime::Zone::Name:
       return LookUpZone(time.zone_name, &tm, seconds_west) || BadSyntax(type, value, "22007");
     case IsoTime::Zone::None: break;

@@ -81,15 +81,18 @@ bool TakeFraction(Scanner* text, IsoTime* time) {
 }
 
 bool TakeClock(Scanner* text, IsoTime* time) {
-  if (!text->TakeNumber(2, &time->hour) || !text->Take(':') || !text->TakeNumber(2, &time->minute)) return false;
+  if (!text->TakeNumber(2, &time->hour) || !text->Take(':') || !text->TakeNumber(2, &time->minute))
+    return false;
   if (text->Take(':')) {
     if (!text->TakeNumber(2, &time->second)) return false;
     if (text->Take('.') && !TakeFraction(text, time)) return false;
   }
   time->has_time = true;
   time->leap_second = time->second == 60;
-  const bool midnight = time->hour == 24 && time->minute == 0 && time->second == 0 && time->microsecond == 0;
-  time->in_range = time->in_range && (time->hour < 24 || midnight) && time->minute < 60 && time->second <= 60;
+  const bool midnight =
+      time->hour == 24 && time->minute == 0 && time->second == 0 && time->microsecond == 0;
+  time->in_range =
+      time->in_range && (time->hour < 24 || midnight) && time->minute < 60 && time->second <= 60;
   return true;
 }
 
@@ -106,7 +109,8 @@ bool TakeOffset(Scanner* text, IsoTime* time) {
   }
   time->zone = IsoTime::Zone::Offset;
   time->offset = ((hours * 60 + minutes) * 60 + seconds) * (west ? -1 : 1);
-  time->in_range = time->in_range && hours < 16 && minutes < 60 && seconds < 60;  // PostgreSQL's own limit
+  time->in_range =
+      time->in_range && hours < 16 && minutes < 60 && seconds < 60;  // PostgreSQL's own limit
   return true;
 }
 
@@ -144,7 +148,8 @@ std::optional<IsoTime> ParseIso(std::string_view text) {
   if (!TakeDate(&scanner, &time)) return std::nullopt;
   if (scanner.done()) return time;
   if (!scanner.Take('T') && !scanner.Take(' ')) return std::nullopt;
-  if (!TakeClock(&scanner, &time) || !TakeZone(&scanner, &time) || !scanner.done()) return std::nullopt;
+  if (!TakeClock(&scanner, &time) || !TakeZone(&scanner, &time) || !scanner.done())
+    return std::nullopt;
   return time;
 }
 

@@ -11,7 +11,7 @@ struct IsoTime {
   bool has_date = false, has_time = false;
   int year = 0, month = 0, day = 0;
   int hour = 0, minute = 0, second = 0;
-  int microsecond = 0;     // rounded; 1000000 carries
+  int microsecond = 0;      // rounded; 1000000 carries
   int fraction_digits = 0;  // up to the last that is not zero
   enum class Zone : uint8_t { None, Offset, Name } zone = Zone::None;
   int offset = 0;              // seconds east of UTC, with Zone::Offset

@@ -7,7 +7,8 @@
 
 namespace mend::convert {
 
-// One value of a container, or a key of an object (the layout of utils/jsonb.h). Points into the jsonb.
+// One value of a container, or a key of an object (the layout of utils/jsonb.h). Points into the
+// jsonb.
 struct JsonbPart {
   JEntry entry;
   uint32_t size;     // bytes of data
@@ -22,23 +23,26 @@ struct JsonbPart {
   const JsonbContainer* container() const { return reinterpret_cast<const JsonbContainer*>(data); }
   // Whether it is null or an empty array.
   bool IsNothing() const {
-    return IsNull() || (IsContainer() && JsonContainerIsArray(container()) && JsonContainerSize(container()) == 0);
+    return IsNull() || (IsContainer() && JsonContainerIsArray(container()) &&
+                        JsonContainerSize(container()) == 0);
   }
 };
 
 // All of a jsonb; a scalar stands in an array of its own, as jsonb has it.
 inline JsonbPart WholeOf(const Jsonb* jsonb) {
-  return {JENTRY_ISCONTAINER, static_cast<uint32_t>(VARSIZE(jsonb) - VARHDRSZ), reinterpret_cast<const char*>(&jsonb->root)};
+  return {JENTRY_ISCONTAINER, static_cast<uint32_t>(VARSIZE(jsonb) - VARHDRSZ),
+          reinterpret_cast<const char*>(&jsonb->root)};
 }
 
 // As jsonb prints it, in CurrentMemoryContext.
 std::string_view TextOf(const JsonbPart& part);
 
-// Whether containers are nested in one another more than `levels` times in it, itself being the first.
+// Whether containers are nested in one another more than `levels` times in it, itself being the
+// first.
 bool IsDeeperThan(const JsonbPart& part, uint32_t levels);
 
-// What JsonbIterator gives, without its memory: the children of one container in their order. An object has its keys, sorted
-// and each there once, and behind them as many values.
+// What JsonbIterator gives, without its memory: the children of one container in their order. An
+// object has its keys, sorted and each there once, and behind them as many values.
 class JsonbParts {
  public:
   explicit JsonbParts(const JsonbContainer* container, uint32_t first = 0)
@@ -49,7 +53,9 @@ class JsonbParts {
   // To be called as often as there are children behind the first.
   JsonbPart Next() {
     const JEntry entry = *next_++;
-    const uint32_t begin = JBE_ISNUMERIC(entry) || JBE_ISCONTAINER(entry) ? static_cast<uint32_t>(INTALIGN(offset_)) : offset_;
+    const uint32_t begin = JBE_ISNUMERIC(entry) || JBE_ISCONTAINER(entry)
+                               ? static_cast<uint32_t>(INTALIGN(offset_))
+                               : offset_;
     JBE_ADVANCE_OFFSET(offset_, entry);
     return {entry, offset_ - begin, base_ + begin};
   }

@@ -13,9 +13,11 @@ namespace {
 constexpr size_t kMaxOverhead = 16;
 
 // What is larger is not plain at a look.
-constexpr uint32_t kTokensAtALook = 1024, kMembersAtALook = 16, kBytesAtALook = 64 * 1024, kDigitsAtALook = 1000;
+constexpr uint32_t kTokensAtALook = 1024, kMembersAtALook = 16, kBytesAtALook = 64 * 1024,
+                   kDigitsAtALook = 1000;
 
-// Whether an object has as many different keys as members; false also where that takes a longer look.
+// Whether an object has as many different keys as members; false also where that takes a longer
+// look.
 bool HasNoKeyTwice(const json::Token* tokens, uint32_t object) {
   std::string_view keys[kMembersAtALook];
   if (tokens[object].size > kMembersAtALook) {
@@ -77,7 +79,8 @@ bool JsonbBytes::TakesAtALook(const std::vector<json::Token>& tokens, uint32_t i
   return true;
 }
 
-Built JsonbBytes::Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena, Datum* result) {
+Built JsonbBytes::Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena,
+                        Datum* result) {
   tokens_ = tokens.data();
   size_ = 0;
   members_.clear();
@@ -85,7 +88,8 @@ Built JsonbBytes::Write(const std::vector<json::Token>& tokens, uint32_t index, 
   JEntry entry = 0;
   const json::Token& token = tokens[index];
   const bool container = token.kind == json::Kind::Array || token.kind == json::Kind::Object;
-  const Built built = container ? WriteValue(index, &entry) : WriteArray(index, token.next, 1, JB_FARRAY | JB_FSCALAR, &entry);
+  const Built built = container ? WriteValue(index, &entry)
+                                : WriteArray(index, token.next, 1, JB_FARRAY | JB_FSCALAR, &entry);
   if (built == Built::Done) {
     void* jsonb = arena->Take(size_);
     std::memcpy(jsonb, bytes_.data(), size_);
@@ -117,7 +121,8 @@ void JsonbBytes::Pad() {
   }
 }
 
-// The entry of child i, among the children of a container: a length, and at every so many children an offset.
+// The entry of child i, among the children of a container: a length, and at every so many children
+// an offset.
 void JsonbBytes::SetEntry(size_t entries, uint32_t i, JEntry entry, size_t* total) {
   *total += JBE_OFFLENFLD(entry);
   if (i % JB_OFFSET_STRIDE == 0) {
@@ -149,12 +154,14 @@ Built JsonbBytes::WriteNumber(const json::Token& token, JEntry* entry) {
   Pad();
   NumericDigits digits;
   if (ReadNumeric({token.data, token.size}, -1, -1, &digits)) {
-    const size_t size = VARHDRSZ + sizeof digits.header + sizeof(int16_t) * static_cast<size_t>(digits.count);
+    const size_t size =
+        VARHDRSZ + sizeof digits.header + sizeof(int16_t) * static_cast<size_t>(digits.count);
     const size_t offset = Reserve(size);
     char* at = bytes_.data() + offset;
     SET_VARSIZE(at, size);
     std::memcpy(at + VARHDRSZ, &digits.header, sizeof digits.header);
-    std::memcpy(at + VARHDRSZ + sizeof digits.header, digits.digits, sizeof(int16_t) * static_cast<size_t>(digits.count));
+    std::memcpy(at + VARHDRSZ + sizeof digits.header, digits.digits,
+                sizeof(int16_t) * static_cast<size_t>(digits.count));
   } else {
     Datum number = 0;
     if (!NumericFrom({token.data, token.size}, -1, &number)) {
@@ -166,7 +173,8 @@ Built JsonbBytes::WriteNumber(const json::Token& token, JEntry* entry) {
   return Built::Done;
 }
 
-Built JsonbBytes::WriteArray(uint32_t first, uint32_t end, uint32_t count, uint32_t flags, JEntry* entry) {
+Built JsonbBytes::WriteArray(uint32_t first, uint32_t end, uint32_t count, uint32_t flags,
+                             JEntry* entry) {
   const size_t before = size_;
   Pad();
   const uint32_t header = count | flags;
@@ -203,10 +211,11 @@ Built JsonbBytes::WriteObject(const json::Token& object, uint32_t index, JEntry*
   for (uint32_t key = index + 1; key < object.next; key = tokens_[key + 1].next) {
     members_.push_back({{tokens_[key].data, tokens_[key].size}, key + 1});
   }
-  std::sort(members_.begin() + static_cast<std::ptrdiff_t>(first), members_.end(), [this](const Member& a, const Member& b) {
-    work_.Took(4);
-    return Before(a, b);
-  });
+  std::sort(members_.begin() + static_cast<std::ptrdiff_t>(first), members_.end(),
+            [this](const Member& a, const Member& b) {
+              work_.Took(4);
+              return Before(a, b);
+            });
   WriteBytes(reinterpret_cast<const char*>(&header), sizeof header);
   const size_t entries = Reserve(sizeof(JEntry) * 2 * count);
   size_t total = 0;

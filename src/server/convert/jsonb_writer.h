@@ -11,8 +11,8 @@ namespace mend::convert {
 
 enum class Built : uint8_t { Done, DuplicateKey, NumberTooLarge };
 
-// Writes what JsonbValueToJsonb() would: the layout of utils/jsonb.h, which is what is stored on disk. Keep one for many
-// values.
+// Writes what JsonbValueToJsonb() would: the layout of utils/jsonb.h, which is what is stored on
+// disk. Keep one for many values.
 class JsonbBytes {
  public:
   // Beyond this, jsonb's own limit might come into reach: 28 bits for the bytes of a container.
@@ -24,7 +24,8 @@ class JsonbBytes {
   // Whether it is plain without writing it that Write() would be done. False says nothing.
   static bool TakesAtALook(const std::vector<json::Token>& tokens, uint32_t index);
 
-  Built Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena, Datum* result);
+  Built Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena,
+              Datum* result);
   size_t capacity() const { return bytes_.capacity() + members_.capacity() * sizeof(Member); }
 
  private:

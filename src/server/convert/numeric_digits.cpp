@@ -5,8 +5,8 @@
 namespace mend::convert {
 namespace {
 
-constexpr int kDigitsEach = 4;      // decimal digits of one of base 10000
-constexpr size_t kLongest = 40;     // characters
+constexpr int kDigitsEach = 4;   // decimal digits of one of base 10000
+constexpr size_t kLongest = 40;  // characters
 constexpr uint16_t kShort = 0x8000, kNegative = 0x2000, kWeightSign = 0x0040, kWeightMask = 0x003F;
 constexpr int kScaleShift = 7;
 
@@ -18,7 +18,8 @@ bool ReadNumeric(std::string_view number, int precision, int scale, NumericDigit
   if (negative) number.remove_prefix(1);
   const size_t point = number.find('.');
   const std::string_view whole = number.substr(0, point);
-  std::string_view fraction = point == std::string_view::npos ? std::string_view() : number.substr(point + 1);
+  std::string_view fraction =
+      point == std::string_view::npos ? std::string_view() : number.substr(point + 1);
   const size_t whole_digits = whole == "0" ? 0 : whole.size();
   for (char c : number) {
     if (c == 'e' || c == 'E') return false;
@@ -27,7 +28,9 @@ bool ReadNumeric(std::string_view number, int precision, int scale, NumericDigit
   const size_t last = fraction.find_last_not_of('0');
   fraction = fraction.substr(0, last == std::string_view::npos ? 0 : last + 1);
   if (precision >= 0) {
-    if (scale < 0 || scale > 63 || static_cast<int>(whole_digits) > precision - scale || static_cast<int>(fraction.size()) > scale) return false;
+    if (scale < 0 || scale > 63 || static_cast<int>(whole_digits) > precision - scale ||
+        static_cast<int>(fraction.size()) > scale)
+      return false;
     display_scale = scale;
   }
   // Groups of four, counted from the point; the first and the last may be padded with zeros.
@@ -44,7 +47,8 @@ bool ReadNumeric(std::string_view number, int precision, int scale, NumericDigit
   }
   for (size_t from = 0; from < fraction.size(); from += kDigitsEach) {
     int value = 0;
-    for (size_t i = from; i < from + kDigitsEach; ++i) value = value * 10 + (i < fraction.size() ? fraction[i] - '0' : 0);
+    for (size_t i = from; i < from + kDigitsEach; ++i)
+      value = value * 10 + (i < fraction.size() ? fraction[i] - '0' : 0);
     result->digits[count++] = static_cast<int16_t>(value);
   }
   int weight = whole_groups - 1, first = 0;
@@ -57,8 +61,9 @@ bool ReadNumeric(std::string_view number, int precision, int scale, NumericDigit
   result->count = count - first;
   if (result->count == 0) weight = 0;
   const bool minus = negative && result->count > 0;
-  result->header = static_cast<uint16_t>(kShort | (minus ? kNegative : 0) | display_scale << kScaleShift |
-                                         (weight < 0 ? kWeightSign : 0) | (weight & kWeightMask));
+  result->header =
+      static_cast<uint16_t>(kShort | (minus ? kNegative : 0) | display_scale << kScaleShift |
+                            (weight < 0 ? kWeightSign : 0) | (weight & kWeightMask));
   return true;
 }
 
@@ -73,12 +78,14 @@ struct ShortForm {
     count = static_cast<int>((size - sizeof header) / sizeof(int16_t));
     negative = (header & kNegative) != 0;
     scale = header >> kScaleShift & 0x3F;
-    weight = (header & kWeightMask) | ((header & kWeightSign) != 0 ? ~static_cast<int>(kWeightMask) : 0);
+    weight =
+        (header & kWeightMask) | ((header & kWeightSign) != 0 ? ~static_cast<int>(kWeightMask) : 0);
   }
   // Zero left of the first digit and right of the last.
   int16_t DigitAt(int i) const {
     int16_t value = 0;
-    if (i >= 0 && i < count) std::memcpy(&value, digits + sizeof value * static_cast<size_t>(i), sizeof value);
+    if (i >= 0 && i < count)
+      std::memcpy(&value, digits + sizeof value * static_cast<size_t>(i), sizeof value);
     return value;
   }
 
@@ -89,8 +96,9 @@ struct ShortForm {
 };
 
 char* WriteGroup(int16_t digit, bool leading_zeros, char* out) {
-  const char four[] = {static_cast<char>('0' + digit / 1000), static_cast<char>('0' + digit / 100 % 10),
-                       static_cast<char>('0' + digit / 10 % 10), static_cast<char>('0' + digit % 10)};
+  const char four[] = {
+      static_cast<char>('0' + digit / 1000), static_cast<char>('0' + digit / 100 % 10),
+      static_cast<char>('0' + digit / 10 % 10), static_cast<char>('0' + digit % 10)};
   int from = 0;
   while (!leading_zeros && from < 3 && four[from] == '0') ++from;
   while (from < kDigitsEach) *out++ = four[from++];
@@ -126,7 +134,10 @@ bool FitsAsItIs(const char* bytes, size_t size, int precision, int scale, uint16
   int whole_digits = 0;
   if (form.weight >= 0 && form.count > 0) {
     const int first = form.DigitAt(0);
-    whole_digits = form.weight * kDigitsEach + (first >= 1000 ? 4 : first >= 100 ? 3 : first >= 10 ? 2 : 1);
+    whole_digits = form.weight * kDigitsEach + (first >= 1000  ? 4
+                                                : first >= 100 ? 3
+                                                : first >= 10  ? 2
+                                                               : 1);
   }
   *header = static_cast<uint16_t>((form.header & ~(0x3F << kScaleShift)) | scale << kScaleShift);
   return whole_digits <= precision - scale;

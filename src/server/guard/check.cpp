@@ -34,8 +34,10 @@ Refusal WhyOtherTable(const plan::Shape& shape, const AlterTableStmt* statement)
       return "the table is in another database";
     }
   }
-  if (name->alias != nullptr || name->relpersistence != RELPERSISTENCE_PERMANENT || Resolve(name) != shape.relid) {
-    return "the table named here is not " + Quote(shape.QualifiedName()) + ", the only one that may be altered";
+  if (name->alias != nullptr || name->relpersistence != RELPERSISTENCE_PERMANENT ||
+      Resolve(name) != shape.relid) {
+    return "the table named here is not " + Quote(shape.QualifiedName()) +
+           ", the only one that may be altered";
   }
   return std::nullopt;
 }
@@ -54,12 +56,14 @@ Refusal WhyClash(const plan::Action& one, const plan::Action& other) {
 Refusal WhyTooWide(const plan::Shape& shape, const std::vector<plan::Action>& actions) {
   int columns = shape.max_attnum;
   for (const plan::Action& action : actions) {
-    columns += action.kind == plan::ActionKind::AddColumn && shape.Find(action.column) == nullptr ? 1 : 0;
+    columns +=
+        action.kind == plan::ActionKind::AddColumn && shape.Find(action.column) == nullptr ? 1 : 0;
   }
   if (columns <= MaxHeapAttributeNumber) {
     return std::nullopt;
   }
-  return "the table would have " + std::to_string(columns) + " columns, dropped ones included; PostgreSQL takes " +
+  return "the table would have " + std::to_string(columns) +
+         " columns, dropped ones included; PostgreSQL takes " +
          std::to_string(MaxHeapAttributeNumber);
 }
 
@@ -87,7 +91,8 @@ Refusal ReadActions(const Terms& terms, std::string_view ddl, std::vector<plan::
   return WhyTooWide(terms.shape, *actions);
 }
 
-Verdict Check(const plan::Shape& shape, const std::set<plan::ActionKind>& allow, std::string_view ddl) {
+Verdict Check(const plan::Shape& shape, const std::set<plan::ActionKind>& allow,
+              std::string_view ddl) {
   Verdict verdict;
   if (Refusal why = ReadActions({shape, allow}, ddl, &verdict.actions)) {
     verdict.actions.clear();

@@ -19,10 +19,11 @@ struct Verdict {
   std::string reason;                 // without: why, in plain words
 };
 
-// Judges one text against the enrolled table and the actions that its enrolment allows. PostgreSQL's
-// parser reads it; every node and every field of every node is accounted for. A syntax error,
-// several statements, any surprise: refused with a reason, never an error. An unqualified table
-// name follows the current search_path.
-Verdict Check(const plan::Shape& shape, const std::set<plan::ActionKind>& allow, std::string_view ddl);
+// Judges one text against the enrolled table and the actions that its enrolment allows.
+// PostgreSQL's parser reads it; every node and every field of every node is accounted for. A syntax
+// error, several statements, any surprise: refused with a reason, never an error. An unqualified
+// table name follows the current search_path.
+Verdict Check(const plan::Shape& shape, const std::set<plan::ActionKind>& allow,
+              std::string_view ddl);
 
 }  // namespace mend::guard

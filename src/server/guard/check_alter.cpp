@@ -33,7 +33,8 @@ const char* InWords(AlterTableType subtype) {
 }
 
 Refusal NotAllowed(const Terms& terms, plan::ActionKind kind) {
-  std::string reason = "the table's enrolment does not allow " + std::string(plan::Name(kind)) + " (it allows";
+  std::string reason =
+      "the table's enrolment does not allow " + std::string(plan::Name(kind)) + " (it allows";
   const char* separator = " ";
   for (const plan::ActionKind allowed : terms.allow) {
     reason += separator + std::string(plan::Name(allowed));
@@ -51,9 +52,10 @@ Refusal FindColumn(const Terms& terms, const char* name, const plan::Column** co
 }
 
 bool IsBareTypeChange(const ColumnDef* node) {
-  bool bare = node->colname == nullptr && node->compression == nullptr && node->inhcount == 0 && !node->is_local &&
-              !node->is_not_null && !node->is_from_type && node->storage == 0 && node->cooked_default == nullptr &&
-              node->identity == 0 && node->identitySequence == nullptr && node->generated == 0 &&
+  bool bare = node->colname == nullptr && node->compression == nullptr && node->inhcount == 0 &&
+              !node->is_local && !node->is_not_null && !node->is_from_type && node->storage == 0 &&
+              node->cooked_default == nullptr && node->identity == 0 &&
+              node->identitySequence == nullptr && node->generated == 0 &&
               node->collOid == InvalidOid && node->constraints == NIL && node->fdwoptions == NIL;
 #if PG_VERSION_NUM >= 160000
   bare = bare && node->storage_name == nullptr;
@@ -75,7 +77,8 @@ Refusal WhyStrangeUsing(const Node* node, const std::string& column, const plan:
     return kPlainCast;
   }
   const List* fields = reinterpret_cast<const ColumnRef*>(cast->arg)->fields;
-  const Node* name = list_length(fields) == 1 ? static_cast<const Node*>(linitial(fields)) : nullptr;
+  const Node* name =
+      list_length(fields) == 1 ? static_cast<const Node*>(linitial(fields)) : nullptr;
   if (name == nullptr || !IsA(name, String) || column != strVal(name)) {
     return kPlainCast;
   }
@@ -88,7 +91,8 @@ Refusal WhyStrangeUsing(const Node* node, const std::string& column, const plan:
 
 Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan::Type& to) {
   if (column.generated != plan::Generated::No) {
-    return "column " + Quote(column.name) + " is an identity or generated column: its type is not changed";
+    return "column " + Quote(column.name) +
+           " is an identity or generated column: its type is not changed";
   }
   if (column.type == to) {
     return "column " + Quote(column.name) + " is of that type already: it changes nothing";
@@ -104,7 +108,8 @@ Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan
   if (widening == plan::Widening::ToText) {
     const std::string key = KeyOver(terms.shape.relid, column.attnum);
     if (!key.empty()) {
-      return "column " + Quote(column.name) + " is part of " + key + ", and as text its values would compare otherwise";
+      return "column " + Quote(column.name) + " is part of " + key +
+             ", and as text its values would compare otherwise";
     }
   }
   return std::nullopt;
@@ -133,14 +138,15 @@ Refusal ReadAlterType(const Terms& terms, const AlterTableCmd* node, plan::Actio
   return why;
 }
 
-// Partitions and children follow the table, and where one differs from it a revert could not bring that back.
+// Partitions and children follow the table, and where one differs from it a revert could not bring
+// that back.
 Refusal WhyUnlikeChild(const Terms& terms, const plan::Column& column, plan::ActionKind change) {
   const std::string child = UnlikeChild(terms.shape.relid, column.attnum, change);
   if (child.empty()) {
     return std::nullopt;
   }
-  return std::string(change == plan::ActionKind::DropNotNull ? "NOT NULL" : "the default") + " of column " + Quote(column.name) +
-         " is another in " + child + ", and would be lost";
+  return std::string(change == plan::ActionKind::DropNotNull ? "NOT NULL" : "the default") +
+         " of column " + Quote(column.name) + " is another in " + child + ", and would be lost";
 }
 
 Refusal ReadDropNotNull(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
@@ -179,7 +185,8 @@ Refusal ReadSetDefault(const Terms& terms, const AlterTableCmd* node, plan::Acti
     return "DROP DEFAULT is not allowed";
   }
   if (column->generated != plan::Generated::No) {
-    return "column " + Quote(column->name) + " is an identity or generated column: it takes no DEFAULT";
+    return "column " + Quote(column->name) +
+           " is an identity or generated column: it takes no DEFAULT";
   }
   if (!IsListed(column->type)) {
     return "column " + Quote(column->name) + " is of type " + column->type_text +
@@ -214,8 +221,9 @@ Refusal ReadSubcommand(const Terms& terms, const AlterTableCmd* node, plan::Acti
   if (terms.allow.count(kind) == 0) {
     return NotAllowed(terms, kind);
   }
-  const bool strange = node->num != 0 || node->newowner != nullptr || node->behavior != DROP_RESTRICT ||
-                       node->recurse || (node->missing_ok && node->subtype != AT_AddColumn);
+  const bool strange = node->num != 0 || node->newowner != nullptr ||
+                       node->behavior != DROP_RESTRICT || node->recurse ||
+                       (node->missing_ok && node->subtype != AT_AddColumn);
   if (strange) {
     return kAllowedForms;
   }

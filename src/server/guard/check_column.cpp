@@ -24,8 +24,8 @@ const char* ConstraintInWords(ConstrType type) {
 // The fields that PostgreSQL has added since 15.
 bool HasNewAttributes(const Constraint* node) {
 #if PG_VERSION_NUM >= 180000
-  return node->is_enforced || node->generated_kind != 0 || node->without_overlaps || node->fk_with_period ||
-         node->pk_with_period;
+  return node->is_enforced || node->generated_kind != 0 || node->without_overlaps ||
+         node->fk_with_period || node->pk_with_period;
 #elif PG_VERSION_NUM >= 170000
   return node->inhcount != 0;
 #else
@@ -34,15 +34,16 @@ bool HasNewAttributes(const Constraint* node) {
 }
 
 bool IsBareDefault(const Constraint* node) {
-  return !HasNewAttributes(node) && node->contype == CONSTR_DEFAULT && node->conname == nullptr && !node->deferrable && !node->initdeferred &&
-         !node->is_no_inherit && node->cooked_expr == nullptr && node->generated_when == 0 &&
-         !node->nulls_not_distinct && node->keys == NIL && node->including == NIL && node->exclusions == NIL &&
+  return !HasNewAttributes(node) && node->contype == CONSTR_DEFAULT && node->conname == nullptr &&
+         !node->deferrable && !node->initdeferred && !node->is_no_inherit &&
+         node->cooked_expr == nullptr && node->generated_when == 0 && !node->nulls_not_distinct &&
+         node->keys == NIL && node->including == NIL && node->exclusions == NIL &&
          node->options == NIL && node->indexname == nullptr && node->indexspace == nullptr &&
-         !node->reset_default_tblspc && node->access_method == nullptr && node->where_clause == nullptr &&
-         node->pktable == nullptr && node->fk_attrs == NIL && node->pk_attrs == NIL && node->fk_matchtype == 0 &&
-         node->fk_upd_action == 0 && node->fk_del_action == 0 && node->fk_del_set_cols == NIL &&
-         node->old_conpfeqop == NIL && node->old_pktable_oid == InvalidOid && !node->skip_validation &&
-         !node->initially_valid;
+         !node->reset_default_tblspc && node->access_method == nullptr &&
+         node->where_clause == nullptr && node->pktable == nullptr && node->fk_attrs == NIL &&
+         node->pk_attrs == NIL && node->fk_matchtype == 0 && node->fk_upd_action == 0 &&
+         node->fk_del_action == 0 && node->fk_del_set_cols == NIL && node->old_conpfeqop == NIL &&
+         node->old_pktable_oid == InvalidOid && !node->skip_validation && !node->initially_valid;
 }
 
 Refusal WhyBadName(const char* name) {
@@ -96,7 +97,8 @@ Refusal ReadDefault(const ColumnDef* node, plan::Action* action) {
     }
     const auto* constraint = reinterpret_cast<const Constraint*>(item);
     if (seen || !IsBareDefault(constraint)) {
-      return std::string(ConstraintInWords(constraint->contype)) + " is not allowed on a new column";
+      return std::string(ConstraintInWords(constraint->contype)) +
+             " is not allowed on a new column";
     }
     seen = true;
     if (Refusal why = ReadConstant(constraint->raw_expr, action->type, &action->default_literal)) {
@@ -124,7 +126,8 @@ Refusal ReadAddColumn(const Terms& terms, const AlterTableCmd* node, plan::Actio
   action->if_not_exists = node->missing_ok;
   const plan::Column* existing = terms.shape.Find(action->column);
   if (existing != nullptr && !(node->missing_ok && existing->type == action->type)) {
-    return "the table already has a column " + Quote(action->column) + " of type " + existing->type_text;
+    return "the table already has a column " + Quote(action->column) + " of type " +
+           existing->type_text;
   }
   return ReadDefault(column, action);
 }

@@ -8,7 +8,8 @@ namespace {
 using namespace plan::type_oid;
 
 bool IsNumber(uint32_t oid) {
-  return oid == kInt2 || oid == kInt4 || oid == kInt8 || oid == kNumeric || oid == kFloat4 || oid == kFloat8;
+  return oid == kInt2 || oid == kInt4 || oid == kInt8 || oid == kNumeric || oid == kFloat4 ||
+         oid == kFloat8;
 }
 
 bool IsText(uint32_t oid) { return oid == kText || oid == kVarchar || oid == kBpchar; }
@@ -73,7 +74,8 @@ bool IsFixedTime(std::string_view literal, uint32_t oid) {
 }
 
 Refusal ReadValue(const A_Const* node, uint32_t oid, std::string* literal) {
-  const char* mismatch = "the DEFAULT is of another type than the column; write it as a quoted text";
+  const char* mismatch =
+      "the DEFAULT is of another type than the column; write it as a quoted text";
   switch (nodeTag(&node->val)) {
     case T_Integer:
       *literal = std::to_string(node->val.ival.ival);
@@ -87,11 +89,8 @@ Refusal ReadValue(const A_Const* node, uint32_t oid, std::string* literal) {
     case T_BitString:
       *literal = node->val.bsval.bsval;
       return oid == kBit || oid == kVarbit ? std::nullopt : Refusal(mismatch);
-    case T_String:
-      *literal = node->val.sval.sval;
-      return std::nullopt;
-    default:
-      return mismatch;
+    case T_String: *literal = node->val.sval.sval; return std::nullopt;
+    default: return mismatch;
   }
 }
 
@@ -103,7 +102,8 @@ Refusal WhyNoValue(const std::string& literal, const plan::Type& type) {
     return "a DEFAULT for an array of dates or times can only be '{}'";
   }
   if (!IsFixedTime(literal, type.oid)) {
-    return "a DEFAULT for a date or time must be one fixed value in ISO 8601, such as 2024-05-31 or "
+    return "a DEFAULT for a date or time must be one fixed value in ISO 8601, such as 2024-05-31 "
+           "or "
            "2024-05-31T09:30:00Z (with an offset for timestamptz, without for timestamp)";
   }
   const char* chars = literal.c_str();
@@ -121,7 +121,8 @@ Refusal WhyNoValue(const std::string& literal, const plan::Type& type) {
   return std::nullopt;
 }
 
-Refusal ReadConstant(const Node* node, const plan::Type& type, std::optional<std::string>* literal) {
+Refusal ReadConstant(const Node* node, const plan::Type& type,
+                     std::optional<std::string>* literal) {
   if (node != nullptr && IsA(node, TypeCast)) {
     const auto* cast = reinterpret_cast<const TypeCast*>(node);
     plan::Type target;

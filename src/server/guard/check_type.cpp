@@ -12,7 +12,8 @@ const char* NameAt(const List* names, int index) {
 
 Refusal UnknownType(const std::string& name) {
   const bool serial = name.find("serial") != std::string::npos;
-  return "type " + Quote(name) + (serial ? " makes a sequence and NOT NULL" : " is not on the list") + "; " +
+  return "type " + Quote(name) +
+         (serial ? " makes a sequence and NOT NULL" : " is not on the list") + "; " +
          kListedTypesInWords;
 }
 
@@ -26,7 +27,8 @@ Refusal ResolvePlain(const char* name, const ListedType** listed) {
   }
   for (const ListedType& type : kListedTypes) {
     if (std::string_view(type.name) == name) {
-      return "by the current search_path, type " + Quote(name) + " is not the built-in one; write pg_catalog." + name;
+      return "by the current search_path, type " + Quote(name) +
+             " is not the built-in one; write pg_catalog." + name;
     }
   }
   return UnknownType(name);
@@ -74,7 +76,8 @@ Refusal ReadArray(const List* bounds, bool* array) {
 }  // namespace
 
 Refusal ReadType(const TypeName* node, plan::Type* type) {
-  if (node == nullptr || !IsA(node, TypeName) || node->typeOid != InvalidOid || node->typemod != -1) {
+  if (node == nullptr || !IsA(node, TypeName) || node->typeOid != InvalidOid ||
+      node->typemod != -1) {
     return "a type name is expected";
   }
   if (node->setof) {
@@ -84,9 +87,10 @@ Refusal ReadType(const TypeName* node, plan::Type* type) {
     return "%TYPE is not allowed: write the type itself";
   }
   const ListedType* listed = nullptr;
-  Refusal why = list_length(node->names) == 1   ? ResolvePlain(NameAt(node->names, 0), &listed)
-                : list_length(node->names) == 2 ? ResolveQualified(NameAt(node->names, 0), NameAt(node->names, 1), &listed)
-                                                : UnknownType(NameAt(node->names, list_length(node->names) - 1));
+  Refusal why = list_length(node->names) == 1 ? ResolvePlain(NameAt(node->names, 0), &listed)
+                : list_length(node->names) == 2
+                    ? ResolveQualified(NameAt(node->names, 0), NameAt(node->names, 1), &listed)
+                    : UnknownType(NameAt(node->names, list_length(node->names) - 1));
   bool array = false;
   if (!why) why = WhyStrangeModifiers(node);
   if (!why) why = ReadArray(node->arrayBounds, &array);

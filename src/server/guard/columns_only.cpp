@@ -10,7 +10,8 @@ bool IsBuiltIn(const TypeName* name) {
 
 // Past casts to built-in types: any other may run code of its own.
 const Node* Innermost(const Node* node) {
-  while (node != nullptr && IsA(node, TypeCast) && IsBuiltIn(reinterpret_cast<const TypeCast*>(node)->typeName)) {
+  while (node != nullptr && IsA(node, TypeCast) &&
+         IsBuiltIn(reinterpret_cast<const TypeCast*>(node)->typeName)) {
     node = reinterpret_cast<const TypeCast*>(node)->arg;
   }
   return node;
@@ -49,7 +50,8 @@ const char* WhyNotDo(const AlterTableCmd* command) {
   switch (command->subtype) {
     case AT_AddColumn: return WhyNotAdd(castNode(ColumnDef, command->def));
     case AT_AlterColumnType: return WhyNotRetype(castNode(ColumnDef, command->def));
-    case AT_DropColumn: return command->behavior == DROP_CASCADE ? "to drop what depends on a column" : nullptr;
+    case AT_DropColumn:
+      return command->behavior == DROP_CASCADE ? "to drop what depends on a column" : nullptr;
     case AT_ColumnDefault:
     case AT_DropNotNull:
     case AT_SetNotNull:

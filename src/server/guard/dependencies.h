@@ -11,18 +11,21 @@ namespace mend::guard {
 
 // Fills type_locked_by of every column: views, rules, generated columns, expression and partial
 // indexes, policies and triggers that name the column, foreign keys on either side, partition key,
-// domains, inherited columns, children that store it otherwise, unique or exclusion keys whose equality would change, statistics
-// objects, publications with column lists or row filters. "" where nothing does.
+// domains, inherited columns, children that store it otherwise, unique or exclusion keys whose
+// equality would change, statistics objects, publications with column lists or row filters. ""
+// where nothing does.
 void ExplainTypeLocks(plan::Shape* shape);
 
-// The unique or exclusion key that the column is part of, e.g. "the primary key orders_pkey"; or "".
+// The unique or exclusion key that the column is part of, e.g. "the primary key orders_pkey"; or
+// "".
 std::string KeyOver(uint32_t relid, int16_t attnum);
 
 // What needs the column to be NOT NULL (primary key, replica identity, partition key); or "".
 std::string NotNullHolder(uint32_t relid, int16_t attnum);
 
-// A partition or child table where the column's NOT NULL (DropNotNull) or default (SetDefault) is not the table's own: the change
-// would go through to it, and taking it back would not give it back; or "".
+// A partition or child table where the column's NOT NULL (DropNotNull) or default (SetDefault) is
+// not the table's own: the change would go through to it, and taking it back would not give it
+// back; or "".
 std::string UnlikeChild(uint32_t relid, int16_t attnum, plan::ActionKind change);
 
 // Names of the publications that publish the table, FOR ALL TABLES and FOR TABLES IN SCHEMA too.

@@ -39,13 +39,16 @@ std::optional<std::string> WhyTooPowerful(Oid healer) {
   const pg::Rows rows = pg::RunPrepared(
       "WITH RECURSIVE reach AS ("
       "  SELECT $1 AS roleid"
-      "  UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN reach r ON m.member = r.roleid) "
-      "SELECT r.oid = $1, r.rolname, CASE WHEN r.rolsuper THEN 'superuser' WHEN r.rolcreaterole THEN 'CREATEROLE'"
+      "  UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN reach r ON m.member = "
+      "r.roleid) "
+      "SELECT r.oid = $1, r.rolname, CASE WHEN r.rolsuper THEN 'superuser' WHEN r.rolcreaterole "
+      "THEN 'CREATEROLE'"
       "  WHEN r.rolcreatedb THEN 'CREATEDB' WHEN r.rolreplication THEN 'REPLICATION'"
       "  WHEN r.rolbypassrls THEN 'BYPASSRLS' END "
       "FROM reach JOIN pg_catalog.pg_roles r ON r.oid = reach.roleid "
       "WHERE r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls"
-      "   OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files',"
+      "   OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', "
+      "'pg_write_server_files',"
       "                    'mend_admin') "
       "ORDER BY 1 DESC, 2 LIMIT 1",
       {pg::ObjectId(healer)});
@@ -53,7 +56,8 @@ std::optional<std::string> WhyTooPowerful(Oid healer) {
     return std::nullopt;
   }
   if (rows.boolean(0, 0)) {
-    return rows.IsNull(0, 2) ? "It is " + rows.text(0, 1) + " itself." : "It is " + rows.text(0, 2) + ".";
+    return rows.IsNull(0, 2) ? "It is " + rows.text(0, 1) + " itself."
+                             : "It is " + rows.text(0, 2) + ".";
   }
   return "It is a member of \"" + rows.text(0, 1) + "\"" +
          (rows.IsNull(0, 2) ? "." : ", which is " + rows.text(0, 2) + ".");
@@ -63,7 +67,8 @@ std::optional<std::string> WhyTooPowerful(Oid healer) {
 std::optional<std::string> WhyNotDestitute(Oid healer) {
   const pg::Rows rows = pg::RunPrepared(
       "SELECT pg_catalog.count(*) FROM pg_catalog.pg_shdepend "
-      "WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND refobjid = $1 AND deptype = 'o'",
+      "WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND refobjid = $1 AND "
+      "deptype = 'o'",
       {pg::ObjectId(healer)});
   if (rows.int8(0, 0) == 0) {
     return std::nullopt;
@@ -77,18 +82,24 @@ std::optional<std::string> WhyEntangled(Oid healer, Oid relid) {
   const pg::Rows rows = pg::RunPrepared(
       "WITH RECURSIVE family AS ("
       "  SELECT $2 AS relid"
-      "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = f.relid),"
+      "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = "
+      "f.relid),"
       " lent AS ("
       "  SELECT relid FROM family"
       "  UNION SELECT d.objid FROM pg_catalog.pg_depend d JOIN family f ON d.refobjid = f.relid"
-      "        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')"
+      "        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', "
+      "'i')"
       "          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) "
-      "SELECT c.oid::pg_catalog.regclass FROM lent JOIN pg_catalog.pg_class c ON c.oid = lent.relid "
+      "SELECT c.oid::pg_catalog.regclass FROM lent JOIN pg_catalog.pg_class c ON c.oid = "
+      "lent.relid "
       "WHERE EXISTS (SELECT FROM pg_catalog.pg_shdepend s"
-      "              WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = $1"
+      "              WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND "
+      "s.refobjid = $1"
       "                AND s.deptype = 'a' AND s.dbid = $3"
-      "                AND (s.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.objid = c.oid"
-      "                  OR s.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND s.objid = c.reltype)) "
+      "                AND (s.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND s.objid = "
+      "c.oid"
+      "                  OR s.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND s.objid = "
+      "c.reltype)) "
       "ORDER BY 1 LIMIT 1",
       {pg::ObjectId(healer), pg::ObjectId(relid), pg::ObjectId(MyDatabaseId)});
   if (rows.empty()) {
@@ -106,7 +117,8 @@ struct LentRelation {
 // tables, owned sequences, row types) follows them.
 std::vector<LentRelation> Family(Oid relid) {
   std::vector<LentRelation> family;
-  List* members = pg::Call([&] { return find_all_inheritors(relid, AccessExclusiveLock, nullptr); });
+  List* members =
+      pg::Call([&] { return find_all_inheritors(relid, AccessExclusiveLock, nullptr); });
   ListCell* cell;
   foreach (cell, members) {
     const Oid member = lfirst_oid(cell);
@@ -158,7 +170,8 @@ void LetIntoSchema(Oid healer, Oid relid) {
   const std::string name = QuotedSchema(schema);
   const std::string grant = "GRANT USAGE ON SCHEMA " + name + " TO " + QuotedRole(healer);
   if (!MayUseSchema(GetUserId(), schema, ACL_GRANT_OPTION_FOR(ACL_USAGE))) {
-    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "the healer lacks USAGE on schema " + name, grant + ";");
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "the healer lacks USAGE on schema " + name,
+                    grant + ";");
   }
   {
     pg::Spi spi;

@@ -15,14 +15,15 @@ namespace mend::guard {
 // the table's schema.
 std::optional<std::string> WhyUnfit(Oid healer, Oid relid);
 
-// Grants the healer USAGE on the table's schema where it lacks it: with a NOTICE if the current user
-// may grant it; else throws 42501 with the GRANT as a hint.
+// Grants the healer USAGE on the table's schema where it lacks it: with a NOTICE if the current
+// user may grant it; else throws 42501 with the GRANT as a hint.
 void LetIntoSchema(Oid healer, Oid relid);
 
 // Runs one rendered ALTER TABLE as the healer: the table (its partitions and inheritance children
 // too) is lent, search_path is empty, the operation security-restricted; afterwards owner, ACLs and
-// dependencies are what they were. The caller holds ACCESS EXCLUSIVE on the table, is superuser, and
-// is in a transaction that it rolls back on error. Returns why the healer may not, and has done nothing then.
+// dependencies are what they were. The caller holds ACCESS EXCLUSIVE on the table, is superuser,
+// and is in a transaction that it rolls back on error. Returns why the healer may not, and has done
+// nothing then.
 std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::string& ddl);
 
 }  // namespace mend::guard

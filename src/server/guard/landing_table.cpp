@@ -56,13 +56,16 @@ std::string RootName(Oid relid) {
     Oid root = ancestors == NIL ? relid : llast_oid(ancestors);
     const char* relname = get_rel_name(root);
     const char* schema = get_namespace_name(get_rel_namespace(root));
-    name = relname != nullptr && schema != nullptr ? quote_qualified_identifier(schema, relname) : pstrdup("");
+    name = relname != nullptr && schema != nullptr ? quote_qualified_identifier(schema, relname)
+                                                   : pstrdup("");
   });
   return name;
 }
 
-[[noreturn]] void Refuse(int sqlstate, const RelationFacts& facts, const char* why, const std::string& hint) {
-  throw pg::Error(sqlstate, "table \"" + std::string(NameStr(facts.name)) + "\" cannot be enrolled", hint, why);
+[[noreturn]] void Refuse(int sqlstate, const RelationFacts& facts, const char* why,
+                         const std::string& hint) {
+  throw pg::Error(sqlstate, "table \"" + std::string(NameStr(facts.name)) + "\" cannot be enrolled",
+                  hint, why);
 }
 
 }  // namespace
@@ -70,25 +73,31 @@ std::string RootName(Oid relid) {
 void RequireLandingTable(Oid relid) {
   const RelationFacts facts = LoadFacts(relid);
   if (!facts.exists) {
-    throw pg::Error(ERRCODE_UNDEFINED_TABLE, "relation with OID " + std::to_string(relid) + " does not exist");
+    throw pg::Error(ERRCODE_UNDEFINED_TABLE,
+                    "relation with OID " + std::to_string(relid) + " does not exist");
   }
   if (facts.kind != RELKIND_RELATION && facts.kind != RELKIND_PARTITIONED_TABLE) {
-    throw pg::Error(ERRCODE_WRONG_OBJECT_TYPE, "\"" + std::string(NameStr(facts.name)) + "\" cannot be enrolled",
-                    "Enrol a plain or a partitioned table.", std::string("It is ") + KindInWords(facts.kind) + ".");
+    throw pg::Error(ERRCODE_WRONG_OBJECT_TYPE,
+                    "\"" + std::string(NameStr(facts.name)) + "\" cannot be enrolled",
+                    "Enrol a plain or a partitioned table.",
+                    std::string("It is ") + KindInWords(facts.kind) + ".");
   }
   const Oid own_schema = pg::Call([] { return get_namespace_oid("mend", true); });
   if (relid < FirstNormalObjectId) {
-    Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts, "It is a system catalog.", "Enrol a table of your own.");
+    Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts, "It is a system catalog.",
+           "Enrol a table of your own.");
   }
   if (facts.schema == own_schema) {
-    Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts, "It is one of pg_mend's own tables.", "Enrol a table of your own.");
+    Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts, "It is one of pg_mend's own tables.",
+           "Enrol a table of your own.");
   }
   if (facts.persistence == RELPERSISTENCE_TEMP) {
     Refuse(ERRCODE_FEATURE_NOT_SUPPORTED, facts, "It is temporary: no other session can heal it.",
            "Enrol a permanent or an unlogged table.");
   }
   if (facts.is_partition) {
-    Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts, "It is a partition: its columns are those of its root.",
+    Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts,
+           "It is a partition: its columns are those of its root.",
            "Enrol the root, " + RootName(relid) + ".");
   }
   if (facts.is_typed) {
@@ -107,7 +116,8 @@ bool IsAdmin() {
 
 void RequireAdmin() {
   if (!IsAdmin()) {
-    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied: this needs membership in role mend_admin",
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "permission denied: this needs membership in role mend_admin",
                     "GRANT mend_admin TO the role that manages landing tables.");
   }
 }
@@ -122,9 +132,10 @@ void RequireOwner(Oid relid) {
   });
   if (!owner) {
     char* name = pg::Call([&] { return get_rel_name(relid); });
-    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
-                    "must be owner of table \"" + std::string(name != nullptr ? name : "") + "\"",
-                    "pg_mend alters the table in its owner's name: only the owner may agree to that.");
+    throw pg::Error(
+        ERRCODE_INSUFFICIENT_PRIVILEGE,
+        "must be owner of table \"" + std::string(name != nullptr ? name : "") + "\"",
+        "pg_mend alters the table in its owner's name: only the owner may agree to that.");
   }
 }
 

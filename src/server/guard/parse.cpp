@@ -18,7 +18,8 @@ class QuietClient {
  public:
   QuietClient() : nest_level_(NewGUCNestLevel()) {
     pg::Call([] {
-      set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+      set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                        true, 0, false);
     });
   }
   ~QuietClient() { AtEOXact_GUC(true, nest_level_); }
@@ -31,8 +32,8 @@ class QuietClient {
 
 bool ContinuesName(char c) {
   const auto byte = static_cast<unsigned char>(c);
-  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || c == '_' ||
-         c == '$' || byte >= 0x80;
+  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+         (byte >= '0' && byte <= '9') || c == '_' || c == '$' || byte >= 0x80;
 }
 
 // Bytes of the identifier that starts here, as written: doubled quotes count once.
@@ -65,7 +66,8 @@ Names ScanNames(const char* text) {
   for (int token = core_yylex(&value, &location, scanner); token != 0;
        token = core_yylex(&value, &location, scanner)) {
     names.unicode_escapes = names.unicode_escapes || token == kUnicodeIdentifierToken;
-    if (token == kIdentifierToken && names.cut == nullptr && NameBytes(text + location) >= NAMEDATALEN) {
+    if (token == kIdentifierToken && names.cut == nullptr &&
+        NameBytes(text + location) >= NAMEDATALEN) {
       names.cut = text + location;
     }
   }
@@ -74,7 +76,8 @@ Names ScanNames(const char* text) {
 }
 
 std::string Describe(const pg::Error& error) {
-  std::string reason = "it does not parse: " + std::string(base::CutUtf8(error.fields().message, kMaxMessageBytes));
+  std::string reason =
+      "it does not parse: " + std::string(base::CutUtf8(error.fields().message, kMaxMessageBytes));
   if (error.fields().position > 0) {
     reason += ", at character " + std::to_string(error.fields().position);
   }
@@ -83,12 +86,13 @@ std::string Describe(const pg::Error& error) {
 
 Refusal WhyNotReadable(std::string_view ddl) {
   if (ddl.size() > kMaxDdlBytes) {
-    return "the text has " + std::to_string(ddl.size()) + " bytes; at most " + std::to_string(kMaxDdlBytes) +
-           " are read";
+    return "the text has " + std::to_string(ddl.size()) + " bytes; at most " +
+           std::to_string(kMaxDdlBytes) + " are read";
   }
   const bool valid = ddl.find('\0') == std::string_view::npos && pg::Call([&] {
-    return pg_verify_mbstr(GetDatabaseEncoding(), ddl.data(), static_cast<int>(ddl.size()), true);
-  });
+                       return pg_verify_mbstr(GetDatabaseEncoding(), ddl.data(),
+                                              static_cast<int>(ddl.size()), true);
+                     });
   if (!valid) {
     return "the text is not valid in the database's encoding";
   }
@@ -109,8 +113,9 @@ Refusal Parse(const char* ddl, List** statements) {
     return "names are written plainly here, without U& escapes";
   }
   if (names.cut != nullptr) {
-    return "the name that starts " + Quote(std::string_view(names.cut).substr(0, 24)) + " is longer than " +
-           std::to_string(NAMEDATALEN - 1) + " bytes: PostgreSQL would cut it silently";
+    return "the name that starts " + Quote(std::string_view(names.cut).substr(0, 24)) +
+           " is longer than " + std::to_string(NAMEDATALEN - 1) +
+           " bytes: PostgreSQL would cut it silently";
   }
   return std::nullopt;
 }
@@ -138,8 +143,10 @@ Refusal ParseAlterTable(std::string_view ddl, const AlterTableStmt** statement) 
   auto* raw = static_cast<RawStmt*>(linitial(statements));
   const Node* node = raw->stmt;
   if (!IsA(raw, RawStmt) || node == nullptr || !IsA(node, AlterTableStmt)) {
-    const char* tag = pg::Call([&] { return GetCommandTagName(CreateCommandTag(reinterpret_cast<Node*>(raw))); });
-    const std::string other = std::string_view(tag) == "ALTER TABLE" ? "another form of ALTER TABLE" : tag;
+    const char* tag =
+        pg::Call([&] { return GetCommandTagName(CreateCommandTag(reinterpret_cast<Node*>(raw))); });
+    const std::string other =
+        std::string_view(tag) == "ALTER TABLE" ? "another form of ALTER TABLE" : tag;
     return "only ALTER TABLE with ADD COLUMN or ALTER COLUMN is allowed, this is " + other;
   }
   *statement = reinterpret_cast<const AlterTableStmt*>(node);

@@ -27,20 +27,20 @@ std::string Modifiers(uint32_t oid, int32_t typmod) {
       return "(" + std::to_string(limits.precision) + "," + std::to_string(limits.scale) + ")";
     }
     case plan::type_oid::kVarchar:
-    case plan::type_oid::kBpchar:
-      return "(" + std::to_string(plan::CharacterLimit(typmod)) + ")";
+    case plan::type_oid::kBpchar: return "(" + std::to_string(plan::CharacterLimit(typmod)) + ")";
     case plan::type_oid::kInterval: {
       // Outside of its own syntax interval takes its mask of fields, then its digits, if limited.
       const std::string fields = std::to_string((typmod >> 16) & plan::kAllIntervalFields);
       const int digits = typmod & 0xffff;
       return "(" + fields + (digits == 0xffff ? ")" : "," + std::to_string(digits) + ")");
     }
-    default:
-      return "(" + std::to_string(typmod) + ")";
+    default: return "(" + std::to_string(typmod) + ")";
   }
 }
 
-std::string TableName(const plan::Shape& shape) { return Identifier(shape.schema) + "." + Identifier(shape.name); }
+std::string TableName(const plan::Shape& shape) {
+  return Identifier(shape.schema) + "." + Identifier(shape.name);
+}
 
 // One ALTER TABLE of several clauses; empty for none.
 std::string Join(const plan::Shape& shape, const std::vector<std::string>& clauses) {
@@ -60,34 +60,34 @@ std::string Clause(const plan::Shape& shape, const plan::Action& action) {
   const std::string alter = "ALTER COLUMN " + column;
   switch (action.kind) {
     case plan::ActionKind::AddColumn:
-      return std::string("ADD COLUMN ") + (action.if_not_exists ? "IF NOT EXISTS " : "") + column + " " +
-             RenderType(action.type) +
-             (action.default_literal ? " DEFAULT " + Constant(*action.default_literal, action.type) : "");
-    case plan::ActionKind::WidenType:
-      return alter + " TYPE " + RenderType(action.type);
-    case plan::ActionKind::DropNotNull:
-      return alter + " DROP NOT NULL";
+      return std::string("ADD COLUMN ") + (action.if_not_exists ? "IF NOT EXISTS " : "") + column +
+             " " + RenderType(action.type) +
+             (action.default_literal ? " DEFAULT " + Constant(*action.default_literal, action.type)
+                                     : "");
+    case plan::ActionKind::WidenType: return alter + " TYPE " + RenderType(action.type);
+    case plan::ActionKind::DropNotNull: return alter + " DROP NOT NULL";
     case plan::ActionKind::SetDefault: {
       const plan::Column* existing = shape.Find(action.column);
       const plan::Type type = existing != nullptr ? existing->type : action.type;
       return alter + " SET DEFAULT " + Constant(action.default_literal.value_or(""), type);
     }
-    case plan::ActionKind::MapField:
-      break;
+    case plan::ActionKind::MapField: break;
   }
   throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: a field mapping is no ALTER TABLE");
 }
 
 bool Same(const plan::Action& one, const plan::Action& other) {
-  return one.kind == other.kind && one.column == other.column && one.default_literal == other.default_literal &&
-         one.if_not_exists == other.if_not_exists &&
+  return one.kind == other.kind && one.column == other.column &&
+         one.default_literal == other.default_literal && one.if_not_exists == other.if_not_exists &&
          (one.type == other.type || one.kind == plan::ActionKind::SetDefault);
 }
 
 // What is about to run must pass the first wall too, and mean the same.
-void RequireRoundTrip(const plan::Shape& shape, const std::vector<plan::Action>& actions, const std::string& text) {
+void RequireRoundTrip(const plan::Shape& shape, const std::vector<plan::Action>& actions,
+                      const std::string& text) {
   using Kind = plan::ActionKind;
-  const std::set<Kind> all = {Kind::AddColumn, Kind::WidenType, Kind::DropNotNull, Kind::SetDefault};
+  const std::set<Kind> all = {Kind::AddColumn, Kind::WidenType, Kind::DropNotNull,
+                              Kind::SetDefault};
   std::vector<plan::Action> again;
   const Refusal why = ReadActions({shape, all}, text, &again);
   bool same = !why && again.size() == actions.size();
@@ -95,7 +95,8 @@ void RequireRoundTrip(const plan::Shape& shape, const std::vector<plan::Action>&
     same = Same(actions[i], again[i]);
   }
   if (!same) {
-    throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: rendered DDL does not give back its actions", std::nullopt,
+    throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: rendered DDL does not give back its actions",
+                    std::nullopt,
                     why ? why : std::optional<std::string>("It parses to other actions."));
   }
 }
@@ -109,11 +110,14 @@ std::optional<std::string> DefaultOf(const plan::Shape& shape, const std::string
   return rows.empty() ? std::nullopt : rows.maybe(0, 0);
 }
 
-// A change of type gives a column its new type's storage: clauses that give back what its owner chose.
+// A change of type gives a column its new type's storage: clauses that give back what its owner
+// chose.
 std::string StorageClauses(const plan::Shape& shape, const std::string& column) {
   const pg::Rows rows = pg::RunPrepared(
-      "SELECT CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL'"
-      " WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END, CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END "
+      "SELECT CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN' "
+      "WHEN 'e' THEN 'EXTERNAL'"
+      " WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END, CASE a.attcompression WHEN 'p' THEN 'pglz' "
+      "WHEN 'l' THEN 'lz4' END "
       "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
       "WHERE a.attrelid = $1 AND a.attname = $2",
       {pg::ObjectId(shape.relid), pg::Name(column)});
@@ -134,22 +138,19 @@ std::string InverseClause(const plan::Shape& shape, const plan::Action& action) 
   const std::string column = Identifier(action.column);
   const std::string alter = "ALTER COLUMN " + column;
   switch (action.kind) {
-    case plan::ActionKind::AddColumn:
-      return existing == nullptr ? "DROP COLUMN " + column : "";
+    case plan::ActionKind::AddColumn: return existing == nullptr ? "DROP COLUMN " + column : "";
     case plan::ActionKind::WidenType: {
       const std::string old_type = existing != nullptr ? RenderType(existing->type) : "";
-      return existing != nullptr ? alter + " TYPE " + old_type + " USING " + column + "::" + old_type +
-                                       StorageClauses(shape, action.column)
+      return existing != nullptr ? alter + " TYPE " + old_type + " USING " + column +
+                                       "::" + old_type + StorageClauses(shape, action.column)
                                  : "";
     }
-    case plan::ActionKind::DropNotNull:
-      return alter + " SET NOT NULL";
+    case plan::ActionKind::DropNotNull: return alter + " SET NOT NULL";
     case plan::ActionKind::SetDefault: {
       const std::optional<std::string> old_default = DefaultOf(shape, action.column);
       return alter + (old_default ? " SET DEFAULT " + *old_default : " DROP DEFAULT");
     }
-    case plan::ActionKind::MapField:
-      break;
+    case plan::ActionKind::MapField: break;
   }
   return "";
 }
@@ -164,7 +165,8 @@ bool IsListed(const plan::Type& type) {
 std::string RenderType(const plan::Type& type) {
   if (!IsListed(type)) {
     char* text = pg::Call([&] {
-      return format_type_extended(type.oid, type.typmod, FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_TYPEMOD_GIVEN);
+      return format_type_extended(type.oid, type.typmod,
+                                  FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_TYPEMOD_GIVEN);
     });
     return text;
   }

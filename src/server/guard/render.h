@@ -10,13 +10,15 @@
 namespace mend::guard {
 
 // "ALTER TABLE schema.name ADD COLUMN ...": qualified, quoted, types from pg_catalog. Empty for no
-// actions. Throws pg::Error (XX000) when the text, parsed once more, does not give back the actions.
+// actions. Throws pg::Error (XX000) when the text, parsed once more, does not give back the
+// actions.
 std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions);
 
 // The text that takes the actions back, against the shape they are applied to. Empty for none.
 std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions);
 
-// A type as it is rendered: pg_catalog."varchar"(40). Types that are not listed too, for the inverse.
+// A type as it is rendered: pg_catalog."varchar"(40). Types that are not listed too, for the
+// inverse.
 std::string RenderType(const plan::Type& type);
 
 // Whether the type, or the element type of the array, is a listed built-in.

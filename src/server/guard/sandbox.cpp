@@ -10,7 +10,8 @@
 namespace mend::guard {
 namespace {
 
-// The open sandbox. The hooks below are called by PostgreSQL and raise its errors: they own nothing.
+// The open sandbox. The hooks below are called by PostgreSQL and raise its errors: they own
+// nothing.
 const std::vector<Oid>* open_family = nullptr;
 int statements = 0;      // utility statements begun in it
 int event_triggers = 0;  // functions of event triggers that are running
@@ -24,16 +25,20 @@ fmgr_hook_type next_fmgr = nullptr;
 bool Watching() { return open_family != nullptr && event_triggers == 0; }
 
 [[noreturn]] void Refuse(const char* what) {
-  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("pg_mend: the sandbox refuses %s", what),
-                  errdetail("While a patch is applied, nothing but its table may be touched.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("pg_mend: the sandbox refuses %s", what),
+           errdetail("While a patch is applied, nothing but its table may be touched.")));
 }
 
 [[noreturn]] void RefuseObject(Oid catalog, Oid object, const char* what) {
-  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("pg_mend: the sandbox refuses %s", what),
-                  errdetail("The object is %u of %s.", object, get_rel_name(catalog))));
+  ereport(ERROR,
+          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("pg_mend: the sandbox refuses %s", what),
+           errdetail("The object is %u of %s.", object, get_rel_name(catalog))));
 }
 
-bool InFamily(Oid relid) { return std::find(open_family->begin(), open_family->end(), relid) != open_family->end(); }
+bool InFamily(Oid relid) {
+  return std::find(open_family->begin(), open_family->end(), relid) != open_family->end();
+}
 
 // One row of a catalog by OID, as of this very command: what a hook is told of is not visible yet.
 // `read` gets the tuple; false when there is none.
@@ -63,11 +68,12 @@ Oid TableOfIndex(Oid index) {
 // The number behind a prefix, as in pg_toast_16385; InvalidOid when the name is none of these.
 Oid OwnerByName(const char* name, const char* prefix) {
   size_t length = strlen(prefix);
-  return strncmp(name, prefix, length) == 0 ? static_cast<Oid>(strtoul(name + length, nullptr, 10)) : InvalidOid;
+  return strncmp(name, prefix, length) == 0 ? static_cast<Oid>(strtoul(name + length, nullptr, 10))
+                                            : InvalidOid;
 }
 
-// A table of the family, or what PostgreSQL makes beside one: its TOAST table, the transient copy that
-// a rewrite fills, their indexes.
+// A table of the family, or what PostgreSQL makes beside one: its TOAST table, the transient copy
+// that a rewrite fills, their indexes.
 bool IsOurRelation(Oid relid, int depth = 0) {
   if (InFamily(relid)) {
     return true;
@@ -91,7 +97,8 @@ bool IsOurRelation(Oid relid, int depth = 0) {
     case RELKIND_INDEX:
     case RELKIND_PARTITIONED_INDEX: return IsOurRelation(TableOfIndex(relid), depth + 1);
     case RELKIND_TOASTVALUE:
-      return name_space == PG_TOAST_NAMESPACE && IsOurRelation(OwnerByName(NameStr(name), "pg_toast_"), depth + 1);
+      return name_space == PG_TOAST_NAMESPACE &&
+             IsOurRelation(OwnerByName(NameStr(name), "pg_toast_"), depth + 1);
     case RELKIND_RELATION: {
       Oid original = OwnerByName(NameStr(name), "pg_temp_");
       return original != InvalidOid && InFamily(original);
@@ -104,31 +111,36 @@ bool IsOurs(Oid catalog, Oid object) {
   Oid table = InvalidOid;
   switch (catalog) {
     case RelationRelationId: return IsOurRelation(object);
-    case IndexRelationId: return IsOurRelation(object);  // which of its indexes orders the table, or identifies its rows
+    case IndexRelationId:
+      return IsOurRelation(
+          object);  // which of its indexes orders the table, or identifies its rows
     case AttrDefaultRelationId:
       if (InFamily(object)) {
         return true;  // of a new default, PostgreSQL names table and column
       }
-      ReadRow<Form_pg_attrdef>(AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid, object,
-                               [&](Form_pg_attrdef row) { table = row->adrelid; });
+      ReadRow<Form_pg_attrdef>(AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid,
+                               object, [&](Form_pg_attrdef row) { table = row->adrelid; });
       break;
     case ConstraintRelationId:
-      ReadRow<Form_pg_constraint>(ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid, object,
+      ReadRow<Form_pg_constraint>(ConstraintRelationId, ConstraintOidIndexId,
+                                  Anum_pg_constraint_oid, object,
                                   [&](Form_pg_constraint row) { table = row->conrelid; });
       break;
     case TypeRelationId:
       // The row types of a rewrite's transient copy, whose own row is not there yet.
-      ReadRow<Form_pg_type>(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, object, [&](Form_pg_type row) {
-        const char* name = NameStr(row->typname);
-        table = OwnerByName(name[0] == '_' ? name + 1 : name, "pg_temp_");
-      });
+      ReadRow<Form_pg_type>(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, object,
+                            [&](Form_pg_type row) {
+                              const char* name = NameStr(row->typname);
+                              table = OwnerByName(name[0] == '_' ? name + 1 : name, "pg_temp_");
+                            });
       break;
     default: return false;
   }
   return table != InvalidOid && IsOurRelation(table);
 }
 
-void OnObjectAccess(ObjectAccessType access, Oid catalog, Oid object, int sub_object, void* argument) {
+void OnObjectAccess(ObjectAccessType access, Oid catalog, Oid object, int sub_object,
+                    void* argument) {
   if (Watching()) {
     switch (access) {
       case OAT_POST_CREATE:
@@ -165,13 +177,14 @@ void CheckUtility(const PlannedStmt* planned) {
   }
 }
 
-void OnUtility(PlannedStmt* planned, const char* query, bool read_only_tree, ProcessUtilityContext context,
-               ParamListInfo params, QueryEnvironment* environment, DestReceiver* receiver, QueryCompletion* completion) {
+void OnUtility(PlannedStmt* planned, const char* query, bool read_only_tree,
+               ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
+               DestReceiver* receiver, QueryCompletion* completion) {
   if (Watching()) {
     CheckUtility(planned);
   }
-  (next_utility != nullptr ? next_utility : standard_ProcessUtility)(planned, query, read_only_tree, context, params,
-                                                                     environment, receiver, completion);
+  (next_utility != nullptr ? next_utility : standard_ProcessUtility)(
+      planned, query, read_only_tree, context, params, environment, receiver, completion);
 }
 
 void OnExecutorStart(QueryDesc* query, int flags) {

@@ -7,14 +7,14 @@
 
 namespace mend::guard {
 
-// From its beginning to its end, in this process: utility statements other than the one ALTER TABLE, what that does otherwise
-// than to columns (columns_only.h),
-// statements that read or write tables, and access to objects other than the family (the table, its
-// partitions and children, their columns, defaults, constraints, TOAST tables and indexes) raise 42501.
-// Functions of event triggers are let run: superusers made them, and they run as the healer.
+// From its beginning to its end, in this process: utility statements other than the one ALTER
+// TABLE, what that does otherwise than to columns (columns_only.h), statements that read or write
+// tables, and access to objects other than the family (the table, its partitions and children,
+// their columns, defaults, constraints, TOAST tables and indexes) raise 42501. Functions of event
+// triggers are let run: superusers made them, and they run as the healer.
 //
-// The hooks are set when first needed (never at load: Citus refuses to load after them), call the hooks
-// that were there before, and do nothing while no sandbox is open. One sandbox at a time.
+// The hooks are set when first needed (never at load: Citus refuses to load after them), call the
+// hooks that were there before, and do nothing while no sandbox is open. One sandbox at a time.
 class Sandbox {
  public:
   // `family` must outlive the sandbox.
@@ -23,7 +23,8 @@ class Sandbox {
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
 
-  // For a process that ends inside of one, where no destructor runs: what it writes on its way out is its own.
+  // For a process that ends inside of one, where no destructor runs: what it writes on its way out
+  // is its own.
   static void Abandon();
 };
 

@@ -5,20 +5,21 @@
 #include "server/apply/prove.h"
 #include "server/apply/submitter.h"
 #include "server/guard/render.h"
+#include "server/heal/round_state.h"
+#include "server/heal/sample_rows.h"
 #include "server/observe/events.h"
 #include "server/observe/outbox.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
-#include "server/heal/round_state.h"
-#include "server/heal/sample_rows.h"
 
 namespace mend::heal {
 namespace {
 
 // The undecided drift of the table that a patch covers.
-drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target, const plan::Patch& patch) {
+drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target,
+                          const plan::Patch& patch) {
   table::Target patched = table::Patched(target, patch);
   apply::DriftStore book(target.shape().relid);
   drift::DriftSet covered;
@@ -30,22 +31,24 @@ drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target, 
   return covered;
 }
 
-void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::RowOutcome::Kind to, const std::string& reason,
-               int64_t patch) {
+void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::RowOutcome::Kind to,
+               const std::string& reason, int64_t patch) {
   for (const drift::Drift& drift : drifts) {
     round->Decide(drift, to, reason, patch);
   }
 }
 
 void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
-          const std::string& reason, queue::RowOutcome::Kind to = queue::RowOutcome::Kind::DeadLetter) {
+          const std::string& reason,
+          queue::RowOutcome::Kind to = queue::RowOutcome::Kind::DeadLetter) {
   round->shared->Join();
   apply::SetPatchState(record.id, "failed", reason);
   std::string detail = "{\"reason\": ";
   json::AppendQuoted(&detail, reason);
   observe::Record("patch_failed", round->target_name, record.id, detail + "}", observe::kWorker);
   round->shared->CommitUnlessYoung();
-  DecideAll(round, covered, to, "patch " + std::to_string(record.id) + " failed: " + reason, record.id);
+  DecideAll(round, covered, to, "patch " + std::to_string(record.id) + " failed: " + reason,
+            record.id);
 }
 
 // The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
@@ -57,10 +60,12 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
   int64_t pause = limits::BackoffMs(static_cast<int>(tries.int8(0, 0)));
   round->lock_backs_off = true;
   pg::RunPrepared(
-      "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' WHERE target = $1",
+      "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' "
+      "WHERE target = $1",
       {pg::ObjectId(round->target), pg::Int8(pause)});
   round->shared->CommitUnlessYoung();
-  std::string reason = "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " +
+  std::string reason = "patch " + std::to_string(record.id) +
+                       " waits for the lock on the table: tried " +
                        std::to_string(tries.int8(0, 0)) + " times";
   DecideAll(round, covered, queue::RowOutcome::Kind::Wait, reason, record.id);
   round->EscalateState("waiting", reason);
@@ -68,21 +73,24 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
 }
 
 // The lock was held too long: a person must decide.
-void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
-  std::string reason = (record.ddl.empty() ? "storing its first rows took longer" : "it held the lock longer") +
-                       std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
-                       " ms) and was rolled back: raise the limit and approve it again";
+void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record,
+                     const drift::DriftSet& covered) {
+  std::string reason =
+      (record.ddl.empty() ? "storing its first rows took longer" : "it held the lock longer") +
+      std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
+      " ms) and was rolled back: raise the limit and approve it again";
   round->shared->Join();
   apply::SetPatchState(record.id, "proposed", reason);
   round->shared->CommitUnlessYoung();
   DecideAll(round, covered, queue::RowOutcome::Kind::Wait,
             "patch " + std::to_string(record.id) + " waits for approval: " + reason, record.id);
   round->EscalateState("review", "patch " + std::to_string(record.id) + " waits for mend.approve(" +
-                            std::to_string(record.id) + "): " + reason);
+                                     std::to_string(record.id) + "): " + reason);
 }
 
 // The same patch without some actions; nullopt when nothing is left of it.
-std::optional<apply::PatchRecord> Without(const table::Target& target, const apply::PatchRecord& record,
+std::optional<apply::PatchRecord> Without(const table::Target& target,
+                                          const apply::PatchRecord& record,
                                           const std::vector<bool>& without) {
   apply::PatchRecord rest = record;
   rest.patch.actions.clear();
@@ -107,10 +115,13 @@ std::optional<apply::PatchRecord> Without(const table::Target& target, const app
     columns.push_back(action.column);
   }
   pg::RunPrepared(
-      "UPDATE mend.patches SET ddl = nullif($2, ''), inverse_ddl = nullif($3, ''), field_map = $4::jsonb, "
+      "UPDATE mend.patches SET ddl = nullif($2, ''), inverse_ddl = nullif($3, ''), field_map = "
+      "$4::jsonb, "
       "evidence = jsonb_set(evidence, '{actions}', (SELECT coalesce(jsonb_agg(a), '[]') FROM "
-      "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))) WHERE id = $1",
-      {pg::Int8(rest.id), pg::Text(rest.ddl), pg::Text(guard::RenderInverse(target.shape(), rest.patch.actions)),
+      "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))) WHERE id = "
+      "$1",
+      {pg::Int8(rest.id), pg::Text(rest.ddl),
+       pg::Text(guard::RenderInverse(target.shape(), rest.patch.actions)),
        pg::Text(apply::FieldMapToJson(rest.patch.field_map)), pg::TextArray(columns)});
   return rest;
 }
@@ -129,7 +140,8 @@ void TrimNeeds(const std::vector<bool>& without, std::vector<apply::SampleRow>* 
 
 // The same, with the proof and what it covers made to match.
 std::optional<apply::PatchRecord> Trim(RoundState* round, const apply::PatchRecord& record,
-                                       const std::vector<bool>& without, apply::Proof* proof, drift::DriftSet* covered) {
+                                       const std::vector<bool>& without, apply::Proof* proof,
+                                       drift::DriftSet* covered) {
   if (std::find(without.begin(), without.end(), true) == without.end()) {
     return record;
   }
@@ -156,17 +168,20 @@ void MarkBuriedHealed(Oid target, const apply::PatchRecord& record) {
   for (const plan::Action& action : record.patch.actions) {
     columns.push_back(action.column);
   }
-  pg::SettingsScope by_index({{"enable_seqscan", "off"}});  // other tables may have millions of dead letters
+  pg::SettingsScope by_index(
+      {{"enable_seqscan", "off"}});  // other tables may have millions of dead letters
   pg::RunPrepared(
       "UPDATE mend.drifts SET state = 'healed', reason = NULL, patch_id = $2 WHERE target = $1 "
-      "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY ($4)) "
-      "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = drifts.field)",
+      "AND state = 'dead_lettered' AND (field = ANY ($3) OR coalesce(column_name, field) = ANY "
+      "($4)) "
+      "AND NOT EXISTS (SELECT FROM mend.dead_letters d WHERE d.target = $1 AND d.field = "
+      "drifts.field)",
       {pg::ObjectId(target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
 }
 
 // What an applied patch means for the round.
-void TakeApplied(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
-                 const queue::ReplayCounts& counts) {
+void TakeApplied(RoundState* round, const apply::PatchRecord& record,
+                 const drift::DriftSet& covered, const queue::ReplayCounts& counts) {
   MarkBuriedHealed(round->target, record);
   for (const drift::Drift& drift : covered) {
     round->Healed(drift, record.id);
@@ -177,18 +192,21 @@ void TakeApplied(RoundState* round, const apply::PatchRecord& record, const drif
 }
 
 bool AnyWaits(Oid target) {
-  return !pg::RunPrepared("SELECT FROM mend.queue WHERE target >= $1 AND target <= $1 ORDER BY target, id LIMIT 1",
-                        {pg::ObjectId(target)})
+  return !pg::RunPrepared(
+              "SELECT FROM mend.queue WHERE target >= $1 AND target <= $1 ORDER BY target, id "
+              "LIMIT 1",
+              {pg::ObjectId(target)})
               .empty();
 }
 
 // How often the lock is held for mend.max_lock_hold in one round.
 constexpr int kMaxTooLong = 3;
 
-// Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it. Most patches heal all
-// there is: with the `last` one the round then ends in the same transaction.
+// Applies, and turns what may be thrown into a decision; nullopt when the round goes on without it.
+// Most patches heal all there is: with the `last` one the round then ends in the same transaction.
 std::optional<apply::Application> TryApply(RoundState* round, const apply::PatchRecord& record,
-                                           const apply::Proof& proof, const drift::DriftSet& covered, bool last) {
+                                           const apply::Proof& proof,
+                                           const drift::DriftSet& covered, bool last) {
   std::optional<pg::Error> failure;
   int patience_ms = pg::lock_timeout_ms;
   std::vector<apply::SampleRow> slow;  // what took too long
@@ -209,8 +227,8 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
     };
     std::optional<apply::Application> application;
     try {
-      application = apply::Apply(round->target, record, samples.current(), proof.shape, round->outcome_policy,
-                                 before_commit, &patience_ms, &altered);
+      application = apply::Apply(round->target, record, samples.current(), proof.shape,
+                                 round->outcome_policy, before_commit, &patience_ms, &altered);
     } catch (const pg::Error& error) {
       failure = error;
     }
@@ -235,7 +253,8 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
       AskAfterTimeout(round, record, covered);
       return std::nullopt;
     }
-    if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") || failure->IsClass("58")) {
+    if (failure->MustPropagate() || failure->IsClass("53") || failure->IsClass("57") ||
+        failure->IsClass("58")) {
       throw *failure;
     }
     if (!altered) {
@@ -246,12 +265,15 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
   // The context names the function that failed it: an event trigger's, say.
   const std::string context = failure->fields().context.value_or("");
   Fail(round, record, covered,
-       failure->what() + (context.empty() ? "" : " (" + context.substr(0, context.find('\n')) + ")"));
+       failure->what() +
+           (context.empty() ? "" : " (" + context.substr(0, context.find('\n')) + ")"));
   return std::nullopt;
 }
 
-// Whether the patch must wait until the lock on the table is tried for again; decides what it covers if so.
-bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+// Whether the patch must wait until the lock on the table is tried for again; decides what it
+// covers if so.
+bool WaitsForLock(RoundState* round, const apply::PatchRecord& record,
+                  const drift::DriftSet& covered) {
   if (record.ddl.empty() || !round->lock_backs_off) {
     return false;
   }
@@ -262,28 +284,31 @@ bool WaitsForLock(RoundState* round, const apply::PatchRecord& record, const dri
   if (wait.empty()) {
     return false;
   }
-  std::string reason =
-      "patch " + std::to_string(record.id) + " waits for the lock on the table: tried " + wait.text(0, 1) + " times";
+  std::string reason = "patch " + std::to_string(record.id) +
+                       " waits for the lock on the table: tried " + wait.text(0, 1) + " times";
   DecideAll(round, covered, queue::RowOutcome::Kind::Wait, reason, record.id);
   round->EscalateState("waiting", reason);
   round->PauseFor(wait.int8(0, 0));
   return true;
 }
 
-// Dead letters that an approved patch makes fit were looked at by whoever approved it: back to the queue.
+// Dead letters that an approved patch makes fit were looked at by whoever approved it: back to the
+// queue.
 void Requeue(RoundState* round, const table::Target& target, const apply::PatchRecord& record) {
   std::vector<int64_t> ids;
   apply::Prove(target, record.patch, apply::Evidence::DeadLetters, &ids);
   if (!ids.empty()) {
     pg::RunPrepared("SELECT mend.requeue($1)", {pg::Int8Array(ids)});
     round->low_id = std::min(round->low_id, *std::min_element(ids.begin(), ids.end()) - 1);
-    pg::RunPrepared("UPDATE mend.progress SET low_id = $2 WHERE target = $1", {pg::ObjectId(round->target), pg::Int8(round->low_id)});
+    pg::RunPrepared("UPDATE mend.progress SET low_id = $2 WHERE target = $1",
+                    {pg::ObjectId(round->target), pg::Int8(round->low_id)});
   }
 }
 
 }  // namespace
 
-bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, drift::DriftSet covered, bool last) {
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof,
+                 drift::DriftSet covered, bool last) {
   round->shared->Join();
   if (WaitsForLock(round, record, covered)) {
     return false;
@@ -296,24 +321,26 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
   switch (application->result) {
     case apply::Application::Result::ShapeChanged:
       round->again = true;
-      DecideAll(round, covered, queue::RowOutcome::Kind::Wait, "the table changed while the patch was applied", record.id);
+      DecideAll(round, covered, queue::RowOutcome::Kind::Wait,
+                "the table changed while the patch was applied", record.id);
       return false;
     case apply::Application::Result::Unfit:
       Fail(round, record, covered, application->reason);
       return false;
-    case apply::Application::Result::Refuted:
-      break;
-    case apply::Application::Result::Applied:
-      return true;
+    case apply::Application::Result::Refuted: break;
+    case apply::Application::Result::Applied: return true;
   }
   apply::Proof rest_proof = proof;
-  std::optional<apply::PatchRecord> rest = Trim(round, record, application->refuted, &rest_proof, &covered);
+  std::optional<apply::PatchRecord> rest =
+      Trim(round, record, application->refuted, &rest_proof, &covered);
   if (!rest) {
     const queue::ReplayCounts& counts = application->counts;
-    Fail(round, record, covered,
-         "no row could be stored with it: " +
-             (counts.refusal.empty() ? "the table refuses them for another reason" : counts.refusal),
-         counts.backing_off > 0 ? queue::RowOutcome::Kind::BackOff : queue::RowOutcome::Kind::DeadLetter);
+    Fail(
+        round, record, covered,
+        "no row could be stored with it: " +
+            (counts.refusal.empty() ? "the table refuses them for another reason" : counts.refusal),
+        counts.backing_off > 0 ? queue::RowOutcome::Kind::BackOff
+                               : queue::RowOutcome::Kind::DeadLetter);
     return false;
   }
   return ApplyRecord(round, std::move(*rest), rest_proof, std::move(covered), last);

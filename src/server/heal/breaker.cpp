@@ -1,8 +1,9 @@
-// The breaker of a table: stops a flood of patches and of columns, and closes by itself. Its state is in mend.progress and
-// what it counts in mend.patches, so that a restart forgets nothing.
+// The breaker of a table: stops a flood of patches and of columns, and closes by itself. Its state
+// is in mend.progress and what it counts in mend.patches, so that a restart forgets nothing.
 //
 //            too many                  its time has come
-//   closed ------------> open (waits) ------------------> half open: a probe of the most frequent fields is planned
+//   closed ------------> open (waits) ------------------> half open: a probe of the most frequent
+//   fields is planned
 //      ^                  ^                                    |
 //      |                  +--- still too many: twice as long --+
 //      +------------------------- few enough ------------------+
@@ -10,10 +11,10 @@
 
 #include "core/limits/breaker.h"
 #include "server/apply/drifts.h"
+#include "server/heal/round_state.h"
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
-#include "server/heal/round_state.h"
 
 namespace mend::heal {
 namespace {
@@ -26,7 +27,8 @@ void RecordBreaker(const RoundState& round, const char* kind, const std::string&
   observe::Record(kind, round.target_name, std::nullopt, detail + "}", observe::kWorker);
 }
 
-void HoldBack(RoundState* round, const drift::DriftSet& drifts, const std::string& reason, int64_t pause_ms) {
+void HoldBack(RoundState* round, const drift::DriftSet& drifts, const std::string& reason,
+              int64_t pause_ms) {
   for (const drift::Drift& drift : drifts) {
     round->Decide(drift, queue::RowOutcome::Kind::Wait, reason);
   }
@@ -49,19 +51,22 @@ void Close(RoundState* round) {
   if (!round->breaker_open) {
     return;
   }
-  pg::RunPrepared("UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0 WHERE target = $1",
-                {pg::ObjectId(round->target)});
+  pg::RunPrepared(
+      "UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0 WHERE target = $1",
+      {pg::ObjectId(round->target)});
   RecordBreaker(*round, "breaker_closed", "few enough");
   round->breaker_open = false;
 }
 
-// Patches of the last hour, also those that failed: each has taken the lock on the table. The oldest leaves the hour first,
-// which lets one through: that is the probe.
+// Patches of the last hour, also those that failed: each has taken the lock on the table. The
+// oldest leaves the hour first, which lets one through: that is the probe.
 bool TooManyPatches(RoundState* round, const drift::DriftSet& drifts) {
   pg::Rows hour = pg::RunPrepared(
-      "SELECT count(*), (extract(epoch FROM min(at) + interval '1 hour' - clock_timestamp()) * 1000)::bigint, "
+      "SELECT count(*), (extract(epoch FROM min(at) + interval '1 hour' - clock_timestamp()) * "
+      "1000)::bigint, "
       "count(*) FILTER (WHERE state = 'failed') "
-      "FROM (SELECT state, coalesce(applied_at, created_at) AS at FROM mend.patches WHERE target = $1 "
+      "FROM (SELECT state, coalesce(applied_at, created_at) AS at FROM mend.patches WHERE target = "
+      "$1 "
       "AND (applied_at IS NOT NULL OR state = 'failed' AND planner <> 'person')) p "
       "WHERE at > greatest(clock_timestamp() - interval '1 hour', "
       "(SELECT breaker_reset FROM mend.progress WHERE target = $1))",
@@ -86,21 +91,26 @@ struct Breaker {
 
 Breaker Load(Oid target) {
   pg::Rows rows = pg::RunPrepared(
-      "SELECT breaker_until IS NOT NULL, breaker_tries, least(coalesce(extract(epoch FROM breaker_until - "
+      "SELECT breaker_until IS NOT NULL, breaker_tries, least(coalesce(extract(epoch FROM "
+      "breaker_until - "
       "clock_timestamp()) * 1000, 0), 1e12)::bigint FROM mend.progress WHERE target = $1",
       {pg::ObjectId(target)});
   return {rows.boolean(0, 0), rows.int8(0, 2), static_cast<int>(rows.int8(0, 1))};
 }
 
-// More new fields than the table has room for. A sender who makes up names shows each of them once, and a field that is
-// meant shows again: so the fields of many rows are tried, a few at a time, and what only one row has shown is for a person.
-drift::DriftSet ProbeColumns(RoundState* round, drift::DriftSet fresh, int64_t room, const std::string& reason) {
-  std::stable_sort(fresh.begin(), fresh.end(),
-                   [](const drift::Drift& a, const drift::Drift& b) { return a.row_count > b.row_count; });
+// More new fields than the table has room for. A sender who makes up names shows each of them once,
+// and a field that is meant shows again: so the fields of many rows are tried, a few at a time, and
+// what only one row has shown is for a person.
+drift::DriftSet ProbeColumns(RoundState* round, drift::DriftSet fresh, int64_t room,
+                             const std::string& reason) {
+  std::stable_sort(fresh.begin(), fresh.end(), [](const drift::Drift& a, const drift::Drift& b) {
+    return a.row_count > b.row_count;
+  });
   drift::DriftSet probe, held;
   for (drift::Drift& drift : fresh) {
     if (drift.row_count < limits::kRowsThatMeanAField) {
-      round->Decide(drift, queue::RowOutcome::Kind::DeadLetter, reason + "; only one payload has this field");
+      round->Decide(drift, queue::RowOutcome::Kind::DeadLetter,
+                    reason + "; only one payload has this field");
     } else if (static_cast<int64_t>(probe.size()) < std::min(room, limits::kProbeColumns)) {
       probe.push_back(std::move(drift));
     } else {
@@ -128,12 +138,16 @@ void ProfileUnrecorded(RoundState* round) {
   const apply::DriftStore book(round->target);
   for (const drift::Drift& drift : book.drifts()) {
     const queue::RowOutcome* fate = round->outcome_policy.Find(drift.field, drift.kind);
-    waiting += IsNew(drift) && (fate == nullptr || fate->kind != queue::RowOutcome::Kind::DeadLetter) ? 1 : 0;
+    waiting +=
+        IsNew(drift) && (fate == nullptr || fate->kind != queue::RowOutcome::Kind::DeadLetter) ? 1
+                                                                                               : 0;
   }
   if (waiting > limits::kMostNewFields / 2) {
-    round->outcome_policy.SetUnrecorded(queue::RowOutcome::Kind::Wait, "too many new fields wait: this one is not recorded");
+    round->outcome_policy.SetUnrecorded(queue::RowOutcome::Kind::Wait,
+                                        "too many new fields wait: this one is not recorded");
   } else {
-    round->outcome_policy.SetUnrecorded(queue::RowOutcome::Kind::Reprofile, "there is room for its fields now");
+    round->outcome_policy.SetUnrecorded(queue::RowOutcome::Kind::Reprofile,
+                                        "there is room for its fields now");
     round->unrecorded = 0;
     round->replay_all = true;
   }
@@ -151,9 +165,11 @@ drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::Dri
     return drifts;
   }
   std::string reason = std::to_string(wanted) + " new fields" +
-                       (round->unrecorded > 0 ? ", and more that are not recorded," : "") + " would take the table past " +
-                       std::to_string(pg::max_columns) + " columns (mend.max_columns)";
-  auto middle = std::stable_partition(drifts.begin(), drifts.end(), [](const drift::Drift& drift) { return !IsNew(drift); });
+                       (round->unrecorded > 0 ? ", and more that are not recorded," : "") +
+                       " would take the table past " + std::to_string(pg::max_columns) +
+                       " columns (mend.max_columns)";
+  auto middle = std::stable_partition(drifts.begin(), drifts.end(),
+                                      [](const drift::Drift& drift) { return !IsNew(drift); });
   drift::DriftSet fresh(std::make_move_iterator(middle), std::make_move_iterator(drifts.end()));
   drifts.erase(middle, drifts.end());
   Breaker breaker = Load(round->target);

@@ -1,9 +1,9 @@
 #include "server/apply/drifts.h"
+#include "server/heal/round_state.h"
 #include "server/observe/events.h"
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
-#include "server/heal/round_state.h"
 
 namespace mend::heal {
 namespace {
@@ -26,13 +26,18 @@ void SettleAll(const RoundState& round) {
   for (const Settlement& settlement : round.settlements) {
     apply::SettleDrift(settlement.drift, settlement.state, settlement.reason, settlement.patch_id);
   }
-  // Drift of which no row is left has been settled with its rows. By the index: other tables may have millions of rows.
+  // Drift of which no row is left has been settled with its rows. By the index: other tables may
+  // have millions of rows.
   pg::SettingsScope by_index({{"enable_seqscan", "off"}});
   pg::RunPrepared(
-      "UPDATE mend.drifts SET (state, reason) = (SELECT CASE WHEN d.buried THEN 'dead_lettered' ELSE 'healed' END, "
-      "CASE WHEN d.buried THEN 'its rows did not fit for another reason' ELSE 'its rows fit by now' END FROM "
-      "(SELECT EXISTS (SELECT FROM mend.dead_letters WHERE target = $1 AND drifts.field = ANY (fields)) AS buried) d) "
-      "WHERE target = $1 AND state IN ('open', 'waiting') AND (id = ANY ($2) OR NOT EXISTS (SELECT FROM mend.queue "
+      "UPDATE mend.drifts SET (state, reason) = (SELECT CASE WHEN d.buried THEN 'dead_lettered' "
+      "ELSE 'healed' END, "
+      "CASE WHEN d.buried THEN 'its rows did not fit for another reason' ELSE 'its rows fit by "
+      "now' END FROM "
+      "(SELECT EXISTS (SELECT FROM mend.dead_letters WHERE target = $1 AND drifts.field = ANY "
+      "(fields)) AS buried) d) "
+      "WHERE target = $1 AND state IN ('open', 'waiting') AND (id = ANY ($2) OR NOT EXISTS (SELECT "
+      "FROM mend.queue "
       "WHERE target = $1))",
       {pg::ObjectId(round.target), pg::Int8Array(WithoutRows(round))});
 }
@@ -40,15 +45,19 @@ void SettleAll(const RoundState& round) {
 // Rows that wait for a time of their own, in this round or since an earlier one.
 std::string WhyBackingOff(Oid target) {
   pg::Rows rows = pg::RunPrepared(
-      "SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind = 'no_partition'), "
-      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND sqlstate = '57014'), "
-      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind <> 'no_partition' AND sqlstate <> '57014')",
+      "SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind "
+      "= 'no_partition'), "
+      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND sqlstate = "
+      "'57014'), "
+      "EXISTS (SELECT FROM mend.queue WHERE target = $1 AND not_before IS NOT NULL AND kind <> "
+      "'no_partition' AND sqlstate <> '57014')",
       {pg::ObjectId(target)});
   if (rows.boolean(0, 0)) {
     return "no partition takes some rows: a person must add one";
   }
   if (rows.boolean(0, 1)) {
-    return "a trigger or constraint takes longer with some rows than mend.batch_timeout: they are tried again";
+    return "a trigger or constraint takes longer with some rows than mend.batch_timeout: they are "
+           "tried again";
   }
   return rows.boolean(0, 2) ? "some rows wait for the row they refer to" : "";
 }
@@ -74,18 +83,23 @@ void WriteEnd(RoundState* ending) {
   SettleAll(round);
   RecordRows(round);
   pg::RunPrepared(
-      "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = nullif($5, ''), "
-      "low_id = coalesce((SELECT q.id - 1 FROM mend.queue q WHERE (q.target, q.id) > ($1, $6) AND q.target <= $1 "
+      "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = "
+      "nullif($5, ''), "
+      "low_id = coalesce((SELECT q.id - 1 FROM mend.queue q WHERE (q.target, q.id) > ($1, $6) AND "
+      "q.target <= $1 "
       "ORDER BY q.target, q.id LIMIT 1), $6), "
       "in_flight = NULL, last_error = NULL, failures = 0, unrecorded = $8, "
       // Never due at once: what a round could not settle must not keep the worker spinning.
-      "not_before = (SELECT CASE WHEN min(due) IS NOT NULL THEN greatest(min(due), clock_timestamp() + interval '1 s') "
+      "not_before = (SELECT CASE WHEN min(due) IS NOT NULL THEN greatest(min(due), "
+      "clock_timestamp() + interval '1 s') "
       "END FROM (VALUES "
       "(clock_timestamp() + $7 * interval '1 millisecond'), "
-      "((SELECT min(q.not_before) FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT NULL))) AS v (due)) "
+      "((SELECT min(q.not_before) FROM mend.queue q WHERE q.target = $1 AND q.not_before IS NOT "
+      "NULL))) AS v (due)) "
       "WHERE target = $1",
-      {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0), pg::Text(round.state),
-       pg::Text(round.reason), pg::Int8(round.low_id), pg::Int8(round.pause_ms), pg::Int8(round.unrecorded)});
+      {pg::ObjectId(round.target), pg::Int8(round.requested), pg::Int4(round.again ? 1 : 0),
+       pg::Text(round.state), pg::Text(round.reason), pg::Int8(round.low_id),
+       pg::Int8(round.pause_ms), pg::Int8(round.unrecorded)});
 }
 
 void EndRound(RoundState* round) {

@@ -1,8 +1,8 @@
 #include "server/claude/ask.h"
-#include "server/pg/http.h"
-#include "server/pg/test_point.h"
 #include "server/heal/plan_step.h"
 #include "server/heal/round_state.h"
+#include "server/pg/http.h"
+#include "server/pg/test_point.h"
 
 namespace mend::heal {
 namespace {
@@ -10,11 +10,12 @@ namespace {
 // A look takes a short transaction, and asking takes long.
 constexpr int kBetweenLooksWhileAskingMs = 1000;
 
-// One transaction of planning; true when the round has a patch to apply. Without it `question` may hold what must be
-// asked first.
-bool PlanOnce(RoundState* round, const claude::Access& access, const std::optional<claude::Answer>& answer,
-              std::optional<claude::Question>* question, apply::PatchRecord* record, apply::Proof* proof,
-              drift::DriftSet* covered) {
+// One transaction of planning; true when the round has a patch to apply. Without it `question` may
+// hold what must be asked first.
+bool PlanOnce(RoundState* round, const claude::Access& access,
+              const std::optional<claude::Answer>& answer,
+              std::optional<claude::Question>* question, apply::PatchRecord* record,
+              apply::Proof* proof, drift::DriftSet* covered) {
   round->shared->Join();
   PlanStep step(round);
   std::optional<Planned> planned = step.Run(access, answer, question);

@@ -29,10 +29,15 @@ drift::DriftSet PlanStep::ToPlan() {
       continue;
     }
     if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
-      round_.settlements.push_back({drift.id, drift.field, drift.kind, "waiting", "its rows are tried again by themselves", {}});
+      round_.settlements.push_back({drift.id,
+                                    drift.field,
+                                    drift.kind,
+                                    "waiting",
+                                    "its rows are tried again by themselves",
+                                    {}});
       round_.EscalateState("waiting", drift.kind == drift::Kind::NoPartition
-                                 ? "no partition takes some rows: a person must add one"
-                                 : "rows wait for the row they refer to");
+                                          ? "no partition takes some rows: a person must add one"
+                                          : "rows wait for the row they refer to");
       continue;
     }
     drifts.push_back(drift);
@@ -50,18 +55,21 @@ void PlanStep::SettleLeftover(const drift::Drift& drift, const UnplannedDrift& u
       round_.EscalateState("waiting", unplanned_drift.reason);
       return round_.PauseFor(unplanned_drift.pause_ms);
     case UnplannedDrift::Status::Proposed:
-      round_.Decide(drift, queue::RowOutcome::Kind::Wait, "patch " + id + " waits for a decision" + why, unplanned_drift.patch);
-      return round_.EscalateState("review", "patch " + id + " waits for mend.approve(" + id + ")" + why);
+      round_.Decide(drift, queue::RowOutcome::Kind::Wait,
+                    "patch " + id + " waits for a decision" + why, unplanned_drift.patch);
+      return round_.EscalateState("review",
+                                  "patch " + id + " waits for mend.approve(" + id + ")" + why);
     case UnplannedDrift::Status::Held:
       return round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter, unplanned_drift.reason);
-    case UnplannedDrift::Status::Open:
-      return;
+    case UnplannedDrift::Status::Open: return;
   }
 }
 
-// A patch of Claude's that waits for a decision holds what rules have, too: not to be proposed a second time. So does one that
-// was put before a person because it could not be applied: not to be tried again for every row that arrives.
-void PlanStep::LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::PatchRecord>& proposed) {
+// A patch of Claude's that waits for a decision holds what rules have, too: not to be proposed a
+// second time. So does one that was put before a person because it could not be applied: not to be
+// tried again for every row that arrives.
+void PlanStep::LeaveToReview(drift::DriftSet* drifts,
+                             const std::vector<apply::PatchRecord>& proposed) {
   for (const apply::PatchRecord& record : proposed) {
     if (record.planner != "claude" && !record.put_back) {
       continue;
@@ -73,7 +81,8 @@ void PlanStep::LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::P
     unplanned_drift.reason = record.put_back.value_or("");
     drifts->erase(std::remove_if(drifts->begin(), drifts->end(),
                                  [&](const drift::Drift& drift) {
-                                   const bool covers = apply::Covers(record.patch, patched, drift.field, drift.column);
+                                   const bool covers = apply::Covers(record.patch, patched,
+                                                                     drift.field, drift.column);
                                    if (covers) {
                                      SettleLeftover(drift, unplanned_drift);
                                    }
@@ -83,16 +92,19 @@ void PlanStep::LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::P
   }
 }
 
-void PlanStep::BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts, const std::string& why) {
+void PlanStep::BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts,
+                        const std::string& why) {
   for (const UnplannedDrift& unplanned_drift : unplanned) {
     if (unplanned_drift.status == UnplannedDrift::Status::Open && !unplanned_drift.provable) {
-      round_.Decide(drifts[unplanned_drift.drift], queue::RowOutcome::Kind::DeadLetter, unplanned_drift.reason + "; " + why);
+      round_.Decide(drifts[unplanned_drift.drift], queue::RowOutcome::Kind::DeadLetter,
+                    unplanned_drift.reason + "; " + why);
     }
   }
 }
 
 // What the answer means for the drift that rules left; a patch is merged into `plan`.
-void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<UnplannedDrift>& unplanned,
+void PlanStep::TakeAnswer(const claude::Answer& answer,
+                          const std::vector<UnplannedDrift>& unplanned,
                           const drift::DriftSet& drifts, plan::Plan* plan) {
   using Kind = claude::Answer::Kind;
   if (answer.kind == Kind::Patch) {
@@ -101,7 +113,8 @@ void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<Unplan
       patch->rationale = answer.patch.rationale;
       answered_ = *patch;
       plan->patch = claude::Merge(*patch, plan->patch);
-      return;  // what it leaves is met by the rows that still do not fit, and planned in another round
+      return;  // what it leaves is met by the rows that still do not fit, and planned in another
+               // round
     }
   }
   if (answer.kind == Kind::Again || answer.kind == Kind::Patch) {
@@ -114,9 +127,11 @@ void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<Unplan
       continue;
     }
     if (answer.kind == Kind::Wait) {
-      round_.Decide(drift, queue::RowOutcome::Kind::Wait, unplanned_drift.reason + "; " + answer.reason);
+      round_.Decide(drift, queue::RowOutcome::Kind::Wait,
+                    unplanned_drift.reason + "; " + answer.reason);
     } else if (answer.Concerns(drift)) {
-      round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter, unplanned_drift.reason + "; " + answer.reason);
+      round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter,
+                    unplanned_drift.reason + "; " + answer.reason);
     } else {
       round_.again = true;
     }
@@ -127,14 +142,16 @@ void PlanStep::TakeAnswer(const claude::Answer& answer, const std::vector<Unplan
   }
 }
 
-std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional<claude::Answer> answer,
+std::optional<Planned> PlanStep::Run(const claude::Access& access,
+                                     std::optional<claude::Answer> answer,
                                      std::optional<claude::Question>* question) {
   // The breaker is asked once a round: what it holds back is decided then.
   drift::DriftSet drifts = answer ? ToPlan() : Admitted(&round_, shape_, ToPlan());
   if (drifts.empty()) {
     return std::nullopt;
   }
-  if (std::any_of(drifts.begin(), drifts.end(), [](const auto& drift) { return drift.kind != drift::Kind::NewField; })) {
+  if (std::any_of(drifts.begin(), drifts.end(),
+                  [](const auto& drift) { return drift.kind != drift::Kind::NewField; })) {
     ExplainTypeLocks();
   }
   std::vector<apply::PatchRecord> proposed;
@@ -144,7 +161,8 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
   LeaveToReview(&drifts, proposed);
   const Terms terms = LoadTerms(*target_, shape_);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
-  const std::vector<UnplannedDrift> unplanned = FindUnplannedDrift(*target_, terms, drifts, plan, proposed);
+  const std::vector<UnplannedDrift> unplanned =
+      FindUnplannedDrift(*target_, terms, drifts, plan, proposed);
   for (const UnplannedDrift& unplanned_drift : unplanned) {
     SettleLeftover(drifts[unplanned_drift.drift], unplanned_drift);
   }
@@ -155,7 +173,8 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
     BuryOpen(unplanned, drifts, "no other planner is configured");
   } else if (access.state == claude::Access::State::Absent) {
     BuryOpen(unplanned, drifts, "Claude is not asked: no key is configured");
-  } else if (std::optional<claude::Question> open = MakeQuestion(*target_, shape_, terms, drifts, plan, unplanned)) {
+  } else if (std::optional<claude::Question> open =
+                 MakeQuestion(*target_, shape_, terms, drifts, plan, unplanned)) {
     if (!answer) {
       answer = claude::Consider(&*open, access);
     }
@@ -171,13 +190,16 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access, std::optional
   return Prepare(drifts, plan.patch, answer);
 }
 
-// What is of use but has no row in the sample is for the patch after this one: its rows wait as they are.
-void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now) {
+// What is of use but has no row in the sample is for the patch after this one: its rows wait as
+// they are.
+void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful,
+                                 const plan::Patch& now) {
   if (now.actions.size() == useful.actions.size()) {
     return;
   }
   round_.again = true;
-  table::Target after_all = table::Patched(*target_, useful), after_this = table::Patched(*target_, now);
+  table::Target after_all = table::Patched(*target_, useful),
+                after_this = table::Patched(*target_, now);
   for (const drift::Drift& drift : drifts) {
     if (!round_.Decided(drift) && apply::Covers(useful, after_all, drift.field, drift.column) &&
         !apply::Covers(now, after_this, drift.field, drift.column)) {
@@ -202,9 +224,12 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
     round_.shared->Join();
   }
   Planned planned;
-  std::optional<apply::Proof> speculated = round_.speculative_proof ? round_.speculative_proof->Of(*target_, patch) : std::nullopt;
-  planned.proof = speculated ? std::move(*speculated) : apply::Prove(*target_, patch, apply::Evidence::Queue);
-  planned.patch = apply::Helpful(patch, planned.proof, target_->enrollment().mode == table::Mode::Auto);
+  std::optional<apply::Proof> speculated =
+      round_.speculative_proof ? round_.speculative_proof->Of(*target_, patch) : std::nullopt;
+  planned.proof =
+      speculated ? std::move(*speculated) : apply::Prove(*target_, patch, apply::Evidence::Queue);
+  planned.patch =
+      apply::Helpful(patch, planned.proof, target_->enrollment().mode == table::Mode::Auto);
   LeaveForNextPatch(drifts, apply::Helpful(patch, planned.proof, false), planned.patch);
   if (planned.patch.empty()) {
     return std::nullopt;
@@ -227,7 +252,8 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
   planned.record.ddl = guard::Render(shape_, planned.patch.actions);
   planned.record.inverse_ddl = guard::RenderInverse(shape_, planned.patch.actions);
   planned.record.field_map = planned.patch.field_map;
-  planned.record.evidence = apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
+  planned.record.evidence =
+      apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
   planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
   planned.record.proposed_by = observe::kWorker;
   return planned;
@@ -236,7 +262,8 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
 std::string PlanStep::WhyReview(const Planned& planned) {
   for (const plan::FieldMapping& mapping : planned.patch.field_map) {
     if (!mapping.column) {
-      return "it ignores " + plan::Named("field", mapping.field) + ": what the field brings would not be kept";
+      return "it ignores " + plan::Named("field", mapping.field) +
+             ": what the field brings would not be kept";
     }
   }
   if (target_->enrollment().mode == table::Mode::Review) {
@@ -247,7 +274,8 @@ std::string PlanStep::WhyReview(const Planned& planned) {
       publications_ = guard::PublicationsOf(round_.target);
     }
     if (!publications_->empty()) {
-      return "the table is in publication " + publications_->front() + ": a new shape may stop its subscribers";
+      return "the table is in publication " + publications_->front() +
+             ": a new shape may stop its subscribers";
     }
   }
   int64_t limit = static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024;
@@ -260,25 +288,29 @@ std::string PlanStep::WhyReview(const Planned& planned) {
 
 void PlanStep::Propose(const Planned& planned, const std::string& why) {
   pg::Rows same = pg::RunPrepared(
-      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND coalesce(ddl, '') = $2 "
+      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND coalesce(ddl, '') "
+      "= $2 "
       "AND field_map = $3::jsonb",
       {pg::ObjectId(round_.target), pg::Text(planned.record.ddl),
        pg::Text(apply::FieldMapToJson(planned.record.field_map))});
   int64_t id = 0;
   if (!same.empty()) {
     id = same.int8(0, 0);
-    pg::RunPrepared("UPDATE mend.patches SET evidence = $2::jsonb WHERE id IN "
-                  "(SELECT id FROM mend.patches WHERE id = $1 FOR UPDATE SKIP LOCKED)",
-                  {pg::Int8(id), pg::Text(planned.record.evidence)});
+    pg::RunPrepared(
+        "UPDATE mend.patches SET evidence = $2::jsonb WHERE id IN "
+        "(SELECT id FROM mend.patches WHERE id = $1 FOR UPDATE SKIP LOCKED)",
+        {pg::Int8(id), pg::Text(planned.record.evidence)});
   } else {
     apply::NewPatch record = planned.record;
     record.state = "proposed";
     record.reason = why;
     id = apply::InsertPatch(*target_, record);
     pg::RunPrepared(
-        "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND planner = 'rules' "
+        "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' "
+        "AND planner = 'rules' "
         "AND decided_at IS NULL AND id <> $2 FOR UPDATE SKIP LOCKED) "
-        "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM superseded s "
+        "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM "
+        "superseded s "
         "WHERE p.id = s.id",
         {pg::ObjectId(round_.target), pg::Int8(id)});
     if (planned.answer) {
@@ -303,7 +335,8 @@ drift::DriftSet PlanStep::CoveredBy(const plan::Patch& patch, const drift::Drift
 void PlanStep::AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why) {
   std::string name = std::to_string(id);
   for (const drift::Drift& drift : covered) {
-    round_.Decide(drift, queue::RowOutcome::Kind::Wait, "patch " + name + " waits for a decision: " + why, id);
+    round_.Decide(drift, queue::RowOutcome::Kind::Wait,
+                  "patch " + name + " waits for a decision: " + why, id);
   }
   round_.EscalateState("review", "patch " + name + " waits for mend.approve(" + name + "): " + why);
 }
@@ -321,8 +354,10 @@ bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& pa
     rows = std::max(rows, drift.row_count);
   }
   pg::Rows same = pg::RunPrepared(
-      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = 'pg_mend' "
-      "AND proposed_ddl = $2 AND field_map = $3::jsonb AND (evidence #>> '{proof,rows_tried}')::bigint * 2 >= $4",
+      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = "
+      "'pg_mend' "
+      "AND proposed_ddl = $2 AND field_map = $3::jsonb AND (evidence #>> "
+      "'{proof,rows_tried}')::bigint * 2 >= $4",
       {pg::ObjectId(round_.target), pg::Text(guard::Render(shape_, patch.actions)),
        pg::Text(apply::FieldMapToJson(patch.field_map)), pg::Int8(rows)});
   if (same.empty()) {

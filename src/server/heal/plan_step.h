@@ -9,8 +9,8 @@
 #include "server/apply/prove.h"
 #include "server/claude/ask.h"
 #include "server/guard/dependencies.h"
-#include "server/heal/unplanned_drift.h"
 #include "server/heal/round_state.h"
+#include "server/heal/unplanned_drift.h"
 
 namespace mend::heal {
 
@@ -29,31 +29,36 @@ class PlanStep {
     shape_ = target_->shape();
   }
 
-  // Plans all open drift; nullopt when nothing is left to apply or propose. Without an answer of Claude's, and where
-  // one is wanted, `question` is what to ask, and nothing is decided that depends on it.
+  // Plans all open drift; nullopt when nothing is left to apply or propose. Without an answer of
+  // Claude's, and where one is wanted, `question` is what to ask, and nothing is decided that
+  // depends on it.
   std::optional<Planned> Run(const claude::Access& access, std::optional<claude::Answer> answer,
                              std::optional<claude::Question>* question);
   // Why the patch must wait for a person, or empty.
   std::string WhyReview(const Planned& planned);
   // Puts it before a person, unless the same patch waits already.
   void Propose(const Planned& planned, const std::string& why);
-  // Whether the same patch waits for a person already, proved on half of the rows that there are by now or more: a proof
-  // reads the whole queue, and is not repeated for every row that arrives. Decides what it covers if so.
+  // Whether the same patch waits for a person already, proved on half of the rows that there are by
+  // now or more: a proof reads the whole queue, and is not repeated for every row that arrives.
+  // Decides what it covers if so.
   bool WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch);
 
  private:
   drift::DriftSet ToPlan();
-  // For whoever may change a type. Reads much of the catalogs, and nothing stands in the way of a new column.
+  // For whoever may change a type. Reads much of the catalogs, and nothing stands in the way of a
+  // new column.
   void ExplainTypeLocks();
   // What of the open drift the patch answers.
   drift::DriftSet CoveredBy(const plan::Patch& patch, const drift::DriftSet& drifts) const;
   void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
-  void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful, const plan::Patch& now);
+  void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful,
+                         const plan::Patch& now);
   void SettleLeftover(const drift::Drift& drift, const UnplannedDrift& unplanned_drift);
   void LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::PatchRecord>& proposed);
-  void BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts, const std::string& why);
-  void TakeAnswer(const claude::Answer& answer, const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts,
-                  plan::Plan* plan);
+  void BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts,
+                const std::string& why);
+  void TakeAnswer(const claude::Answer& answer, const std::vector<UnplannedDrift>& unplanned,
+                  const drift::DriftSet& drifts, plan::Plan* plan);
   std::optional<Planned> Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,
                                  const std::optional<claude::Answer>& answer);
 
@@ -63,7 +68,7 @@ class PlanStep {
   int64_t most_rows_ = 0;  // that a drift of the table has shown
   bool type_locks_explained_ = false;
   std::optional<std::vector<std::string>> publications_;  // of the table, once asked for
-  std::optional<plan::Patch> answered_;  // what Claude proposes, as read here
+  std::optional<plan::Patch> answered_;                   // what Claude proposes, as read here
 };
 
 }  // namespace mend::heal

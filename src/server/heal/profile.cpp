@@ -1,6 +1,8 @@
 #include "core/limits/breaker.h"
 #include "server/apply/evaluate_row.h"
 #include "server/apply/speculative_proof.h"
+#include "server/heal/round_state.h"
+#include "server/heal/unplanned_drift.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
@@ -9,8 +11,6 @@
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
-#include "server/heal/unplanned_drift.h"
-#include "server/heal/round_state.h"
 
 namespace mend::heal {
 namespace {
@@ -23,19 +23,23 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
   }
   round->replay_all = true;
   pg::Rows hit = pg::RunPrepared(
-      "UPDATE mend.queue q SET crashes = q.crashes + 1 FROM mend.progress p WHERE p.target = $1 AND q.target = p.target "
-      "AND q.id >= lower(p.in_flight) AND q.id < upper(p.in_flight) AND q.id <@ p.in_flight RETURNING q.id, q.crashes",
+      "UPDATE mend.queue q SET crashes = q.crashes + 1 FROM mend.progress p WHERE p.target = $1 "
+      "AND q.target = p.target "
+      "AND q.id >= lower(p.in_flight) AND q.id < upper(p.in_flight) AND q.id <@ p.in_flight "
+      "RETURNING q.id, q.crashes",
       {pg::ObjectId(round->target)});
   if (hit.size() == 1 && hit.int8(0, 1) >= limits::kCrashAttempts) {
     for (const queue::QueuedRow& row : queue::LockRows({hit.int8(0, 0)})) {
-      queue::MoveToDeadLetters(row, row.misfit(),
-                               "quarantined: the worker or the server went down twice while this payload was replayed",
-                               std::nullopt);
+      queue::MoveToDeadLetters(
+          row, row.misfit(),
+          "quarantined: the worker or the server went down twice while this payload was replayed",
+          std::nullopt);
     }
     observe::Record("quarantined", round->target_name, std::nullopt,
                     "{\"id\": " + hit.text(0, 0) + "}", observe::kWorker);
   }
-  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1", {pg::ObjectId(round->target)});
+  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1",
+                  {pg::ObjectId(round->target)});
   return true;
 }
 
@@ -43,25 +47,31 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
 void BuryAll(RoundState* round, const std::string& reason) {
   pg::Rows buried = pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
-      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
+      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
+      "submitted_at, "
       "sqlstate, error, kind, field, fields, context, reason, patch_id) "
-      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, error, kind, field, "
+      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, "
+      "error, kind, field, "
       "fields, context, $2, patch_id FROM gone",
       {pg::ObjectId(round->target), pg::Text(reason)});
   if (buried.processed() > 0) {
     std::string detail = "{\"rows\": " + std::to_string(buried.processed()) + ", \"reason\": ";
     json::AppendQuoted(&detail, reason);
-    observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}", observe::kWorker);
+    observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}",
+                    observe::kWorker);
   }
   pg::RunPrepared(
-      "UPDATE mend.drifts SET state = 'dead_lettered', reason = $2 WHERE target = $1 AND state IN ('open', 'waiting')",
+      "UPDATE mend.drifts SET state = 'dead_lettered', reason = $2 WHERE target = $1 AND state IN "
+      "('open', 'waiting')",
       {pg::ObjectId(round->target), pg::Text(reason)});
   pg::RunPrepared(
-      "UPDATE mend.patches SET state = 'failed', reason = $2 WHERE target = $1 AND state IN ('proposed', 'approved')",
+      "UPDATE mend.patches SET state = 'failed', reason = $2 WHERE target = $1 AND state IN "
+      "('proposed', 'approved')",
       {pg::ObjectId(round->target), pg::Text(reason)});
 }
 
-// Whoever created a role, or the table, and offered a row in one transaction is not to be held against the row.
+// Whoever created a role, or the table, and offered a row in one transaction is not to be held
+// against the row.
 void AwaitMessages(const std::vector<queue::QueuedRow>& rows) {
   uint64_t last = 0;
   for (const queue::QueuedRow& row : rows) {
@@ -74,12 +84,15 @@ void AwaitMessages(const std::vector<queue::QueuedRow>& rows) {
 
 // Whether all rows that wait are new to this round.
 bool NoneWaitedBefore(const RoundState& round) {
-  return !round.window.after ||
-         !pg::RunPrepared("SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid < pg_snapshot_xmin($2::pg_snapshot)) "
-                        "OR EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid >= pg_snapshot_xmin($2::pg_snapshot) "
-                        "AND xid < pg_snapshot_xmax($2::pg_snapshot) AND pg_visible_in_snapshot(xid, $2::pg_snapshot))",
-                        {pg::ObjectId(round.target), pg::Text(round.window.after)})
-              .boolean(0, 0);
+  return !round.window.after || !pg::RunPrepared(
+                                     "SELECT EXISTS (SELECT FROM mend.queue WHERE target = $1 AND "
+                                     "xid < pg_snapshot_xmin($2::pg_snapshot)) "
+                                     "OR EXISTS (SELECT FROM mend.queue WHERE target = $1 AND xid "
+                                     ">= pg_snapshot_xmin($2::pg_snapshot) "
+                                     "AND xid < pg_snapshot_xmax($2::pg_snapshot) AND "
+                                     "pg_visible_in_snapshot(xid, $2::pg_snapshot))",
+                                     {pg::ObjectId(round.target), pg::Text(round.window.after)})
+                                     .boolean(0, 0);
 }
 
 // Has a proof rest at the end of the scope, also when an error ends it.
@@ -101,12 +114,13 @@ class Resting {
 // The first batch of a queue is made of as many rows, or more, when more wait.
 constexpr size_t kRowsOfLongQueue = 256;
 
-// A long queue mostly has one thing to say. What its first rows call for by rule is proved while the others are profiled:
-// they are then read, and converted, once for both. Where planning comes to another patch in the end, that one is proved by
-// itself.
-void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& target, const queue::QueueBatch& batch,
-                const apply::DriftStore& book) {
-  const bool is_long = batch.rows.size() >= std::min<size_t>(kRowsOfLongQueue, static_cast<size_t>(pg::batch_size)) ||
+// A long queue mostly has one thing to say. What its first rows call for by rule is proved while
+// the others are profiled: they are then read, and converted, once for both. Where planning comes
+// to another patch in the end, that one is proved by itself.
+void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& target,
+                const queue::QueueBatch& batch, const apply::DriftStore& book) {
+  const bool is_long = batch.rows.size() >= std::min<size_t>(kRowsOfLongQueue,
+                                                             static_cast<size_t>(pg::batch_size)) ||
                        batch.bytes >= queue::QueueReader::kBatchBytes;
   if (!is_long || !NoneWaitedBefore(*round)) {
     return;
@@ -117,7 +131,8 @@ void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& t
       drifts.push_back(drift);
     }
   }
-  plan::Patch patch = AskRules(target->shape(), drifts, LoadTerms(*target, target->shape()).policy).patch;
+  plan::Patch patch =
+      AskRules(target->shape(), drifts, LoadTerms(*target, target->shape()).policy).patch;
   if (patch.empty()) {
     return;
   }
@@ -130,8 +145,8 @@ void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& t
 }
 
 // Adds the misfits of one batch to the book.
-void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& target, const queue::QueueBatch& batch,
-              apply::DriftStore* book) {
+void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& target,
+              const queue::QueueBatch& batch, apply::DriftStore* book) {
   apply::RowContext context;
   apply::RowEvaluator evaluator(*target, &context);
   apply::SpeculativeProof* speculative_proof = round->speculative_proof.get();
@@ -139,16 +154,19 @@ void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& tar
   for (const queue::QueuedRow& row : batch.rows) {
     pg::CheckInterrupts();
     round->low_id = std::min(round->low_id, row.id - 1);
-    for (const drift::Misfit& misfit : speculative_proof != nullptr ? speculative_proof->Add(row) : evaluator.Evaluate(row)) {
+    for (const drift::Misfit& misfit :
+         speculative_proof != nullptr ? speculative_proof->Add(row) : evaluator.Evaluate(row)) {
       if (!drift::IsFinal(misfit.kind)) {
-        book->Add(misfit, speculative_proof != nullptr ? speculative_proof->payload() : evaluator.payload());
+        book->Add(misfit, speculative_proof != nullptr ? speculative_proof->payload()
+                                                       : evaluator.payload());
       }
     }
   }
 }
 
 // Folds one batch of rows; false when there are none left.
-bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch* batch, apply::DriftStore* book) {
+bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch* batch,
+               apply::DriftStore* book) {
   const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
   pg::Context scratch("pg_mend fold");
   pg::Switch into(scratch.get());
@@ -174,15 +192,17 @@ void CountUnrecorded(RoundState* round, int64_t misfits) {
     std::string detail = "{\"reason\": ";
     json::AppendQuoted(&detail, std::to_string(limits::kMostNewFields) +
                                     " new fields wait: more are not recorded, and their rows wait");
-    observe::Record("drift_capped", round->target_name, std::nullopt, detail + "}", observe::kWorker);
+    observe::Record("drift_capped", round->target_name, std::nullopt, detail + "}",
+                    observe::kWorker);
   }
   round->unrecorded += misfits;
   pg::RunPrepared("UPDATE mend.progress SET unrecorded = $2 WHERE target = $1",
-                {pg::ObjectId(round->target), pg::Int8(round->unrecorded)});
+                  {pg::ObjectId(round->target), pg::Int8(round->unrecorded)});
 }
 
-// Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue must not hold back
-// vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to which it was, or not at all.
+// Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue
+// must not hold back vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to
+// which it was, or not at all.
 void Fold(RoundState* round) {
   std::optional<apply::DriftStore> book;
   queue::QueueReader reader(round->target, round->window);
@@ -195,16 +215,19 @@ void Fold(RoundState* round) {
     more = FoldBatch(round, &reader, &batch, &*book);
     round->shared->CommitUnlessYoung();
     if (more) {
-      round->host->ShowProgress("profiled " + std::to_string(round->folded) + " rows of " + round->target_name);
+      round->host->ShowProgress("profiled " + std::to_string(round->folded) + " rows of " +
+                                round->target_name);
     }
   }
   round->shared->Join();
   book->Save(round->target_name);
   round->requested += round->folded > 0 ? 1 : 0;
   pg::RunPrepared(
-      "UPDATE mend.progress SET state = 'healing', reason = NULL, folded = $2::pg_snapshot, requested = $3, low_id = $4 "
+      "UPDATE mend.progress SET state = 'healing', reason = NULL, folded = $2::pg_snapshot, "
+      "requested = $3, low_id = $4 "
       "WHERE target = $1",
-      {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested), pg::Int8(round->low_id)});
+      {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested),
+       pg::Int8(round->low_id)});
   if (book->unrecorded() > 0) {
     CountUnrecorded(round, book->unrecorded());
   }
@@ -214,40 +237,49 @@ void Fold(RoundState* round) {
 
 // Takes up what people have asked for.
 void TakeRequests(Oid target) {
-  pg::Rows taken = pg::RunPrepared("DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
-                                 {pg::ObjectId(target)});
+  pg::Rows taken = pg::RunPrepared(
+      "DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
+      {pg::ObjectId(target)});
   for (size_t i = 0; i < taken.size(); ++i) {
     pg::AwaitItsMessages(taken.oid(i, 2));
     if (taken.text(i, 0) == "retry") {
-      pg::RunPrepared("UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
-                    {pg::ObjectId(target)});
+      pg::RunPrepared(
+          "UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
+          {pg::ObjectId(target)});
     } else if (taken.text(i, 0) == "reset_breaker") {
       pg::RunPrepared(
           "UPDATE mend.progress SET breaker_until = NULL, breaker_tries = 0, "
-          "breaker_reset = greatest(breaker_reset, $2::timestamptz), lock_tries = 0, lock_until = NULL, "
+          "breaker_reset = greatest(breaker_reset, $2::timestamptz), lock_tries = 0, lock_until = "
+          "NULL, "
           "not_before = NULL, last_error = NULL, failures = 0 WHERE target = $1",
           {pg::ObjectId(target), pg::Text(taken.text(i, 1))});
     }
   }
   pg::RunPrepared("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
-                {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
+                  {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
 }
 
 // Of mend.progress, and whether people have asked for something.
 pg::Rows LockProgress(Oid target) {
   return pg::RunPrepared(
-      "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), pg_current_snapshot()::text, "
+      "SELECT requested, folded::text, in_flight, low_id, requested > done OR not_before <= now(), "
+      "pg_current_snapshot()::text, "
       "unrecorded, breaker_until IS NOT NULL, lock_until IS NOT NULL, "
-      "EXISTS (SELECT FROM mend.patches p WHERE p.target = $1 AND p.state IN ('approved', 'proposed', 'failed')), "
-      "EXISTS (SELECT FROM mend.requests r WHERE r.target = $1) FROM mend.progress WHERE target = $1 FOR UPDATE",
+      "EXISTS (SELECT FROM mend.patches p WHERE p.target = $1 AND p.state IN ('approved', "
+      "'proposed', 'failed')), "
+      "EXISTS (SELECT FROM mend.requests r WHERE r.target = $1) FROM mend.progress WHERE target = "
+      "$1 FOR UPDATE",
       {pg::ObjectId(target)});
 }
 
-// With what was asked for taken up; `keep` is set when there was something: a step that fails must not bring it back.
+// With what was asked for taken up; `keep` is set when there was something: a step that fails must
+// not bring it back.
 pg::Rows TakeProgress(Oid target, bool* keep) {
   pg::Rows progress = LockProgress(target);
   if (progress.empty()) {
-    pg::RunPrepared("INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING", {pg::ObjectId(target)});
+    pg::RunPrepared(
+        "INSERT INTO mend.progress (target) VALUES ($1) ON CONFLICT (target) DO NOTHING",
+        {pg::ObjectId(target)});
     progress = LockProgress(target);
   }
   *keep = progress.boolean(0, 10);
@@ -258,20 +290,21 @@ pg::Rows TakeProgress(Oid target, bool* keep) {
   return progress;
 }
 
-
 }  // namespace
 
 bool BeginRound(RoundState* round) {
   round->shared->Join();
-  // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress is left of a table that is
-  // not enrolled.
+  // Whoever unenrolls the table meanwhile waits for this transaction, or we for theirs: no progress
+  // is left of a table that is not enrolled.
   pg::Rows enrolled = pg::RunPrepared(
-      "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR KEY SHARE",
+      "SELECT target_name, xmin FROM mend.enrollments WHERE target = $1 AND mode <> 'paused' FOR "
+      "KEY SHARE",
       {pg::ObjectId(round->target)});
   if (enrolled.empty()) {
     return false;
   }
-  // The commit that wakes a worker may not have told yet what it changed: nothing cached is trusted before it has.
+  // The commit that wakes a worker may not have told yet what it changed: nothing cached is trusted
+  // before it has.
   pg::AwaitItsMessages(enrolled.oid(0, 1));
   round->target_name = enrolled.text(0, 0);
   bool keep = false;
@@ -292,7 +325,8 @@ bool BeginRound(RoundState* round) {
       reason += ": mend.configure() adopts the name, mend.retry() then puts its dead letters back";
     }
     pg::RunPrepared(
-        "UPDATE mend.progress SET done = requested, folded = $2::pg_snapshot, not_before = NULL, state = 'waiting', "
+        "UPDATE mend.progress SET done = requested, folded = $2::pg_snapshot, not_before = NULL, "
+        "state = 'waiting', "
         "reason = $3 WHERE target = $1",
         {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Text(reason)});
     round->shared->Commit();
@@ -300,9 +334,10 @@ bool BeginRound(RoundState* round) {
   }
   keep = RecoverInFlight(round, progress) || keep;
   if (!round->window.after) {
-    // Never profiled in this database (new, or restored from a dump): drift is counted from the start.
+    // Never profiled in this database (new, or restored from a dump): drift is counted from the
+    // start.
     pg::RunPrepared("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",
-                  {pg::ObjectId(round->target)});
+                    {pg::ObjectId(round->target)});
   }
   if (keep) {
     round->shared->Commit();

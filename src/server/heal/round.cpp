@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "server/apply/active_unit.h"
-#include "server/queue/queue_scan.h"
 #include "server/apply/submitter.h"
+#include "server/heal/round_state.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
-#include "server/heal/round_state.h"
+#include "server/queue/queue_scan.h"
 
 namespace mend::heal {
 namespace {
@@ -29,16 +29,17 @@ bool RoundState::Decided(const drift::Drift& drift) const {
   });
 }
 
-void RoundState::Decide(const drift::Drift& drift, queue::RowOutcome::Kind to, const std::string& why,
-                        std::optional<int64_t> patch) {
+void RoundState::Decide(const drift::Drift& drift, queue::RowOutcome::Kind to,
+                        const std::string& why, std::optional<int64_t> patch) {
   outcome_policy.Set(drift.field, drift.kind, to, why, patch);
-  settlements.push_back(
-      {drift.id, drift.field, drift.kind, to == queue::RowOutcome::Kind::DeadLetter ? "dead_lettered" : "waiting", why, patch});
+  settlements.push_back({drift.id, drift.field, drift.kind,
+                         to == queue::RowOutcome::Kind::DeadLetter ? "dead_lettered" : "waiting",
+                         why, patch});
 }
 
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
   outcome_policy.Set(drift.field, drift.kind, queue::RowOutcome::Kind::DeadLetter,
-                   "it still does not fit after patch " + std::to_string(patch), patch);
+                     "it still does not fit after patch " + std::to_string(patch), patch);
   settlements.push_back({drift.id, drift.field, drift.kind, "healed", "", patch});
 }
 
@@ -53,8 +54,9 @@ void RoundState::EscalateState(const char* new_state, const std::string& new_rea
 
 namespace {
 
-// What costs about the same for a few rows and for many (a flushed commit, the books) is shared by more of them while they are
-// quick: a transaction of so many times mend.batch_size rows takes no longer than this, and keeps away from its time-out.
+// What costs about the same for a few rows and for many (a flushed commit, the books) is shared by
+// more of them while they are quick: a transaction of so many times mend.batch_size rows takes no
+// longer than this, and keeps away from its time-out.
 constexpr size_t kTimesWhenQuick = 4;
 constexpr int64_t kQuickMs = 200;
 
@@ -69,32 +71,36 @@ size_t TimesAtOnce(size_t rows, int64_t took_ms) {
 void ReplayWaiting(RoundState* round) {
   round->shared->CommitUnflushed();  // with the next commit that is flushed
   queue::Window window = round->replay_all ? queue::Window() : round->window;
-  queue::ReplayGroupReader runs(queue::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
+  queue::ReplayGroupReader runs(
+      queue::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
   int64_t left = 0;
   while (const queue::ReplayGroup* run = runs.Next()) {
     round->host->CheckMustYield(round->target);
     const queue::ReplayGroup* ahead = runs.Ahead();
     const pg::Stopwatch took;
-    queue::ReplayCounts counts = apply::Replay(round->target, *run, ahead, round->outcome_policy, round->patch_id, &round->pace);
+    queue::ReplayCounts counts = apply::Replay(round->target, *run, ahead, round->outcome_policy,
+                                               round->patch_id, &round->pace);
     runs.reader().ReadAtOnce(TimesAtOnce(run->size(), took.Ms()));
     counts.stored_ids.clear();
     left += counts.waiting;
     round->counts.Add(counts);
     round->host->ShowTried(round->counts.stored + round->counts.dead + round->counts.waiting);
     pg::TestPoint("between_batches");
-    round->host->ShowProgress("replayed " + std::to_string(round->counts.stored) + " rows of " + round->target_name);
+    round->host->ShowProgress("replayed " + std::to_string(round->counts.stored) + " rows of " +
+                              round->target_name);
   }
   if (round->replay_all && left == 0 && !runs.reader().has_passed_over()) {
     round->emptied_behind = round->low_id;
-    round->low_id = runs.reader().last_id();  // whoever looks for the first row need not walk past those that were stored
+    round->low_id = runs.reader().last_id();  // whoever looks for the first row need not walk past
+                                              // those that were stored
   }
   round->again = round->again || round->counts.refold;
 }
 
 namespace {
 
-// Walks past the rows that have left the queue, once and when nobody waits for it: that marks their index entries as dead, and
-// the next to look at the queue finds none of them.
+// Walks past the rows that have left the queue, once and when nobody waits for it: that marks their
+// index entries as dead, and the next to look at the queue finds none of them.
 void SweepIndex(const RoundState& round) {
   if (round.emptied_behind && *round.emptied_behind < round.low_id) {
     pg::WorkTransaction transaction;
@@ -106,7 +112,8 @@ void SweepIndex(const RoundState& round) {
 RoundHost* host_now = nullptr;
 Oid healing = InvalidOid;
 
-// A table that somebody has locked holds no worker for longer than mend.lock_timeout, whatever step comes upon the lock.
+// A table that somebody has locked holds no worker for longer than mend.lock_timeout, whatever step
+// comes upon the lock.
 class LockPatience {
  public:
   LockPatience() { Set(std::to_string(pg::lock_timeout_ms)); }
@@ -115,11 +122,15 @@ class LockPatience {
   LockPatience& operator=(const LockPatience&) = delete;
 
  private:
-  // So that it outlives RESET ALL. A number that the setting of ours has can be set, and needs no transaction.
-  static void Set(const std::string& ms) { SetConfigOption("lock_timeout", ms.c_str(), PGC_SUSET, PGC_S_OVERRIDE); }
+  // So that it outlives RESET ALL. A number that the setting of ours has can be set, and needs no
+  // transaction.
+  static void Set(const std::string& ms) {
+    SetConfigOption("lock_timeout", ms.c_str(), PGC_SUSET, PGC_S_OVERRIDE);
+  }
 };
 
-// The row that was judged when mend.batch_timeout passed is tried alone from now on, and is a dead letter in the end.
+// The row that was judged when mend.batch_timeout passed is tried alone from now on, and is a dead
+// letter in the end.
 void PutOffJudged() {
   apply::DiscardSession();
   pg::WorkTransaction transaction;
@@ -134,8 +145,9 @@ void PutOffJudged() {
 void Abandon(Oid target) {
   apply::DiscardSession();
   pg::WorkTransaction transaction;
-  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
-                {pg::ObjectId(target)});
+  pg::RunPrepared(
+      "UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
+      {pg::ObjectId(target)});
   transaction.Commit();
 }
 
@@ -170,17 +182,20 @@ void RunRound(RoundHost* host, Oid target) {
   } catch (const MustYield&) {
   } catch (const pg::Error& error) {
     // User code may have a lock_timeout of its own, and a shorter one.
-    if (error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE && error.fields().function == "ProcessInterrupts" &&
-        took.Past(pg::lock_timeout_ms)) {
-      throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "a lock was not to be had within mend.lock_timeout (" +
-                                                      std::to_string(pg::lock_timeout_ms) + " ms)");
+    if (error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE &&
+        error.fields().function == "ProcessInterrupts" && took.Past(pg::lock_timeout_ms)) {
+      throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE,
+                      "a lock was not to be had within mend.lock_timeout (" +
+                          std::to_string(pg::lock_timeout_ms) + " ms)");
     }
     if (!pg::Deadline::IsTimeout(error) || !apply::ActiveUnit::failed_row()) {
       throw;
     }
     PutOffJudged();
-    throw pg::Error(ERRCODE_QUERY_CANCELED, "a domain of the table took longer than mend.batch_timeout (" +
-                                                std::to_string(pg::batch_timeout_ms) + " ms) while rows were profiled: the others wait");
+    throw pg::Error(ERRCODE_QUERY_CANCELED,
+                    "a domain of the table took longer than mend.batch_timeout (" +
+                        std::to_string(pg::batch_timeout_ms) +
+                        " ms) while rows were profiled: the others wait");
   }
   Abandon(target);
 }

@@ -7,15 +7,17 @@
 
 namespace mend::heal {
 
-// Thrown in the middle of a round when the worker must yield the table: healing was switched off, the table was paused or
-// unenrolled, or the database is wanted for itself. What was committed stays.
+// Thrown in the middle of a round when the worker must yield the table: healing was switched off,
+// the table was paused or unenrolled, or the database is wanted for itself. What was committed
+// stays.
 struct MustYield {};
 
 class RoundHost {
  public:
   virtual ~RoundHost() = default;
-  // Between two batches of a round of `target`, inside a transaction or not: throws MustYield when the worker must yield.
-  // Looks a few times a second, or as seldom as told, however often it is called.
+  // Between two batches of a round of `target`, inside a transaction or not: throws MustYield when
+  // the worker must yield. Looks a few times a second, or as seldom as told, however often it is
+  // called.
   virtual void CheckMustYield(Oid target, int between_looks_ms = 200) = 0;
   // Says in pg_stat_activity what the worker is doing.
   virtual void ShowProgress(const std::string& what) = 0;

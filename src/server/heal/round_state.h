@@ -9,9 +9,9 @@
 #include "server/apply/drifts.h"
 #include "server/apply/patches.h"
 #include "server/apply/replay.h"
-#include "server/table/target.h"
 #include "server/heal/round_host.h"
 #include "server/heal/shared_transaction.h"
+#include "server/table/target.h"
 
 namespace mend::apply {
 class SpeculativeProof;
@@ -35,18 +35,22 @@ struct RoundState {
   Oid target = InvalidOid;
   std::string target_name;
   int64_t requested = 0;
-  queue::Window window;   // the rows that are new to this round
+  queue::Window window;  // the rows that are new to this round
   bool replay_all = false;
-  bool again = false;     // another round is wanted at once
+  bool again = false;  // another round is wanted at once
   int64_t low_id = 0;
-  std::optional<int64_t> emptied_behind;  // all rows behind this id were replayed: their entries still fill the index
-  int64_t folded = 0;     // rows that were new to this round
+  std::optional<int64_t>
+      emptied_behind;  // all rows behind this id were replayed: their entries still fill the index
+  int64_t folded = 0;  // rows that were new to this round
   // What waited when the round began: a heal that nothing stands in the way of looks for it once.
   bool patches_wait = false;  // approved, proposed or failed ones
   bool breaker_open = false;
   bool lock_backs_off = false;
-  int64_t unrecorded = 0;  // misfits for which mend.drifts had no room, since the table was last profiled as a whole
-  std::shared_ptr<apply::SpeculativeProof> speculative_proof;  // of what the first rows of a long queue call for; it has seen all that wait
+  int64_t unrecorded =
+      0;  // misfits for which mend.drifts had no room, since the table was last profiled as a whole
+  std::shared_ptr<apply::SpeculativeProof>
+      speculative_proof;  // of what the first rows of a long queue call for; it has seen all that
+                          // wait
   queue::OutcomePolicy outcome_policy;
   std::vector<Settlement> settlements;
   std::optional<int64_t> patch_id;  // the last patch that was applied in this round
@@ -75,10 +79,12 @@ bool BeginRound(RoundState* round);
 void ApplyApproved(RoundState* round);
 // Step 3. What is left of the drift is planned, and applied or put before a person.
 void PlanAndApply(RoundState* round);
-// Of drift that is to be planned, what the table's breaker lets through: all while it is closed, nothing while it is open,
-// and a few fields as a probe when its time has come. The rest is decided: it waits, or is for a person.
+// Of drift that is to be planned, what the table's breaker lets through: all while it is closed,
+// nothing while it is open, and a few fields as a probe when its time has come. The rest is
+// decided: it waits, or is for a person.
 drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts);
-// What becomes of rows with new fields for which mend.drifts had no room: they wait, or are profiled anew when there is.
+// What becomes of rows with new fields for which mend.drifts had no room: they wait, or are
+// profiled anew when there is.
 void ProfileUnrecorded(RoundState* round);
 // Step 4. Waiting rows are put into the table.
 void ReplayWaiting(RoundState* round);
@@ -87,9 +93,10 @@ void EndRound(RoundState* round);
 // The same in the open transaction.
 void WriteEnd(RoundState* round);
 
-// Applies one recorded patch and settles the undecided drift that it covers; true when it was applied. Redoes it without the
-// actions that the rows refute. When the `last` one is applied and no row waits any more, the round ends with it, in the same
-// transaction.
-bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof, drift::DriftSet covered, bool last);
+// Applies one recorded patch and settles the undecided drift that it covers; true when it was
+// applied. Redoes it without the actions that the rows refute. When the `last` one is applied and
+// no row waits any more, the round ends with it, in the same transaction.
+bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof,
+                 drift::DriftSet covered, bool last);
 
 }  // namespace mend::heal

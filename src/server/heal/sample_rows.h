@@ -8,8 +8,8 @@
 
 namespace mend::heal {
 
-// What to replay under the lock, in the order of trying: one row, or one submitter, that cannot be stored (a
-// deferred constraint, a lost privilege) must not fail the patch for all others.
+// What to replay under the lock, in the order of trying: one row, or one submitter, that cannot be
+// stored (a deferred constraint, a lost privilege) must not fail the patch for all others.
 class Samples {
  public:
   explicit Samples(const apply::Proof& proof);

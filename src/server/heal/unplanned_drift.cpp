@@ -18,21 +18,27 @@ void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Po
     if (!field.held.empty()) {
       policy->held_fields.emplace_back(field.field, field.held);
     } else if (field.column && shape.Find(*field.column) == nullptr) {
-      policy->held_fields.emplace_back(field.field, "its column \"" + *field.column + "\" was dropped by a person");
+      policy->held_fields.emplace_back(
+          field.field, "its column \"" + *field.column + "\" was dropped by a person");
     }
   }
   pg::Rows held = pg::RunPrepared(
-      "SELECT a ->> 'column', 'patch ' || p.id || ' was ' || p.state || coalesce(' by ' || p.decided_by, '') || "
-      "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM (SELECT DISTINCT ON (a ->> 'column') p.*, a "
+      "SELECT a ->> 'column', 'patch ' || p.id || ' was ' || p.state || coalesce(' by ' || "
+      "p.decided_by, '') || "
+      "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM "
+      "(SELECT DISTINCT ON (a ->> 'column') p.*, a "
       "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
-      "AND p.state IN ('rejected', 'reverted', 'applied') AND p.reason IS DISTINCT FROM 'the table was unenrolled' "
+      "AND p.state IN ('rejected', 'reverted', 'applied') AND p.reason IS DISTINCT FROM 'the table "
+      "was unenrolled' "
       "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
       {pg::ObjectId(target.shape().relid)});
   for (size_t i = 0; i < held.size(); ++i) {
-    bool adds = held.boolean(i, 2), applied = held.boolean(i, 3), there = shape.Find(held.text(i, 0)) != nullptr;
+    bool adds = held.boolean(i, 2), applied = held.boolean(i, 3),
+         there = shape.Find(held.text(i, 0)) != nullptr;
     if (applied && adds && !there) {
       policy->held_columns.emplace_back(held.text(i, 0), "a person has dropped or renamed it");
-    } else if (!applied && !(adds && there)) {  // what was not to be added, and is there, a person has added
+    } else if (!applied &&
+               !(adds && there)) {  // what was not to be added, and is there, a person has added
       policy->held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
     }
   }
@@ -43,13 +49,16 @@ void CoolColumns(const table::Target& target, Terms* terms) {
     return;
   }
   pg::Rows rows = pg::RunPrepared(
-      "SELECT a ->> 'column', (extract(epoch FROM max(p.applied_at) + $2 * interval '1 second' - clock_timestamp()) "
-      "* 1000)::bigint FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
+      "SELECT a ->> 'column', (extract(epoch FROM max(p.applied_at) + $2 * interval '1 second' - "
+      "clock_timestamp()) "
+      "* 1000)::bigint FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE "
+      "p.target = $1 "
       "AND p.state = 'applied' AND a ->> 'kind' <> 'add_column' "
       "AND p.applied_at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
       {pg::ObjectId(target.shape().relid), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::string reason = "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
+    std::string reason =
+        "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
     terms->cooling[rows.text(i, 0)] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
     terms->policy.held_columns.emplace_back(rows.text(i, 0), reason);
   }
@@ -57,16 +66,20 @@ void CoolColumns(const table::Target& target, Terms* terms) {
 
 bool Held(const plan::Policy& policy, const drift::Drift& drift) {
   const auto names = [](const auto& held, const std::string& name) {
-    return std::any_of(held.begin(), held.end(), [&](const auto& one) { return one.first == name; });
+    return std::any_of(held.begin(), held.end(),
+                       [&](const auto& one) { return one.first == name; });
   };
   return names(policy.held_fields, drift.field) || names(policy.held_columns, drift.column);
 }
 
-// The drift that mend.retry() would bring back, newest first; a column that has gone since is no matter.
+// The drift that mend.retry() would bring back, newest first; a column that has gone since is no
+// matter.
 drift::DriftSet BuriedDrift(Oid target) {
   const pg::Rows rows = pg::RunPrepared(
-      "SELECT DISTINCT ON (d.field, d.kind) " MEND_DRIFT_COLUMNS " "
-      "FROM mend.drifts d WHERE d.target = $1 AND d.state = 'dead_lettered' AND EXISTS (SELECT FROM mend.dead_letters l "
+      "SELECT DISTINCT ON (d.field, d.kind) " MEND_DRIFT_COLUMNS
+      " "
+      "FROM mend.drifts d WHERE d.target = $1 AND d.state = 'dead_lettered' AND EXISTS (SELECT "
+      "FROM mend.dead_letters l "
       "WHERE l.target = $1 AND d.field = ANY (l.fields)) ORDER BY d.field, d.kind, d.id DESC",
       {pg::ObjectId(target)});
   drift::DriftSet drifts;
@@ -80,10 +93,12 @@ drift::DriftSet BuriedDrift(Oid target) {
 }
 
 // Where Claude comes first, it is asked about what rules could answer too.
-void AddProvable(const drift::DriftSet& drifts, const plan::Plan& plan, std::vector<UnplannedDrift>* unplanned) {
+void AddProvable(const drift::DriftSet& drifts, const plan::Plan& plan,
+                 std::vector<UnplannedDrift>* unplanned) {
   for (size_t i = 0; i < drifts.size(); ++i) {
-    const bool left = std::any_of(plan.unplanned.begin(), plan.unplanned.end(),
-                                  [&](const plan::Unplanned& unplanned) { return unplanned.drift == i; });
+    const bool left =
+        std::any_of(plan.unplanned.begin(), plan.unplanned.end(),
+                    [&](const plan::Unplanned& unplanned) { return unplanned.drift == i; });
     if (!left) {
       UnplannedDrift& unplanned_drift = unplanned->emplace_back();
       unplanned_drift.drift = i;
@@ -103,20 +118,24 @@ Terms LoadTerms(const table::Target& target, const plan::Shape& shape) {
   return terms;
 }
 
-plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts, const plan::Policy& policy) {
+plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts,
+                    const plan::Policy& policy) {
   if (pg::PlannerEnabled("rules")) {
     return plan::Rules().Propose(shape, drifts, policy);
   }
   plan::Plan plan;
   for (size_t i = 0; i < drifts.size(); ++i) {
-    plan.unplanned.push_back({i, pg::PlannerEnabled("claude") ? "rules are not asked (mend.planners)"
-                                                              : "mend.planners names no planner that could answer"});
+    plan.unplanned.push_back({i, pg::PlannerEnabled("claude")
+                                     ? "rules are not asked (mend.planners)"
+                                     : "mend.planners names no planner that could answer"});
   }
   return plan;
 }
 
-std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, const Terms& terms, const drift::DriftSet& drifts,
-                                    const plan::Plan& plan, const std::vector<apply::PatchRecord>& proposed) {
+std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, const Terms& terms,
+                                               const drift::DriftSet& drifts,
+                                               const plan::Plan& plan,
+                                               const std::vector<apply::PatchRecord>& proposed) {
   std::vector<UnplannedDrift> unplanned;
   for (const plan::Unplanned& given : plan.unplanned) {
     const drift::Drift& drift = drifts[given.drift];
@@ -125,21 +144,25 @@ std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, cons
     unplanned_drift.reason = given.reason;
     const auto cooling = terms.cooling.find(drift.column);
     // Only what the cool-down alone holds back waits for its end.
-    if (cooling != terms.cooling.end() && (given.reason.find(cooling->second.reason) != std::string::npos ||
-                                           !pg::PlannerEnabled("rules"))) {
+    if (cooling != terms.cooling.end() &&
+        (given.reason.find(cooling->second.reason) != std::string::npos ||
+         !pg::PlannerEnabled("rules"))) {
       unplanned_drift.status = UnplannedDrift::Status::Cooling;
       unplanned_drift.reason = cooling->second.reason;
       unplanned_drift.pause_ms = cooling->second.pause_ms;
       continue;
     }
-    const auto waits = std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
-      return apply::Covers(record.patch, table::Patched(target, record.patch), drift.field, drift.column);
-    });
+    const auto waits =
+        std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
+          return apply::Covers(record.patch, table::Patched(target, record.patch), drift.field,
+                               drift.column);
+        });
     if (waits != proposed.end()) {
       unplanned_drift.status = UnplannedDrift::Status::Proposed;
       unplanned_drift.reason = waits->put_back.value_or("");
       unplanned_drift.patch = waits->id;
-    } else if (Held(terms.policy, drift) || given.reason.find(" is left alone: ") != std::string::npos) {
+    } else if (Held(terms.policy, drift) ||
+               given.reason.find(" is left alone: ") != std::string::npos) {
       unplanned_drift.status = UnplannedDrift::Status::Held;
     }
   }
@@ -149,8 +172,9 @@ std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, cons
   return unplanned;
 }
 
-std::optional<claude::Question> MakeQuestion(const table::Target& target, const plan::Shape& shape, const Terms& terms,
-                                             const drift::DriftSet& drifts, const plan::Plan& plan,
+std::optional<claude::Question> MakeQuestion(const table::Target& target, const plan::Shape& shape,
+                                             const Terms& terms, const drift::DriftSet& drifts,
+                                             const plan::Plan& plan,
                                              const std::vector<UnplannedDrift>& unplanned) {
   std::vector<plan::Unplanned> open;
   for (const UnplannedDrift& unplanned_drift : unplanned) {
@@ -188,9 +212,9 @@ std::optional<std::string> PreviewPrompt(Oid relid) {
   }
   const Terms terms = LoadTerms(*target, shape);
   const plan::Plan plan = AskRules(shape, drifts, terms.policy);
-  std::optional<claude::Question> question =
-      MakeQuestion(*target, shape, terms, drifts, plan,
-                   FindUnplannedDrift(*target, terms, drifts, plan, apply::LoadPatches(*target, "proposed")));
+  std::optional<claude::Question> question = MakeQuestion(
+      *target, shape, terms, drifts, plan,
+      FindUnplannedDrift(*target, terms, drifts, plan, apply::LoadPatches(*target, "proposed")));
   if (!question || !pg::PlannerEnabled("claude")) {
     return std::nullopt;
   }

@@ -1,4 +1,5 @@
-// What rules leave of a table's drift, under which terms, and what of it Claude is to be asked about.
+// What rules leave of a table's drift, under which terms, and what of it Claude is to be asked
+// about.
 #pragma once
 
 #include <map>
@@ -23,8 +24,10 @@ struct Terms {
 // Needs a transaction.
 Terms LoadTerms(const table::Target& target, const plan::Shape& shape);
 
-// What rules have for the drift: a patch, and reasons for the rest. Where `rules` is no planner, reasons alone.
-plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts, const plan::Policy& policy);
+// What rules have for the drift: a patch, and reasons for the rest. Where `rules` is no planner,
+// reasons alone.
+plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts,
+                    const plan::Policy& policy);
 
 // Drift without a rule's answer.
 struct UnplannedDrift {
@@ -41,16 +44,20 @@ struct UnplannedDrift {
   bool provable = false;  // Open, and rules answer if nobody before them does
 };
 // `proposed` are the patches that wait for a decision.
-std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, const Terms& terms, const drift::DriftSet& drifts,
-                                    const plan::Plan& plan, const std::vector<apply::PatchRecord>& proposed);
+std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, const Terms& terms,
+                                               const drift::DriftSet& drifts,
+                                               const plan::Plan& plan,
+                                               const std::vector<apply::PatchRecord>& proposed);
 
-// The question to put about what is open, without what only the payloads tell; nullopt: there is none.
-std::optional<claude::Question> MakeQuestion(const table::Target& target, const plan::Shape& shape, const Terms& terms,
-                                             const drift::DriftSet& drifts, const plan::Plan& plan,
+// The question to put about what is open, without what only the payloads tell; nullopt: there is
+// none.
+std::optional<claude::Question> MakeQuestion(const table::Target& target, const plan::Shape& shape,
+                                             const Terms& terms, const drift::DriftSet& drifts,
+                                             const plan::Plan& plan,
                                              const std::vector<UnplannedDrift>& unplanned);
 
-// The body of the request that Claude would be sent about the table now; nullopt: it would not be asked. Drift of dead
-// letters counts when there is no other. Needs a transaction.
+// The body of the request that Claude would be sent about the table now; nullopt: it would not be
+// asked. Drift of dead letters counts when there is no other. Needs a transaction.
 std::optional<std::string> PreviewPrompt(Oid target);
 
 }  // namespace mend::heal

@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "server/store/store.h"
 #include "server/pg/settings.h"
+#include "server/store/store.h"
 
 namespace mend::ingest {
 namespace {
@@ -15,13 +15,15 @@ std::shared_ptr<const table::Target> Begin(Oid relid) {
     PreventCommandIfReadOnly("INSERT");
     PreventCommandIfParallelMode("INSERT");
     if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII) {
-      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("pg_mend needs a database in encoding UTF8")));
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("pg_mend needs a database in encoding UTF8")));
     }
     LockRelationOid(relid, RowExclusiveLock);
     // Raises for a table that is not there.
     if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&
         pg_attribute_aclcheck_all(relid, GetUserId(), ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK) {
-      aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
+      aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)),
+                     get_rel_name(relid));
     }
   });
   return table::FindTarget(relid);
@@ -29,7 +31,8 @@ std::shared_ptr<const table::Target> Begin(Oid relid) {
 
 // Triggers of the statement want all rows at once: there, only bytes end a batch.
 size_t MaxRows(const table::Target& target) {
-  return target.shape().has_statement_trigger ? std::numeric_limits<size_t>::max() : static_cast<size_t>(pg::batch_size);
+  return target.shape().has_statement_trigger ? std::numeric_limits<size_t>::max()
+                                              : static_cast<size_t>(pg::batch_size);
 }
 
 }  // namespace
@@ -42,7 +45,10 @@ Batch::~Batch() {
 }
 
 Batch::Batch(Oid relid, MemoryContext parent)
-    : target_(Begin(relid)), memory_("pg_mend batch", parent), buffers_(BufferCacheOf(*target_).Lend(*target_)), max_rows_(MaxRows(*target_)) {}
+    : target_(Begin(relid)),
+      memory_("pg_mend batch", parent),
+      buffers_(BufferCacheOf(*target_).Lend(*target_)),
+      max_rows_(MaxRows(*target_)) {}
 
 void Batch::AddText(std::string_view payload) {
   if (const std::optional<json::Document::Failure> failure = buffers_->document.Parse(payload)) {

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "core/base/json.h"
-#include "server/queue/enqueue.h"
-#include "server/ingest/offer.h"
 #include "server/ingest/evaluation_buffers.h"
+#include "server/ingest/offer.h"
 #include "server/pg/memory.h"
+#include "server/queue/enqueue.h"
 
 namespace mend::ingest {
 
@@ -55,7 +55,7 @@ class Batch {
   pg::Context memory_;
   std::unique_ptr<EvaluationBuffers> buffers_;
   std::vector<Item> items_;
-  std::vector<table::Row> rows_;   // of the items that have one, in order
+  std::vector<table::Row> rows_;  // of the items that have one, in order
   size_t bytes_ = 0;
   size_t max_rows_;
 };

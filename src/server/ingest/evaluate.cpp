@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "server/convert/convert.h"
-#include "server/store/generated.h"
 #include "server/ingest/key_set.h"
+#include "server/store/generated.h"
 
 namespace mend::ingest {
 namespace {
@@ -23,7 +23,7 @@ constexpr size_t kMaxRememberedKeyBytes = 128;
 // What a payload has brought for one column.
 struct Slot {
   Datum value;
-  uint64_t seen;    // the number of the payload that brought it last
+  uint64_t seen;  // the number of the payload that brought it last
   uint64_t stored;
   bool null;
 };
@@ -45,15 +45,17 @@ class Evaluator::Work {
         converter_(&target.types(), target.enrollment().naive_zone),
         slots_(shape_.columns.size(), Slot{0, 0, 0, false}),
         types_(shape_.columns.size(), nullptr) {
-    computes_ = std::any_of(shape_.columns.begin(), shape_.columns.end(),
-                            [](const plan::Column& column) { return column.generated == plan::Generated::Computed; });
+    computes_ = std::any_of(
+        shape_.columns.begin(), shape_.columns.end(),
+        [](const plan::Column& column) { return column.generated == plan::Generated::Computed; });
   }
 
   // A row for who wants none; nullptr unless what is computed from other values has to be compared.
   table::Row* Unwanted() { return computes_ ? &unwanted_ : nullptr; }
 
   // Converts the flagged columns alone, or all; without a row, the values are not wanted.
-  void Run(json::Value object, const std::vector<char>* only, table::Row* row, std::vector<Misfit>* misfits) {
+  void Run(json::Value object, const std::vector<char>* only, table::Row* row,
+           std::vector<Misfit>* misfits) {
     Begin(only, row != nullptr, misfits);
     const json::Document* document = object.document();
     const json::Token* tokens = document->tokens().data();
@@ -73,9 +75,10 @@ class Evaluator::Work {
     End(row);
   }
 
-  // As Run() of the flagged columns. Most payloads have the keys of the one before, in its order: then it is known which of
-  // them are to be looked at.
-  void RunAfter(const Work& other, json::Value object, const std::vector<char>& only, std::vector<Misfit>* misfits) {
+  // As Run() of the flagged columns. Most payloads have the keys of the one before, in its order:
+  // then it is known which of them are to be looked at.
+  void RunAfter(const Work& other, json::Value object, const std::vector<char>& only,
+                std::vector<Misfit>* misfits) {
     if (watched_for_ != &other || watched_layout_ != other.layout_) {
       Run(object, &only, nullptr, misfits);
       Watch(other, only);
@@ -110,7 +113,8 @@ class Evaluator::Work {
   static uint32_t TokenOf(const json::Value& value) { return value.index(); }
   static uint32_t TokenOf(const convert::JsonbPart&) { return 0; }
   static bool IsNothing(const json::Value& value) {
-    return value.kind() == json::Kind::Null || (value.kind() == json::Kind::Array && value.token().size == 0);
+    return value.kind() == json::Kind::Null ||
+           (value.kind() == json::Kind::Array && value.token().size == 0);
   }
   static bool IsNothing(const convert::JsonbPart& value) { return value.IsNothing(); }
 
@@ -173,7 +177,9 @@ class Evaluator::Work {
     }
   }
 
-  const plan::Column& ColumnAt(int column) const { return shape_.columns[static_cast<size_t>(column)]; }
+  const plan::Column& ColumnAt(int column) const {
+    return shape_.columns[static_cast<size_t>(column)];
+  }
 
   table::Resolution ResolveAt(uint32_t place, std::string_view key) {
     if (place < places_.size() && places_[place].known && places_[place].key == key) {
@@ -213,13 +219,16 @@ class Evaluator::Work {
       case table::Resolution::Kind::Ignored: return;
       case table::Resolution::Kind::Unknown: return TakeUnknown(key, value);
       case table::Resolution::Kind::Ambiguous:
-        return Add(Kind::Ambiguous, key, -1, "42702", "more than one column is equal to field " + convert::Quote(key), TokenOf(value));
+        return Add(Kind::Ambiguous, key, -1, "42702",
+                   "more than one column is equal to field " + convert::Quote(key), TokenOf(value));
       case table::Resolution::Kind::Column: break;
     }
     Slot& slot = slots_[static_cast<size_t>(resolution.column)];
     if (slot.seen == number_) {
       return Add(Kind::Ambiguous, key, resolution.column, "42701",
-                 "more than one key of the payload means column \"" + ColumnAt(resolution.column).name + "\"", TokenOf(value));
+                 "more than one key of the payload means column \"" +
+                     ColumnAt(resolution.column).name + "\"",
+                 TokenOf(value));
     }
     slot.seen = number_;
     if (only_ == nullptr || (*only_)[static_cast<size_t>(resolution.column)] != 0) {
@@ -230,22 +239,26 @@ class Evaluator::Work {
   template <class Given>
   void TakeUnknown(std::string_view key, const Given& value) {
     if (!unknown_.Insert(key)) {
-      return Add(Kind::Ambiguous, key, -1, "22030", "duplicate JSON object key value: " + convert::Quote(key), TokenOf(value));
+      return Add(Kind::Ambiguous, key, -1, "22030",
+                 "duplicate JSON object key value: " + convert::Quote(key), TokenOf(value));
     }
     if (IsNothing(value)) {
       return;
     }
     if (key.size() > kMaxKeyBytes) {
-      Add(Kind::Malformed, "", -1, "54000", "a key of the payload is longer than " + std::to_string(kMaxKeyBytes) + " bytes",
+      Add(Kind::Malformed, "", -1, "54000",
+          "a key of the payload is longer than " + std::to_string(kMaxKeyBytes) + " bytes",
           TokenOf(value));
     } else if (shape_.max_attnum + ++new_fields_ > MaxHeapAttributeNumber) {
       if (shape_.max_attnum + new_fields_ == MaxHeapAttributeNumber + 1) {
-        Add(Kind::Malformed, "", -1, "54011", "the payload brings more fields than a table can have columns", TokenOf(value));
+        Add(Kind::Malformed, "", -1, "54011",
+            "the payload brings more fields than a table can have columns", TokenOf(value));
       }
     } else {
       if (key != new_key_ || new_message_.empty()) {
         new_key_ = key;
-        new_message_ = "column " + convert::Quote(key) + " of relation \"" + shape_.name + "\" does not exist";
+        new_message_ =
+            "column " + convert::Quote(key) + " of relation \"" + shape_.name + "\" does not exist";
       }
       Add(Kind::NewField, key, -1, "42703", new_message_, TokenOf(value));
     }
@@ -257,9 +270,11 @@ class Evaluator::Work {
     if (column.generated == plan::Generated::IdentityAlways) {
       return Computes(key, index, TokenOf(value));
     }
-    if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index), &slot->value, &slot->null)) {
+    if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index),
+                            &slot->value, &slot->null)) {
       if (column.generated == plan::Generated::Computed) {
-        return Computes(key, index, TokenOf(value));  // what does not even convert is unlike what is computed
+        return Computes(key, index,
+                        TokenOf(value));  // what does not even convert is unlike what is computed
       }
       const convert::Fault& fault = converter_.fault();
       return Add(fault.kind, key, index, fault.sqlstate, fault.message, TokenOf(value));
@@ -286,8 +301,8 @@ class Evaluator::Work {
         token);
   }
 
-  void Add(Kind kind, std::string_view field, int column, std::string_view sqlstate, std::string message,
-           uint32_t token) {
+  void Add(Kind kind, std::string_view field, int column, std::string_view sqlstate,
+           std::string message, uint32_t token) {
     Misfit& misfit = misfits_->emplace_back();
     misfit.kind = kind;
     misfit.field = field;
@@ -316,19 +331,22 @@ class Evaluator::Work {
   std::vector<Slot> slots_;
   std::vector<const convert::TypeInfo*> types_;  // of the columns, once they were needed
   std::vector<Place> places_;
-  std::vector<uint32_t> keys_;  // the tokens of the last payload's keys, by place, if it came as text
-  uint32_t count_ = 0;          // of its keys
-  uint64_t layout_ = 0;         // another number when the keys are not those of the payload before, in the same order
-  // Of RunAfter(): for the keys of which layout of which other it knows what has a say, and what that is.
+  std::vector<uint32_t>
+      keys_;            // the tokens of the last payload's keys, by place, if it came as text
+  uint32_t count_ = 0;  // of its keys
+  uint64_t layout_ =
+      0;  // another number when the keys are not those of the payload before, in the same order
+  // Of RunAfter(): for the keys of which layout of which other it knows what has a say, and what
+  // that is.
   const Work* watched_for_ = nullptr;
   uint64_t watched_layout_ = 0;
   std::vector<std::pair<uint32_t, table::Resolution>> watched_;  // by place
-  std::vector<int> absent_;                               // required columns that no key means
-  uint64_t number_ = 0;  // of the payload
+  std::vector<int> absent_;  // required columns that no key means
+  uint64_t number_ = 0;      // of the payload
   std::vector<Misfit>* misfits_ = nullptr;
   const std::vector<char>* only_ = nullptr;
   size_t before_ = 0;  // misfits when the payload's turn came
-  KeySet unknown_;  // its keys that mean no column
+  KeySet unknown_;     // its keys that mean no column
   int new_fields_ = 0;
   std::string new_key_, new_message_;  // of the last new field, which mostly comes again
   std::vector<store::Computed> computed_;
@@ -354,7 +372,8 @@ constexpr const char* kNoObject = "the payload is not a JSON object";
 
 }  // namespace
 
-void Evaluator::Evaluate(const json::Value& payload, table::Row* row, std::vector<Misfit>* misfits) {
+void Evaluator::Evaluate(const json::Value& payload, table::Row* row,
+                         std::vector<Misfit>* misfits) {
   row = row != nullptr ? row : work_->Unwanted();
   if (row != nullptr) {
     row->Clear();
@@ -365,15 +384,18 @@ void Evaluator::Evaluate(const json::Value& payload, table::Row* row, std::vecto
   work_->Run(payload, nullptr, row, misfits);
 }
 
-void Evaluator::EvaluateAfter(const Evaluator& other, const json::Value& payload, const std::vector<char>& columns,
-                              std::vector<Misfit>* misfits) {
+void Evaluator::EvaluateAfter(const Evaluator& other, const json::Value& payload,
+                              const std::vector<char>& columns, std::vector<Misfit>* misfits) {
   work_->RunAfter(*other.work_, payload, columns, misfits);
 }
 
-void Evaluator::Evaluate(const convert::JsonbPart& payload, table::Row* row, std::vector<Misfit>* misfits) {
+void Evaluator::Evaluate(const convert::JsonbPart& payload, table::Row* row,
+                         std::vector<Misfit>* misfits) {
   row->Clear();
   if (convert::IsDeeperThan(payload, json::kMaxDepth)) {
-    return AddMalformed("54000", "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels", misfits);
+    return AddMalformed(
+        "54000", "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels",
+        misfits);
   }
   if (!payload.IsContainer() || !JsonContainerIsObject(payload.container())) {
     return AddMalformed("22023", kNoObject, misfits);
@@ -381,7 +403,8 @@ void Evaluator::Evaluate(const convert::JsonbPart& payload, table::Row* row, std
   work_->Run(payload.container(), row, misfits);
 }
 
-void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row, std::vector<Misfit>* misfits) {
+void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row,
+              std::vector<Misfit>* misfits) {
   Evaluator(target).Evaluate(payload.root(), row, misfits);
 }
 

@@ -12,8 +12,8 @@
 
 namespace mend::ingest {
 
-// Evaluates many payloads against one target, and remembers what they have in common: the keys that come at each place,
-// the types of the columns.
+// Evaluates many payloads against one target, and remembers what they have in common: the keys that
+// come at each place, the types of the columns.
 class Evaluator {
  public:
   explicit Evaluator(const table::Target& target);
@@ -23,12 +23,14 @@ class Evaluator {
 
   // As Evaluate() below. Without a row values are judged, and not made.
   void Evaluate(const json::Value& payload, table::Row* row, std::vector<drift::Misfit>* misfits);
-  // The misfits of the flagged columns alone, of keys that mean no column, and of what is missing: for a payload that `other`
-  // has just evaluated, and whose other values are known to fit. The columns are the same at every call.
-  void EvaluateAfter(const Evaluator& other, const json::Value& payload, const std::vector<char>& columns,
-                     std::vector<drift::Misfit>* misfits);
+  // The misfits of the flagged columns alone, of keys that mean no column, and of what is missing:
+  // for a payload that `other` has just evaluated, and whose other values are known to fit. The
+  // columns are the same at every call.
+  void EvaluateAfter(const Evaluator& other, const json::Value& payload,
+                     const std::vector<char>& columns, std::vector<drift::Misfit>* misfits);
   // The same of a jsonb, which must stay as long as the row.
-  void Evaluate(const convert::JsonbPart& payload, table::Row* row, std::vector<drift::Misfit>* misfits);
+  void Evaluate(const convert::JsonbPart& payload, table::Row* row,
+                std::vector<drift::Misfit>* misfits);
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
   // Bytes that grow with payloads, about.
@@ -39,10 +41,11 @@ class Evaluator {
   std::unique_ptr<Work> work_;
 };
 
-// Converts without storing. Appends every misfit; with none, `row` is ready to be stored. Datums are
-// allocated in CurrentMemoryContext. Never raises for what the payload says; throws pg::Error on
-// cancel and the like. Works for shapes that exist only as values (Patched): a proof takes no lock.
-// A payload that is no object is one Malformed misfit.
-void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row, std::vector<drift::Misfit>* misfits);
+// Converts without storing. Appends every misfit; with none, `row` is ready to be stored. Datums
+// are allocated in CurrentMemoryContext. Never raises for what the payload says; throws pg::Error
+// on cancel and the like. Works for shapes that exist only as values (Patched): a proof takes no
+// lock. A payload that is no object is one Malformed misfit.
+void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row,
+              std::vector<drift::Misfit>* misfits);
 
 }  // namespace mend::ingest

@@ -1,4 +1,5 @@
-// What reading and evaluating payloads takes, kept from call to call with what it has learnt of a table's payloads.
+// What reading and evaluating payloads takes, kept from call to call with what it has learnt of a
+// table's payloads.
 #pragma once
 
 #include <memory>
@@ -20,14 +21,17 @@ struct EvaluationBuffers {
 class BufferCache : public table::Attachment {
  public:
   std::unique_ptr<EvaluationBuffers> Lend(const table::Target& target);
-  // Forgets what was in the memory of the call. What has grown beyond an ordinary payload is not kept.
+  // Forgets what was in the memory of the call. What has grown beyond an ordinary payload is not
+  // kept.
   void GiveBack(std::unique_ptr<EvaluationBuffers> buffers);
 
  private:
   std::unique_ptr<EvaluationBuffers> spare_;
 };
 
-inline BufferCache& BufferCacheOf(const table::Target& target) { return target.Attached<BufferCache>(table::AttachmentSlot::Buffers); }
+inline BufferCache& BufferCacheOf(const table::Target& target) {
+  return target.Attached<BufferCache>(table::AttachmentSlot::Buffers);
+}
 
 // Rows whose vectors can be used again, by the next batch or the next call.
 table::Row TakeSpareRow();

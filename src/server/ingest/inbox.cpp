@@ -32,16 +32,18 @@ void AtTransactionEnd(XactEvent event, void*) {
     case XACT_EVENT_PRE_COMMIT:
     case XACT_EVENT_PRE_PREPARE:
       if (!Streams().empty()) {
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("a statement into an inbox has not ended"),
-                        errhint("The view's triggers come in three; one of them seems to be disabled.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("a statement into an inbox has not ended"),
+                 errhint("The view's triggers come in three; one of them seems to be disabled.")));
       }
       break;
     default: break;
   }
 }
 
-void AtSubtransactionEnd(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void*) {
+void AtSubtransactionEnd(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
+                         void*) {
   if (event == SUBXACT_EVENT_COMMIT_SUB) {
     for (std::unique_ptr<Stream>& stream : Streams()) {
       if (stream->subtransaction == mine) {
@@ -66,9 +68,12 @@ void ListenOnce() {
   }
 }
 
-bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+bool IsBlank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
 
-// The innermost statement's; nullptr: none. One WITH may feed several inboxes, and their statements end in any order.
+// The innermost statement's; nullptr: none. One WITH may feed several inboxes, and their statements
+// end in any order.
 Stream* FindStream(Oid view) {
   for (auto stream = Streams().rbegin(); stream != Streams().rend(); ++stream) {
     if ((*stream)->view == view) {
@@ -80,7 +85,8 @@ Stream* FindStream(Oid view) {
 
 void Forget(const Stream* ended) {
   auto& streams = Streams();
-  streams.erase(std::find_if(streams.begin(), streams.end(), [&](const auto& stream) { return stream.get() == ended; }));
+  streams.erase(std::find_if(streams.begin(), streams.end(),
+                             [&](const auto& stream) { return stream.get() == ended; }));
 }
 
 }  // namespace

@@ -35,15 +35,17 @@ void OnField(void*, char*, bool) { CHECK_FOR_INTERRUPTS(); }
 
 JsonLexContext* MakeLexer(std::string_view text) {
 #if PG_VERSION_NUM >= 170000
-  return makeJsonLexContextCstringLen(nullptr, text.data(), text.size(), GetDatabaseEncoding(), false);
-#else
-  return makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()), GetDatabaseEncoding(),
+  return makeJsonLexContextCstringLen(nullptr, text.data(), text.size(), GetDatabaseEncoding(),
                                       false);
+#else
+  return makeJsonLexContextCstringLen(const_cast<char*>(text.data()), static_cast<int>(text.size()),
+                                      GetDatabaseEncoding(), false);
 #endif
 }
 
-// Whether PostgreSQL's grammar takes the text: then only its content cannot be stored. So it is with
-// text too deep for its parser: where its brackets do not match, the array's own end is missing.
+// Whether PostgreSQL's grammar takes the text: then only its content cannot be stored. So it is
+// with text too deep for its parser: where its brackets do not match, the array's own end is
+// missing.
 bool IsJson(std::string_view text) {
   bool valid = true;
   const std::optional<pg::Error> too_deep = pg::Attempt([&] {
@@ -64,7 +66,8 @@ class ArrayWalk {
 
   enum class Step : uint8_t { Element, Unstorable, End, Broken };
 
-  // With Element and Unstorable, text() is the element; with Unstorable and Broken, failure() says why.
+  // With Element and Unstorable, text() is the element; with Unstorable and Broken, failure() says
+  // why.
   Step Next(json::Document* document) {
     rest_ = SkipBlanks(rest_);
     if (first_ ? Take(']') : !Take(',')) {
@@ -206,7 +209,8 @@ Counts LoadJsonb(Oid relid, Jsonb* payloads) {
   for (uint32_t i = 0; i < count; ++i) {
     const convert::JsonbPart element = elements.Next();
     batch.AddJsonb(element);
-    progress.Report(static_cast<size_t>(element.data - reinterpret_cast<const char*>(payloads)), batch.counts());
+    progress.Report(static_cast<size_t>(element.data - reinterpret_cast<const char*>(payloads)),
+                    batch.counts());
   }
   progress.End();
   return Finish(&batch);

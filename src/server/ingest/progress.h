@@ -7,8 +7,9 @@
 
 namespace mend::ingest {
 
-// Shows a load of many bytes as a COPY FROM of type CALLBACK: bytes read, rows stored, rows kept elsewhere (excluded). Shows
-// nothing for a short one, and where the session shows the progress of something else. An error's roll back ends it.
+// Shows a load of many bytes as a COPY FROM of type CALLBACK: bytes read, rows stored, rows kept
+// elsewhere (excluded). Shows nothing for a short one, and where the session shows the progress of
+// something else. An error's roll back ends it.
 class Progress {
  public:
   Progress(Oid target, size_t total_bytes);

@@ -9,7 +9,8 @@ void Record(const char* kind, const std::string& target_name, std::optional<int6
   pg::RunPrepared(
       "INSERT INTO mend.events (kind, target_name, patch_id, detail, actor) "
       "VALUES ($1, nullif($2, ''), $3, $4::jsonb, coalesce($5, session_user))",
-      {pg::Text(kind), pg::Text(target_name), pg::Int8(patch_id), pg::Text(detail), pg::Text(actor)});
+      {pg::Text(kind), pg::Text(target_name), pg::Int8(patch_id), pg::Text(detail),
+       pg::Text(actor)});
 }
 
 }  // namespace mend::observe

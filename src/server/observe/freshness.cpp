@@ -4,8 +4,9 @@ namespace mend::observe {
 namespace {
 
 constexpr uint32_t kTables = 512;
-constexpr uint32_t kWindow = 8;             // slots in which a table is looked for
-constexpr TimestampTz kPrecision = 100000;  // microseconds: a busy table's cache line is not written for every row
+constexpr uint32_t kWindow = 8;  // slots in which a table is looked for
+constexpr TimestampTz kPrecision =
+    100000;  // microseconds: a busy table's cache line is not written for every row
 constexpr int kNotes = 16;
 
 struct Slot {
@@ -26,7 +27,9 @@ int note_count = 0;
 
 uint64_t Key(Oid target) { return (static_cast<uint64_t>(MyDatabaseId) << 32) | target; }
 
-uint32_t Home(uint64_t key) { return static_cast<uint32_t>((key * 0x9E3779B97F4A7C15ULL) >> 32) % kTables; }
+uint32_t Home(uint64_t key) {
+  return static_cast<uint32_t>((key * 0x9E3779B97F4A7C15ULL) >> 32) % kTables;
+}
 
 Slot* Find(uint64_t key) {
   for (uint32_t i = 0; i < kWindow; ++i) {
@@ -38,8 +41,9 @@ Slot* Find(uint64_t key) {
   return nullptr;
 }
 
-// A slot for a table that has none: a free one, else that of the table which was offered nothing for the longest.
-// Two that take the same slot at once leave it to the later one: what is lost is a time, until the next row.
+// A slot for a table that has none: a free one, else that of the table which was offered nothing
+// for the longest. Two that take the same slot at once leave it to the later one: what is lost is a
+// time, until the next row.
 Slot* Take(uint64_t key) {
   Slot* oldest = nullptr;
   for (uint32_t i = 0; i < kWindow; ++i) {
@@ -48,7 +52,8 @@ Slot* Take(uint64_t key) {
     if (pg_atomic_compare_exchange_u64(&slot->key, &free, key) || free == key) {
       return slot;
     }
-    if (oldest == nullptr || pg_atomic_read_u64(&slot->offered) < pg_atomic_read_u64(&oldest->offered)) {
+    if (oldest == nullptr ||
+        pg_atomic_read_u64(&slot->offered) < pg_atomic_read_u64(&oldest->offered)) {
       oldest = slot;
     }
   }
@@ -89,7 +94,8 @@ void AtTransactionEnd(XactEvent event, void*) {
 void MakeSlots() {
   bool found;
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-  auto* made = static_cast<Slot*>(ShmemInitStruct("pg_mend freshness", sizeof(Slot) * kTables, &found));
+  auto* made =
+      static_cast<Slot*>(ShmemInitStruct("pg_mend freshness", sizeof(Slot) * kTables, &found));
   if (!found) {
     for (uint32_t i = 0; i < kTables; ++i) {
       pg_atomic_init_u64(&made[i].key, 0);

@@ -1,14 +1,15 @@
-// When rows were last offered to and last stored in a table, in shared memory: ingest touches no row
-// and no lock for it. Known to a tenth of a second, since the server started, for the tables that were
-// used last; made by whoever comes first, so that no preloading is needed.
+// When rows were last offered to and last stored in a table, in shared memory: ingest touches no
+// row and no lock for it. Known to a tenth of a second, since the server started, for the tables
+// that were used last; made by whoever comes first, so that no preloading is needed.
 #pragma once
 
 #include "server/pg/call.h"
 
 namespace mend::observe {
 
-// The current transaction (there must be one) has offered rows to `target`; `stored`: at least one is in the table. Counts
-// when it commits (or is prepared). Without room in shared memory nothing is noted.
+// The current transaction (there must be one) has offered rows to `target`; `stored`: at least one
+// is in the table. Counts when it commits (or is prepared). Without room in shared memory nothing
+// is noted.
 void NoteOffered(Oid target, bool stored);
 
 struct LastSeen {

@@ -17,15 +17,19 @@ void Anchor(const pg::Rows& rows) {
   const char* place = rows.text(0, 1).c_str();
   const char* head = rows.text(0, 2).c_str();
   pg::Call([&] {
-    ereport(LOG, (errmsg("pg_mend: audit events sealed in database \"%s\": %s, up to position %s, head %s", database,
-                         sealed, place, head)));
+    ereport(
+        LOG,
+        (errmsg("pg_mend: audit events sealed in database \"%s\": %s, up to position %s, head %s",
+                database, sealed, place, head)));
   });
 }
 
 // Returns how many events were sealed.
 int64_t SealBatch(bool rescan) {
   pg::WorkTransaction transaction;
-  const pg::Rows rows = pg::RunPrepared("SELECT sealed, place, head, current_database() FROM mend.seal_events($1)", {pg::Bool(rescan)});
+  const pg::Rows rows =
+      pg::RunPrepared("SELECT sealed, place, head, current_database() FROM mend.seal_events($1)",
+                      {pg::Bool(rescan)});
   transaction.Commit();
   if (rows.int8(0, 0) > 0) {
     Anchor(rows);

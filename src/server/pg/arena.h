@@ -5,8 +5,8 @@
 
 namespace mend::pg {
 
-// Hands out memory of the context that is current when it runs short, and never frees: the context does. Forget() before
-// that context is reset.
+// Hands out memory of the context that is current when it runs short, and never frees: the context
+// does. Forget() before that context is reset.
 class Arena {
  public:
   // Aligned for any type of PostgreSQL's.

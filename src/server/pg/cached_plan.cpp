@@ -19,7 +19,8 @@ SPIPlanPtr CachedPlan(const char* literal, const Arguments& arguments) {
   SPIPlanPtr& plan = plans[literal];
   if (plan == nullptr) {
     plan = Call([&] {
-      SPIPlanPtr made = SPI_prepare_cursor(literal, arguments.size(), arguments.types(), CURSOR_OPT_GENERIC_PLAN);
+      SPIPlanPtr made =
+          SPI_prepare_cursor(literal, arguments.size(), arguments.types(), CURSOR_OPT_GENERIC_PLAN);
       if (made == nullptr || SPI_keepplan(made) != 0) {
         elog(ERROR, "SPI: %s", SPI_result_code_string(SPI_result));
       }
@@ -29,10 +30,12 @@ SPIPlanPtr CachedPlan(const char* literal, const Arguments& arguments) {
   return plan;
 }
 
-RowCursor::RowCursor(const char* literal, const std::vector<Param>& params) : exceptions_(std::uncaught_exceptions()) {
+RowCursor::RowCursor(const char* literal, const std::vector<Param>& params)
+    : exceptions_(std::uncaught_exceptions()) {
   const Arguments arguments(params);
   const SPIPlanPtr plan = CachedPlan(literal, arguments);
-  cursor_ = Call([&] { return SPI_cursor_open(nullptr, plan, arguments.values(), arguments.nulls(), false); });
+  cursor_ = Call(
+      [&] { return SPI_cursor_open(nullptr, plan, arguments.values(), arguments.nulls(), false); });
 }
 
 RowCursor::~RowCursor() {

@@ -26,8 +26,9 @@ class Arguments {
   std::string nulls_;
 };
 
-// How plans of the books are made in the scope, at first and whenever PostgreSQL finds that they must be made anew: along an
-// index, in its order, and no further than wanted, whatever the statistics say. To them the queue is mostly empty.
+// How plans of the books are made in the scope, at first and whenever PostgreSQL finds that they
+// must be made anew: along an index, in its order, and no further than wanted, whatever the
+// statistics say. To them the queue is mostly empty.
 class ThroughIndexes {
  public:
   ThroughIndexes() {
@@ -52,12 +53,13 @@ class ThroughIndexes {
   bool jit_ = jit_enabled;
 };
 
-// The plan of a literal, for any parameters of the types of these; made now if need be. Needs an SPI connection.
+// The plan of a literal, for any parameters of the types of these; made now if need be. Needs an
+// SPI connection.
 SPIPlanPtr CachedPlan(const char* literal, const Arguments& arguments);
 
-// The rows of one query on the books as PostgreSQL holds them, front to back: for many rows, or wide ones, of which no
-// copy is wanted. They come by the hundred, so that whoever stops early has not read the rest. The same as RunPrepared() in
-// all else. SPI is connected while it lives.
+// The rows of one query on the books as PostgreSQL holds them, front to back: for many rows, or
+// wide ones, of which no copy is wanted. They come by the hundred, so that whoever stops early has
+// not read the rest. The same as RunPrepared() in all else. SPI is connected while it lives.
 class RowCursor {
  public:
   RowCursor(const char* literal, const std::vector<Param>& params);

@@ -118,11 +118,11 @@ auto Export(F&& function) -> decltype(function()) {
 }  // namespace mend::pg
 
 // Defines the SQL-callable C symbol `symbol` that runs `body(FunctionCallInfo) -> Datum`.
-#define MEND_EXPORT(symbol, body)                                \
-  extern "C" {                                                   \
-  PGDLLEXPORT Datum symbol(PG_FUNCTION_ARGS);                    \
-  PG_FUNCTION_INFO_V1(symbol);                                   \
-  Datum symbol(PG_FUNCTION_ARGS) {                               \
+#define MEND_EXPORT(symbol, body)                                     \
+  extern "C" {                                                        \
+  PGDLLEXPORT Datum symbol(PG_FUNCTION_ARGS);                         \
+  PG_FUNCTION_INFO_V1(symbol);                                        \
+  Datum symbol(PG_FUNCTION_ARGS) {                                    \
     return mend::pg::Export([&]() -> Datum { return body(fcinfo); }); \
-  }                                                              \
+  }                                                                   \
   }

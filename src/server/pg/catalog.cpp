@@ -28,8 +28,10 @@ InsertTriggers InsertTriggersOf(Oid relid) {
     InsertTriggers found;
     Relation triggers = table_open(TriggerRelationId, AccessShareLock);
     ScanKeyData key;
-    ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-    SysScanDesc scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 1, &key);
+    ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(relid));
+    SysScanDesc scan =
+        systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 1, &key);
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
       auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
@@ -143,7 +145,8 @@ bool LoadColumn(Oid relid, int16_t attnum, plan::Column* column) {
   column->collation = form.attcollation;
   column->not_null = form.attnotnull;
   column->generated = GenerationOf(form);
-  column->has_default = (form.atthasdef && column->generated != plan::Generated::Computed) || type_has_default;
+  column->has_default =
+      (form.atthasdef && column->generated != plan::Generated::Computed) || type_has_default;
   return true;
 }
 
@@ -189,7 +192,8 @@ std::optional<plan::Shape> LoadShape(Oid relid) {
     const RelationFacts heir = FactsOf(heirs.oids[i]);
     shape.total_bytes += SizeOf(heirs.oids[i], heir.pages);
     // A row goes to a partition, whose own triggers may supply what is missing.
-    if (facts.relkind == RELKIND_PARTITIONED_TABLE && heir.has_triggers && !shape.has_before_insert) {
+    if (facts.relkind == RELKIND_PARTITIONED_TABLE && heir.has_triggers &&
+        !shape.has_before_insert) {
       shape.has_before_insert = InsertTriggersOf(heirs.oids[i]).before_row;
     }
   }
@@ -199,7 +203,8 @@ std::optional<plan::Shape> LoadShape(Oid relid) {
 
 namespace {
 
-// Names are compared with what was written down before: the session's setting must not quote them otherwise.
+// Names are compared with what was written down before: the session's setting must not quote them
+// otherwise.
 class PlainQuotes {
  public:
   PlainQuotes() : was_(quote_all_identifiers) { quote_all_identifiers = false; }

@@ -68,7 +68,8 @@ void Deadline::Restart() {
 }
 
 bool Deadline::IsTimeout(const Error& error) {
-  return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && TimestampDifferenceExceeds(armed_at, GetCurrentTimestamp(), limit_ms);
+  return error.sqlerrcode() == ERRCODE_QUERY_CANCELED &&
+         TimestampDifferenceExceeds(armed_at, GetCurrentTimestamp(), limit_ms);
 }
 
 bool Deadline::EndedLate() { return ended_late; }

@@ -5,9 +5,10 @@
 
 namespace mend::pg {
 
-// From its making to its end, cancels what runs longer than `ms` (statement_timeout is not armed in a background worker), and
-// ends the process when that goes on, for as long again but five seconds at most: user code can catch a cancel.
-// One at a time; elsewhere than in a background worker it does nothing, for there the session's own limit holds.
+// From its making to its end, cancels what runs longer than `ms` (statement_timeout is not armed in
+// a background worker), and ends the process when that goes on, for as long again but five seconds
+// at most: user code can catch a cancel. One at a time; elsewhere than in a background worker it
+// does nothing, for there the session's own limit holds.
 class Deadline {
  public:
   explicit Deadline(int ms);
@@ -15,13 +16,15 @@ class Deadline {
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
 
-  // Gives all of its `ms` to what comes next. Nothing where there is none, and once the process is to end.
+  // Gives all of its `ms` to what comes next. Nothing where there is none, and once the process is
+  // to end.
   static void Restart();
   // Whether `error` is the work of the last one.
   static bool IsTimeout(const Error& error);
   // The `ms` of the one that ends this process; 0: none does.
   static int Ignored();
-  // Whether its work came to a good end all the same, before the process did: a commit is not interrupted.
+  // Whether its work came to a good end all the same, before the process did: a commit is not
+  // interrupted.
   static bool EndedLate();
 
  private:
@@ -34,7 +37,9 @@ class Stopwatch {
   bool Past(int ms) const { return TimestampDifferenceExceeds(begun_, GetCurrentTimestamp(), ms); }
   int64_t Ms() const { return TimestampDifferenceMilliseconds(begun_, GetCurrentTimestamp()); }
   // Whether `error` is the work of a Deadline of `ms` that was made after this.
-  bool IsTimeout(const Error& error, int ms) const { return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && Past(ms); }
+  bool IsTimeout(const Error& error, int ms) const {
+    return error.sqlerrcode() == ERRCODE_QUERY_CANCELED && Past(ms);
+  }
 
  private:
   TimestampTz begun_ = GetCurrentTimestamp();

@@ -101,7 +101,8 @@ bool MustRaise(const Error& error) {
   }
   if (error.sqlerrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE) {
     // Row-level security and RAISE in a trigger judge the row.
-    return error.fields().function != "ExecWithCheckOptions" && error.fields().function != "exec_stmt_raise";
+    return error.fields().function != "ExecWithCheckOptions" &&
+           error.fields().function != "exec_stmt_raise";
   }
   return error.MustPropagate() || error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE;
 }

@@ -39,11 +39,12 @@ class Error : public std::exception {
   std::shared_ptr<const ErrorFields> fields_;
 };
 
-// Whether an error that storing a row has met says nothing about the row, so that the caller must be told.
+// Whether an error that storing a row has met says nothing about the row, so that the caller must
+// be told.
 bool MustRaise(const Error& error);
 
-// Of these, errors that are one row's own when it is replayed: an internal error of its trigger, for one. There
-// is no caller to be told, and the rows behind it must not wait for ever.
+// Of these, errors that are one row's own when it is replayed: an internal error of its trigger,
+// for one. There is no caller to be told, and the rows behind it must not wait for ever.
 bool IsRowsOwnInReplay(const Error& error);
 
 // A copy of what PostgreSQL says of an error.

@@ -5,8 +5,8 @@
 
 namespace mend::pg {
 
-// Waits at most `ms` for the latch of this process, and resets it; true when it was set. Throws on a
-// pending cancel; ends the process on a termination, and when the postmaster has died.
+// Waits at most `ms` for the latch of this process, and resets it; true when it was set. Throws on
+// a pending cancel; ends the process on a termination, and when the postmaster has died.
 bool Nap(long ms);
 
 // Waits `ms`, whatever happens to the latch meanwhile. Not interruptible: keep it to milliseconds.

@@ -21,7 +21,9 @@ class Switch {
 class Context {
  public:
   explicit Context(const char* literal_name, MemoryContext parent = CurrentMemoryContext) {
-    Call([&] { context_ = AllocSetContextCreateInternal(parent, literal_name, ALLOCSET_DEFAULT_SIZES); });
+    Call([&] {
+      context_ = AllocSetContextCreateInternal(parent, literal_name, ALLOCSET_DEFAULT_SIZES);
+    });
   }
   ~Context() {
     if (CurrentMemoryContext == context_) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "server/pg/settings_observe.h"
 #include "server/pg/postgres.h"
+#include "server/pg/settings_observe.h"
 
 namespace mend::pg {
 
@@ -40,18 +40,22 @@ struct StringSetting {
 };
 
 constexpr StringSetting kStringSettings[] = {
-    {"mend.planners", "Planners that are asked for a patch, in order; the first that answers wins.", &planners,
-     "rules,claude", 0},
-    {"mend.model", "The Claude model that is asked for what rules cannot prove.", &model, "claude-haiku-5-5", 0},
+    {"mend.planners", "Planners that are asked for a patch, in order; the first that answers wins.",
+     &planners, "rules,claude", 0},
+    {"mend.model", "The Claude model that is asked for what rules cannot prove.", &model,
+     "claude-haiku-5-5", 0},
     {"mend.escalation_model",
-     "The Claude model that is asked once when the first one's patches are refused or prove nothing; empty: none is.",
+     "The Claude model that is asked once when the first one's patches are refused or prove "
+     "nothing; empty: none is.",
      &escalation_model, "claude-opus-5-5", 0},
     {"mend.api_url",
-     "Where the Anthropic API is, without /v1: https, or http on this machine; empty: ANTHROPIC_BASE_URL of the "
+     "Where the Anthropic API is, without /v1: https, or http on this machine; empty: "
+     "ANTHROPIC_BASE_URL of the "
      "server's environment, else https://api.anthropic.com.",
      &api_url, "", GUC_SUPERUSER_ONLY},
     {"mend.api_key_file",
-     "A file with the Anthropic API's key, that only the server's user can read; empty: ANTHROPIC_API_KEY or "
+     "A file with the Anthropic API's key, that only the server's user can read; empty: "
+     "ANTHROPIC_API_KEY or "
      "ANTHROPIC_AUTH_TOKEN of the server's environment.",
      &api_key_file, "", GUC_SUPERUSER_ONLY},
 };
@@ -67,34 +71,40 @@ struct IntSetting {
 };
 
 constexpr IntSetting kIntSettings[] = {
-    {"mend.lock_timeout", "How long a heal waits for the lock on its table before it backs off.", &lock_timeout_ms,
-     2000, 1, INT_MAX, GUC_UNIT_MS},
-    {"mend.max_lock_hold", "How long a heal may hold the lock on its table; past it the heal is rolled back.",
+    {"mend.lock_timeout", "How long a heal waits for the lock on its table before it backs off.",
+     &lock_timeout_ms, 2000, 1, INT_MAX, GUC_UNIT_MS},
+    {"mend.max_lock_hold",
+     "How long a heal may hold the lock on its table; past it the heal is rolled back.",
      &max_lock_hold_ms, 10000, 100, INT_MAX, GUC_UNIT_MS},
-    {"mend.max_rewrite_size", "Patches that rewrite a larger table wait for approval.", &max_rewrite_mb, 1024, 0,
-     INT_MAX, GUC_UNIT_MB},
+    {"mend.max_rewrite_size", "Patches that rewrite a larger table wait for approval.",
+     &max_rewrite_mb, 1024, 0, INT_MAX, GUC_UNIT_MB},
     {"mend.batch_size", "Rows written or replayed in one batch.", &batch_size, 1000, 1, 100000, 0},
     {"mend.batch_timeout",
-     "How long a table's own code (triggers, constraints, domains) may take with one batch of rows; past it they are "
+     "How long a table's own code (triggers, constraints, domains) may take with one batch of "
+     "rows; past it they are "
      "tried one by one, and one that alone takes longer is put off.",
      &batch_timeout_ms, 60000, 100, INT_MAX, GUC_UNIT_MS},
-    {"mend.max_workers", "Workers that may heal tables of one database at the same time; 0 stops healing.",
+    {"mend.max_workers",
+     "Workers that may heal tables of one database at the same time; 0 stops healing.",
      &max_workers, 2, 0, 32, 0},
-    {"mend.idle_exit", "How long a worker stays when there is nothing to do.", &idle_exit_s, 300, 1, INT_MAX / 1000,
-     GUC_UNIT_S},
-    {"mend.patches_per_hour", "Patches applied to one table in an hour before its breaker opens; 0 is no limit.",
+    {"mend.idle_exit", "How long a worker stays when there is nothing to do.", &idle_exit_s, 300, 1,
+     INT_MAX / 1000, GUC_UNIT_S},
+    {"mend.patches_per_hour",
+     "Patches applied to one table in an hour before its breaker opens; 0 is no limit.",
      &patches_per_hour, 30, 0, INT_MAX, 0},
     {"mend.column_cooldown",
-     "How long a column whose type was changed is left alone; its rows wait. 0 is off; adding a column does not count.",
+     "How long a column whose type was changed is left alone; its rows wait. 0 is off; adding a "
+     "column does not count.",
      &column_cooldown_s, 3600, 0, INT_MAX / 1000, GUC_UNIT_S},
-    {"mend.max_columns", "Columns, dropped ones included, to which a table may grow by itself.", &max_columns, 400, 1,
-     1600, 0},
-    {"mend.request_timeout", "How long one request to the Anthropic API may take.", &request_timeout_ms, 120000, 1000,
-     INT_MAX, GUC_UNIT_MS},
-    {"mend.max_turns", "Answers that a model may give to one question, refused ones included.", &max_turns, 4, 1, 20,
-     0},
+    {"mend.max_columns", "Columns, dropped ones included, to which a table may grow by itself.",
+     &max_columns, 400, 1, 1600, 0},
+    {"mend.request_timeout", "How long one request to the Anthropic API may take.",
+     &request_timeout_ms, 120000, 1000, INT_MAX, GUC_UNIT_MS},
+    {"mend.max_turns", "Answers that a model may give to one question, refused ones included.",
+     &max_turns, 4, 1, 20, 0},
     {"mend.calls_per_hour",
-     "Requests to the Anthropic API in an hour, of all tables of the database; where several are enrolled, one table "
+     "Requests to the Anthropic API in an hour, of all tables of the database; where several are "
+     "enrolled, one table "
      "has half of it. 0 asks nothing, -1 is no limit.",
      &calls_per_hour, 60, -1, INT_MAX, 0},
 };
@@ -132,17 +142,20 @@ bool PlannerPrecedes(const char* first, const char* second) {
 
 void DefineSettings() {
   for (const StringSetting& setting : kStringSettings) {
-    DefineCustomStringVariable(setting.name, setting.description, nullptr, setting.variable, setting.boot, PGC_SUSET,
-                               setting.flags, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable(setting.name, setting.description, nullptr, setting.variable,
+                               setting.boot, PGC_SUSET, setting.flags, nullptr, nullptr, nullptr);
   }
   for (const IntSetting& setting : kIntSettings) {
-    DefineCustomIntVariable(setting.name, setting.description, nullptr, setting.variable, setting.boot, setting.low,
-                            setting.high, PGC_SUSET, setting.flags, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable(setting.name, setting.description, nullptr, setting.variable,
+                            setting.boot, setting.low, setting.high, PGC_SUSET, setting.flags,
+                            nullptr, nullptr, nullptr);
   }
-  DefineCustomRealVariable("mend.daily_budget_usd",
-                           "US dollars a day (UTC) that requests to the Anthropic API may cost, of all tables of the "
-                           "database; where several are enrolled, one table has half of it. 0 asks nothing, -1 is no limit.",
-                           nullptr, &daily_budget_usd, 1, -1, 1e9, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable(
+      "mend.daily_budget_usd",
+      "US dollars a day (UTC) that requests to the Anthropic API may cost, of all tables of the "
+      "database; where several are enrolled, one table has half of it. 0 asks nothing, -1 is no "
+      "limit.",
+      nullptr, &daily_budget_usd, 1, -1, 1e9, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineObserveSettings();
   MarkGUCPrefixReserved("mend");
 }

@@ -22,9 +22,9 @@ extern char* model;
 extern char* escalation_model;
 extern char* api_url;
 extern char* api_key_file;
-extern int request_timeout_ms;  // of one HTTP request
-extern int max_turns;           // answers asked of the first model
-extern int calls_per_hour;      // a database; -1: no limit
+extern int request_timeout_ms;   // of one HTTP request
+extern int max_turns;            // answers asked of the first model
+extern int calls_per_hour;       // a database; -1: no limit
 extern double daily_budget_usd;  // a database; -1: no limit
 
 // Whether `name` stands in mend.planners.

@@ -19,11 +19,15 @@ const config_enum_entry kFormats[] = {{"slack", static_cast<int>(WebhookFormat::
                                       {"json", static_cast<int>(WebhookFormat::Json), false},
                                       {"text", static_cast<int>(WebhookFormat::Text), false},
                                       {nullptr, 0, false}};
-const config_enum_entry kSeverities[] = {
-    {"info", 0, false}, {"notice", 1, false}, {"warning", 2, false}, {"critical", 3, false}, {nullptr, 0, false}};
+const config_enum_entry kSeverities[] = {{"info", 0, false},
+                                         {"notice", 1, false},
+                                         {"warning", 2, false},
+                                         {"critical", 3, false},
+                                         {nullptr, 0, false}};
 
 void DefineText(const char* name, const char* description, char** variable, int flags) {
-  DefineCustomStringVariable(name, description, nullptr, variable, "", PGC_SUSET, flags, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable(name, description, nullptr, variable, "", PGC_SUSET, flags, nullptr,
+                             nullptr, nullptr);
 }
 
 }  // namespace
@@ -32,21 +36,35 @@ const char* Name(WebhookFormat format) { return kFormats[static_cast<int>(format
 
 void DefineObserveSettings() {
   // The address of a webhook is its password.
-  DefineText("mend.webhook_url", "Where messages are posted to: https, or http on this machine. Empty: nowhere.", &webhook_url,
-             GUC_SUPERUSER_ONLY);
+  DefineText("mend.webhook_url",
+             "Where messages are posted to: https, or http on this machine. Empty: nowhere.",
+             &webhook_url, GUC_SUPERUSER_ONLY);
   DefineText("mend.webhook_alert_url",
-             "Where messages of severity warning and critical are posted to instead. Empty: mend.webhook_url.", &webhook_alert_url,
-             GUC_SUPERUSER_ONLY);
-  DefineCustomEnumVariable("mend.webhook_format", "How messages are written: for Slack and its kin, as JSON with all particulars, or as plain text.",
-                           nullptr, &webhook_format, webhook_format, kFormats, PGC_SUSET, 0, nullptr, nullptr, nullptr);
-  DefineCustomEnumVariable("mend.webhook_severity", "The least severity that is posted; notice leaves out patches that only add columns.",
-                           nullptr, &webhook_severity, webhook_severity, kSeverities, PGC_SUSET, 0, nullptr, nullptr, nullptr);
-  DefineText("mend.lineage_url", "Where OpenLineage events are posted to: https, or http on this machine. Empty: nowhere.", &lineage_url,
-             GUC_SUPERUSER_ONLY);
-  DefineText("mend.lineage_namespace", "The OpenLineage namespace of jobs and tables. Empty: postgres://cluster_name:port.",
+             "Where messages of severity warning and critical are posted to instead. Empty: "
+             "mend.webhook_url.",
+             &webhook_alert_url, GUC_SUPERUSER_ONLY);
+  DefineCustomEnumVariable("mend.webhook_format",
+                           "How messages are written: for Slack and its kin, as JSON with all "
+                           "particulars, or as plain text.",
+                           nullptr, &webhook_format, webhook_format, kFormats, PGC_SUSET, 0,
+                           nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable(
+      "mend.webhook_severity",
+      "The least severity that is posted; notice leaves out patches that only add columns.",
+      nullptr, &webhook_severity, webhook_severity, kSeverities, PGC_SUSET, 0, nullptr, nullptr,
+      nullptr);
+  DefineText(
+      "mend.lineage_url",
+      "Where OpenLineage events are posted to: https, or http on this machine. Empty: nowhere.",
+      &lineage_url, GUC_SUPERUSER_ONLY);
+  DefineText("mend.lineage_namespace",
+             "The OpenLineage namespace of jobs and tables. Empty: postgres://cluster_name:port.",
              &lineage_namespace, 0);
-  DefineCustomIntVariable("mend.minutes_per_incident", "Minutes that an incident costs an engineer, by assumption: for mend.savings.", nullptr,
-                          &minutes_per_incident, minutes_per_incident, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "mend.minutes_per_incident",
+      "Minutes that an incident costs an engineer, by assumption: for mend.savings.", nullptr,
+      &minutes_per_incident, minutes_per_incident, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr,
+      nullptr);
 }
 
 }  // namespace mend::pg

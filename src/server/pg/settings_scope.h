@@ -8,8 +8,8 @@
 
 namespace mend::pg {
 
-// Gives settings (of the kind that any user may set) other values until the end of the scope. Scopes
-// must end in the reverse order of their beginning, and within the transaction.
+// Gives settings (of the kind that any user may set) other values until the end of the scope.
+// Scopes must end in the reverse order of their beginning, and within the transaction.
 class SettingsScope {
  public:
   using List = std::initializer_list<std::pair<const char*, const char*>>;

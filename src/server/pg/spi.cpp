@@ -11,14 +11,18 @@ namespace {
 
 Datum TextDatum(std::string_view value) {
   Datum datum = 0;
-  Call([&] { datum = PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))); });
+  Call([&] {
+    datum = PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
+  });
   return datum;
 }
 
 }  // namespace
 
 Param Text(std::string_view value) { return {TEXTOID, TextDatum(value), false}; }
-Param Text(const std::optional<std::string>& value) { return value ? Text(std::string_view(*value)) : NullText(); }
+Param Text(const std::optional<std::string>& value) {
+  return value ? Text(std::string_view(*value)) : NullText();
+}
 Param NullText() { return {TEXTOID, 0, true}; }
 Param Int8(int64_t value) { return {INT8OID, Int64GetDatum(value), false}; }
 Param Int8(const std::optional<int64_t>& value) {
@@ -32,7 +36,8 @@ Param Name(std::string_view value) {
   Datum datum = 0;
   Call([&] {
     auto* name = static_cast<NameData*>(palloc0(sizeof(NameData)));
-    memcpy(NameStr(*name), value.data(), value.size() < NAMEDATALEN ? value.size() : NAMEDATALEN - 1);
+    memcpy(NameStr(*name), value.data(),
+           value.size() < NAMEDATALEN ? value.size() : NAMEDATALEN - 1);
     datum = NameGetDatum(name);
   });
   return {NAMEOID, datum, false};
@@ -60,10 +65,11 @@ Param TextArray(const std::vector<std::string_view>& values) {
   Call([&] {
     auto* elements = static_cast<Datum*>(palloc(sizeof(Datum) * (values.size() + 1)));
     for (size_t i = 0; i < values.size(); ++i) {
-      elements[i] = PointerGetDatum(cstring_to_text_with_len(values[i].data(), static_cast<int>(values[i].size())));
+      elements[i] = PointerGetDatum(
+          cstring_to_text_with_len(values[i].data(), static_cast<int>(values[i].size())));
     }
-    datum = PointerGetDatum(
-        construct_array(elements, static_cast<int>(values.size()), TEXTOID, -1, false, TYPALIGN_INT));
+    datum = PointerGetDatum(construct_array(elements, static_cast<int>(values.size()), TEXTOID, -1,
+                                            false, TYPALIGN_INT));
   });
   return {TEXTARRAYOID, datum, false};
 }
@@ -95,14 +101,15 @@ Spi::~Spi() {
 Rows Spi::Query(const char* sql, const std::vector<Param>& params, long limit, bool read_only) {
   const Arguments arguments(params);
   return Fetch(Call([&] {
-    return SPI_execute_with_args(sql, arguments.size(), arguments.types(), arguments.values(), arguments.nulls(),
-                                 read_only, limit);
+    return SPI_execute_with_args(sql, arguments.size(), arguments.types(), arguments.values(),
+                                 arguments.nulls(), read_only, limit);
   }));
 }
 
 Rows Spi::Run(SPIPlanPtr plan, const std::vector<Param>& params, bool read_only) {
   const Arguments arguments(params);
-  return Fetch(Call([&] { return SPI_execute_plan(plan, arguments.values(), arguments.nulls(), read_only, 0); }));
+  return Fetch(Call(
+      [&] { return SPI_execute_plan(plan, arguments.values(), arguments.nulls(), read_only, 0); }));
 }
 
 Rows Spi::Fetch(int result) {
@@ -119,7 +126,8 @@ Rows Spi::Fetch(int result) {
   rows.cells_.reserve(rows.columns_ * rows.processed_);
   for (uint64_t row = 0; row < rows.processed_; ++row) {
     for (size_t column = 1; column <= rows.columns_; ++column) {
-      char* text = Call([&] { return SPI_getvalue(table->vals[row], table->tupdesc, static_cast<int>(column)); });
+      char* text = Call(
+          [&] { return SPI_getvalue(table->vals[row], table->tupdesc, static_cast<int>(column)); });
       rows.cells_.push_back(text != nullptr ? std::optional<std::string>(text) : std::nullopt);
       if (text != nullptr) {
         pfree(text);
@@ -130,7 +138,9 @@ Rows Spi::Fetch(int result) {
   return rows;
 }
 
-uint64_t Spi::Execute(const char* sql, const std::vector<Param>& params) { return Query(sql, params).processed(); }
+uint64_t Spi::Execute(const char* sql, const std::vector<Param>& params) {
+  return Query(sql, params).processed();
+}
 
 Rows RunPrepared(const char* literal, const std::vector<Param>& params) {
   AsExtensionOwner as_owner;

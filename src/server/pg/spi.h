@@ -24,7 +24,7 @@ Param Int8(int64_t value);
 Param Int8(const std::optional<int64_t>& value);
 Param Int4(int32_t value);
 Param Bool(bool value);
-Param ObjectId(Oid value);  // type oid; cast in SQL: $1::regclass
+Param ObjectId(Oid value);           // type oid; cast in SQL: $1::regclass
 Param Name(std::string_view value);  // type name
 Param Int8Array(const std::vector<int64_t>& values);
 Param TextArray(const std::vector<std::string_view>& values);
@@ -39,9 +39,12 @@ class Rows {
   // Rows affected, also where nothing was returned.
   uint64_t processed() const { return processed_; }
   bool IsNull(size_t row, size_t column) const { return !cells_.at(row * columns_ + column); }
-  // The value's text; of a null, "" and 0 and false. A row that is not there throws: one may go between two statements.
+  // The value's text; of a null, "" and 0 and false. A row that is not there throws: one may go
+  // between two statements.
   const std::string& text(size_t row, size_t column) const;
-  std::optional<std::string> maybe(size_t row, size_t column) const { return cells_.at(row * columns_ + column); }
+  std::optional<std::string> maybe(size_t row, size_t column) const {
+    return cells_.at(row * columns_ + column);
+  }
   int64_t int8(size_t row, size_t column) const;
   Oid oid(size_t row, size_t column) const { return static_cast<Oid>(int8(row, column)); }
   bool boolean(size_t row, size_t column) const { return text(row, column) == "t"; }
@@ -62,9 +65,10 @@ class Spi {
   Spi(const Spi&) = delete;
   Spi& operator=(const Spi&) = delete;
 
-  // Plans and runs one statement. `limit` 0: all rows. `read_only`: a query that sees what the active
-  // snapshot sees, instead of taking a new one.
-  Rows Query(const char* sql, const std::vector<Param>& params = {}, long limit = 0, bool read_only = false);
+  // Plans and runs one statement. `limit` 0: all rows. `read_only`: a query that sees what the
+  // active snapshot sees, instead of taking a new one.
+  Rows Query(const char* sql, const std::vector<Param>& params = {}, long limit = 0,
+             bool read_only = false);
   // The same with a plan that is there.
   Rows Run(SPIPlanPtr plan, const std::vector<Param>& params, bool read_only = false);
   // Runs a statement that returns nothing of interest; gives the number of rows affected.
@@ -76,9 +80,10 @@ class Spi {
   int exceptions_;
 };
 
-// One SPI query in a scope of its own, as the as_owner, with search_path pinned. The session keeps the plan, which is
-// made for any parameters, and through indexes: planning would take longer than most of these queries, and the books
-// grow faster than they are analysed. For texts that are the same every time.
+// One SPI query in a scope of its own, as the as_owner, with search_path pinned. The session keeps
+// the plan, which is made for any parameters, and through indexes: planning would take longer than
+// most of these queries, and the books grow faster than they are analysed. For texts that are the
+// same every time.
 Rows RunPrepared(const char* literal, const std::vector<Param>& params = {});
 // The same for a text made at run time, which is planned for this once.
 Rows RunOnce(const std::string& sql, const std::vector<Param>& params = {});

@@ -58,7 +58,8 @@ void Transaction::CommitFlushed() {
 void AwaitItsMessages(FullTransactionId transaction) {
   const uint64_t next = U64FromFullTransactionId(ReadNextFullTransactionId());
   const uint64_t number = U64FromFullTransactionId(transaction);
-  // An older one has ended long since, and one that is yet to come was restored from another cluster.
+  // An older one has ended long since, and one that is yet to come was restored from another
+  // cluster.
   if (number < next && next - number < kRecentTransactions) {
     AwaitItsMessages(XidFromFullTransactionId(transaction));
   }

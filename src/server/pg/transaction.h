@@ -14,7 +14,8 @@ class Transaction {
   Transaction& operator=(const Transaction&) = delete;
 
   void Commit();
-  // The same without waiting for the disk: a crash may undo it, though never without all that was committed later.
+  // The same without waiting for the disk: a crash may undo it, though never without all that was
+  // committed later.
   void CommitUnflushed();
   // The same as Commit(), and on disk whatever synchronous_commit says: user code can set it.
   void CommitFlushed();
@@ -23,10 +24,12 @@ class Transaction {
   bool open_ = true;
 };
 
-// Waits until a transaction that is visible has told everybody what it changed in the catalogs: COMMIT becomes visible a
-// moment before, and keeps the lock on its number until then. Takes note of what it told.
+// Waits until a transaction that is visible has told everybody what it changed in the catalogs:
+// COMMIT becomes visible a moment before, and keeps the lock on its number until then. Takes note
+// of what it told.
 void AwaitItsMessages(FullTransactionId transaction);
-// The same for a number without its epoch, as xmin is, that is taken to be of the last two milliards.
+// The same for a number without its epoch, as xmin is, that is taken to be of the last two
+// milliards.
 void AwaitItsMessages(TransactionId transaction);
 
 }  // namespace mend::pg

@@ -7,7 +7,8 @@
 namespace mend::pg {
 
 // Becomes `user` until the end of the scope. SECURITY_LOCAL_USERID_CHANGE keeps the code run inside
-// from SET ROLE and RESET ROLE; SECURITY_RESTRICTED_OPERATION also from temporary tables, LISTEN ...
+// from SET ROLE and RESET ROLE; SECURITY_RESTRICTED_OPERATION also from temporary tables, LISTEN
+// ...
 class AsUser {
  public:
   AsUser(Oid user, int security_flags) {
@@ -26,12 +27,13 @@ class AsUser {
 // Until the end of the scope, names mean what they mean in pg_catalog, whatever the caller has set.
 class PinnedSearchPath : public SettingsScope {
  public:
-  PinnedSearchPath() : SettingsScope({{"search_path", "pg_catalog, pg_temp"}, {"quote_all_identifiers", "off"}}) {}
+  PinnedSearchPath()
+      : SettingsScope({{"search_path", "pg_catalog, pg_temp"}, {"quote_all_identifiers", "off"}}) {}
 };
 
-// Keeps pg_mend's own books, whoever called: the tables in schema mend are not open to callers. A superuser
-// with the caller's search_path would run the caller's operators, so the two come together only. Run nothing
-// but our own SQL inside.
+// Keeps pg_mend's own books, whoever called: the tables in schema mend are not open to callers. A
+// superuser with the caller's search_path would run the caller's operators, so the two come
+// together only. Run nothing but our own SQL inside.
 class AsExtensionOwner {
  public:
   AsExtensionOwner() = default;

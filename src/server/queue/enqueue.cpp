@@ -8,12 +8,12 @@
 
 #include "core/base/json.h"
 #include "core/base/utf8.h"
-#include "server/queue/own_table.h"
-#include "server/store/insert_plan.h"
 #include "server/pg/catalog.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
+#include "server/queue/own_table.h"
+#include "server/store/insert_plan.h"
 
 namespace mend::queue {
 namespace {
@@ -43,7 +43,8 @@ const Misfit& Culprit(const std::vector<Misfit>& misfits) {
 
 std::string ConstraintReason(const Misfit& misfit) {
   if (misfit.sqlstate == "23505") return "a row with the same key is already stored";
-  if (misfit.sqlstate == "23P01") return "the row conflicts with a stored one under an exclusion constraint";
+  if (misfit.sqlstate == "23P01")
+    return "the row conflicts with a stored one under an exclusion constraint";
   if (misfit.sqlstate == "23514") return "a CHECK constraint refuses the row";
   if (misfit.sqlstate == "42501") return "a row-level security policy or a trigger refuses the row";
   return "a trigger, a domain or an expression of the table refuses the row";
@@ -65,7 +66,8 @@ Datum SessionContext(const table::Enrollment& enrollment) {
     json::AppendQuoted(&text, value);
   };
   // What input functions ask for, and the path.
-  for (const char* name : {"TimeZone", "timezone_abbreviations", "DateStyle", "IntervalStyle", "lc_monetary", "xmloption", "search_path"}) {
+  for (const char* name : {"TimeZone", "timezone_abbreviations", "DateStyle", "IntervalStyle",
+                           "lc_monetary", "xmloption", "search_path"}) {
     add(name);
   }
   for (const std::string& name : enrollment.carry) {
@@ -99,7 +101,8 @@ std::vector<std::string> FieldsOf(const std::vector<Misfit>& misfits) {
   return fields;
 }
 
-// Rows that go to one table in one statement: the table's checks are then set up once, not once a row.
+// Rows that go to one table in one statement: the table's checks are then set up once, not once a
+// row.
 constexpr size_t kRowsAtOnce = 1000;
 
 // An array literal, for a column of arrays that travels inside one array of text.
@@ -127,7 +130,8 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
     const std::string reason = dead_letter ? ", reason" : "";
     plan = new store::SavedPlan(
         "INSERT INTO " + table +
-            " (target, target_name, submitter, submitted_by, context, payload, sqlstate, error, kind, field, fields" +
+            " (target, target_name, submitter, submitted_by, context, payload, sqlstate, error, "
+            "kind, field, fields" +
             reason +
             ") SELECT $1::regclass, $2, $3, $4, $5, r.payload, r.sqlstate, r.error, r.kind, "
             "NULLIF(r.field, ''), r.fields::text[]" +
@@ -135,8 +139,8 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
             " FROM ROWS FROM (unnest($6), unnest($7), unnest($8), "
             "unnest($9), unnest($10), unnest($11), unnest($12)) "
             "AS r (payload, sqlstate, error, kind, field, fields, reason)",
-        {OIDOID, TEXTOID, OIDOID, NAMEOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
+        {OIDOID, TEXTOID, OIDOID, NAMEOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
   }
   return *plan;
 }
@@ -161,13 +165,16 @@ struct Columns {
 class Keeper {
  public:
   Keeper(const table::Target& target, Oid submitter, Datum context)
-      : common_{pg::ObjectId(target.shape().relid), pg::Text(pg::QualifiedName(target.shape().relid)),
-                pg::ObjectId(submitter), pg::Name(pg::RoleName(submitter)),
+      : common_{pg::ObjectId(target.shape().relid),
+                pg::Text(pg::QualifiedName(target.shape().relid)),
+                pg::ObjectId(submitter),
+                pg::Name(pg::RoleName(submitter)),
                 {JSONBOID, context, false}} {}
 
   void Keep(const Columns& rows, bool dead_letter) {
-    const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates), pg::TextArray(rows.errors),
-                             pg::TextArray(rows.kinds),    pg::TextArray(rows.fields),    pg::TextArray(rows.all_fields),
+    const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates),
+                             pg::TextArray(rows.errors),   pg::TextArray(rows.kinds),
+                             pg::TextArray(rows.fields),   pg::TextArray(rows.all_fields),
                              pg::TextArray(rows.reasons)};
     Datum values[12];
     int count = 0;
@@ -178,9 +185,11 @@ class Keeper {
       values[count++] = param.value;
     }
     const store::SavedPlan& plan = PlanFor(dead_letter);
-    const int result = pg::Call([&] { return SPI_execute_plan(plan.get(), values, nullptr, false, 0); });
+    const int result =
+        pg::Call([&] { return SPI_execute_plan(plan.get(), values, nullptr, false, 0); });
     if (result < 0) {
-      throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
+      throw pg::Error(ERRCODE_INTERNAL_ERROR,
+                      std::string("SPI: ") + SPI_result_code_string(result));
     }
   }
 
@@ -189,13 +198,16 @@ class Keeper {
 };
 
 Datum TextDatum(std::string_view text) {
-  return pg::Call([&] { return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size()))); });
+  return pg::Call([&] {
+    return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
+  });
 }
 
 // The same rows by their columns' names, for a direct write.
 class RowCursor {
  public:
-  RowCursor(const OwnTable& book, const table::Target& target, Oid submitter, Datum context) : book_(book) {
+  RowCursor(const OwnTable& book, const table::Target& target, Oid submitter, Datum context)
+      : book_(book) {
     common_ = {{"target", ObjectIdGetDatum(target.shape().relid)},
                {"target_name", TextDatum(pg::QualifiedName(target.shape().relid))},
                {"submitter", ObjectIdGetDatum(submitter)},
@@ -206,7 +218,9 @@ class RowCursor {
   void Add(const Rejected& rejected, bool dead_letter) {
     const Misfit& culprit = Culprit(rejected.misfits);
     std::vector<std::pair<int, Datum>> cells;
-    const auto put = [&](const char* name, Datum value) { cells.emplace_back(book_.ColumnAt(name), value); };
+    const auto put = [&](const char* name, Datum value) {
+      cells.emplace_back(book_.ColumnAt(name), value);
+    };
     for (const auto& [name, value] : common_) {
       put(name, value);
     }
@@ -239,7 +253,8 @@ class RowCursor {
 };
 
 // All rows of one fate, in chunks. False where the executor must write them.
-bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter, Datum context) {
+bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter,
+                  Oid submitter, Datum context) {
   OwnTable& book = OwnTable::Of(dead_letter ? OwnTable::kDeadLetters : OwnTable::kQueue);
   return book.With([&](Relation relation) {
     pg::Context per_chunk("pg_mend kept rows");
@@ -261,8 +276,8 @@ bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows
 }
 
 // Through the executor, where somebody has hung something on the table.
-void KeepThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter, Oid submitter,
-                         Datum context) {
+void KeepThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows,
+                         bool dead_letter, Oid submitter, Datum context) {
   pg::AsExtensionOwner as_owner;
   pg::Spi spi;
   Keeper keeper(target, submitter, context);
@@ -292,8 +307,9 @@ std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
   const std::string column = "column \"" + misfit.column + "\"";
   switch (misfit.kind) {
     case Kind::Ambiguous:
-      return misfit.column.empty() ? "a key of the payload is there twice, or more than one column answers to it"
-                                   : "more than one key of the payload means " + column;
+      return misfit.column.empty()
+                 ? "a key of the payload is there twice, or more than one column answers to it"
+                 : "more than one key of the payload means " + column;
     case Kind::Generated: return column + " computes its own value, and the payload brings another";
     case Kind::Malformed: return "the payload is not one JSON object that PostgreSQL can store";
     case Kind::Constraint: return ConstraintReason(misfit);
@@ -311,10 +327,12 @@ EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& 
   }
   for (const Rejected& row : rows) {
     if (row.payload.size() > kMaxPayloadBytes) {
-      throw pg::Error(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                      "a payload of " + std::to_string(row.payload.size()) + " bytes does not fit its table, and is too large to be kept",
-                      "A payload that is to be queued may have " + std::to_string(kMaxPayloadBytes) + " bytes.",
-                      Culprit(row.misfits).message);
+      throw pg::Error(
+          ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+          "a payload of " + std::to_string(row.payload.size()) +
+              " bytes does not fit its table, and is too large to be kept",
+          "A payload that is to be queued may have " + std::to_string(kMaxPayloadBytes) + " bytes.",
+          Culprit(row.misfits).message);
     }
     ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
   }

@@ -10,8 +10,8 @@
 namespace mend::queue {
 
 struct Rejected {
-  std::string_view payload;             // original bytes
-  std::vector<drift::Misfit> misfits;   // at least one, in payload order; the first is the culprit
+  std::string_view payload;            // original bytes
+  std::vector<drift::Misfit> misfits;  // at least one, in payload order; the first is the culprit
 };
 
 struct EnqueueCounts {

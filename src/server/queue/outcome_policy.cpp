@@ -1,6 +1,6 @@
 #include "core/limits/breaker.h"
-#include "server/queue/row_outcome.h"
 #include "server/queue/enqueue.h"
+#include "server/queue/row_outcome.h"
 
 namespace mend::queue {
 namespace {
@@ -13,8 +13,8 @@ bool MayArriveLate(const drift::Misfit& misfit) {
 
 }  // namespace
 
-void OutcomePolicy::Set(const std::string& field, drift::Kind kind, RowOutcome::Kind to, std::string reason,
-                       std::optional<int64_t> patch) {
+void OutcomePolicy::Set(const std::string& field, drift::Kind kind, RowOutcome::Kind to,
+                        std::string reason, std::optional<int64_t> patch) {
   fates_[{field, kind}] = RowOutcome{to, std::move(reason), 0, patch};
 }
 
@@ -24,7 +24,7 @@ const RowOutcome* OutcomePolicy::Find(const std::string& field, drift::Kind kind
 }
 
 RowOutcome OutcomePolicy::For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
-                       std::optional<int64_t> patch) const {
+                              std::optional<int64_t> patch) const {
   std::optional<RowOutcome> wait, back_off;
   for (size_t i = 0; i < misfits.size(); ++i) {
     const drift::Misfit& misfit = misfits[i];
@@ -35,14 +35,19 @@ RowOutcome OutcomePolicy::For(const std::vector<drift::Misfit>& misfits, const Q
                     " tries: " + misfit.message,
                 i, patch};
       }
-      back_off = RowOutcome{RowOutcome::Kind::BackOff, "the row it refers to may arrive late", i, patch};
+      back_off =
+          RowOutcome{RowOutcome::Kind::BackOff, "the row it refers to may arrive late", i, patch};
     } else if (misfit.kind == drift::Kind::NoPartition) {
-      back_off = RowOutcome{RowOutcome::Kind::BackOff, "no partition takes it: a person must add one", i, patch};
+      back_off = RowOutcome{RowOutcome::Kind::BackOff,
+                            "no partition takes it: a person must add one", i, patch};
     } else if (drift::IsFinal(misfit.kind)) {
       return {RowOutcome::Kind::DeadLetter, DeadLetterReason(misfits), i, patch};
     } else if (const RowOutcome* fate = Find(misfit.field, misfit.kind)) {
-      if (fate->kind == RowOutcome::Kind::BackOff && row.attempts + 1 >= limits::kForeignKeyAttempts) {
-        return {RowOutcome::Kind::DeadLetter, fate->reason + " (tried " + std::to_string(row.attempts + 1) + " times)", i, fate->patch};
+      if (fate->kind == RowOutcome::Kind::BackOff &&
+          row.attempts + 1 >= limits::kForeignKeyAttempts) {
+        return {RowOutcome::Kind::DeadLetter,
+                fate->reason + " (tried " + std::to_string(row.attempts + 1) + " times)", i,
+                fate->patch};
       }
       if (fate->kind == RowOutcome::Kind::DeadLetter) {
         return {fate->kind, fate->reason, i, fate->patch};
@@ -64,7 +69,8 @@ RowOutcome OutcomePolicy::For(const std::vector<drift::Misfit>& misfits, const Q
   // Tries for something that might arrive late were no profiles.
   if (!row.backed_off && row.attempts + 1 >= kRefolds) {
     return {RowOutcome::Kind::DeadLetter,
-            "it was profiled " + std::to_string(kRefolds) + " times and still does not fit: " + misfits.front().message,
+            "it was profiled " + std::to_string(kRefolds) +
+                " times and still does not fit: " + misfits.front().message,
             0, patch};
   }
   return {RowOutcome::Kind::Refold, "its misfit is new", 0, patch};

@@ -1,9 +1,9 @@
 #include "server/queue/own_table.h"
 
-#include "server/store/direct_writer.h"
-#include "server/store/open_relation.h"
 #include "server/pg/catalog.h"
 #include "server/pg/user.h"
+#include "server/store/direct_writer.h"
+#include "server/store/open_relation.h"
 
 namespace mend::queue {
 
@@ -30,7 +30,8 @@ bool OwnTable::Load(Relation relation) {
   }
   stale_ = false;  // before it is read: a change that comes meanwhile marks it again
   relid_ = RelationGetRelid(relation);
-  table_ = std::make_unique<const table::Target>(*pg::LoadShape(relid_), table::Enrollment{}, std::vector<table::FieldRecord>{});
+  table_ = std::make_unique<const table::Target>(*pg::LoadShape(relid_), table::Enrollment{},
+                                                 std::vector<table::FieldRecord>{});
   plan_ = store::DirectPlan::Make(relation);
   return plan_->usable();
 }
@@ -46,12 +47,14 @@ int OwnTable::ColumnAt(const char* name) const {
 }
 
 bool OwnTable::With(const std::function<void(Relation)>& use) {
-  const Oid relid = pg::Call([&] { return get_relname_relid(name_, get_namespace_oid("mend", false)); });
+  const Oid relid =
+      pg::Call([&] { return get_relname_relid(name_, get_namespace_oid("mend", false)); });
   if (!OidIsValid(relid)) {
     return false;
   }
   store::OpenRelation relation(relid);
-  if (relation.get() == nullptr || !store::DirectPlan::Allows(relation.get()) || !Load(relation.get())) {
+  if (relation.get() == nullptr || !store::DirectPlan::Allows(relation.get()) ||
+      !Load(relation.get())) {
     return false;
   }
   use(relation.get());
@@ -59,7 +62,8 @@ bool OwnTable::With(const std::function<void(Relation)>& use) {
 }
 
 void OwnTable::Write(Relation relation, std::vector<table::Row>* rows) {
-  // The sequence's default asks for a right on it. Nothing of the caller's runs: the table is ours, and so are its defaults.
+  // The sequence's default asks for a right on it. Nothing of the caller's runs: the table is ours,
+  // and so are its defaults.
   pg::AsUser as_owner(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
   std::vector<store::Verdict> verdicts(rows->size());
   std::unique_ptr<bool[]> skip(new bool[rows->size()]());
@@ -72,7 +76,8 @@ void OwnTable::Write(Relation relation, std::vector<table::Row>* rows) {
   store::WriteDirectly(relation, &job, 0, rows->size());
   for (const store::Verdict& verdict : verdicts) {
     if (verdict.kind != store::Verdict::Kind::None) {
-      throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("mend.") + name_ + " refuses a row: " + verdict.name);
+      throw pg::Error(ERRCODE_INTERNAL_ERROR,
+                      std::string("mend.") + name_ + " refuses a row: " + verdict.name);
     }
   }
 }

@@ -19,8 +19,8 @@ class OwnTable {
   // Index of a column in the rows given to Write(); -1: there is none.
   int ColumnAt(const char* name) const;
 
-  // Opens the table for the length of `use`. False, with nothing done, where somebody has hung a trigger or the like on it:
-  // then the executor must write.
+  // Opens the table for the length of `use`. False, with nothing done, where somebody has hung a
+  // trigger or the like on it: then the executor must write.
   bool With(const std::function<void(Relation)>& use);
   // Inside With(): as the as_owner, with the defaults of the columns that the rows do not bring.
   void Write(Relation relation, std::vector<table::Row>* rows);

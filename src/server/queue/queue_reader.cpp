@@ -4,20 +4,24 @@
 #include <cstdlib>
 #include <limits>
 
-#include "server/queue/queue_scan.h"
 #include "server/pg/cached_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
+#include "server/queue/queue_scan.h"
 
 namespace mend::queue {
 namespace {
 
 constexpr char kColumns[] =
-    "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, crashes, not_before "
-    "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
+    "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, "
+    "crashes, not_before "
+    "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, payload, kind, field, "
+    "sqlstate, error";
 constexpr char kDeadLetter[] =
-    "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, 0 AS crashes, "
-    "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, sqlstate, error";
+    "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text "
+    "AS context, 0 AS crashes, "
+    "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, "
+    "sqlstate, error";
 
 QueuedRow ToRow(const pg::RowCursor& rows) {
   QueuedRow row;
@@ -38,18 +42,24 @@ QueuedRow ToRow(const pg::RowCursor& rows) {
   return row;
 }
 
-// Whether snapshots see transactions. Rows of one transaction come together: the last answer is kept.
+// Whether snapshots see transactions. Rows of one transaction come together: the last answer is
+// kept.
 class Visibility {
  public:
   explicit Visibility(const std::optional<std::string>& snapshot) : given_(snapshot) {
     if (snapshot) {
-      pg::Call([&] { snapshot_ = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(snapshot->c_str())); });
+      pg::Call([&] {
+        snapshot_ = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(snapshot->c_str()));
+      });
     }
   }
   bool given() const { return given_; }
   bool Sees(uint64_t xid) {
     if (!known_ || xid != xid_) {
-      sees_ = pg::Call([&] { return DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot, UInt64GetDatum(xid), snapshot_)); });
+      sees_ = pg::Call([&] {
+        return DatumGetBool(
+            DirectFunctionCall2(pg_visible_in_snapshot, UInt64GetDatum(xid), snapshot_));
+      });
       known_ = true;
       xid_ = xid;
     }
@@ -128,16 +138,20 @@ void QueueReader::Fetch(size_t limit, QueueBatch* batch) {
 }
 
 void QueueReader::FetchDeadLetters(size_t limit, QueueBatch* batch) {
-  // Walk an index in order whatever the statistics say: a table of dead letters grows faster than it is analysed. As a range
-  // of (target, id), so that it is the index of the table's own rows: for an equal target the primary key gives the order,
-  // too, at the price of all other tables' rows.
-  pg::SettingsScope in_order({{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
+  // Walk an index in order whatever the statistics say: a table of dead letters grows faster than
+  // it is analysed. As a range of (target, id), so that it is the index of the table's own rows:
+  // for an equal target the primary key gives the order, too, at the price of all other tables'
+  // rows.
+  pg::SettingsScope in_order(
+      {{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"}, {"enable_sort", "off"}});
   static const std::string sql =
       std::string("SELECT ") + kDeadLetter +
-      " FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN ('new_field', "
+      " FROM mend.dead_letters WHERE (target, id) > ($1, $2) AND target <= $1 AND kind IN "
+      "('new_field', "
       "'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy') "
       "ORDER BY target, id LIMIT $3";
-  pg::RowCursor rows(sql.c_str(), {pg::ObjectId(target_), pg::Int8(last_id_), pg::Int8(static_cast<int64_t>(limit))});
+  pg::RowCursor rows(sql.c_str(), {pg::ObjectId(target_), pg::Int8(last_id_),
+                                   pg::Int8(static_cast<int64_t>(limit))});
   batch->rows.clear();
   // The sizes of payloads are known without reading them.
   while (batch->bytes < kBatchBytes && rows.Next()) {
@@ -148,7 +162,8 @@ void QueueReader::FetchDeadLetters(size_t limit, QueueBatch* batch) {
 }
 
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
-  static const std::string sql = std::string("SELECT ") + kColumns + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
+  static const std::string sql =
+      std::string("SELECT ") + kColumns + " FROM mend.queue WHERE id = ANY ($1) FOR UPDATE";
   const MemoryContext memory = CurrentMemoryContext;
   pg::RowCursor found(sql.c_str(), {pg::Int8Array(ids)});
   std::vector<QueuedRow> rows;
@@ -157,7 +172,9 @@ std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
     rows.push_back(ToRow(found));
   }
   // The index gives them in order, and PostgreSQL does not know it: it would sort whole payloads.
-  const auto earlier = [](const QueuedRow& one, const QueuedRow& other) { return one.id < other.id; };
+  const auto earlier = [](const QueuedRow& one, const QueuedRow& other) {
+    return one.id < other.id;
+  };
   if (!std::is_sorted(rows.begin(), rows.end(), earlier)) {
     std::sort(rows.begin(), rows.end(), earlier);
   }
@@ -165,8 +182,9 @@ std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
 }
 
 bool LockUnlessBusy(const std::vector<int64_t>& ids) {
-  return pg::RunPrepared("SELECT FROM mend.queue WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED", {pg::Int8Array(ids)}).processed() ==
-         ids.size();
+  return pg::RunPrepared("SELECT FROM mend.queue WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED",
+                         {pg::Int8Array(ids)})
+             .processed() == ids.size();
 }
 
 }  // namespace mend::queue

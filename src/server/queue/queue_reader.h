@@ -26,16 +26,18 @@ struct QueuedRow {
   std::string_view sqlstate;
   std::string_view error;
   int attempts = 0;
-  bool backed_off = false;  // has a time before which it is not tried
-  int crashes = 0;  // how often the worker went down with it
+  bool backed_off = false;     // has a time before which it is not tried
+  int crashes = 0;             // how often the worker went down with it
   ItemPointerData place = {};  // where it was, if a QueueReader read it
 
   // Why it was queued.
-  drift::Misfit misfit() const { return {kind, std::string(field), "", std::string(sqlstate), std::string(error), 0}; }
+  drift::Misfit misfit() const {
+    return {kind, std::string(field), "", std::string(sqlstate), std::string(error), 0};
+  }
 };
 
-// Rows with the memory that their texts are in. Used again for batch after batch, it keeps what it has grown to for
-// ordinary payloads.
+// Rows with the memory that their texts are in. Used again for batch after batch, it keeps what it
+// has grown to for ordinary payloads.
 struct QueueBatch {
   std::vector<QueuedRow> rows;
   size_t bytes = 0;  // of all payloads
@@ -49,13 +51,15 @@ struct Window {
   std::optional<std::string> upto;   // nullopt: all rows that are due now, in order of id
 };
 
-// Reads a window front to back, in batches of at most mend.batch_size rows (or several times as many) and about kBatchBytes,
-// each in the caller's transaction: batches may be read in transactions of their own.
+// Reads a window front to back, in batches of at most mend.batch_size rows (or several times as
+// many) and about kBatchBytes, each in the caller's transaction: batches may be read in
+// transactions of their own.
 class QueueReader {
  public:
   static constexpr size_t kBatchBytes = 16 * 1024 * 1024;
 
-  // Called before every batch, unless null: where a worker's long work can be called off, by throwing.
+  // Called before every batch, unless null: where a worker's long work can be called off, by
+  // throwing.
   static void (*before_batch)();
 
   QueueReader(Oid target, Window window, int64_t low_id = 0);
@@ -84,10 +88,12 @@ class QueueReader {
   size_t average_bytes_ = 64 * 1024;  // a guess that makes the first batch small
 };
 
-// Locks and reads the rows of these ids that are still queued, in order of id. Their texts are in CurrentMemoryContext.
+// Locks and reads the rows of these ids that are still queued, in order of id. Their texts are in
+// CurrentMemoryContext.
 std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids);
 
-// Locks the rows of these ids without waiting: false where one is gone, or somebody else has it locked.
+// Locks the rows of these ids without waiting: false where one is gone, or somebody else has it
+// locked.
 bool LockUnlessBusy(const std::vector<int64_t>& ids);
 
 }  // namespace mend::queue

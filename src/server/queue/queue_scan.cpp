@@ -6,7 +6,9 @@
 namespace mend::queue {
 namespace {
 
-std::string_view TextOf(const varlena* value) { return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)}; }
+std::string_view TextOf(const varlena* value) {
+  return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
 
 bool IsInRow(Datum datum) {
   const auto* value = reinterpret_cast<const varlena*>(DatumGetPointer(datum));
@@ -23,8 +25,8 @@ const varlena* Whole(Datum datum) {
 
 constexpr size_t kCacheLine = 64;
 
-// Has the processor fetch the row that stands behind another on its page, which is pinned: it is mostly the next to be read,
-// and comes from far away.
+// Has the processor fetch the row that stands behind another on its page, which is pinned: it is
+// mostly the next to be read, and comes from far away.
 void FetchRowBehind(Buffer buffer, const ItemPointerData& place) {
   const Page page = BufferGetPage(buffer);
   const auto next = static_cast<OffsetNumber>(ItemPointerGetOffsetNumber(&place) + 1);
@@ -45,7 +47,8 @@ std::string_view Copied(std::string_view text) {
   if (text.empty()) {
     return "";
   }
-  char* copy = static_cast<char*>(pg::Call([&] { return MemoryContextAllocHuge(CurrentMemoryContext, text.size()); }));
+  char* copy = static_cast<char*>(
+      pg::Call([&] { return MemoryContextAllocHuge(CurrentMemoryContext, text.size()); }));
   memcpy(copy, text.data(), text.size());
   return {copy, text.size()};
 }
@@ -56,7 +59,8 @@ QueueScan::QueueScan(Oid target, int64_t after_id) : exceptions_(std::uncaught_e
   Begin("queue_target_id", target, behind);
 }
 
-QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id) : exceptions_(std::uncaught_exceptions()) {
+QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id)
+    : exceptions_(std::uncaught_exceptions()) {
   // (xid, id) > (after_xid, after_id), as the executor tells an index.
   const auto member = [](ScanKey key, int flags, AttrNumber number, Oid compare, Datum value) {
     pg::Call([&] { ScanKeyInit(key, number, BTGreaterStrategyNumber, compare, value); });
@@ -73,8 +77,9 @@ QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id) : excepti
 }
 
 void QueueScan::Begin(const char* index, Oid target, const ScanKeyData& behind) {
-  static constexpr const char* kNames[kColumns] = {"id", "xid", "target_name", "payload", "submitter", "submitted_by", "context",
-                                                   "kind", "field", "sqlstate", "error", "attempts", "crashes", "not_before"};
+  static constexpr const char* kNames[kColumns] = {
+      "id",   "xid",   "target_name", "payload", "submitter", "submitted_by", "context",
+      "kind", "field", "sqlstate",    "error",   "attempts",  "crashes",      "not_before"};
   for (int i = 0; i < kColumns; ++i) {
     numbers_[i] = table_.NumberOf(kNames[i]);
     last_number_ = std::max(last_number_, numbers_[i]);
@@ -118,13 +123,15 @@ bool QueueScan::Next() {
 uint64_t QueueScan::xid() const { return DatumGetUInt64(Value(kXid)); }
 
 std::optional<TimestampTz> QueueScan::not_before() const {
-  return IsNull(kNotBefore) ? std::nullopt : std::optional<TimestampTz>(DatumGetTimestampTz(Value(kNotBefore)));
+  return IsNull(kNotBefore) ? std::nullopt
+                            : std::optional<TimestampTz>(DatumGetTimestampTz(Value(kNotBefore)));
 }
 
 size_t QueueScan::payload_bytes() const {
   const Datum payload = Value(kPayload);
   return IsInRow(payload) ? VARSIZE_ANY_EXHDR(DatumGetPointer(payload))
-                          : static_cast<size_t>(DatumGetInt32(pg::Call([&] { return DirectFunctionCall1(textoctetlen, payload); })));
+                          : static_cast<size_t>(DatumGetInt32(pg::Call(
+                                [&] { return DirectFunctionCall1(textoctetlen, payload); })));
 }
 
 bool QueueScan::ReadRepeated(Column column, std::string_view stored, std::string_view* text) {
@@ -141,14 +148,18 @@ void QueueScan::ReadContext(std::string_view* text) {
   if (!ReadRepeated(kContext, TextOf(stored), text)) {
     context_text_ = pg::Call([&] {
       Jsonb* settings = DatumGetJsonbP(Value(kContext));
-      return JB_ROOT_COUNT(settings) == 0 ? "" : JsonbToCString(nullptr, &settings->root, VARSIZE(settings));
+      return JB_ROOT_COUNT(settings) == 0
+                 ? ""
+                 : JsonbToCString(nullptr, &settings->root, VARSIZE(settings));
     });
   }
   *text = context_text_;
 }
 
 void QueueScan::Read(QueuedRow* row) {
-  const auto text_of = [&](Column column) { return IsNull(column) ? std::string_view() : TextOf(Whole(Value(column))); };
+  const auto text_of = [&](Column column) {
+    return IsNull(column) ? std::string_view() : TextOf(Whole(Value(column)));
+  };
   row->id = DatumGetInt64(Value(kId));
   row->xid = xid();
   ReadRepeated(kTargetName, text_of(kTargetName), &row->target_name);

@@ -27,12 +27,28 @@ class QueueScan {
   uint64_t xid() const;
   std::optional<TimestampTz> not_before() const;
   size_t payload_bytes() const;
-  // Fills all of the row. Its texts are copied to CurrentMemoryContext, which must be the same for all rows.
+  // Fills all of the row. Its texts are copied to CurrentMemoryContext, which must be the same for
+  // all rows.
   void Read(QueuedRow* row);
 
  private:
-  enum Column { kId, kXid, kTargetName, kPayload, kSubmitter, kSubmittedBy, kContext, kKind, kField, kSqlstate, kError,
-                kAttempts, kCrashes, kNotBefore, kColumns };
+  enum Column {
+    kId,
+    kXid,
+    kTargetName,
+    kPayload,
+    kSubmitter,
+    kSubmittedBy,
+    kContext,
+    kKind,
+    kField,
+    kSqlstate,
+    kError,
+    kAttempts,
+    kCrashes,
+    kNotBefore,
+    kColumns
+  };
 
   void Begin(const char* index, Oid target, const ScanKeyData& behind);
   Datum Value(Column column) const { return slot_->tts_values[numbers_[column] - 1]; }

@@ -7,7 +7,8 @@ namespace mend::queue {
 Oid OidInMend(const char* name) {
   const Oid found = get_relname_relid(name, get_namespace_oid("mend", false));
   if (!OidIsValid(found)) {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("relation mend.%s does not exist", name)));
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("relation mend.%s does not exist", name)));
   }
   return found;
 }
@@ -18,7 +19,9 @@ QueueTable::QueueTable(LOCKMODE lock) : exceptions_(std::uncaught_exceptions()),
 
 QueueTable::~QueueTable() {
   if (std::uncaught_exceptions() == exceptions_) {
-    table_close(relation_, lock_ == AccessShareLock ? lock_ : NoLock);  // what was changed stays locked until the commit
+    table_close(relation_, lock_ == AccessShareLock
+                               ? lock_
+                               : NoLock);  // what was changed stays locked until the commit
   }
 }
 
@@ -26,15 +29,17 @@ AttrNumber QueueTable::NumberOf(const char* column) const {
   return pg::Call([&] {
     const AttrNumber number = get_attnum(RelationGetRelid(relation_), column);
     if (number == InvalidAttrNumber) {
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("mend.queue has no column \"%s\"", column)));
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                      errmsg("mend.queue has no column \"%s\"", column)));
     }
     return number;
   });
 }
 
 bool QueueTable::IsPlain() const {
-  return relation_->rd_rel->relkind == RELKIND_RELATION && relation_->rd_rel->relam == HEAP_TABLE_AM_OID &&
-         !relation_->rd_rel->relhastriggers && !relation_->rd_rel->relhasrules && !relation_->rd_rel->relhassubclass &&
+  return relation_->rd_rel->relkind == RELKIND_RELATION &&
+         relation_->rd_rel->relam == HEAP_TABLE_AM_OID && !relation_->rd_rel->relhastriggers &&
+         !relation_->rd_rel->relhasrules && !relation_->rd_rel->relhassubclass &&
          !relation_->rd_rel->relrowsecurity;
 }
 
@@ -43,7 +48,8 @@ namespace {
 BlockNumber BlockOf(const QueuedRow& row) { return ItemPointerGetBlockNumber(&row.place); }
 
 // Whether a snapshot sees a row where it was read. The page is pinned and locked.
-bool Stands(const QueuedRow& row, Relation queue, AttrNumber id_number, Snapshot snapshot, Buffer buffer) {
+bool Stands(const QueuedRow& row, Relation queue, AttrNumber id_number, Snapshot snapshot,
+            Buffer buffer) {
   const Page page = BufferGetPage(buffer);
   const OffsetNumber offset = ItemPointerGetOffsetNumber(&row.place);
   if (offset < FirstOffsetNumber || offset > PageGetMaxOffsetNumber(page)) {
@@ -60,7 +66,8 @@ bool Stands(const QueuedRow& row, Relation queue, AttrNumber id_number, Snapshot
   tuple.t_len = ItemIdGetLength(item);
   bool null = true;
   return HeapTupleSatisfiesVisibility(&tuple, snapshot, buffer) &&
-         DatumGetInt64(heap_getattr(&tuple, id_number, RelationGetDescr(queue), &null)) == row.id && !null;
+         DatumGetInt64(heap_getattr(&tuple, id_number, RelationGetDescr(queue), &null)) == row.id &&
+         !null;
 }
 
 }  // namespace
@@ -92,7 +99,8 @@ bool QueueTable::DeleteInPlace(const std::vector<const QueuedRow*>& rows) {
       for (size_t i = first; all && i < next; ++i) {
         ItemPointerData place = rows[i]->place;
         TM_FailureData failure;
-        all = table_tuple_delete(relation_, &place, command, snapshot, InvalidSnapshot, false, &failure, false) == TM_Ok;
+        all = table_tuple_delete(relation_, &place, command, snapshot, InvalidSnapshot, false,
+                                 &failure, false) == TM_Ok;
       }
       ReleaseBuffer(buffer);
     }

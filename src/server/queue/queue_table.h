@@ -20,8 +20,9 @@ class QueueTable {
 
   // Whether DELETE would do nothing but delete: nobody has hung a trigger or the like on the table.
   bool IsPlain() const;
-  // Deletes rows of IsPlain() where they were read, maybe by an earlier transaction, and waits for nobody. False, with some
-  // deleted, where one has changed since or somebody has it locked: roll back.
+  // Deletes rows of IsPlain() where they were read, maybe by an earlier transaction, and waits for
+  // nobody. False, with some deleted, where one has changed since or somebody has it locked: roll
+  // back.
   bool DeleteInPlace(const std::vector<const QueuedRow*>& rows);
 
   Relation get() const { return relation_; }

@@ -11,7 +11,8 @@ namespace mend::queue {
 // Rows of one submitter and one context, in a batch that somebody else holds.
 using ReplayGroup = std::vector<const QueuedRow*>;
 
-// The runs of a batch; the rows of a submitter keep their order. Rows with which the worker went down before stand alone.
+// The runs of a batch; the rows of a submitter keep their order. Rows with which the worker went
+// down before stand alone.
 std::deque<ReplayGroup> ByIdentity(const QueueBatch& batch);
 
 std::vector<int64_t> IdsOf(const ReplayGroup& run);
@@ -23,7 +24,8 @@ class ReplayGroupReader {
 
   // Goes on to the next run, which is good until then; nullptr at the end.
   const ReplayGroup* Next();
-  // The run that Next() will give; nullptr where there is none, or where two batches at a time would be too large.
+  // The run that Next() will give; nullptr where there is none, or where two batches at a time
+  // would be too large.
   const ReplayGroup* Ahead();
   QueueReader& reader() { return reader_; }
 

@@ -17,10 +17,11 @@ void SetBackOff(const QueuedRow& row) {
 // A new transaction number makes the next fold see the row as new.
 void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
   pg::RunPrepared(
-      "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
+      "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, "
+      "not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
       "sqlstate = $4, error = $5 WHERE id = $1",
-      {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
-       pg::Text(misfit.message)});
+      {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field),
+       pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
 }
 
 }  // namespace
@@ -49,18 +50,23 @@ void ReplayCounts::Forget() {
 
 void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms) {
   pg::RunPrepared(
-      "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate = $5, error = $6, "
+      "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate "
+      "= $5, error = $6, "
       "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
-      {pg::Int8(row.id), pg::Int8(std::max(limits::BackoffMs(row.attempts + 1), at_least_ms)), pg::Text(drift::Name(misfit.kind)),
-       pg::Text(misfit.field), pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
+      {pg::Int8(row.id), pg::Int8(std::max(limits::BackoffMs(row.attempts + 1), at_least_ms)),
+       pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
+       pg::Text(misfit.message)});
 }
 
 void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts* counts) {
   const std::string limit = "mend.batch_timeout (" + std::to_string(pg::batch_timeout_ms) + " ms)";
-  const drift::Misfit misfit{drift::Kind::Constraint, "", "", kSlowState, "storing it took longer than " + limit, 0};
+  const drift::Misfit misfit{
+      drift::Kind::Constraint, "", "", kSlowState, "storing it took longer than " + limit, 0};
   if (row.attempts + 1 >= limits::kSlowAttempts) {
-    MoveToDeadLetters(row, misfit, "a trigger or constraint took longer with it than " + limit + ", tried " +
-                                       std::to_string(row.attempts + 1) + " times", patch_id);
+    MoveToDeadLetters(row, misfit,
+                      "a trigger or constraint took longer with it than " + limit + ", tried " +
+                          std::to_string(row.attempts + 1) + " times",
+                      patch_id);
     ++counts->dead;
   } else {
     BackOff(row, misfit, limits::kRestAfterSlow * pg::batch_timeout_ms);
@@ -73,16 +79,20 @@ void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const 
                        std::optional<int64_t> patch_id) {
   pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.queue WHERE id = $1 RETURNING *) "
-      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
+      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
+      "submitted_at, "
       "sqlstate, error, kind, field, fields, context, reason, patch_id) "
-      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $2, $3, $4, nullif($5, ''), "
+      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $2, $3, $4, "
+      "nullif($5, ''), "
       "fields, context, $6, $7 FROM gone",
-      {pg::Int8(row.id), pg::Text(misfit.sqlstate), pg::Text(misfit.message), pg::Text(drift::Name(misfit.kind)),
-       pg::Text(misfit.field), pg::Text(reason), pg::Int8(patch_id)});
+      {pg::Int8(row.id), pg::Text(misfit.sqlstate), pg::Text(misfit.message),
+       pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(reason),
+       pg::Int8(patch_id)});
 }
 
-void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const OutcomePolicy& policy,
-              std::optional<int64_t> patch_id, ReplayCounts* counts) {
+void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits,
+                   const OutcomePolicy& policy, std::optional<int64_t> patch_id,
+                   ReplayCounts* counts) {
   RowOutcome fate = policy.For(misfits, row, patch_id);
   const drift::Misfit& culprit = misfits[fate.culprit];
   switch (fate.kind) {
@@ -114,7 +124,8 @@ void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfi
       }
       break;
     case RowOutcome::Kind::Reprofile:
-      pg::RunPrepared("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE id = $1", {pg::Int8(row.id)});
+      pg::RunPrepared("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE id = $1",
+                      {pg::Int8(row.id)});
       counts->refold = true;
       break;
   }

@@ -25,8 +25,8 @@ struct RowOutcome {
     Reprofile,   // the same, through no fault of its own: there was no room for its misfit
   } kind = Kind::Refold;
   std::string reason;
-  size_t culprit = 0;             // index of the misfit that decided it
-  std::optional<int64_t> patch;   // the patch that should have made the row fit
+  size_t culprit = 0;            // index of the misfit that decided it
+  std::optional<int64_t> patch;  // the patch that should have made the row fit
 };
 
 // What a round has decided for each drift; from it, the fate of each row that fails.
@@ -35,10 +35,14 @@ class OutcomePolicy {
   void Set(const std::string& field, drift::Kind kind, RowOutcome::Kind to, std::string reason,
            std::optional<int64_t> patch = std::nullopt);
   // What becomes of rows with new fields that no drift records.
-  void SetUnrecorded(RowOutcome::Kind to, std::string reason) { unrecorded_ = RowOutcome{to, std::move(reason), 0, std::nullopt}; }
+  void SetUnrecorded(RowOutcome::Kind to, std::string reason) {
+    unrecorded_ = RowOutcome{to, std::move(reason), 0, std::nullopt};
+  }
   const RowOutcome* Find(const std::string& field, drift::Kind kind) const;
-  // The fate of a row with these misfits (at least one). `patch` is what was applied in this round, if anything.
-  RowOutcome For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row, std::optional<int64_t> patch) const;
+  // The fate of a row with these misfits (at least one). `patch` is what was applied in this round,
+  // if anything.
+  RowOutcome For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
+                 std::optional<int64_t> patch) const;
 
  private:
   std::map<std::pair<std::string, drift::Kind>, RowOutcome> fates_;
@@ -63,12 +67,13 @@ struct ReplayCounts {
 // In the current transaction, as the as_owner, with the row locked:
 
 // Writes down the fate of a row that has these misfits (at least one), and counts it.
-void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits, const OutcomePolicy& policy,
-              std::optional<int64_t> patch_id, ReplayCounts* counts);
+void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits,
+                   const OutcomePolicy& policy, std::optional<int64_t> patch_id,
+                   ReplayCounts* counts);
 // The row is tried again after a pause that grows with its attempts.
 void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms = 0);
-// It was alone, or the one at hand, when mend.batch_timeout passed: it is tried again after a pause, as what took too long, and is
-// a dead letter in the end.
+// It was alone, or the one at hand, when mend.batch_timeout passed: it is tried again after a
+// pause, as what took too long, and is a dead letter in the end.
 void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts* counts);
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id);

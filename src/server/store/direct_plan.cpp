@@ -2,15 +2,16 @@
 
 #include <unordered_map>
 
+#include "server/pg/memory.h"
 #include "server/store/expressions.h"
 #include "server/store/planner_check.h"
 #include "server/store/store.h"
-#include "server/pg/memory.h"
 
 namespace mend::store {
 namespace {
 
-// A row of so many columns and bytes fits a page whatever is in it: what is long goes to TOAST, and leaves a pointer.
+// A row of so many columns and bytes fits a page whatever is in it: what is long goes to TOAST, and
+// leaves a pointer.
 constexpr int kPointerBytes = 24;
 constexpr int kSafeRowBytes = 7500;
 
@@ -23,7 +24,9 @@ bool IsCitusLike(const TriggerDesc* triggers) {
   return false;
 }
 
-Node* NodeOf(const Expr* expression) { return reinterpret_cast<Node*>(const_cast<Expr*>(expression)); }
+Node* NodeOf(const Expr* expression) {
+  return reinterpret_cast<Node*>(const_cast<Expr*>(expression));
+}
 
 const Expr* Planned(const Node* expression) {
   return expression_planner(static_cast<Expr*>(copyObjectImpl(expression)));
@@ -35,9 +38,9 @@ DirectPlan::Computation ComputationOf(Node* expression, const Expr* planned) {
 }
 
 bool HasTriggersOnInsert(const TriggerDesc* triggers) {
-  return triggers->trig_insert_before_row || triggers->trig_insert_after_row || triggers->trig_insert_instead_row ||
-         triggers->trig_insert_before_statement || triggers->trig_insert_after_statement ||
-         triggers->trig_insert_new_table;
+  return triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+         triggers->trig_insert_instead_row || triggers->trig_insert_before_statement ||
+         triggers->trig_insert_after_statement || triggers->trig_insert_new_table;
 }
 
 bool HasPolicies(Relation relation) {
@@ -46,7 +49,8 @@ bool HasPolicies(Relation relation) {
          });
 }
 
-// Counted in PostgreSQL's callbacks, where nothing may fail: tables are put in when a plan is made for them.
+// Counted in PostgreSQL's callbacks, where nothing may fail: tables are put in when a plan is made
+// for them.
 uint64_t changes_of_functions = 0, changes_of_all_tables = 0;
 
 std::unordered_map<Oid, uint64_t>& ChangesOfTables() {
@@ -108,7 +112,8 @@ std::shared_ptr<const DirectPlan> DirectPlan::Make(Relation relation) {
   plan->changes_of_functions_ = changes_of_functions;
   plan->changes_of_table_ = ChangesOf(plan->relid_);
   plan->memory_ = pg::Call([] {
-    return AllocSetContextCreateInternal(TopMemoryContext, "pg_mend direct plan", ALLOCSET_SMALL_SIZES);
+    return AllocSetContextCreateInternal(TopMemoryContext, "pg_mend direct plan",
+                                         ALLOCSET_SMALL_SIZES);
   });
   bool usable = false;
   // An expression of the table may fail when it is only simplified; INSERT may never come to it.
@@ -158,7 +163,9 @@ bool DirectPlan::ReadColumns(Relation relation) {
     if (form.attgenerated == ATTRIBUTE_GENERATED_STORED) {
       has_generated_ = true;
       Node* expression = build_column_default(relation, attnum);
-      cannot_fail_ = cannot_fail_ && expression != nullptr && CannotFail(reinterpret_cast<Node*>(expression_planner(reinterpret_cast<Expr*>(expression))));
+      cannot_fail_ = cannot_fail_ && expression != nullptr &&
+                     CannotFail(reinterpret_cast<Node*>(
+                         expression_planner(reinterpret_cast<Expr*>(expression))));
     } else if (form.attgenerated != '\0') {
       return false;
     } else if (!ReadDefault(relation, attnum, form)) {
@@ -176,8 +183,8 @@ bool DirectPlan::ReadDefault(Relation relation, int attnum, const FormData_pg_at
     int32 typmod = form.atttypmod;
     const Oid base = getBaseTypeAndTypmod(form.atttypid, &typmod);
     Const* null = makeConst(base, typmod, form.attcollation, form.attlen, 0, true, form.attbyval);
-    expression = coerce_to_domain(reinterpret_cast<Node*>(null), base, typmod, form.atttypid, COERCION_IMPLICIT,
-                                  COERCE_IMPLICIT_CAST, -1, false);
+    expression = coerce_to_domain(reinterpret_cast<Node*>(null), base, typmod, form.atttypid,
+                                  COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1, false);
   }
   if (expression == nullptr) {
     return true;
@@ -185,7 +192,8 @@ bool DirectPlan::ReadDefault(Relation relation, int attnum, const FormData_pg_at
   const Expr* planned = Planned(expression);
   defaults_[attnum - 1] = ComputationOf(expression, planned);
   // What a domain refuses may change without a word to us.
-  cannot_fail_ = cannot_fail_ && get_typtype(form.atttypid) != TYPTYPE_DOMAIN && CannotFail(NodeOf(planned));
+  cannot_fail_ =
+      cannot_fail_ && get_typtype(form.atttypid) != TYPTYPE_DOMAIN && CannotFail(NodeOf(planned));
   must_bring_[attnum - 1] = !LooksAtNoTable(NodeOf(planned));
   must_bring_any_ = must_bring_any_ || must_bring_[attnum - 1];
   return true;
@@ -237,8 +245,10 @@ bool DirectPlan::ReadIndex(Relation index) {
     return false;
   }
   const Oid method = index->rd_rel->relam;
-  cannot_fail_ = cannot_fail_ && (method == BTREE_AM_OID || method == HASH_AM_OID || method == BRIN_AM_OID);
-  List* expressions = list_concat_copy(RelationGetIndexExpressions(index), RelationGetIndexPredicate(index));
+  cannot_fail_ =
+      cannot_fail_ && (method == BTREE_AM_OID || method == HASH_AM_OID || method == BRIN_AM_OID);
+  List* expressions =
+      list_concat_copy(RelationGetIndexExpressions(index), RelationGetIndexPredicate(index));
   ListCell* cell;
   foreach (cell, expressions) {
     if (!LooksAtNoTable(static_cast<Node*>(lfirst(cell)))) {
@@ -267,7 +277,8 @@ bool DirectPlan::ReadIndex(Relation index) {
       }
       // Elements are compared by functions of their own types.
       const Oid type = TupleDescAttr(RelationGetDescr(index), i)->atttypid;
-      cannot_fail_ = cannot_fail_ && get_typtype(type) == TYPTYPE_BASE && !OidIsValid(get_element_type(type));
+      cannot_fail_ =
+          cannot_fail_ && get_typtype(type) == TYPTYPE_BASE && !OidIsValid(get_element_type(type));
     }
   }
   return true;

@@ -1,4 +1,5 @@
-// What must be known of a plain heap table to write into it without the executor, exactly as INSERT would.
+// What must be known of a plain heap table to write into it without the executor, exactly as INSERT
+// would.
 #pragma once
 
 #include <memory>
@@ -7,11 +8,12 @@
 
 namespace mend::store {
 
-// Read from the catalogs once, and kept as long as the target and the functions that it names stay as they are.
+// Read from the catalogs once, and kept as long as the target and the functions that it names stay
+// as they are.
 class DirectPlan {
  public:
-  // What the table computes. Planned once where planning looks at nothing but built-in functions: what a role may call, or a
-  // domain asks for, may be another thing in the next statement.
+  // What the table computes. Planned once where planning looks at nothing but built-in functions:
+  // what a role may call, or a domain asks for, may be another thing in the next statement.
   struct Computation {
     Expr* expression = nullptr;  // nullptr: null
     bool planned = false;
@@ -21,10 +23,11 @@ class DirectPlan {
     Computation computation;
   };
 
-  // Whether the executor would do with this relation what a direct write does, and nothing else: a heap table without
-  // rules, without triggers on INSERT, that is no partition, and whose policies do not concern the current user. Of
-  // somebody else's machinery two signs are looked for: an internal trigger on TRUNCATE (Citus marks its tables so), and a
-  // planner that plans anything but a plain INSERT. Ask at every call. The relation is open and locked.
+  // Whether the executor would do with this relation what a direct write does, and nothing else: a
+  // heap table without rules, without triggers on INSERT, that is no partition, and whose policies
+  // do not concern the current user. Of somebody else's machinery two signs are looked for: an
+  // internal trigger on TRUNCATE (Citus marks its tables so), and a planner that plans anything but
+  // a plain INSERT. Ask at every call. The relation is open and locked.
   static bool Allows(Relation relation);
 
   // Throws only what says nothing about the table.
@@ -53,9 +56,11 @@ class DirectPlan {
   bool has_index() const { return has_index_; }
   bool has_unique() const { return has_unique_; }
 
-  // Whether nothing that a row says can raise an error, duplicate keys apart, as long as its index keys are short.
+  // Whether nothing that a row says can raise an error, duplicate keys apart, as long as its index
+  // keys are short.
   bool cannot_fail() const { return cannot_fail_; }
-  // Columns of variable length that are index keys: together they must stay below kMaxKeyBytes for cannot_fail().
+  // Columns of variable length that are index keys: together they must stay below kMaxKeyBytes for
+  // cannot_fail().
   int key_count() const { return key_count_; }
   int KeyAt(int i) const { return keys_[i]; }
   static constexpr size_t kMaxKeyBytes = 1000;

@@ -42,7 +42,8 @@ void CheckInsertRights(Relation relation, Bitmapset* columns) {
 #endif
 }
 
-void CheckRights(Relation relation, const table::Target& target, const std::vector<table::Row>& rows) {
+void CheckRights(Relation relation, const table::Target& target,
+                 const std::vector<table::Row>& rows) {
   const plan::Column* columns = target.shape().columns.data();
   const std::vector<int>* last = nullptr;
   pg::Call([&] {
@@ -58,7 +59,8 @@ void CheckRights(Relation relation, const table::Target& target, const std::vect
       }
       last = &row.columns;
       for (int column : row.columns) {
-        brought = bms_add_member(brought, columns[column].attnum - FirstLowInvalidHeapAttributeNumber);
+        brought =
+            bms_add_member(brought, columns[column].attnum - FirstLowInvalidHeapAttributeNumber);
       }
     }
     CheckInsertRights(relation, brought);

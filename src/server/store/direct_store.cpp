@@ -1,8 +1,8 @@
 #include "server/store/direct_store.h"
 
 #include "server/store/direct_writer.h"
-#include "server/store/open_relation.h"
 #include "server/store/isolate_failures.h"
+#include "server/store/open_relation.h"
 
 namespace mend::store {
 namespace {
@@ -10,11 +10,12 @@ namespace {
 using drift::Kind;
 using drift::Misfit;
 
-// Past 64 subtransactions every snapshot of every session gets slow. With so many used, unique keys are looked up row by
-// row instead, which needs none.
+// Past 64 subtransactions every snapshot of every session gets slow. With so many used, unique keys
+// are looked up row by row instead, which needs none.
 constexpr int kSubtransactionsToUse = 32;
 
-// Whether the columns are still what the rows were made for: code of a type may have altered the table meanwhile.
+// Whether the columns are still what the rows were made for: code of a type may have altered the
+// table meanwhile.
 bool SameShape(const table::Target& target, const DirectPlan& plan, Relation relation) {
   TupleDesc row = RelationGetDescr(relation);
   if (row->natts != plan.attribute_count()) {
@@ -22,12 +23,14 @@ bool SameShape(const table::Target& target, const DirectPlan& plan, Relation rel
   }
   for (int attnum = 1; attnum <= row->natts; ++attnum) {
     const FormData_pg_attribute& form = *TupleDescAttr(row, attnum - 1);
-    if (form.attisdropped ? OidIsValid(plan.TypeOf(attnum)) : form.atttypid != plan.TypeOf(attnum)) {
+    if (form.attisdropped ? OidIsValid(plan.TypeOf(attnum))
+                          : form.atttypid != plan.TypeOf(attnum)) {
       return false;
     }
   }
   for (const plan::Column& column : target.shape().columns) {
-    if (column.attnum < 1 || column.attnum > row->natts || column.type.oid != plan.TypeOf(column.attnum) ||
+    if (column.attnum < 1 || column.attnum > row->natts ||
+        column.type.oid != plan.TypeOf(column.attnum) ||
         column.type.typmod != TupleDescAttr(row, column.attnum - 1)->atttypmod) {
       return false;
     }
@@ -50,7 +53,8 @@ const DirectWay& WayTo(const table::Target& target, Relation relation) {
   return way;
 }
 
-bool BringWhatTheyMust(const table::Target& target, const DirectPlan& plan, const std::vector<table::Row>& rows) {
+bool BringWhatTheyMust(const table::Target& target, const DirectPlan& plan,
+                       const std::vector<table::Row>& rows) {
   if (!plan.MustBringAny()) {
     return true;
   }
@@ -68,7 +72,8 @@ bool BringWhatTheyMust(const table::Target& target, const DirectPlan& plan, cons
   return true;
 }
 
-bool HaveShortKeys(const table::Target& target, const DirectPlan& plan, const std::vector<table::Row>& rows) {
+bool HaveShortKeys(const table::Target& target, const DirectPlan& plan,
+                   const std::vector<table::Row>& rows) {
   if (plan.key_count() == 0) {
     return true;
   }
@@ -100,12 +105,27 @@ Misfit MisfitOf(const table::Target& target, const Verdict& verdict) {
   const std::string relation = "relation \"" + target.shape().name + "\"";
   switch (verdict.kind) {
     case Verdict::Kind::NotNull:
-      return {Kind::MissingRequired, name, name, "23502",
-              "null value in column \"" + name + "\" of " + relation + " violates not-null constraint", 0};
+      return {
+          Kind::MissingRequired,
+          name,
+          name,
+          "23502",
+          "null value in column \"" + name + "\" of " + relation + " violates not-null constraint",
+          0};
     case Verdict::Kind::Check:
-      return {Kind::Constraint, "", "", "23514", "new row for " + relation + " violates check constraint \"" + name + "\"", 0};
+      return {Kind::Constraint,
+              "",
+              "",
+              "23514",
+              "new row for " + relation + " violates check constraint \"" + name + "\"",
+              0};
     default:
-      return {Kind::Constraint, "", "", "23505", "duplicate key value violates unique constraint \"" + name + "\"", 0};
+      return {Kind::Constraint,
+              "",
+              "",
+              "23505",
+              "duplicate key value violates unique constraint \"" + name + "\"",
+              0};
   }
 }
 
@@ -123,9 +143,14 @@ int* SubtransactionsUsed() {
 
 class DirectStore {
  public:
-  DirectStore(const table::Target& target, const DirectPlan& plan, Relation relation, std::vector<table::Row>* rows, bool replay,
-              Results* results)
-      : target_(target), plan_(plan), relation_(relation), rows_(*rows), replay_(replay), results_(*results) {
+  DirectStore(const table::Target& target, const DirectPlan& plan, Relation relation,
+              std::vector<table::Row>* rows, bool replay, Results* results)
+      : target_(target),
+        plan_(plan),
+        relation_(relation),
+        rows_(*rows),
+        replay_(replay),
+        results_(*results) {
     verdicts_.resize(rows->size());
     skip_.reset(new bool[rows->size()]());
     job_.target = &target;
@@ -152,43 +177,49 @@ class DirectStore {
   }
 
  private:
-  bool RaisesDuplicates() const { return !replay_ && target_.enrollment().on_conflict == table::OnConflict::Raise; }
+  bool RaisesDuplicates() const {
+    return !replay_ && target_.enrollment().on_conflict == table::OnConflict::Raise;
+  }
 
   bool LooksFirst(bool cannot_fail) {
     if (!plan_.has_unique() || RaisesDuplicates()) {
       return false;
     }
     job_.ignore_duplicates = target_.enrollment().on_conflict == table::OnConflict::Ignore;
-    // A transaction with one snapshot for all must be told of keys that it cannot see: PostgreSQL's own error does.
+    // A transaction with one snapshot for all must be told of keys that it cannot see: PostgreSQL's
+    // own error does.
     if (IsolationUsesXactSnapshot()) {
       return false;
     }
-    return job_.ignore_duplicates || (cannot_fail && (rows_.size() == 1 || *SubtransactionsUsed() >= kSubtransactionsToUse));
+    return job_.ignore_duplicates ||
+           (cannot_fail && (rows_.size() == 1 || *SubtransactionsUsed() >= kSubtransactionsToUse));
   }
 
   void SettleThem() {
-    StoreIsolatingFailures(target_, replay_, &results_, [&](size_t first, size_t end, Culprit* culprit) {
-      // What an attempt that was rolled back found to be there may have gone with it.
-      for (size_t i = first; i < end; ++i) {
-        skip_[i] = results_[i].has_value();
-        if (verdicts_[i].kind == Verdict::Kind::Duplicate) {
-          verdicts_[i] = {};
-        }
-      }
-      job_.exact = true;
-      job_.at = first;
-      try {
-        WriteDirectly(relation_, &job_, first, end);
-      } catch (const pg::Error& error) {
-        *culprit = {job_.at, job_.exact};
-        const bool duplicate = error.sqlerrcode() == ERRCODE_UNIQUE_VIOLATION;
-        if (duplicate && !job_.look_first && !IsolationUsesXactSnapshot() && !RaisesDuplicates()) {
-          job_.look_first = true;  // where one is, there are more
-        }
-        throw;
-      }
-      ++*SubtransactionsUsed();
-    });
+    StoreIsolatingFailures(
+        target_, replay_, &results_, [&](size_t first, size_t end, Culprit* culprit) {
+          // What an attempt that was rolled back found to be there may have gone with it.
+          for (size_t i = first; i < end; ++i) {
+            skip_[i] = results_[i].has_value();
+            if (verdicts_[i].kind == Verdict::Kind::Duplicate) {
+              verdicts_[i] = {};
+            }
+          }
+          job_.exact = true;
+          job_.at = first;
+          try {
+            WriteDirectly(relation_, &job_, first, end);
+          } catch (const pg::Error& error) {
+            *culprit = {job_.at, job_.exact};
+            const bool duplicate = error.sqlerrcode() == ERRCODE_UNIQUE_VIOLATION;
+            if (duplicate && !job_.look_first && !IsolationUsesXactSnapshot() &&
+                !RaisesDuplicates()) {
+              job_.look_first = true;  // where one is, there are more
+            }
+            throw;
+          }
+          ++*SubtransactionsUsed();
+        });
   }
 
   const table::Target& target_;
@@ -212,7 +243,8 @@ bool TermsAllow(const table::Target& target) {
 
 }  // namespace
 
-bool StoreDirectly(const table::Target& target, std::vector<table::Row>* rows, bool replay, Results* results) {
+bool StoreDirectly(const table::Target& target, std::vector<table::Row>* rows, bool replay,
+                   Results* results) {
   if (!TermsAllow(target)) {
     return false;
   }

@@ -1,16 +1,17 @@
 #include "server/store/direct_writer.h"
 
-#include "server/store/direct_rights.h"
 #include "server/pg/memory.h"
+#include "server/store/direct_rights.h"
 
 namespace mend::store {
 namespace {
 
-// As many rows go to the heap at once; few enough to be in the processor's cache still when their index entries are made.
+// As many rows go to the heap at once; few enough to be in the processor's cache still when their
+// index entries are made.
 constexpr size_t kRowsAtOnce = 128;
 
-// The executor's tools for one write. Everything is PostgreSQL's memory: an error may jump out of it, and the roll back
-// cleans up.
+// The executor's tools for one write. Everything is PostgreSQL's memory: an error may jump out of
+// it, and the roll back cleans up.
 class Writer {
  public:
   Writer(Relation relation, DirectJob* job) : relation_(relation), job_(*job), plan_(*job->plan) {}
@@ -94,17 +95,20 @@ class Writer {
   void OpenExpressions() {
     MemoryContext old = MemoryContextSwitchTo(state_->es_query_cxt);
     if (plan_.check_count() > 0) {
-      checks_ = static_cast<ExprState**>(palloc(sizeof(ExprState*) * static_cast<size_t>(plan_.check_count())));
+      checks_ = static_cast<ExprState**>(
+          palloc(sizeof(ExprState*) * static_cast<size_t>(plan_.check_count())));
       for (int i = 0; i < plan_.check_count(); ++i) {
         checks_[i] = Prepare(plan_.CheckAt(i).computation);
       }
     }
-    defaults_ = static_cast<ExprState**>(palloc0(sizeof(ExprState*) * static_cast<size_t>(plan_.attribute_count() + 1)));
+    defaults_ = static_cast<ExprState**>(
+        palloc0(sizeof(ExprState*) * static_cast<size_t>(plan_.attribute_count() + 1)));
     MemoryContextSwitchTo(old);
   }
 
   ExprState* Prepare(const DirectPlan::Computation& computation) {
-    return computation.planned ? ExecInitExpr(computation.expression, nullptr) : ExecPrepareExpr(computation.expression, state_);
+    return computation.planned ? ExecInitExpr(computation.expression, nullptr)
+                               : ExecPrepareExpr(computation.expression, state_);
   }
 
   ExprState* DefaultState(int attnum) {
@@ -130,7 +134,8 @@ class Writer {
         slot->tts_isnull[at] = row.nulls[next];
         ++next;
       } else if (plan_.DefaultOf(attnum).expression != nullptr) {
-        slot->tts_values[at] = ExecEvalExprSwitchContext(DefaultState(attnum), context_, &slot->tts_isnull[at]);
+        slot->tts_values[at] =
+            ExecEvalExprSwitchContext(DefaultState(attnum), context_, &slot->tts_isnull[at]);
       } else {
         slot->tts_values[at] = 0;
         slot->tts_isnull[at] = true;
@@ -194,13 +199,15 @@ class Writer {
 
   List* InsertIndexTuples(TupleTableSlot* slot, bool no_duplicate_error, bool* conflict) {
 #if PG_VERSION_NUM >= 160000
-    return ExecInsertIndexTuples(result_, slot, state_, false, no_duplicate_error, conflict, NIL, false);
+    return ExecInsertIndexTuples(result_, slot, state_, false, no_duplicate_error, conflict, NIL,
+                                 false);
 #else
     return ExecInsertIndexTuples(result_, slot, state_, false, no_duplicate_error, conflict, NIL);
 #endif
   }
 
-  // The first unique index that has the row's key; nullptr: none. Waits for others who are about to insert it.
+  // The first unique index that has the row's key; nullptr: none. Waits for others who are about to
+  // insert it.
   const char* FindDuplicate(TupleTableSlot* slot) {
     ItemPointerData where;
     for (int i = 0; i < result_->ri_NumIndices; ++i) {

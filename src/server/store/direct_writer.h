@@ -34,10 +34,12 @@ struct DirectJob {
 };
 
 // The rights that INSERT asks for, for exactly the columns that the rows bring. Raises like INSERT.
-void CheckRights(Relation relation, const table::Target& target, const std::vector<table::Row>& rows);
+void CheckRights(Relation relation, const table::Target& target,
+                 const std::vector<table::Row>& rows);
 
-// Writes rows [first, end) of the job, with their index entries. Raises what says nothing about a row, and whatever the
-// plan's cannot_fail() leaves open; with unique indexes and without look_first, duplicate keys too.
+// Writes rows [first, end) of the job, with their index entries. Raises what says nothing about a
+// row, and whatever the plan's cannot_fail() leaves open; with unique indexes and without
+// look_first, duplicate keys too.
 void WriteDirectly(Relation relation, DirectJob* job, size_t first, size_t end);
 
 }  // namespace mend::store

@@ -9,19 +9,34 @@ bool Walk(Node* node, Walker walker) {
 #if PG_VERSION_NUM >= 160000
   return expression_tree_walker_impl(node, walker, nullptr);
 #else
-  return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker)), nullptr);
+  return expression_tree_walker(
+      node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker)), nullptr);
 #endif
 }
 
-// Built-in functions that are volatile, and still look at no table. (nextval has a table of its own.)
+// Built-in functions that are volatile, and still look at no table. (nextval has a table of its
+// own.)
 constexpr Oid kRandom = 1598;  // random(); its symbol changes with the version
-constexpr Oid kHarmlessVolatile[] = {F_NEXTVAL, F_GEN_RANDOM_UUID, F_CLOCK_TIMESTAMP, F_TIMEOFDAY, kRandom};
+constexpr Oid kHarmlessVolatile[] = {F_NEXTVAL, F_GEN_RANDOM_UUID, F_CLOCK_TIMESTAMP, F_TIMEOFDAY,
+                                     kRandom};
 
 // Built-in functions that fail for no value, or only for reasons that are not the row's.
-constexpr Oid kNeverFail[] = {
-    F_NEXTVAL, F_GEN_RANDOM_UUID, F_CLOCK_TIMESTAMP, F_TIMEOFDAY, F_NOW, F_TRANSACTION_TIMESTAMP,
-    F_STATEMENT_TIMESTAMP, kRandom, F_LENGTH_TEXT, F_CHAR_LENGTH_TEXT, F_CHARACTER_LENGTH_TEXT, F_OCTET_LENGTH_TEXT,
-    F_LOWER_TEXT, F_UPPER_TEXT, F_BTRIM_TEXT, F_JSONB_TYPEOF};
+constexpr Oid kNeverFail[] = {F_NEXTVAL,
+                              F_GEN_RANDOM_UUID,
+                              F_CLOCK_TIMESTAMP,
+                              F_TIMEOFDAY,
+                              F_NOW,
+                              F_TRANSACTION_TIMESTAMP,
+                              F_STATEMENT_TIMESTAMP,
+                              kRandom,
+                              F_LENGTH_TEXT,
+                              F_CHAR_LENGTH_TEXT,
+                              F_CHARACTER_LENGTH_TEXT,
+                              F_OCTET_LENGTH_TEXT,
+                              F_LOWER_TEXT,
+                              F_UPPER_TEXT,
+                              F_BTRIM_TEXT,
+                              F_JSONB_TYPEOF};
 
 bool IsOneOf(Oid function, const Oid* first, const Oid* last) {
   while (first != last && *first != function) {
@@ -59,7 +74,8 @@ bool FunctionCannotFail(Oid function, Oid op) {
   if (function >= FirstNormalObjectId) {
     return false;
   }
-  if (IsOneOf(function, std::begin(kNeverFail), std::end(kNeverFail)) || get_func_leakproof(function)) {
+  if (IsOneOf(function, std::begin(kNeverFail), std::end(kNeverFail)) ||
+      get_func_leakproof(function)) {
     return true;
   }
   return OidIsValid(op) && ComparesInOrder(op) && !TakesPolymorphic(function);

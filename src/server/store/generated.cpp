@@ -5,8 +5,8 @@
 namespace mend::store {
 namespace {
 
-// The row as the generation expressions see it. Owns nothing but what SPI-free executor memory owns:
-// Close() must follow Open(), or an error that rolls back.
+// The row as the generation expressions see it. Owns nothing but what SPI-free executor memory
+// owns: Close() must follow Open(), or an error that rolls back.
 class Preview {
  public:
   void Open(Oid relid) {
@@ -15,8 +15,10 @@ class Preview {
     slot_ = MakeSingleTupleTableSlot(RelationGetDescr(relation_), &TTSOpsVirtual);
     ExecClearTuple(slot_);
     memset(slot_->tts_isnull, true, static_cast<size_t>(RelationGetDescr(relation_)->natts));
-    memset(slot_->tts_values, 0, sizeof(Datum) * static_cast<size_t>(RelationGetDescr(relation_)->natts));
-    brought_ = static_cast<bool*>(palloc0(static_cast<size_t>(RelationGetDescr(relation_)->natts) + 1));
+    memset(slot_->tts_values, 0,
+           sizeof(Datum) * static_cast<size_t>(RelationGetDescr(relation_)->natts));
+    brought_ =
+        static_cast<bool*>(palloc0(static_cast<size_t>(RelationGetDescr(relation_)->natts) + 1));
     slot_->tts_tableOid = relid;
   }
 
@@ -42,12 +44,14 @@ class Preview {
     const FormData_pg_attribute& form = *TupleDescAttr(RelationGetDescr(relation_), attnum - 1);
     TypeCacheEntry* type = lookup_type_cache(form.atttypid, TYPECACHE_EQ_OPR_FINFO);
     if (OidIsValid(type->eq_opr)) {
-      return DatumGetBool(FunctionCall2Coll(&type->eq_opr_finfo, form.attcollation, computed, value));
+      return DatumGetBool(
+          FunctionCall2Coll(&type->eq_opr_finfo, form.attcollation, computed, value));
     }
     Oid output = InvalidOid;
     bool variable_length = false;
     getTypeOutputInfo(form.atttypid, &output, &variable_length);
-    return strcmp(OidOutputFunctionCall(output, computed), OidOutputFunctionCall(output, value)) == 0;
+    return strcmp(OidOutputFunctionCall(output, computed), OidOutputFunctionCall(output, value)) ==
+           0;
   }
 
   void Close() {
@@ -97,8 +101,8 @@ class Preview {
 
 }  // namespace
 
-void CheckComputed(const table::Target& target, const table::Row& row, const std::vector<Computed>& computed,
-                   std::vector<drift::Misfit>* misfits) {
+void CheckComputed(const table::Target& target, const table::Row& row,
+                   const std::vector<Computed>& computed, std::vector<drift::Misfit>* misfits) {
   const plan::Shape& shape = target.shape();
   std::vector<char> equal(computed.size(), false);
   const std::optional<pg::Error> error = pg::Attempt([&] {
@@ -129,7 +133,8 @@ void CheckComputed(const table::Target& target, const table::Row& row, const std
     if (!equal[i]) {
       const std::string& column = shape.columns[static_cast<size_t>(computed[i].column)].name;
       misfits->push_back({drift::Kind::Generated, computed[i].field, column, "428C9",
-                          "cannot insert a non-DEFAULT value into column \"" + column + "\"", computed[i].token});
+                          "cannot insert a non-DEFAULT value into column \"" + column + "\"",
+                          computed[i].token});
     }
   }
 }

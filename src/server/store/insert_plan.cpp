@@ -45,10 +45,12 @@ std::string OnConflictUpdate(const table::Target& target, const std::vector<int>
   for (int index : columns) {
     const plan::Column& column = target.shape().columns[static_cast<size_t>(index)];
     if (!is_key(column)) {
-      updates += (updates.empty() ? "" : ", ") + Quoted(column.name) + " = EXCLUDED." + Quoted(column.name);
+      updates += (updates.empty() ? "" : ", ") + Quoted(column.name) + " = EXCLUDED." +
+                 Quoted(column.name);
     }
   }
-  return " ON CONFLICT (" + names + ") DO " + (updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
+  return " ON CONFLICT (" + names + ") DO " +
+         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
 }
 
 std::string InsertSql(const table::Target& target, const std::vector<int>& columns, bool set) {
@@ -75,7 +77,8 @@ std::string InsertSql(const table::Target& target, const std::vector<int>& colum
 
 SavedPlan::SavedPlan(const std::string& sql, std::vector<Oid> types) {
   plan_ = pg::Call([&] {
-    SPIPlanPtr plan = SPI_prepare_cursor(sql.c_str(), static_cast<int>(types.size()), types.data(), CURSOR_OPT_GENERIC_PLAN);
+    SPIPlanPtr plan = SPI_prepare_cursor(sql.c_str(), static_cast<int>(types.size()), types.data(),
+                                         CURSOR_OPT_GENERIC_PLAN);
     if (plan == nullptr) {
       elog(ERROR, "SPI_prepare: %s", SPI_result_code_string(SPI_result));
     }
@@ -86,15 +89,18 @@ SavedPlan::SavedPlan(const std::string& sql, std::vector<Oid> types) {
 
 SavedPlan::~SavedPlan() { SPI_freeplan(plan_); }
 
-std::shared_ptr<const SavedPlan> PlanCache::Find(const table::Target& target, const std::vector<int>& columns) {
+std::shared_ptr<const SavedPlan> PlanCache::Find(const table::Target& target,
+                                                 const std::vector<int>& columns) {
   return FindEither(target, columns, false);
 }
 
-std::shared_ptr<const SavedPlan> PlanCache::FindForSets(const table::Target& target, const std::vector<int>& columns) {
+std::shared_ptr<const SavedPlan> PlanCache::FindForSets(const table::Target& target,
+                                                        const std::vector<int>& columns) {
   return FindEither(target, columns, true);
 }
 
-std::shared_ptr<const SavedPlan> PlanCache::FindEither(const table::Target& target, const std::vector<int>& columns, bool set) {
+std::shared_ptr<const SavedPlan> PlanCache::FindEither(const table::Target& target,
+                                                       const std::vector<int>& columns, bool set) {
   std::string key = set ? "s" : "r";
   for (int column : columns) {
     key += static_cast<char>(column & 0xff);

@@ -32,16 +32,22 @@ class PlanCache : public table::Attachment {
  public:
   // The plan that inserts these columns (indexes into shape.columns) under the terms of the target.
   // Needs an SPI connection.
-  std::shared_ptr<const SavedPlan> Find(const table::Target& target, const std::vector<int>& columns);
-  // The same for all rows of kRowsToInsert, which SPI must know: columns c1, c2 ... of the columns' types.
-  std::shared_ptr<const SavedPlan> FindForSets(const table::Target& target, const std::vector<int>& columns);
+  std::shared_ptr<const SavedPlan> Find(const table::Target& target,
+                                        const std::vector<int>& columns);
+  // The same for all rows of kRowsToInsert, which SPI must know: columns c1, c2 ... of the columns'
+  // types.
+  std::shared_ptr<const SavedPlan> FindForSets(const table::Target& target,
+                                               const std::vector<int>& columns);
 
  private:
-  std::shared_ptr<const SavedPlan> FindEither(const table::Target& target, const std::vector<int>& columns, bool set);
+  std::shared_ptr<const SavedPlan> FindEither(const table::Target& target,
+                                              const std::vector<int>& columns, bool set);
 
   std::unordered_map<std::string, std::shared_ptr<const SavedPlan>> plans_;
 };
 
-inline PlanCache& PlansOf(const table::Target& target) { return target.Attached<PlanCache>(table::AttachmentSlot::Plans); }
+inline PlanCache& PlansOf(const table::Target& target) {
+  return target.Attached<PlanCache>(table::AttachmentSlot::Plans);
+}
 
 }  // namespace mend::store

@@ -16,11 +16,13 @@ drift::Misfit MisfitOf(const table::Target& target, const pg::Error& error);
 // Whether the caller must be told of an error, under the terms of the target.
 bool MustRaise(const table::Target& target, const pg::Error& error, bool replay);
 
-// Writes all rows that have no result yet with write(first, end, Culprit*), in order and in as few subtransactions as their
-// errors allow, and notes the misfit of each that cannot be written. Where the row is known that fails, those before it
-// are written again without it, and the rest follows; where it is not, it is found by halving.
+// Writes all rows that have no result yet with write(first, end, Culprit*), in order and in as few
+// subtransactions as their errors allow, and notes the misfit of each that cannot be written. Where
+// the row is known that fails, those before it are written again without it, and the rest follows;
+// where it is not, it is found by halving.
 template <class Write>
-void StoreIsolatingFailures(const table::Target& target, bool replay, Results* results, Write&& write) {
+void StoreIsolatingFailures(const table::Target& target, bool replay, Results* results,
+                            Write&& write) {
   size_t done = 0, end = results->size();
   while (done < results->size()) {
     Culprit culprit{done, true};

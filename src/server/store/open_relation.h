@@ -7,8 +7,8 @@
 
 namespace mend::store {
 
-// Open, and locked as INSERT locks it, for as long as this object lives; an error's roll back closes it. Null when it is
-// gone.
+// Open, and locked as INSERT locks it, for as long as this object lives; an error's roll back
+// closes it. Null when it is gone.
 class OpenRelation {
  public:
   explicit OpenRelation(Oid relid) : exceptions_(std::uncaught_exceptions()) {

@@ -3,15 +3,16 @@
 namespace mend::store {
 namespace {
 
-// What the planner makes of an INSERT, where somebody has hooked it. Built as a tree, not as text: no search_path and no
-// name is involved.
+// What the planner makes of an INSERT, where somebody has hooked it. Built as a tree, not as text:
+// no search_path and no name is involved.
 bool PlannerAgrees(Relation relation) {
   Query* query = makeNode(Query);
   query->commandType = CMD_INSERT;
   query->canSetTag = true;
   query->resultRelation = 1;
   ParseState* state = make_parsestate(nullptr);
-  ParseNamespaceItem* item = addRangeTableEntryForRelation(state, relation, RowExclusiveLock, nullptr, false, false);
+  ParseNamespaceItem* item =
+      addRangeTableEntryForRelation(state, relation, RowExclusiveLock, nullptr, false, false);
   query->rtable = state->p_rtable;
 #if PG_VERSION_NUM >= 160000
   query->rteperminfos = state->p_rteperminfos;
@@ -25,7 +26,8 @@ bool PlannerAgrees(Relation relation) {
   if (plain) {
     auto* modify = reinterpret_cast<ModifyTable*>(plan->planTree);
     plain = modify->operation == CMD_INSERT && list_length(modify->resultRelations) == 1 &&
-            rt_fetch(linitial_int(modify->resultRelations), plan->rtable)->relid == RelationGetRelid(relation);
+            rt_fetch(linitial_int(modify->resultRelations), plan->rtable)->relid ==
+                RelationGetRelid(relation);
   }
   free_parsestate(state);
   return plain;
@@ -54,7 +56,8 @@ bool PlannerAgreesNow(Relation relation) {
   }
   bool agrees = false;
   // What the hook refuses to plan is not for us to write.
-  const std::optional<pg::Error> refusal = pg::Attempt([&] { agrees = pg::Call([&] { return PlannerAgrees(relation); }); });
+  const std::optional<pg::Error> refusal =
+      pg::Attempt([&] { agrees = pg::Call([&] { return PlannerAgrees(relation); }); });
   if (refusal || !agrees) {
     return false;
   }

@@ -1,10 +1,10 @@
 #include "server/store/set_store.h"
 
+#include "server/pg/spi.h"
 #include "server/store/insert_plan.h"
+#include "server/store/isolate_failures.h"
 #include "server/store/open_relation.h"
 #include "server/store/planner_check.h"
-#include "server/store/isolate_failures.h"
-#include "server/pg/spi.h"
 
 namespace mend::store {
 namespace {
@@ -18,7 +18,8 @@ bool TakesSets(const table::Target& target) {
     return false;
   }
   const FormData_pg_class& form = *relation.get()->rd_rel;
-  const bool table = form.relkind == RELKIND_RELATION || form.relkind == RELKIND_PARTITIONED_TABLE ||
+  const bool table = form.relkind == RELKIND_RELATION ||
+                     form.relkind == RELKIND_PARTITIONED_TABLE ||
                      form.relkind == RELKIND_FOREIGN_TABLE;
   return table && !form.relhasrules && PlannerAgreesNow(relation.get());
 }
@@ -31,7 +32,8 @@ TupleDesc DescribeRows(const table::Target& target, const std::vector<int>& colu
       const plan::Column& column = all[columns[i]];
       char name[16];
       pg_snprintf(name, sizeof name, "c%zu", i + 1);
-      TupleDescInitEntry(row, static_cast<AttrNumber>(i + 1), name, column.type.oid, column.type.typmod, 0);
+      TupleDescInitEntry(row, static_cast<AttrNumber>(i + 1), name, column.type.oid,
+                         column.type.typmod, 0);
       TupleDescInitEntryCollation(row, static_cast<AttrNumber>(i + 1), column.collation);
     }
     return row;
@@ -64,7 +66,8 @@ void InsertSet(const table::Target& target, table::Row** rows, size_t count) {
     }
   });
   const std::shared_ptr<const SavedPlan> plan = PlansOf(target).FindForSets(target, columns);
-  const int result = pg::Call([&] { return SPI_execute_plan(plan->get(), nullptr, nullptr, false, 0); });
+  const int result =
+      pg::Call([&] { return SPI_execute_plan(plan->get(), nullptr, nullptr, false, 0); });
   if (result < 0) {
     throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
   }
@@ -76,7 +79,8 @@ void InsertSet(const table::Target& target, table::Row** rows, size_t count) {
 
 }  // namespace
 
-bool StoreAsSet(const table::Target& target, std::vector<table::Row>* rows, bool replay, Results* results) {
+bool StoreAsSet(const table::Target& target, std::vector<table::Row>* rows, bool replay,
+                Results* results) {
   if (rows->size() == 1 || !TakesSets(target)) {
     return false;
   }

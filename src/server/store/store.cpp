@@ -1,10 +1,10 @@
 #include "server/store/store.h"
 
+#include "server/pg/spi.h"
 #include "server/store/direct_store.h"
 #include "server/store/insert_plan.h"
-#include "server/store/set_store.h"
 #include "server/store/isolate_failures.h"
-#include "server/pg/spi.h"
+#include "server/store/set_store.h"
 
 namespace mend::store {
 namespace {
@@ -25,7 +25,8 @@ void Insert(const SavedPlan& plan, table::Row* row) {
   for (size_t i = 0; i < count; ++i) {
     nulls[i] = row->nulls[i] ? 'n' : ' ';
   }
-  const int result = pg::Call([&] { return SPI_execute_plan(plan.get(), row->values.data(), nulls, false, 0); });
+  const int result =
+      pg::Call([&] { return SPI_execute_plan(plan.get(), row->values.data(), nulls, false, 0); });
   if (result < 0) {
     throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
   }
@@ -33,7 +34,9 @@ void Insert(const SavedPlan& plan, table::Row* row) {
 
 }  // namespace
 
-void InsertRow(const table::Target& target, table::Row* row) { Insert(*PlansOf(target).Find(target, row->columns), row); }
+void InsertRow(const table::Target& target, table::Row* row) {
+  Insert(*PlansOf(target).Find(target, row->columns), row);
+}
 
 Misfit MisfitOf(const table::Target& target, const pg::Error& error) {
   Misfit misfit;
@@ -41,11 +44,14 @@ Misfit MisfitOf(const table::Target& target, const pg::Error& error) {
   misfit.sqlstate = error.sqlstate();
   misfit.message = error.fields().message;
   const pg::ErrorFields& fields = error.fields();
-  if (error.sqlerrcode() == ERRCODE_NOT_NULL_VIOLATION && fields.column && target.shape().Find(*fields.column) &&
-      (fields.table == target.shape().name || target.shape().relkind == RELKIND_PARTITIONED_TABLE)) {
+  if (error.sqlerrcode() == ERRCODE_NOT_NULL_VIOLATION && fields.column &&
+      target.shape().Find(*fields.column) &&
+      (fields.table == target.shape().name ||
+       target.shape().relkind == RELKIND_PARTITIONED_TABLE)) {
     misfit.kind = Kind::MissingRequired;
     misfit.field = misfit.column = *fields.column;
-  } else if (error.sqlerrcode() == ERRCODE_CHECK_VIOLATION && fields.function == "ExecFindPartition") {
+  } else if (error.sqlerrcode() == ERRCODE_CHECK_VIOLATION &&
+             fields.function == "ExecFindPartition") {
     misfit.kind = Kind::NoPartition;
   }
   return misfit;
@@ -55,14 +61,16 @@ bool MustRaise(const table::Target& target, const pg::Error& error, bool replay)
   if (replay) {
     return pg::MustRaise(error) && !pg::IsRowsOwnInReplay(error);
   }
-  const bool wanted = target.enrollment().on_conflict == table::OnConflict::Raise && error.sqlerrcode() == ERRCODE_UNIQUE_VIOLATION;
+  const bool wanted = target.enrollment().on_conflict == table::OnConflict::Raise &&
+                      error.sqlerrcode() == ERRCODE_UNIQUE_VIOLATION;
   return wanted || pg::MustRaise(error);
 }
 
 namespace {
 
 // Through the executor, one statement a row.
-void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool replay, Results* results) {
+void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool replay,
+                Results* results) {
   pg::Spi spi;
   std::vector<std::shared_ptr<const SavedPlan>> plans;
   plans.reserve(rows->size());

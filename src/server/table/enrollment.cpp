@@ -3,8 +3,8 @@
 #include <exception>
 
 #include "core/base/json.h"
-#include "server/pg/catalog.h"
 #include "server/pg/cached_plan.h"
+#include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 
@@ -63,13 +63,16 @@ OnConflict OnConflictOf(const std::string& text) {
 }
 
 constexpr char kEnrollmentSql[] =
-    "SELECT target_name, mode::text, pg_catalog.to_json(allow)::text, healer, lossless, on_conflict,"
-    " pg_catalog.to_json(carry)::text, naive_zone, allow_published, pg_catalog.to_json(lossy_columns)::text,"
+    "SELECT target_name, mode::text, pg_catalog.to_json(allow)::text, healer, lossless, "
+    "on_conflict,"
+    " pg_catalog.to_json(carry)::text, naive_zone, allow_published, "
+    "pg_catalog.to_json(lossy_columns)::text,"
     " system_identifier, database_oid"
     " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
 
 constexpr char kFieldsSql[] =
-    "SELECT field, column_name, held FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 ORDER BY field";
+    "SELECT field, column_name, held FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 ORDER "
+    "BY field";
 
 }  // namespace
 
@@ -116,13 +119,17 @@ void ThrowNotEnrolled(Oid target) {
   for (char c : name) {
     literal.append(c == '\'' ? 2 : 1, c);
   }
-  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                  (name.empty() ? "the table with OID " + std::to_string(target) : "table " + name) + " is not enrolled",
-                  name.empty() ? "See mend.enrollments." : "Enroll it first: SELECT mend.enroll('" + literal + "');");
+  throw pg::Error(
+      ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+      (name.empty() ? "the table with OID " + std::to_string(target) : "table " + name) +
+          " is not enrolled",
+      name.empty() ? "See mend.enrollments."
+                   : "Enroll it first: SELECT mend.enroll('" + literal + "');");
 }
 
 void RequireEnrolled(Oid target) {
-  if (pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)}).empty()) {
+  if (pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)})
+          .empty()) {
     ThrowNotEnrolled(target);
   }
 }

@@ -19,7 +19,8 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
   for (size_t i = 0; i < shape_.columns.size(); ++i) {
     const plan::Column& column = shape_.columns[i];
     const int index = static_cast<int>(i);
-    accepts_loss_.push_back(!enrollment_.lossless || enrollment_.lossy_columns.count(column.name) > 0);
+    accepts_loss_.push_back(!enrollment_.lossless ||
+                            enrollment_.lossy_columns.count(column.name) > 0);
     if (column.not_null && !column.has_default && column.generated == plan::Generated::No &&
         !shape_.has_before_insert) {
       required_.push_back(index);

@@ -75,7 +75,8 @@ class Target {
   mutable std::unordered_map<std::string_view, Resolution> resolved_;
   mutable std::deque<std::string> seen_keys_;
   std::unique_ptr<convert::TypeMap> types_;
-  mutable std::array<std::unique_ptr<Attachment>, static_cast<size_t>(AttachmentSlot::kCount)> attachments_;
+  mutable std::array<std::unique_ptr<Attachment>, static_cast<size_t>(AttachmentSlot::kCount)>
+      attachments_;
 };
 
 // The enrolled table, cached in this session and dropped when the relation, its enrolment or its

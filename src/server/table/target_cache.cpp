@@ -1,9 +1,9 @@
 // The targets that this session has used, and what drops them.
 #include <unordered_map>
 
-#include "server/table/target.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/table/target.h"
 
 namespace mend::table {
 namespace {
@@ -64,23 +64,27 @@ void ListenOnce() {
 }
 
 std::shared_ptr<const Target> Load(Oid relid) {
-  enrollments = pg::Call([] { return get_relname_relid("enrollments", get_namespace_oid("mend", true)); });
+  enrollments =
+      pg::Call([] { return get_relname_relid("enrollments", get_namespace_oid("mend", true)); });
   std::optional<plan::Shape> shape = pg::LoadShape(relid);
   if (!shape) {
-    throw pg::Error(ERRCODE_UNDEFINED_TABLE, "relation with OID " + std::to_string(relid) + " does not exist");
+    throw pg::Error(ERRCODE_UNDEFINED_TABLE,
+                    "relation with OID " + std::to_string(relid) + " does not exist");
   }
   std::optional<Enrollment> enrollment = LoadEnrollment(relid);
   if (!enrollment) {
     ThrowNotEnrolled(relid);
   }
-  return std::make_shared<const Target>(std::move(*shape), std::move(*enrollment), LoadFields(relid));
+  return std::make_shared<const Target>(std::move(*shape), std::move(*enrollment),
+                                        LoadFields(relid));
 }
 
 std::vector<uint32> DomainsOf(const plan::Shape& shape) {
   std::vector<uint32> domains;
   for (const plan::Column& column : shape.columns) {
     if (pg::Call([&] { return get_typtype(column.type.oid); }) == TYPTYPE_DOMAIN) {
-      domains.push_back(pg::Call([&] { return GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(column.type.oid)); }));
+      domains.push_back(pg::Call(
+          [&] { return GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(column.type.oid)); }));
     }
   }
   return domains;
@@ -89,7 +93,8 @@ std::vector<uint32> DomainsOf(const plan::Shape& shape) {
 // AFTER trigger of mend.enrollments and mend.fields: other sessions' targets must go as well.
 Datum InvalidateTarget(FunctionCallInfo fcinfo) {
   if (!CALLED_AS_TRIGGER(fcinfo)) {
-    throw pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, "mend.invalidate_target() must be called as trigger");
+    throw pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                    "mend.invalidate_target() must be called as trigger");
   }
   pg::Call([&] {
     auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
@@ -113,7 +118,8 @@ Datum InvalidateTarget(FunctionCallInfo fcinfo) {
 
 std::shared_ptr<const Target> FindTarget(Oid relid) {
   ListenOnce();
-  if (const auto found = Cache().find(relid); found != Cache().end() && found->second.fresh && found->second.target) {
+  if (const auto found = Cache().find(relid);
+      found != Cache().end() && found->second.fresh && found->second.target) {
     return found->second.target;
   }
   if (Cache().size() >= kMaxTargets) {

@@ -1,7 +1,7 @@
 #include "server/worker/control.h"
 
-#include "server/table/enrollment.h"
 #include "server/pg/spi.h"
+#include "server/table/enrollment.h"
 #include "server/worker/wake.h"
 
 namespace mend::worker {
@@ -9,27 +9,31 @@ namespace {
 
 int64_t SystemIdentifier() { return static_cast<int64_t>(GetSystemIdentifier()); }
 
-// A restore gives numbers to somebody else: of tables that were dropped before the dump, of roles, of
-// transactions. Names hold, as they do for everything else that a dump restores.
+// A restore gives numbers to somebody else: of tables that were dropped before the dump, of roles,
+// of transactions. Names hold, as they do for everything else that a dump restores.
 void AdoptPayloads(Oid target, bool other_cluster) {
-  pg::RunPrepared("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE target = $1", {pg::ObjectId(target)});
+  pg::RunPrepared("UPDATE mend.queue SET xid = pg_current_xact_id() WHERE target = $1",
+                  {pg::ObjectId(target)});
   pg::RunPrepared("DELETE FROM mend.progress WHERE target = $1", {pg::ObjectId(target)});
   for (const char* table : {"queue", "dead_letters"}) {
     std::string books = std::string("mend.") + table;
-    pg::RunOnce("UPDATE " + books + " b SET target = 0 FROM mend.enrollments e WHERE b.target = $1 "
-                   "AND e.target = b.target AND e.target_name <> b.target_name",
-                  {pg::ObjectId(target)});
+    pg::RunOnce("UPDATE " + books +
+                    " b SET target = 0 FROM mend.enrollments e WHERE b.target = $1 "
+                    "AND e.target = b.target AND e.target_name <> b.target_name",
+                {pg::ObjectId(target)});
     if (other_cluster) {
-      pg::RunOnce("UPDATE " + books + " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
-                     "AND r.rolname = b.submitted_by AND r.oid <> b.submitter",
-                    {pg::ObjectId(target)});
+      pg::RunOnce("UPDATE " + books +
+                      " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
+                      "AND r.rolname = b.submitted_by AND r.oid <> b.submitter",
+                  {pg::ObjectId(target)});
     }
   }
 }
 
 void AdoptEnrollments() {
   pg::Rows adopted = pg::RunPrepared(
-      "WITH before AS (SELECT target, system_identifier <> $1 AS other_cluster FROM mend.enrollments "
+      "WITH before AS (SELECT target, system_identifier <> $1 AS other_cluster FROM "
+      "mend.enrollments "
       "WHERE (system_identifier, database_oid) IS DISTINCT FROM ($1, $2) FOR UPDATE) "
       "UPDATE mend.enrollments e SET system_identifier = $1, database_oid = $2 FROM before b "
       "WHERE e.target = b.target RETURNING e.target::oid, e.target_name, b.other_cluster, "
@@ -38,7 +42,7 @@ void AdoptEnrollments() {
   for (size_t i = 0; i < adopted.size(); ++i) {
     AdoptPayloads(adopted.oid(i, 0), adopted.boolean(i, 2));
     pg::RunPrepared("INSERT INTO mend.events (kind, target_name) VALUES ('adopted', $1)",
-                  {pg::Text(std::string_view(adopted.text(i, 1)))});
+                    {pg::Text(std::string_view(adopted.text(i, 1)))});
     if (!adopted.boolean(i, 3)) {
       const char* name = adopted.text(i, 1).c_str();
       pg::Call([&] {
@@ -50,20 +54,25 @@ void AdoptEnrollments() {
   }
 }
 
-// Only a restore leaves rows in the queue for a table that nobody has enrolled. Found by steps along the index from one
-// table to the next: a long queue is not read.
+// Only a restore leaves rows in the queue for a table that nobody has enrolled. Found by steps
+// along the index from one table to the next: a long queue is not read.
 void BuryStrangers() {
   pg::Rows strangers = pg::RunPrepared(
-      "WITH RECURSIVE queued (target) AS ((SELECT q.target FROM mend.queue q ORDER BY q.target, q.id LIMIT 1) UNION ALL "
-      "SELECT (SELECT q.target FROM mend.queue q WHERE q.target > queued.target ORDER BY q.target, q.id LIMIT 1) "
-      "FROM queued WHERE queued.target IS NOT NULL) SELECT target::oid FROM queued WHERE target IS NOT NULL "
+      "WITH RECURSIVE queued (target) AS ((SELECT q.target FROM mend.queue q ORDER BY q.target, "
+      "q.id LIMIT 1) UNION ALL "
+      "SELECT (SELECT q.target FROM mend.queue q WHERE q.target > queued.target ORDER BY q.target, "
+      "q.id LIMIT 1) "
+      "FROM queued WHERE queued.target IS NOT NULL) SELECT target::oid FROM queued WHERE target IS "
+      "NOT NULL "
       "AND NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = queued.target)");
   for (size_t i = 0; i < strangers.size(); ++i) {
     pg::RunPrepared(
         "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
-        "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, submitted_at, "
+        "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
+        "submitted_at, "
         "sqlstate, error, kind, field, fields, context, reason) "
-        "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, error, kind, field, "
+        "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, "
+        "error, kind, field, "
         "fields, context, 'table ' || target_name || ' is not here, or not enrolled' FROM gone",
         {pg::ObjectId(strangers.oid(i, 0))});
   }
@@ -96,9 +105,10 @@ void ResetBreaker(Oid target) {
   table::RequireEnrolled(target);
   pg::RunPrepared("DELETE FROM mend.holds WHERE target IN (0, $1)", {pg::ObjectId(target)});
   pg::RunPrepared("INSERT INTO mend.requests (target, kind) VALUES ($1::regclass, 'reset_breaker')",
-                {pg::ObjectId(target)});
+                  {pg::ObjectId(target)});
   pg::RunPrepared(
-      "INSERT INTO mend.events (kind, target_name) SELECT 'breaker_reset', target_name FROM mend.enrollments "
+      "INSERT INTO mend.events (kind, target_name) SELECT 'breaker_reset', target_name FROM "
+      "mend.enrollments "
       "WHERE target = $1::regclass",
       {pg::ObjectId(target)});
   WakeAtCommit(target);

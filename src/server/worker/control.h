@@ -5,8 +5,8 @@
 
 namespace mend::worker {
 
-// Switches healing on, takes over enrolments that came from another cluster or database, and asks for
-// a round of every table.
+// Switches healing on, takes over enrolments that came from another cluster or database, and asks
+// for a round of every table.
 void Start();
 
 // Switches healing off: a worker finishes its transaction and leaves.

@@ -37,22 +37,27 @@ bool LockExtensionNow() {
 }
 
 void ForgetInFlight() {
-  pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
-                {pg::ObjectId(healing)});
+  pg::RunPrepared(
+      "UPDATE mend.progress SET in_flight = NULL WHERE target = $1 AND in_flight IS NOT NULL",
+      {pg::ObjectId(healing)});
 }
 
 // Unless somebody decides on it at this moment.
 void PutBeforePerson(int64_t patch, int ms) {
-  pg::RunPrepared("UPDATE mend.patches SET state = 'proposed', reason = $2 WHERE id IN "
-                "(SELECT id FROM mend.patches WHERE id = $1 AND state = 'approved' FOR UPDATE SKIP LOCKED)",
-                {pg::Int8(patch), pg::Text("code of the table was cancelled after " + std::to_string(ms) +
-                                           " ms of the change and went on, until the worker ended itself: mend that code and approve it again")});
+  pg::RunPrepared(
+      "UPDATE mend.patches SET state = 'proposed', reason = $2 WHERE id IN "
+      "(SELECT id FROM mend.patches WHERE id = $1 AND state = 'approved' FOR UPDATE SKIP LOCKED)",
+      {pg::Int8(patch), pg::Text("code of the table was cancelled after " + std::to_string(ms) +
+                                 " ms of the change and went on, until the worker ended itself: "
+                                 "mend that code and approve it again")});
 }
 
-// Against what the table's code has run for: the row that was judged, or the patch; else against the rows in flight.
+// Against what the table's code has run for: the row that was judged, or the patch; else against
+// the rows in flight.
 void HoldAgainstCulprit(int ms) {
   switch (apply::ActiveUnit::kind()) {
-    case apply::ActiveUnit::Kind::Row: return apply::NoteInFlight(healing, {apply::ActiveUnit::id()});
+    case apply::ActiveUnit::Kind::Row:
+      return apply::NoteInFlight(healing, {apply::ActiveUnit::id()});
     case apply::ActiveUnit::Kind::Patch:
       PutBeforePerson(apply::ActiveUnit::id(), ms);
       return ForgetInFlight();
@@ -61,8 +66,9 @@ void HoldAgainstCulprit(int ms) {
 }
 
 void BookIgnored(int ms) {
-  const pg::Error error(ERRCODE_QUERY_CANCELED, "a trigger or constraint of the table was cancelled after " + std::to_string(ms) +
-                                                    " ms and went on: the worker ended itself");
+  const pg::Error error(ERRCODE_QUERY_CANCELED,
+                        "a trigger or constraint of the table was cancelled after " +
+                            std::to_string(ms) + " ms and went on: the worker ended itself");
   pg::Call([&] { ereport(LOG, (errmsg("pg_mend: %s", error.what()))); });
   BookFailure(healing, error, ms, true);
   HoldAgainstCulprit(ms);

@@ -3,6 +3,7 @@
 
 #include "core/limits/breaker.h"
 #include "server/apply/submitter.h"
+#include "server/heal/round.h"
 #include "server/observe/outbox.h"
 #include "server/observe/seals.h"
 #include "server/pg/latch.h"
@@ -11,11 +12,10 @@
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/exit_handler.h"
-#include "server/worker/yield.h"
-#include "server/heal/round.h"
 #include "server/worker/slots.h"
 #include "server/worker/wake.h"
 #include "server/worker/work.h"
+#include "server/worker/yield.h"
 
 namespace mend::worker {
 namespace {
@@ -23,9 +23,11 @@ namespace {
 constexpr int64_t kLookAtLeastEveryMs = 60 * 1000;
 constexpr int64_t kLookForPreparedMs = 5 * 1000;
 constexpr int64_t kCheckPresenceMs = 1000;
-// While other workers heal the tables that are due, every commit wakes us in vain: not more often than this.
+// While other workers heal the tables that are due, every commit wakes us in vain: not more often
+// than this.
 constexpr long kBetweenVainLooksMs = 20;
-// Events are sealed and told when nothing has been due for a moment, and when they have waited that long.
+// Events are sealed and told when nothing has been due for a moment, and when they have waited that
+// long.
 constexpr int64_t kBeforeChoresMs = 10;
 constexpr int64_t kChoresAtLeastEveryMs = 1000;
 constexpr int64_t kLongestBackOffMs = 30 * 1000;
@@ -47,8 +49,9 @@ void Report(BackendState state, const std::string& what) {
 
 void Log(const std::string& what, const pg::Error& error) {
   pg::Call([&] {
-    ereport(WARNING, (errcode(error.sqlerrcode()), errmsg("%s: %s", what.c_str(), error.what()),
-                      error.fields().context ? errcontext("%s", error.fields().context->c_str()) : 0));
+    ereport(WARNING,
+            (errcode(error.sqlerrcode()), errmsg("%s: %s", what.c_str(), error.what()),
+             error.fields().context ? errcontext("%s", error.fields().context->c_str()) : 0));
   });
 }
 
@@ -89,7 +92,11 @@ class Worker {
       failed_turns_ = error ? failed_turns_ + 1 : 0;
       if (error) {
         Log("pg_mend worker", *error);
-        Guarded([&] { stay = ExitIn() > 0 ? Nap(std::min(limits::BackoffMs(failed_turns_), kLongestBackOffMs), false) : !ReleaseSlot(0); });
+        Guarded([&] {
+          stay = ExitIn() > 0
+                     ? Nap(std::min(limits::BackoffMs(failed_turns_), kLongestBackOffMs), false)
+                     : !ReleaseSlot(0);
+        });
       }
     }
     if (succeeded_by_another_) {
@@ -139,7 +146,8 @@ class Worker {
     bool stay = pg::LockExtension();
     if (stay) {
       *outlook = LookForWork();
-      // After it: whoever changes a setting and then asks for a round gets that round with that setting.
+      // After it: whoever changes a setting and then asks for a round gets that round with that
+      // setting.
       succeeded_by_another_ = !settings_.Refresh() || succeeded_by_another_;
       stay = !succeeded_by_another_ && !outlook->stopped && pg::max_workers > 0;
     }
@@ -182,8 +190,9 @@ class Worker {
   // Heals the first due table, in rotation, that no other worker has; false when there is none.
   bool HealOne(const Outlook& outlook) {
     const std::vector<DueTable>& due = outlook.due;
-    auto after = std::upper_bound(due.begin(), due.end(), last_target_,
-                                  [](Oid target, const DueTable& table) { return target < table.target; });
+    auto after =
+        std::upper_bound(due.begin(), due.end(), last_target_,
+                         [](Oid target, const DueTable& table) { return target < table.target; });
     size_t first = static_cast<size_t>(after - due.begin());
     for (size_t i = 0; i < due.size(); ++i) {
       const DueTable& table = due[(first + i) % due.size()];
@@ -207,9 +216,11 @@ class Worker {
     return false;
   }
 
-  // Whether no other worker has healed anything since the look, or while it was taken: just leased, a table is then as due as
-  // it looked.
-  bool IsFresh() const { return !leases_seen_.held && Leases(InvalidOid).taken == leases_seen_.taken + 1; }
+  // Whether no other worker has healed anything since the look, or while it was taken: just leased,
+  // a table is then as due as it looked.
+  bool IsFresh() const {
+    return !leases_seen_.held && Leases(InvalidOid).taken == leases_seen_.taken + 1;
+  }
 
   bool Recheck(Oid target) {
     bool due = false;
@@ -262,8 +273,8 @@ class Worker {
     });
   }
 
-  // Nothing to do: naps, or leaves and returns false. The last worker stays while time or a prepared
-  // transaction may bring work that nobody would wake it for.
+  // Nothing to do: naps, or leaves and returns false. The last worker stays while time or a
+  // prepared transaction may bring work that nobody would wake it for.
   bool Idle(const Outlook& outlook) {
     int64_t exit_in = ExitIn();
     int64_t nap = outlook.prepared ? kLookForPreparedMs : kLookAtLeastEveryMs;
@@ -283,7 +294,8 @@ class Worker {
 
   int64_t ExitIn() const { return active_at_ + pg::idle_exit_s * int64_t{1000} - NowMs(); }
 
-  // Sleeps until `ms` have passed or, if heeded, the worker is wanted; false when it has left meanwhile.
+  // Sleeps until `ms` have passed or, if heeded, the worker is wanted; false when it has left
+  // meanwhile.
   bool Nap(int64_t ms, bool heed_wanted = true) {
     Report(STATE_IDLE, "");
     pg::Call([] { pgstat_report_stat(true); });
@@ -308,13 +320,13 @@ class Worker {
 
   pg::Context scratch_;
   DatabaseSettings settings_;
-  int failed_turns_ = 0;         // in a row
+  int failed_turns_ = 0;  // in a row
   Oid last_target_ = InvalidOid;
   LeaseMark leases_seen_{false, 0};  // before the last look
   int64_t active_at_;
   bool succeeded_by_another_ = false;
   int64_t chores_at_ = 0;
-  bool chores_left_ = false;  // since a table was healed
+  bool chores_left_ = false;    // since a table was healed
   bool sealed_before_ = false;  // whether all events were looked at once
   std::string seal_trouble_;    // what the log has been told
   bool due_left_ = false;       // whether other tables were due when the last one was leased

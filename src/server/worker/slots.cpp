@@ -24,7 +24,7 @@ struct Slot {
 
 struct Table {
   slock_t lock;
-  ConditionVariable released;  // a lease
+  ConditionVariable released;        // a lease
   uint64_t leases_taken[kCounters];  // by hash: a collision makes a waiter look once more
   Slot slots[kSlots];
 };
@@ -41,7 +41,9 @@ class Locked {
   Locked& operator=(const Locked&) = delete;
 };
 
-bool Living(const Slot& slot) { return slot.state == State::kIdle || slot.state == State::kHealing; }
+bool Living(const Slot& slot) {
+  return slot.state == State::kIdle || slot.state == State::kHealing;
+}
 
 bool Starting(const Slot& slot, TimestampTz now) {
   return slot.state == State::kStarting && now - slot.since < kStartingLasts;
@@ -102,7 +104,8 @@ void AttachSlots() {
   pg::Call([] {
     bool found;
     LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    // The size is part of the name: a library of another version, loaded after an upgrade, makes a table of its own.
+    // The size is part of the name: a library of another version, loaded after an upgrade, makes a
+    // table of its own.
     char name[SHMEM_INDEX_KEYSIZE];
     snprintf(name, sizeof(name), "pg_mend workers, %zu bytes", sizeof(Table));
     auto* made = static_cast<Table*>(ShmemInitStruct(name, sizeof(Table), &found));
@@ -318,7 +321,9 @@ std::vector<WorkerSeen> WorkersOf(Oid database) {
     Locked locked;
     for (const Slot& slot : table->slots) {
       if (slot.database == database && (Living(slot) || Starting(slot, now))) {
-        const char* state = slot.state == State::kHealing ? "healing" : slot.state == State::kIdle ? "idle" : "starting";
+        const char* state = slot.state == State::kHealing ? "healing"
+                            : slot.state == State::kIdle  ? "idle"
+                                                          : "starting";
         workers[count++] = {slot.pid, slot.target, state, slot.tried};
       }
     }

@@ -1,6 +1,6 @@
-// The workers of the whole cluster, in shared memory: who serves which database, and which table each
-// of them heals. Made by whoever comes first, so that no preloading is needed; gone when the server
-// restarts, after a crash too.
+// The workers of the whole cluster, in shared memory: who serves which database, and which table
+// each of them heals. Made by whoever comes first, so that no preloading is needed; gone when the
+// server restarts, after a crash too.
 //
 //            RequestWorker + register            ClaimSlot             Lease
 //   (free) ---------------------> starting -----> idle <---------------> healing
@@ -27,9 +27,9 @@ void AttachSlots();
 
 // Marks a worker of `database` as wanted and wakes it: the one that heals `target` (InvalidOid: not
 // known) if one does, for it looks again after its round; else one without a lease by preference.
-// True when a worker must be registered besides, because there is none, or because all are healing and
-// there are fewer than `limit`: a slot is then reserved for it. For a second after a worker has left
-// because healing is switched off none is started, else every commit would; Restart ends that.
+// True when a worker must be registered besides, because there is none, or because all are healing
+// and there are fewer than `limit`: a slot is then reserved for it. For a second after a worker has
+// left because healing is switched off none is started, else every commit would; Restart ends that.
 bool RequestWorker(Oid database, Oid target, int limit);
 void AllowRestart(Oid database);
 

@@ -29,10 +29,12 @@ std::vector<Oid> Due(Oid target) {
 // The names of tables and why they wait are for mend_admin.
 std::string WhatIsLeft(Oid target) {
   pg::Rows counts = pg::RunPrepared(
-      "SELECT count(*) FILTER (WHERE w.due), (SELECT count(*) FROM mend.queue q WHERE $1 = 0::oid OR q.target::oid = $1) "
+      "SELECT count(*) FILTER (WHERE w.due), (SELECT count(*) FROM mend.queue q WHERE $1 = 0::oid "
+      "OR q.target::oid = $1) "
       "FROM mend.work w WHERE $1 = 0::oid OR w.target::oid = $1",
       {pg::ObjectId(target)});
-  std::string left = "Tables with work: " + counts.text(0, 0) + ", rows queued: " + counts.text(0, 1) +
+  std::string left = "Tables with work: " + counts.text(0, 0) +
+                     ", rows queued: " + counts.text(0, 1) +
                      ", workers: " + std::to_string(WorkersOf(MyDatabaseId).size()) + ".";
   if (RegistrationFailedAt(MyDatabaseId) != 0) {
     left += " No room for another background worker: see max_worker_processes.";
@@ -66,8 +68,8 @@ void WaitIdle(Oid target, TimestampTz deadline) {
       return;
     }
     if (GetCurrentTimestamp() >= deadline) {
-      throw pg::Error(ERRCODE_QUERY_CANCELED, "pg_mend still has work to do after the time allowed", std::nullopt,
-                      WhatIsLeft(target));
+      throw pg::Error(ERRCODE_QUERY_CANCELED, "pg_mend still has work to do after the time allowed",
+                      std::nullopt, WhatIsLeft(target));
     }
     for (Oid table : due) {
       WakeNow(table);

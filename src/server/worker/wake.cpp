@@ -41,7 +41,8 @@ void AtTransactionEnd(XactEvent event, void*) {
   if (what & kRestart) {
     AllowRestart(MyDatabaseId);
   }
-  // After PREPARE as well: COMMIT PREPARED calls nobody, and the worker stays while there is one to come.
+  // After PREPARE as well: COMMIT PREPARED calls nobody, and the worker stays while there is one to
+  // come.
   if (what & (kWake | kRestart)) {
     StartWorker(MyDatabaseId, what & kRestart ? InvalidOid : asked_for, pg::max_workers);
   }

@@ -5,10 +5,10 @@
 
 namespace mend::worker {
 
-// At commit of the current transaction, wakes a worker of this database, or starts one; none but the one
-// that heals `target` already, where the caller knows the only table that there is work for. Never an
-// error for the caller; rolled back with the transaction (a savepoint's rollback may wake in vain).
-// Does nothing while mend.max_workers is 0.
+// At commit of the current transaction, wakes a worker of this database, or starts one; none but
+// the one that heals `target` already, where the caller knows the only table that there is work
+// for. Never an error for the caller; rolled back with the transaction (a savepoint's rollback may
+// wake in vain). Does nothing while mend.max_workers is 0.
 void WakeAtCommit(Oid target = InvalidOid);
 
 // As WakeAtCommit, after healing was switched on.
@@ -20,8 +20,8 @@ void NotifyWorkersAtCommit();
 // Wakes or starts a worker of this database now: for work that is committed already.
 void WakeNow(Oid target = InvalidOid);
 
-// Registers a worker of `database` unless one is there; false when PostgreSQL has no room for another
-// background worker. Needs AttachSlots; neither throws nor raises.
+// Registers a worker of `database` unless one is there; false when PostgreSQL has no room for
+// another background worker. Needs AttachSlots; neither throws nor raises.
 bool StartWorker(Oid database, Oid target, int limit);
 
 }  // namespace mend::worker

@@ -19,7 +19,7 @@ struct Outlook {
   std::vector<DueTable> due;
   std::optional<int64_t> next_ms;  // until the next table is due by itself
   bool stopped = false;            // by mend.stop()
-  bool prepared = false;           // a prepared transaction may bring rows, and COMMIT PREPARED calls nobody
+  bool prepared = false;  // a prepared transaction may bring rows, and COMMIT PREPARED calls nobody
 };
 
 // Needs a transaction and the lock on the extension.
@@ -27,9 +27,11 @@ Outlook LookForWork();
 // Whether that is still so of one table. Needs a transaction.
 bool StillDue(Oid target);
 
-// Books an error of a round: the table is not due again, new rows or not, for a time that grows with the failures in a row, and
-// for `at_least_ms`. Needs a transaction. The rows in flight are forgotten, unless the worker goes down with them.
-void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms = 0, bool goes_down = false);
+// Books an error of a round: the table is not due again, new rows or not, for a time that grows
+// with the failures in a row, and for `at_least_ms`. Needs a transaction. The rows in flight are
+// forgotten, unless the worker goes down with them.
+void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms = 0,
+                 bool goes_down = false);
 
 // Takes that back after a round that went well. Needs a transaction.
 void BookRecovery(Oid target);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr const char* kExtension = "pg_mend";
 
-// Whether somebody waits for the database to be free of sessions. Not kept locked, else that would wait
-// for the end of our transaction.
+// Whether somebody waits for the database to be free of sessions. Not kept locked, else that would
+// wait for the end of our transaction.
 bool DatabaseWanted() {
   LOCKTAG database;
   SET_LOCKTAG_OBJECT(database, InvalidOid, DatabaseRelationId, MyDatabaseId, 0);
@@ -93,9 +93,10 @@ void WorkerHost::CheckMustYield(Oid target, int between_looks_ms) {
     transaction.emplace();
   }
   if (pg::Call([] { return DatabaseWanted(); }) ||
-      pg::RunPrepared("SELECT FROM mend.enrollments e, mend.control c WHERE e.target = $1 AND e.mode <> 'paused' "
-                    "AND NOT c.stopped",
-                    {pg::ObjectId(target)})
+      pg::RunPrepared("SELECT FROM mend.enrollments e, mend.control c WHERE e.target = $1 AND "
+                      "e.mode <> 'paused' "
+                      "AND NOT c.stopped",
+                      {pg::ObjectId(target)})
           .empty()) {
     throw heal::MustYield();
   }
@@ -115,7 +116,8 @@ void PinSettings() {
   pg::Call([] {
     // Whoever owns the database may have set it; to look up the name takes a transaction.
     StartTransactionCommand();
-    SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false), PGC_SUSET, PGC_S_OVERRIDE);
+    SetConfigOption("session_authorization", GetUserNameFromId(BOOTSTRAP_SUPERUSERID, false),
+                    PGC_SUSET, PGC_S_OVERRIDE);
     CommitTransactionCommand();
     for (const Pinned& setting : kPinned) {
       SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
@@ -125,7 +127,8 @@ void PinSettings() {
 
 bool DatabaseSettings::Refresh() {
   pg::Rows rows = pg::RunPrepared(
-      "SELECT array_to_string(setconfig, E'\\n') FROM pg_db_role_setting WHERE setdatabase = $1 AND setrole = 0",
+      "SELECT array_to_string(setconfig, E'\\n') FROM pg_db_role_setting WHERE setdatabase = $1 "
+      "AND setrole = 0",
       {pg::ObjectId(MyDatabaseId)});
   std::string now = rows.empty() ? std::string() : rows.text(0, 0);
   if (known_ && now == settings_) {

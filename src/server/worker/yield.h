@@ -8,8 +8,8 @@
 
 namespace mend::worker {
 
-// For a worker that naps: whether the extension is there and nobody waits for the database to be free
-// of sessions (DROP DATABASE, CREATE DATABASE from it as template). One short transaction.
+// For a worker that naps: whether the extension is there and nobody waits for the database to be
+// free of sessions (DROP DATABASE, CREATE DATABASE from it as template). One short transaction.
 bool MayStay();
 
 // What a round asks of a worker process.
@@ -20,7 +20,8 @@ class WorkerHost final : public heal::RoundHost {
   void ShowTried(int64_t rows) override;
 };
 
-// Settings that no database or role may impose on a worker; survive RESET ALL. Once, when connected.
+// Settings that no database or role may impose on a worker; survive RESET ALL. Once, when
+// connected.
 void PinSettings();
 
 // Follows ALTER DATABASE ... SET and RESET in a running worker.

@@ -55,8 +55,10 @@ struct World {
   net::Pulse pulse;
   // Guard and proof. Field names are the true ones.
   std::function<Verdict(const std::string& model, const tools::PatchInput&)> judge;
-  // A proposal that cannot even be read, and why: for the books. `ddl` is its text, cut; may be empty.
-  std::function<void(const std::string& model, const std::string& ddl, const std::string& reason)> unreadable;
+  // A proposal that cannot even be read, and why: for the books. `ddl` is its text, cut; may be
+  // empty.
+  std::function<void(const std::string& model, const std::string& ddl, const std::string& reason)>
+      unreadable;
   // Before each exchange: why it may not be made now (a spent budget), or empty.
   std::function<std::string(const std::string& model)> gate;
   std::function<void(const Call&)> record;  // after each exchange
