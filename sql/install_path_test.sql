@@ -2,6 +2,7 @@
 -- operators, types and casts of every name that the script uses.
 \set VERBOSITY terse
 SET client_min_messages = warning;
+SELECT current_database() AS home \gset
 CREATE DATABASE regress_install_path TEMPLATE template0 ENCODING 'UTF8';
 \connect regress_install_path
 CREATE SCHEMA bait;
@@ -68,5 +69,5 @@ SET search_path = bait, pg_catalog;
 SELECT count(*) > 5 AS "metrics can be read" FROM mend.metrics;
 SELECT mend.event_digest(NULL, 1, now(), NULL) ~ '^[0-9a-f]{64}$' AS "the digest is PostgreSQL's own";
 RESET search_path;
-\connect regression
+\connect :home
 DROP DATABASE regress_install_path WITH (FORCE);
