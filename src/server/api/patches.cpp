@@ -10,6 +10,7 @@
 #include "server/apply/prove.h"
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
+#include "server/citus/managed_table.h"
 #include "server/guard/landing_table.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
@@ -47,7 +48,8 @@ void TryLive(const table::Target& target, const std::string& ddl, const apply::P
     apply::LockForAlter(target.shape().relid, pg::lock_timeout_ms);
     if (std::optional<std::string> unfit = apply::AlterUnderLock(target, ddl)) {
       trial->reason = *unfit;
-    } else {
+    } else if (!citus::Manages(
+                   target.shape().relid)) {  // there rows can be stored once it is committed
       std::vector<int64_t> ids;
       for (const apply::SampleRow& row : proof.sample) {
         ids.push_back(row.id);

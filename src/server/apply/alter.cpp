@@ -5,7 +5,9 @@
 #include "core/plan/fingerprint.h"
 #include "server/apply/active_unit.h"
 #include "server/apply/origin.h"
+#include "server/apply/revert.h"
 #include "server/apply/submitter.h"
+#include "server/citus/managed_table.h"
 #include "server/guard/healer.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
@@ -171,6 +173,47 @@ std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, O
   return rows;
 }
 
+bool IsAnyRefuted(const std::vector<bool>& refuted) {
+  return std::find(refuted.begin(), refuted.end(), true) != refuted.end();
+}
+
+// Stores the sample as its submitter, whom `identity` is until the caller has committed.
+std::vector<bool> StoreSampleAs(const table::Target& target, const PatchRecord& record,
+                                const std::vector<SampleRow>& sample,
+                                const queue::OutcomePolicy& policy,
+                                std::optional<Identity>* identity, queue::ReplayCounts* counts) {
+  const Oid relid = target.shape().relid;
+  const std::vector<queue::QueuedRow> rows =
+      LockSample(sample, relid, target.enrollment().target_name);
+  if (rows.empty()) {
+    return {};
+  }
+  identity->emplace(rows.front().submitter);
+  SetLocalContext(rows.front().context);
+  return ReplaySample(relid, record, sample, rows, policy, counts);
+}
+
+// The same of a patch that is committed, as a trial of its own: the replay stores what fits. Which
+// rows cannot be tried now is no evidence.
+std::vector<bool> TryApplied(Oid relid, const PatchRecord& record,
+                             const std::vector<SampleRow>& sample,
+                             const queue::OutcomePolicy& policy) {
+  try {
+    pg::WorkTransaction transaction;
+    citus::BindNodes(relid, &transaction);
+    pg::Deadline deadline(pg::batch_timeout_ms);
+    const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
+    queue::ReplayCounts counts;
+    std::optional<Identity> identity;
+    return StoreSampleAs(*target, record, sample, policy, &identity, &counts);
+  } catch (const pg::Error& error) {
+    if (error.MustPropagate() && !pg::Deadline::IsTimeout(error)) {
+      throw;
+    }
+    return {};
+  }
+}
+
 }  // namespace
 
 void LockForAlter(Oid relid, int within_ms) {
@@ -200,7 +243,8 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     *patience_ms = std::max<int>(1, *patience_ms - static_cast<int>(waited.Ms()));
     pg::TestPoint("locked");
   }
-  pg::Deadline hold(pg::max_lock_hold_ms);
+  citus::BindNodes(target_oid, &transaction);
+  std::optional<pg::Deadline> hold(std::in_place, pg::max_lock_hold_ms);
   std::shared_ptr<const table::Target> target = table::FindTarget(target_oid);
   if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
     application.result = Application::Result::ShapeChanged;
@@ -220,15 +264,14 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   RecordApplied(*target, record);
   NoteOrigins(target_oid, record.id);
   pg::TestPoint("booked");
-  std::vector<queue::QueuedRow> rows =
-      LockSample(sample, target_oid, target->enrollment().target_name);
+  // On the nodes rows are stored as their submitter, who may not touch there what the owner has
+  // just altered.
+  const bool rows_follow = !record.ddl.empty() && citus::Manages(target_oid);
   std::optional<Identity> identity;
-  if (!rows.empty()) {
-    identity.emplace(rows.front().submitter);
-    SetLocalContext(rows.front().context);
+  if (!rows_follow) {
     application.refuted =
-        ReplaySample(target_oid, record, sample, rows, policy, &application.counts);
-    if (std::count(application.refuted.begin(), application.refuted.end(), true) > 0) {
+        StoreSampleAs(*target, record, sample, policy, &identity, &application.counts);
+    if (IsAnyRefuted(application.refuted)) {
       application.result = Application::Result::Refuted;
       return application;
     }
@@ -240,6 +283,14 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   pg::TestPoint("sampled");
   transaction.Commit();
   pg::TestPoint("applied");
+  identity.reset();
+  hold.reset();
+  if (rows_follow) {
+    application.refuted = TryApplied(target_oid, record, sample, policy);
+    if (IsAnyRefuted(application.refuted) && Withdraw(target_oid, record.id)) {
+      application.result = Application::Result::Refuted;
+    }
+  }
   return application;
 }
 

@@ -6,6 +6,7 @@
 #include "core/limits/breaker.h"
 #include "server/apply/patches.h"
 #include "server/apply/submitter.h"
+#include "server/citus/managed_table.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/evaluation_buffers.h"
 #include "server/observe/freshness.h"
@@ -167,6 +168,7 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
     set_config_option("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
                       false);
   });
+  citus::BindNodes(target_oid, &transaction);
   pg::Deadline deadline(pg::batch_timeout_ms);
   std::shared_ptr<const table::Target> target;
   std::optional<std::string> foreign = WhyAbsent(target_oid, first.target_name);

@@ -8,12 +8,15 @@
 #include "core/base/json.h"
 #include "server/apply/alter.h"
 #include "server/apply/origin.h"
+#include "server/citus/managed_table.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
+#include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
+#include "server/pg/work_transaction.h"
 
 namespace mend::apply {
 namespace {
@@ -87,20 +90,36 @@ Owned OwnerOf(Oid relid) {
 class LoosePolicies {
  public:
   explicit LoosePolicies(Oid relid)
-      : forced_(OwnerOf(relid).forced_policies), table_(pg::QualifiedName(relid)) {
+      : forced_(OwnerOf(relid).forced_policies),
+        managed_(citus::Manages(relid)),
+        owner_(OwnerOf(relid).owner),
+        table_(pg::QualifiedName(relid)) {
     if (forced_) {
-      pg::RunOnce("ALTER TABLE ONLY " + table_ + " NO FORCE ROW LEVEL SECURITY");
+      Alter(" NO FORCE ROW LEVEL SECURITY");
     }
   }
   // An error on the way there rolls everything back.
   void Restore() {
     if (forced_) {
-      pg::RunOnce("ALTER TABLE ONLY " + table_ + " FORCE ROW LEVEL SECURITY");
+      Alter(" FORCE ROW LEVEL SECURITY");
     }
   }
 
  private:
+  // On the nodes one role alters a table in a transaction.
+  void Alter(const char* how) {
+    if (managed_) {
+      pg::AsUser owner(owner_, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+      pg::Spi spi;
+      spi.Execute(("ALTER TABLE " + table_ + how).c_str());
+    } else {
+      pg::RunOnce("ALTER TABLE ONLY " + table_ + how);
+    }
+  }
+
   bool forced_;
+  bool managed_;
+  Oid owner_;
   std::string table_;
 };
 
@@ -178,7 +197,10 @@ void KeepValues(int64_t id, const table::Target& target,
     names.push_back(key.text(i, 0));
   }
   const std::string undo = "mend.undo_" + std::to_string(id);
-  const std::string query = "SELECT tableoid::regclass AS " + FreeName("undo_table", names) +
+  // A node's OIDs mean nothing here: the name of the shard does.
+  const std::string table =
+      citus::Manages(relid) ? "tableoid::regclass::text" : "tableoid::regclass";
+  const std::string query = "SELECT " + table + " AS " + FreeName("undo_table", names) +
                             ", ctid AS " + FreeName("undo_row", names) + key_columns + columns +
                             " FROM " + pg::QualifiedName(relid) + " WHERE " + filled;
   const std::string owner = pg::QuoteIdentifier(pg::RoleName(OwnerOf(relid).owner));
@@ -276,6 +298,68 @@ void Revert(int64_t patch_id) {
   // What waited for the reverted column is judged again.
   pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(relid)});
   observe::Record("patch_reverted", pg::QualifiedName(relid), patch_id);
+}
+
+namespace {
+
+// Whether a row has a value that there would be no place for without the action.
+bool IsInUse(const table::Target& target, const AppliedAction& action) {
+  const Oid relid = target.shape().relid;
+  const std::string column = pg::QuoteIdentifier(action.column);
+  std::string unlike;
+  if (action.kind == "add_column") {
+    unlike = column + " IS NOT NULL";
+  } else if (action.kind == "drop_not_null") {
+    unlike = column + " IS NULL";
+  } else if (action.kind == "widen_type") {
+    unlike =
+        "(" + column + "::" + action.from + ")::" + action.type + " IS DISTINCT FROM " + column;
+  } else {
+    return false;
+  }
+  const base::Result<uint64_t> rows = RunAsOwner(
+      0, relid, "SELECT FROM " + pg::QualifiedName(relid) + " WHERE " + unlike + " LIMIT 1");
+  return !rows || *rows > 0;
+}
+
+}  // namespace
+
+bool Withdraw(Oid relid, int64_t patch_id) {
+  try {
+    pg::WorkTransaction transaction;
+    const pg::Rows patch = pg::RunPrepared(
+        "SELECT coalesce(inverse_ddl, ''), coalesce(evidence -> 'actions', '[]')::text FROM "
+        "mend.patches "
+        "WHERE id = $1 AND state = 'applied' FOR UPDATE",
+        {pg::Int8(patch_id)});
+    if (patch.empty()) {
+      return false;
+    }
+    LockForAlter(relid, pg::lock_timeout_ms);
+    citus::BindNodes(relid, &transaction);
+    const pg::Deadline hold(pg::max_lock_hold_ms);
+    const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
+    const std::vector<AppliedAction> actions = ReadActions(patch.text(0, 1));
+    if (std::any_of(actions.begin(), actions.end(),
+                    [&](const AppliedAction& action) { return IsInUse(*target, action); }) ||
+        AlterUnderLock(*target, patch.text(0, 0))) {
+      return false;
+    }
+    pg::RunPrepared("DELETE FROM mend.fields WHERE target = $1 AND patch_id = $2",
+                    {pg::ObjectId(relid), pg::Int8(patch_id)});
+    pg::RunPrepared("UPDATE mend.patches SET state = 'approved' WHERE id = $1",
+                    {pg::Int8(patch_id)});
+    NoteOrigins(relid, patch_id);
+    observe::Record("patch_reverted", target->enrollment().target_name, patch_id,
+                    "{\"reason\": \"no row could be stored with it\"}", observe::kWorker);
+    transaction.Commit();
+    return true;
+  } catch (const pg::Error& error) {
+    if (error.MustPropagate() && !pg::Deadline::IsTimeout(error)) {
+      throw;
+    }
+    return false;
+  }
 }
 
 }  // namespace mend::apply

@@ -13,4 +13,9 @@ namespace mend::apply {
 // would lose something, 55P03 when the lock is not to be had.
 void Revert(int64_t patch_id);
 
+// Takes back, in a transaction of its own, what was just applied and helps no row: the patch is
+// approved again. False, with nothing done, where somebody has made use of it already or it cannot
+// be taken back now.
+bool Withdraw(Oid target, int64_t patch_id);
+
 }  // namespace mend::apply

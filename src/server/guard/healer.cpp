@@ -1,5 +1,8 @@
 #include "server/guard/healer.h"
 
+#include "server/citus/alter.h"
+#include "server/citus/managed_table.h"
+#include "server/citus/shards.h"
 #include "server/guard/sandbox.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
@@ -180,7 +183,44 @@ void LetIntoSchema(Oid healer, Oid relid) {
   pg::Call([&] { ereport(NOTICE, (errmsg("pg_mend: %s", grant.c_str()))); });
 }
 
+namespace {
+
+// Citus alters the shards as the current user, in connections of its own, where a table cannot be
+// lent.
+void AlterAsOwner(Oid relid, const std::string& ddl) {
+  const std::vector<LentRelation> family = Family(relid);
+  std::vector<Oid> relids;
+  for (const LentRelation& member : family) {
+    relids.push_back(member.relid);
+  }
+  // What the coordinator has of a reference table, or of a local one, is altered in this very
+  // process.
+  citus::Shard shard;
+  if (citus::HasShardHere(citus::FindManagedTable(relid).kind)) {
+    for (const citus::Shard& here : citus::ShardsHere(relids)) {
+      if (!OidIsValid(shard.relid)) {
+        shard = here;
+      }
+      relids.push_back(here.relid);
+    }
+  }
+  pg::PinnedSearchPath path;
+  citus::AlteringScope altering;
+  pg::AsUser user(family.front().owner,
+                  SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+  pg::Spi spi;
+  Sandbox sandbox(relids, shard);
+  spi.Execute(ddl.c_str());
+}
+
+}  // namespace
+
 std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
+  if (citus::Manages(relid)) {
+    AlterAsOwner(relid, ddl);
+    pg::Call([] { CommandCounterIncrement(); });
+    return std::nullopt;
+  }
   if (std::optional<std::string> why = WhyUnfit(healer, relid)) {
     return why;
   }

@@ -16,6 +16,12 @@ const std::vector<Oid>* open_family = nullptr;
 int statements = 0;      // utility statements begun in it
 int event_triggers = 0;  // functions of event triggers that are running
 
+// What Citus has done about the shard that it alters in this process.
+enum class ShardStep : uint8_t { None, Expected, Asked, Altered };
+ShardStep shard_step = ShardStep::None;
+citus::Shard open_shard;
+const AlterTableStmt* first_alter = nullptr;  // what runs on the table, while it runs
+
 object_access_hook_type next_object_access = nullptr;
 ProcessUtility_hook_type next_utility = nullptr;
 ExecutorStart_hook_type next_executor_start = nullptr;
@@ -162,19 +168,82 @@ void OnObjectAccess(ObjectAccessType access, Oid catalog, Oid object, int sub_ob
   }
 }
 
-// The one ALTER TABLE of a family member, and no other statement after or under it.
+const char* ColumnOf(const AlterTableCmd* command) {
+  return command->subtype == AT_AddColumn ? castNode(ColumnDef, command->def)->colname
+                                          : command->name;
+}
+
+// Whether both do the same things to the same columns. Citus may write a type in another way.
+bool DoTheSame(const AlterTableStmt* one, const AlterTableStmt* other) {
+  if (list_length(one->cmds) != list_length(other->cmds)) {
+    return false;
+  }
+  const ListCell *a, *b;
+  forboth(a, one->cmds, b, other->cmds) {
+    const auto* first = lfirst_node(AlterTableCmd, a);
+    const auto* second = lfirst_node(AlterTableCmd, b);
+    if (first->subtype != second->subtype || strcmp(ColumnOf(first), ColumnOf(second)) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The one ALTER TABLE of a family member, what Citus does by it to the shard, and no other
+// statement after or under it.
 void CheckUtility(const PlannedStmt* planned) {
   const Node* statement = planned->utilityStmt;
-  if (!IsA(statement, AlterTableStmt) || ++statements > 1) {
+  const bool of_shard = shard_step == ShardStep::Asked;
+  if (!IsA(statement, AlterTableStmt) || ++statements > (of_shard ? 2 : 1)) {
     Refuse("any statement but one ALTER TABLE");
   }
   auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
-  if (!InFamily(RangeVarGetRelid(alter->relation, NoLock, true))) {
+  const Oid altered = RangeVarGetRelid(alter->relation, NoLock, true);
+  if (!InFamily(altered) ||
+      (of_shard != (OidIsValid(open_shard.relid) && altered == open_shard.relid))) {
     Refuse("to alter another table");
   }
   if (const char* why = WhyNotColumnsOnly(alter)) {
     Refuse(why);
   }
+  if (!of_shard) {
+    first_alter = alter;
+  } else if (first_alter != nullptr && DoTheSame(first_alter, alter)) {
+    shard_step = ShardStep::Altered;
+  } else {
+    Refuse("to alter the shard otherwise than its table");
+  }
+}
+
+// Whether this is how Citus asks, once, for the shard to be altered as its table was.
+bool AsksForShard(const QueryDesc* query) {
+  if (shard_step != ShardStep::Expected || statements != 1 || query->operation != CMD_SELECT ||
+      query->sourceText == nullptr || query->sourceText[0] != '\0') {
+    return false;
+  }
+  const Plan* plan = query->plannedstmt->planTree;
+  if (!IsA(plan, Result) || plan->lefttree != nullptr || list_length(plan->targetlist) != 1) {
+    return false;
+  }
+  const auto* target = linitial_node(TargetEntry, plan->targetlist);
+  if (!IsA(target->expr, FuncExpr)) {
+    return false;
+  }
+  const auto* call = reinterpret_cast<const FuncExpr*>(target->expr);
+  const char* name = get_func_name(call->funcid);
+  if (name == nullptr || strcmp(name, "worker_apply_shard_ddl_command") != 0 ||
+      get_func_namespace(call->funcid) != PG_CATALOG_NAMESPACE || list_length(call->args) != 3) {
+    return false;
+  }
+  const ListCell* cell;
+  foreach (cell, call->args) {
+    const auto* argument = static_cast<const Node*>(lfirst(cell));
+    if (!IsA(argument, Const) || reinterpret_cast<const Const*>(argument)->constisnull) {
+      return false;
+    }
+  }
+  const auto* number = linitial_node(Const, call->args);
+  return number->consttype == INT8OID && DatumGetInt64(number->constvalue) == open_shard.number;
 }
 
 void OnUtility(PlannedStmt* planned, const char* query, bool read_only_tree,
@@ -189,7 +258,10 @@ void OnUtility(PlannedStmt* planned, const char* query, bool read_only_tree,
 
 void OnExecutorStart(QueryDesc* query, int flags) {
   if (Watching()) {
-    Refuse("to run a query");
+    if (!AsksForShard(query)) {
+      Refuse("to run a query");
+    }
+    shard_step = ShardStep::Asked;
   }
   (next_executor_start != nullptr ? next_executor_start : standard_ExecutorStart)(query, flags);
 }
@@ -225,13 +297,18 @@ void SetHooks() {
 
 }  // namespace
 
-Sandbox::Sandbox(const std::vector<Oid>& family) {
+Sandbox::Sandbox(const std::vector<Oid>& family) : Sandbox(family, citus::Shard()) {}
+
+Sandbox::Sandbox(const std::vector<Oid>& family, const citus::Shard& shard) {
   if (open_family != nullptr) {
     throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "pg_mend: a sandbox is open already");
   }
   SetHooks();
   statements = 0;
   event_triggers = 0;
+  open_shard = shard;
+  shard_step = OidIsValid(shard.relid) ? ShardStep::Expected : ShardStep::None;
+  first_alter = nullptr;
   open_family = &family;
 }
 

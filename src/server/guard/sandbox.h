@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "server/citus/shards.h"
 #include "server/pg/call.h"
 
 namespace mend::guard {
@@ -19,6 +20,11 @@ class Sandbox {
  public:
   // `family` must outlive the sandbox.
   explicit Sandbox(const std::vector<Oid>& family);
+  // The same of a table whose `shard` Citus alters in this process once it has altered the table:
+  // one query of Citus's worker_apply_shard_ddl_command for that shard, without a text, and in it
+  // one ALTER TABLE that does to the shard what was done to the table. The family has the shard,
+  // and those of partitions.
+  Sandbox(const std::vector<Oid>& family, const citus::Shard& shard);
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;

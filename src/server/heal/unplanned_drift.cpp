@@ -96,9 +96,8 @@ drift::DriftSet BuriedDrift(Oid target) {
 void AddProvable(const drift::DriftSet& drifts, const plan::Plan& plan,
                  std::vector<UnplannedDrift>* unplanned) {
   for (size_t i = 0; i < drifts.size(); ++i) {
-    const bool left =
-        std::any_of(plan.unplanned.begin(), plan.unplanned.end(),
-                    [&](const plan::Unplanned& unplanned) { return unplanned.drift == i; });
+    const bool left = std::any_of(plan.unplanned.begin(), plan.unplanned.end(),
+                                  [&](const plan::Unplanned& one) { return one.drift == i; });
     if (!left) {
       UnplannedDrift& unplanned_drift = unplanned->emplace_back();
       unplanned_drift.drift = i;

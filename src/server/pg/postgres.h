@@ -49,6 +49,7 @@ extern "C" {
 #include "commands/sequence.h"
 #include "commands/tablecmds.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"

@@ -19,15 +19,32 @@ Transaction::~Transaction() {
   if (open_) {
     // Cannot fail short of PANIC; a destructor must not throw.
     HOLD_INTERRUPTS();
-    AbortCurrentTransaction();
+    if (block_) {
+      AbortOutOfAnyTransaction();
+    } else {
+      AbortCurrentTransaction();
+    }
     RESUME_INTERRUPTS();
   }
 }
 
+void Transaction::BecomeBlock() {
+  if (!block_) {
+    Call([] {
+      BeginTransactionBlock();
+      CommitTransactionCommand();  // of the BEGIN: the transaction goes on
+    });
+    block_ = true;
+  }
+}
+
 void Transaction::Commit() {
-  Call([] {
+  Call([&] {
     if (ActiveSnapshotSet()) {
       PopActiveSnapshot();
+    }
+    if (block_) {
+      EndTransactionBlock(false);
     }
     CommitTransactionCommand();
     // Else autovacuum never learns what a background worker has written.

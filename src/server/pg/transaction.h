@@ -13,6 +13,10 @@ class Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
+  // From here on as if a client had sent BEGIN: who acts on other servers on our behalf does so in
+  // transactions that end with ours, instead of a commit a statement.
+  void BecomeBlock();
+
   void Commit();
   // The same without waiting for the disk: a crash may undo it, though never without all that was
   // committed later.
@@ -22,6 +26,7 @@ class Transaction {
 
  private:
   bool open_ = true;
+  bool block_ = false;
 };
 
 // Waits until a transaction that is visible has told everybody what it changed in the catalogs:
