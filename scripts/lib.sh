@@ -72,3 +72,14 @@ make_work_dir() {
   chmod 755 "$dir"
   printf '%s\n' "$dir"
 }
+
+# Compilers through ccache where there is one: what was built once, in whatever directory of this kind, is not built again.
+# Sets `ccache` for CMake.
+use_ccache() { # DIRECTORY OF THE BUILD
+  ccache=
+  if command -v ccache >/dev/null; then
+    # shellcheck disable=SC2034
+    ccache=ccache
+    export PATH=/usr/lib/ccache:$PATH CCACHE_BASEDIR=$1 CCACHE_NOHASHDIR=1
+  fi
+}

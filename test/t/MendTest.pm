@@ -10,11 +10,23 @@ use Test::More;
 
 use Time::HiRes qw(usleep time);
 
-our @EXPORT = qw(@initdb mend_node landing_table enqueue due_tables worker_pids wait_no_worker nothing_crashed poll
+our @EXPORT = qw(@initdb init_node mend_node landing_table enqueue due_tables worker_pids wait_no_worker nothing_crashed poll
   has_test_points set_point clear_points release_point at_point point_file);
 
 # The same encoding whatever the environment says.
 our @initdb = (extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+
+# scripts/test names a folder with an initdb that copies a cluster made with those options (MEND_INITDB): for the first node of a test
+# alone, since a copy has the system identifier of the original.
+my $copied = 0;
+
+sub init_node
+{
+	my ($node, @options) = @_;
+	local $ENV{PATH} = "$ENV{MEND_INITDB}:$ENV{PATH}" if $ENV{MEND_INITDB} && !$copied++;
+	$node->init(@initdb, @options);
+	return;
+}
 
 # A running node with the extension in database postgres. PostgreSQL::Test::Cluster reads TEMP_CONFIG, by which the
 # node finds an extension that is not installed under /usr.
@@ -22,7 +34,7 @@ sub mend_node
 {
 	my ($name, @settings) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init(@initdb);
+	init_node($node);
 	$node->append_conf('postgresql.conf', join("\n", 'fsync = off', 'restart_after_crash = on', @settings, ''));
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_mend');

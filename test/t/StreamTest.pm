@@ -18,7 +18,7 @@ my $sql = "$FindBin::Bin/../../scripts/sql";
 sub start_node {
     my ($name, @settings) = @_;
     my $node = PostgreSQL::Test::Cluster->new($name);
-    $node->init(@initdb);
+    init_node($node);
     $node->append_conf('postgresql.conf', join("\n", 'max_worker_processes = 16', @settings, ''));
     $node->start;
     $node->safe_psql('postgres', 'CREATE EXTENSION pg_mend');
