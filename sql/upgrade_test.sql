@@ -2,6 +2,7 @@
 -- test/t/070_upgrade.pl does it with the library of the old release, with rows in every table.
 \set VERBOSITY terse
 SET client_min_messages = warning;
+SELECT current_database() AS home \gset
 \getenv here PG_ABS_SRCDIR
 \set catalog :here '/test/upgrade/catalog.sql'
 CREATE DATABASE regress_upgrade_fresh TEMPLATE template0 ENCODING 'UTF8';
@@ -26,6 +27,6 @@ SELECT object, property, f.value AS "of CREATE EXTENSION", u.value AS "of ALTER 
 FROM fresh f FULL JOIN catalog u USING (object, property)
 WHERE f.value IS DISTINCT FROM u.value
 ORDER BY 1, 2;
-\connect contrib_regression
+\connect :home
 DROP DATABASE regress_upgrade_fresh;
 DROP DATABASE regress_upgrade_old;

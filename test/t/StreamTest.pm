@@ -5,7 +5,7 @@ use warnings;
 use Exporter 'import';
 use FindBin;
 use lib $FindBin::RealBin;
-use MendTest '@initdb';
+use MendTest 'init_node';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
