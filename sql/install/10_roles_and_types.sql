@@ -1,10 +1,3 @@
--- Joined by the Makefile into pg_mend--VERSION.sql, in the order of the file names.
-\echo Use "CREATE EXTENSION pg_mend" to load this file. \quit
-
--- PostgreSQL runs this script under the path of the extension's schema, where others may have made functions, operators
--- and types that fit a call better than PostgreSQL's own. Nothing here may bind to one.
-SET LOCAL search_path = pg_catalog, pg_temp;
-
 -- Roles are cluster-wide: created if absent, verified if present, never dropped.
 DO $do$
 DECLARE

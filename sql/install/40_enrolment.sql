@@ -47,6 +47,20 @@ COMMENT ON FUNCTION mend.unenroll IS
 'Makes a landing table an ordinary table again, with its recorded mappings forgotten. Refused while rows are queued; dead
 letters stay. A table that was dropped is given by its OID.';
 
+CREATE OR REPLACE FUNCTION mend.unenroll_all(force boolean DEFAULT false) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_unenroll_all';
+COMMENT ON FUNCTION mend.unenroll_all IS
+'Makes all landing tables ordinary tables again and returns how many there were. The caller owns them.
+force: rows that are still queued become dead letters; without it they are a reason to refuse';
+
+CREATE OR REPLACE FUNCTION mend.move(target text, to_table regclass DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_move';
+COMMENT ON FUNCTION mend.move IS
+'Gets the rows of a table out of the queue, whatever state the table is in, and returns how many. Of a table that was dropped
+the enrolment goes as well. The caller owns the table, if it is still there.
+target: its name as mend.queue.target_name has it, or its OID; where a table of that name was dropped, its rows are meant
+to_table: a landing table to which its queued rows and dead letters are offered anew, in the caller''s name; null: queued rows become dead letters';
+
 CREATE OR REPLACE FUNCTION mend.map_field(target regclass, field text, column_name name) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_map_field';
 COMMENT ON FUNCTION mend.map_field IS
@@ -59,5 +73,5 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_accept_loss';
 COMMENT ON FUNCTION mend.accept_loss IS
 'Gives one column PostgreSQL''s own coercion back: values that its type changes silently are stored, not queued.';
 
-REVOKE ALL ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.map_field, mend.accept_loss FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.map_field, mend.accept_loss TO mend_admin;
+REVOKE ALL ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss TO mend_admin;

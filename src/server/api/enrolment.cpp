@@ -1,4 +1,4 @@
-// mend.enroll, mend.configure, mend.unenroll, mend.map_field, mend.accept_loss. They run with the
+// mend.enroll, mend.configure, mend.map_field, mend.accept_loss. They run with the
 // caller's rights, check those themselves, and write as the as_owner.
 #include <optional>
 #include <string>
@@ -101,10 +101,24 @@ void AdoptName(Oid target) {
   }
 }
 
+// Of a table that is gone, its name says more than its number.
+void RequireNotDropped(Oid target) {
+  if (pg::QualifiedName(target).empty()) {
+    const std::string name =
+        pg::RunPrepared("SELECT target_name FROM mend.enrollments WHERE target = $1",
+                        {pg::ObjectId(target)})
+            .text(0, 0);
+    throw pg::Error(ERRCODE_UNDEFINED_TABLE, "table " + name + " was dropped",
+                    "mend.move() gets its queued rows out, as dead letters or to another table, "
+                    "and ends its enrolment.");
+  }
+}
+
 Datum Configure(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
   table::RequireEnrolled(target);
+  RequireNotDropped(target);
   guard::RequireLandingTable(target);
   guard::RequireOwner(target);
   const Terms terms = ReadTerms(call);
@@ -144,67 +158,6 @@ Datum Configure(FunctionCallInfo call) {
     AdoptName(target);
     RequestRound(target);
   }
-  return 0;
-}
-
-// The views that mend.create_inbox() has made for the table: whoever made them owns the table.
-// Whoever may hang our trigger on somebody else's view has not made it an inbox.
-void DropInboxes(Oid target) {
-  const pg::Rows views = pg::RunPrepared(
-      "SELECT DISTINCT v.oid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger t"
-      " JOIN pg_catalog.pg_class v ON v.oid = t.tgrelid AND v.relkind = 'v'"
-      " JOIN pg_catalog.pg_class o ON o.oid = $1 AND pg_catalog.pg_has_role(v.relowner, "
-      "o.relowner, 'USAGE')"
-      " JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.tgrelid"
-      " JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass "
-      "AND d.objid = r.oid"
-      "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 "
-      "WHERE t.tgfoid = 'mend.take_inbox()'::pg_catalog.regprocedure",
-      {pg::ObjectId(target)});
-  for (size_t i = 0; i < views.size(); ++i) {
-    pg::RunOnce("DROP VIEW " + views.text(i, 0));
-  }
-}
-
-Datum Unenroll(FunctionCallInfo call) {
-  const Oid target = TargetArgument(call, 0);
-  guard::RequireAdmin();
-  table::RequireEnrolled(target);
-  if (pg::Call([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)); })) {
-    guard::RequireOwner(target);
-    // Waits for the payloads that are on their way, so that none is queued behind our back.
-    pg::Call([&] { LockRelationOid(target, ShareRowExclusiveLock); });
-  }
-  const int64_t queued =
-      pg::RunPrepared("SELECT mend.rows_of('queue', $1)", {pg::ObjectId(target)}).int8(0, 0);
-  if (queued > 0) {
-    throw pg::Error(
-        ERRCODE_OBJECT_IN_USE,
-        std::to_string(queued) + (queued == 1 ? " row is" : " rows are") +
-            " still queued for the table",
-        "Let them heal (CALL mend.wait_idle()), or see mend.status for what they wait for.");
-  }
-  // A round that is beginning has written its progress before the next statement looks.
-  pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1 FOR UPDATE",
-                  {pg::ObjectId(target)});
-  pg::RunPrepared(
-      "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
-      " fields AS (DELETE FROM mend.fields WHERE target = $1),"
-      " progress AS (DELETE FROM mend.progress WHERE target = $1),"
-      " requests AS (DELETE FROM mend.requests WHERE target = $1),"
-      " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')),"
-      " patches AS (UPDATE mend.patches SET state = 'rejected', reason = 'the table was "
-      "unenrolled',"
-      "             decided_by = session_user, decided_at = pg_catalog.clock_timestamp()"
-      "             WHERE target = $1 AND state IN ('proposed', 'approved') RETURNING id, "
-      "target_name, reason),"
-      " rejections AS (INSERT INTO mend.events (kind, target_name, patch_id, detail)"
-      "                SELECT 'patch_rejected', target_name, id, "
-      "pg_catalog.jsonb_build_object('reason', reason)"
-      "                FROM patches ORDER BY id) "
-      "INSERT INTO mend.events (kind, target_name) SELECT 'unenrolled', target_name FROM gone",
-      {pg::ObjectId(target)});
-  DropInboxes(target);
   return 0;
 }
 
@@ -287,6 +240,5 @@ Datum AcceptLoss(FunctionCallInfo call) {
 
 MEND_EXPORT(mend_enroll, mend::api::Enroll)
 MEND_EXPORT(mend_configure, mend::api::Configure)
-MEND_EXPORT(mend_unenroll, mend::api::Unenroll)
 MEND_EXPORT(mend_map_field, mend::api::MapField)
 MEND_EXPORT(mend_accept_loss, mend::api::AcceptLoss)

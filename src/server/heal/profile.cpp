@@ -11,6 +11,7 @@
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/queue/bury.h"
 
 namespace mend::heal {
 namespace {
@@ -45,17 +46,9 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
 
 // The table is gone, or its OID belongs to another one: its rows are for a person.
 void BuryAll(RoundState* round, const std::string& reason) {
-  pg::Rows buried = pg::RunPrepared(
-      "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
-      "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
-      "submitted_at, "
-      "sqlstate, error, kind, field, fields, context, reason, patch_id) "
-      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, "
-      "error, kind, field, "
-      "fields, context, $2, patch_id FROM gone",
-      {pg::ObjectId(round->target), pg::Text(reason)});
-  if (buried.processed() > 0) {
-    std::string detail = "{\"rows\": " + std::to_string(buried.processed()) + ", \"reason\": ";
+  const int64_t buried = queue::BuryRows(round->target, reason);
+  if (buried > 0) {
+    std::string detail = "{\"rows\": " + std::to_string(buried) + ", \"reason\": ";
     json::AppendQuoted(&detail, reason);
     observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}",
                     observe::kWorker);

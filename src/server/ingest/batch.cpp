@@ -14,6 +14,7 @@ std::shared_ptr<const table::Target> Begin(Oid relid) {
   pg::Call([&] {
     PreventCommandIfReadOnly("INSERT");
     PreventCommandIfParallelMode("INSERT");
+    // CREATE EXTENSION refuses the others since 0.2.
     if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII) {
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                       errmsg("pg_mend needs a database in encoding UTF8")));
