@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/drift/cause.h"
+
 namespace mend::drift {
 
 enum class Kind : uint8_t {
@@ -38,6 +40,8 @@ struct Misfit {
   std::string sqlstate;  // what PostgreSQL reports, or would report, for it
   std::string message;   // may quote the value: for the queue only, never for a prompt
   uint32_t token = 0;    // index of the value on the payload's tape; 0: the value is absent
+  Cause cause = Cause::Unspecified;
+  std::string about;  // what the cause is about: a constraint, the other key; may be the sender's
 };
 
 }  // namespace mend::drift

@@ -75,6 +75,8 @@ struct Fault {
   drift::Kind kind = drift::Kind::TypeConflict;
   std::string sqlstate;
   std::string message;
+  drift::Cause cause = drift::Cause::Unspecified;
+  std::string about;  // as drift::Misfit
 };
 
 // An error that a type's own code raised for a value, as a fault.
