@@ -41,7 +41,7 @@ struct Misfit {
   std::string message;   // may quote the value: for the queue only, never for a prompt
   uint32_t token = 0;    // index of the value on the payload's tape; 0: the value is absent
   Cause cause = Cause::Unspecified;
-  std::string about;  // what the cause is about: a constraint, the other key; may be the sender's
+  std::string about{};  // what the cause is about: a constraint, the other key; may be the sender's
 };
 
 }  // namespace mend::drift
