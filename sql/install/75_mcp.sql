@@ -63,4 +63,4 @@ REVOKE ALL ON FUNCTION mend.record_tool_call(text, text, bigint, text, bigint) F
 GRANT EXECUTE ON FUNCTION mend.record_tool_call(text, text, bigint, text, bigint) TO mend_admin, mend_agent;
 
 -- An agent sees that there are dead letters and what kind they are. Not payload, error and reason, which may quote values.
-GRANT SELECT (id, target, target_name, submitted_at, died_at, sqlstate, kind, field, patch_id) ON mend.dead_letters TO mend_agent;
+GRANT SELECT (id, target, target_name, submitted_at, died_at, sqlstate, kind, cause, field, patch_id) ON mend.dead_letters TO mend_agent;
