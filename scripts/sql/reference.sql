@@ -1,5 +1,5 @@
 -- Prints the reference of all SQL objects and settings, as Markdown, from their comments and descriptions in a database that
--- has pg_mend: scripts/reference writes it to doc/sql.md, and test/t/063_reference.pl checks that it is up to date.
+-- has pg_mend: scripts/reference writes it to doc/sql.md, and test/t/083_reference.pl checks that it is up to date.
 \set QUIET on
 \pset format unaligned
 \pset tuples_only on

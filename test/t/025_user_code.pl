@@ -86,7 +86,7 @@ is(books('later'), '100/100|0|0|idle', 'and everything lands when the trigger le
 # Code that catches the cancel and goes on, in front of the lock, under it, and at commit: the worker ends with it, another takes
 # over by itself, and the row that was alone when a worker ended for the second time is put aside.
 my $stubborn = 'LOOP BEGIN PERFORM pg_sleep(1e6); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;';
-for my $case ([ 'deaf', 50, 'BEFORE INSERT' ], [ 'deaf_first', 1, 'BEFORE INSERT' ], [ 'deaf_late', 50, 'AFTER INSERT' ])
+for my $case ([ 'ignoring', 50, 'BEFORE INSERT' ], [ 'ignoring_first', 1, 'BEFORE INSERT' ], [ 'ignoring_late', 50, 'AFTER INSERT' ])
 {
 	my ($table, $id, $when) = @$case;
 	table_that($table, '', sub { query(qq{
@@ -103,26 +103,26 @@ for my $case ([ 'deaf', 50, 'BEFORE INSERT' ], [ 'deaf_first', 1, 'BEFORE INSERT
 # three shows that it is the right one.
 query(qq{
 	CREATE FUNCTION in_worker() RETURNS boolean LANGUAGE sql AS \$\$ SELECT backend_type = 'pg_mend worker' FROM pg_stat_activity WHERE pid = pg_backend_pid() \$\$;
-	CREATE FUNCTION deaf(n int) RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN IF n = 2 AND in_worker() THEN $stubborn END IF; RETURN true; END \$\$;
-	CREATE DOMAIN deaf_number AS int CHECK (deaf(VALUE));
-	CREATE TABLE deaf_domain (id int, n deaf_number);
+	CREATE FUNCTION ignores_cancel(n int) RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN IF n = 2 AND in_worker() THEN $stubborn END IF; RETURN true; END \$\$;
+	CREATE DOMAIN ignoring_number AS int CHECK (ignores_cancel(VALUE));
+	CREATE TABLE ignoring_domain (id int, n ignoring_number);
 	CREATE TABLE pauses (failures int, pause interval, in_flight int8multirange, worker int);
 	CREATE FUNCTION note_pause() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
 		INSERT INTO public.pauses VALUES (NEW.failures, NEW.not_before - clock_timestamp(), NEW.in_flight, pg_backend_pid()); RETURN NULL; END \$\$;
 	CREATE TRIGGER note_pause AFTER INSERT OR UPDATE ON mend.progress FOR EACH ROW
-		WHEN (NEW.target = 'deaf_domain'::regclass AND NEW.last_error IS NOT NULL AND NEW.not_before > clock_timestamp()) EXECUTE FUNCTION note_pause();
-	SELECT mend.enroll('deaf_domain')});
-query(q{SELECT healing_load('deaf_domain', string_agg(format('{"id": %s, "n": %s, "extra": 1}', n, n), E'\n')) FROM generate_series(1, 3) n});
-my $deaf = q{the last heal round ended in an error: 57014: a trigger or constraint of the table was cancelled after 500 ms and went on: the worker ended itself};
-ok(poll(sub { query("SELECT state, queued, reason FROM mend.status WHERE target = 'deaf_domain'::regclass") eq "waiting|3|$deaf" }), 'a domain that is deaf has its table rest');
-ok(poll(sub { books('deaf_domain') eq '2/2|0|1|idle' }), 'the row that is to blame is put aside, and the others land') or diag(books('deaf_domain'));
-is(query("SELECT payload::jsonb ->> 'n', reason ~ '^quarantined: ' FROM mend.dead_letters WHERE target = 'deaf_domain'::regclass"), '2|t', 'and it is the right one');
+		WHEN (NEW.target = 'ignoring_domain'::regclass AND NEW.last_error IS NOT NULL AND NEW.not_before > clock_timestamp()) EXECUTE FUNCTION note_pause();
+	SELECT mend.enroll('ignoring_domain')});
+query(q{SELECT healing_load('ignoring_domain', string_agg(format('{"id": %s, "n": %s, "extra": 1}', n, n), E'\n')) FROM generate_series(1, 3) n});
+my $ignored = q{the last heal round ended in an error: 57014: a trigger or constraint of the table was cancelled after 500 ms and went on: the worker ended itself};
+ok(poll(sub { query("SELECT state, queued, reason FROM mend.status WHERE target = 'ignoring_domain'::regclass") eq "waiting|3|$ignored" }), 'a domain that ignores its cancel has its table rest');
+ok(poll(sub { books('ignoring_domain') eq '2/2|0|1|idle' }), 'the row that is to blame is put aside, and the others land') or diag(books('ignoring_domain'));
+is(query("SELECT payload::jsonb ->> 'n', reason ~ '^quarantined: ' FROM mend.dead_letters WHERE target = 'ignoring_domain'::regclass"), '2|t', 'and it is the right one');
 is(query("SELECT string_agg(DISTINCT failures || ' ' || (pause > least(300, 2 ^ (failures - 1)) * interval '0.5 s')::text, ', '), count(DISTINCT worker) FROM pauses"),
 	'1 true, 2 true|2', 'it took two workers, and the pause grew');
-is(query("SELECT failures, last_error FROM mend.progress WHERE target = 'deaf_domain'::regclass"), '0|', 'a round that goes well ends the count');
+is(query("SELECT failures, last_error FROM mend.progress WHERE target = 'ignoring_domain'::regclass"), '0|', 'a round that goes well ends the count');
 query('DROP TRIGGER note_pause ON mend.progress');
 
-# One that is not deaf, but has no end, is cancelled: the row is tried alone from then on, and is a dead letter the third time.
+# One that heeds its cancel, but has no end, is cancelled: the row is tried alone from then on, and is a dead letter the third time.
 query(q{
 	CREATE FUNCTION endless(n int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN IF n = 2 AND in_worker() THEN PERFORM pg_sleep(1e6); END IF; RETURN true; END $$;
 	CREATE DOMAIN endless_number AS int CHECK (endless(VALUE));
@@ -151,29 +151,29 @@ is(query("SELECT payload::jsonb ->> 'n', reason ~ '^a trigger or constraint took
 	'but for what it does alone');
 
 # Nor is a row to blame for what does so while the table is rewritten: the patch is, and goes before a person.
-my $deaf_loop = 'LOOP BEGIN LOOP n := n; END LOOP; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;';
+my $endless_loop = 'LOOP BEGIN LOOP n := n; END LOOP; EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;';
 query(qq{
-	CREATE TABLE deaf_rewrite (id int, amount int);
-	CREATE FUNCTION deaf_key(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS \$\$ BEGIN
-		IF current_setting('application_name') = 'pg_mend worker' AND n = 0 THEN $deaf_loop END IF; RETURN n; END \$\$;
-	INSERT INTO deaf_rewrite VALUES (0, 1);
-	CREATE INDEX ON deaf_rewrite (deaf_key(id));
-	SELECT mend.enroll('deaf_rewrite')});
-query(q{SELECT healing_load('deaf_rewrite', string_agg(format('{"id": %s, "amount": 3000000000}', n), E'\n')) FROM generate_series(1, 3) n});
+	CREATE TABLE ignoring_rewrite (id int, amount int);
+	CREATE FUNCTION ignoring_key(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS \$\$ BEGIN
+		IF current_setting('application_name') = 'pg_mend worker' AND n = 0 THEN $endless_loop END IF; RETURN n; END \$\$;
+	INSERT INTO ignoring_rewrite VALUES (0, 1);
+	CREATE INDEX ON ignoring_rewrite (ignoring_key(id));
+	SELECT mend.enroll('ignoring_rewrite')});
+query(q{SELECT healing_load('ignoring_rewrite', string_agg(format('{"id": %s, "amount": 3000000000}', n), E'\n')) FROM generate_series(1, 3) n});
 my $to_review = q{patch \d+ waits for mend.approve\(\d+\): code of the table was cancelled after 500 ms of the change and went on, until the worker ended itself: mend that code and approve it again};
-ok(poll(sub { query("SELECT state, queued, dead_letters, reason FROM mend.status WHERE target = 'deaf_rewrite'::regclass") =~ /^review\|3\|0\|$to_review$/ }),
-	'a patch that the code of the table is deaf to goes before a person, and the rows wait') or diag(query("SELECT * FROM mend.status WHERE target = 'deaf_rewrite'::regclass"));
-is(query("SELECT count(*), max(crashes) FROM mend.queue WHERE target = 'deaf_rewrite'::regclass"), '3|0', 'it is held against none of them');
-query(qq{SELECT healing_load('deaf_rewrite', '{"id": 4, "amount": 3000000000}\n{"id": 5, "amount": 1, "extra": 1}')});
-ok(poll(sub { query("SELECT count(*) FROM mend.patches WHERE target = 'deaf_rewrite'::regclass AND state = 'applied'") eq '1' }), 'a column is added meanwhile');
-query("CALL mend.wait_idle('deaf_rewrite')");
-is(query("SELECT string_agg(state || ' ' || (ddl ~ 'TYPE')::text, ', ' ORDER BY id) FROM mend.patches WHERE target = 'deaf_rewrite'::regclass"), 'proposed true, applied false',
+ok(poll(sub { query("SELECT state, queued, dead_letters, reason FROM mend.status WHERE target = 'ignoring_rewrite'::regclass") =~ /^review\|3\|0\|$to_review$/ }),
+	'a patch that the code of the table does not let be cancelled goes before a person, and the rows wait') or diag(query("SELECT * FROM mend.status WHERE target = 'ignoring_rewrite'::regclass"));
+is(query("SELECT count(*), max(crashes) FROM mend.queue WHERE target = 'ignoring_rewrite'::regclass"), '3|0', 'it is held against none of them');
+query(qq{SELECT healing_load('ignoring_rewrite', '{"id": 4, "amount": 3000000000}\n{"id": 5, "amount": 1, "extra": 1}')});
+ok(poll(sub { query("SELECT count(*) FROM mend.patches WHERE target = 'ignoring_rewrite'::regclass AND state = 'applied'") eq '1' }), 'a column is added meanwhile');
+query("CALL mend.wait_idle('ignoring_rewrite')");
+is(query("SELECT string_agg(state || ' ' || (ddl ~ 'TYPE')::text, ', ' ORDER BY id) FROM mend.patches WHERE target = 'ignoring_rewrite'::regclass"), 'proposed true, applied false',
 	'and what waits for a person is not tried again for new rows');
-like(query("SELECT state, queued, dead_letters, reason FROM mend.status WHERE target = 'deaf_rewrite'::regclass"), qr/^review\|4\|0\|$to_review$/, 'nor forgotten');
-query('CREATE OR REPLACE FUNCTION deaf_key(n int) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT n $$');
-query("SELECT mend.approve(id) FROM mend.patches WHERE target = 'deaf_rewrite'::regclass AND state = 'proposed'");
-query("CALL mend.wait_idle('deaf_rewrite')");
-is(books('deaf_rewrite'), '6/6|0|0|idle', 'approved when that code is mended, it heals');
+like(query("SELECT state, queued, dead_letters, reason FROM mend.status WHERE target = 'ignoring_rewrite'::regclass"), qr/^review\|4\|0\|$to_review$/, 'nor forgotten');
+query('CREATE OR REPLACE FUNCTION ignoring_key(n int) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT n $$');
+query("SELECT mend.approve(id) FROM mend.patches WHERE target = 'ignoring_rewrite'::regclass AND state = 'proposed'");
+query("CALL mend.wait_idle('ignoring_rewrite')");
+is(books('ignoring_rewrite'), '6/6|0|0|idle', 'approved when that code is mended, it heals');
 
 # Slow, and no more than that: fewer rows at a time.
 table_that('slow', 'PERFORM pg_sleep(0.05);');

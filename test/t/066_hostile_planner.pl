@@ -11,7 +11,7 @@ use MendTest;
 use PostgreSQL::Test::Utils;
 use StandIn::HostileDdl;
 use Test::More;
-use World;
+use CatalogSnapshot;
 
 my $seed = $ENV{MEND_SEED} // 1;
 my $tables = $ENV{MEND_PLANS} || 16;
@@ -37,7 +37,7 @@ sql($node, qq{
 	CREATE DOMAIN elsewhere.text AS pg_catalog.text CHECK (evil_check(VALUE));
 	CREATE DOMAIN public.text AS pg_catalog.text CHECK (evil_check(VALUE));
 	CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RETURN NEW; END \$\$});
-sql($node, world_functions());
+sql($node, snapshot_functions());
 
 # Drift that no rule answers: in columns, in one that is required, and beside them fields under names of a sender's own.
 sub payloads
@@ -64,17 +64,17 @@ sub make_table
 	my ($n) = @_;
 	my $owner = $n % 2 ? 'eve' : 'postgres';
 	my $kind = $n % 5;
-	my $columns = prey_columns();
-	my $sql = "CREATE TABLE prey_$n $columns" . ($kind == 4 ? " PARTITION BY HASH (id); CREATE TABLE prey_${n}_part PARTITION OF prey_$n FOR VALUES WITH (MODULUS 1, REMAINDER 0)" : '') . ';';
-	$sql .= "CREATE TRIGGER touch BEFORE INSERT ON prey_$n FOR EACH ROW EXECUTE FUNCTION touch();" if $kind == 1;
-	$sql .= "CREATE POLICY p ON prey_$n USING (true); ALTER TABLE prey_$n ENABLE ROW LEVEL SECURITY;" if $kind == 2;
-	$sql .= "CREATE VIEW prey_${n}_view AS SELECT code FROM prey_$n;" if $kind == 3;
+	my $columns = landing_columns();
+	my $sql = "CREATE TABLE landing_$n $columns" . ($kind == 4 ? " PARTITION BY HASH (id); CREATE TABLE landing_${n}_part PARTITION OF landing_$n FOR VALUES WITH (MODULUS 1, REMAINDER 0)" : '') . ';';
+	$sql .= "CREATE TRIGGER touch BEFORE INSERT ON landing_$n FOR EACH ROW EXECUTE FUNCTION touch();" if $kind == 1;
+	$sql .= "CREATE POLICY p ON landing_$n USING (true); ALTER TABLE landing_$n ENABLE ROW LEVEL SECURITY;" if $kind == 2;
+	$sql .= "CREATE VIEW landing_${n}_view AS SELECT code FROM landing_$n;" if $kind == 3;
 	return qq{
 		$sql
-		ALTER TABLE prey_$n OWNER TO $owner; GRANT INSERT ON prey_$n TO ann;
-		INSERT INTO prey_$n VALUES (1, 1, 'a', 1.5, '2024-01-01');
-		CREATE TABLE elsewhere.prey_$n (id int, small int);
-		SELECT mend.enroll('prey_$n', allow => '{add_column,widen_type,drop_not_null,set_default,map_field}');};
+		ALTER TABLE landing_$n OWNER TO $owner; GRANT INSERT ON landing_$n TO ann;
+		INSERT INTO landing_$n VALUES (1, 1, 'a', 1.5, '2024-01-01');
+		CREATE TABLE elsewhere.landing_$n (id int, small int);
+		SELECT mend.enroll('landing_$n', allow => '{add_column,widen_type,drop_not_null,set_default,map_field}');};
 }
 
 sub offer
@@ -83,7 +83,7 @@ sub offer
 	my $load = '';
 	for my $table ($first .. $last)
 	{
-		$load .= "SELECT healing_insert('public.prey_$table', \$json\$$_\$json\$);\n" for payloads($table);
+		$load .= "SELECT healing_insert('public.landing_$table', \$json\$$_\$json\$);\n" for payloads($table);
 	}
 	$node->safe_psql('postgres', "SET client_min_messages = error; BEGIN; $load COMMIT", extra_params => [ '-U', 'ann' ]);
 	sql($node, "CALL mend.wait_idle(timeout => '300 s')");
@@ -99,7 +99,7 @@ my $all = $tables + 30;
 sql($node, join '', map { make_table($_) } 1 .. $all);
 # Settings that the library brings are there before the first comparison.
 sql($node, "SELECT count(*) FROM mend.status");
-my $world = world($node);
+my $snapshot = snapshot($node);
 my $outside = outside($node);
 my $fixed = sql($node, 'SELECT oid::regclass, facts FROM fixed ORDER BY 1');
 for (my $n = 1; $n <= $tables; $n += 12)
@@ -112,7 +112,7 @@ for (my $n = 1; $n <= $tables; $n += 12)
 		sql($node, "SELECT mend.retry(); DELETE FROM mend.plans");
 		sql($node, "CALL mend.wait_idle(timeout => '300 s')");
 	}
-	last unless world_is($node, $world, "tables $n to $last: the world is as it was");
+	last unless snapshot_is($node, $snapshot, "tables $n to $last: everything else is as it was");
 }
 sql($node, "CALL mend.wait_idle(timeout => '300 s')");
 is(outside($node), $outside, 'nothing else in the server has changed');
@@ -124,8 +124,8 @@ is(sql($node, q{SELECT string_agg(concat_ws(' ', target_name, ddl), E'\n') FROM 
 	AND ddl <> '' AND ddl !~ ('^ALTER TABLE ' || replace(target_name, '.', '\.') || ' (ADD COLUMN|ALTER COLUMN) ')}), '', 'each patch that got through names its table');
 for my $n (1 .. $tables)
 {
-	next if sql($node, "SELECT ROW(id, small, code, price, made)::text FROM prey_$n WHERE id::text = '1'") eq '(1,1,a,1.50,2024-01-01)';
-	fail("the row that was in prey_$n is as it was");
+	next if sql($node, "SELECT ROW(id, small, code, price, made)::text FROM landing_$n WHERE id::text = '1'") eq '(1,1,a,1.50,2024-01-01)';
+	fail("the row that was in landing_$n is as it was");
 }
 cmp_ok(sql($node, 'SELECT max(relnatts) FROM pg_class JOIN family USING (oid)'), '<=', 400, 'tables stay within their cap of columns');
 is(sql($node, q{SELECT string_agg(concat_ws(' ', target_name, f), ', ') FROM mend.fields f WHERE column_name IS NOT NULL AND NOT EXISTS
@@ -133,7 +133,7 @@ is(sql($node, q{SELECT string_agg(concat_ws(' ', target_name, f), ', ') FROM men
 is(sql($node, "SELECT count(*) FROM pg_shdepend WHERE refobjid = 'mend_healer'::regrole AND deptype = 'o'"), '0', 'the healer owns nothing');
 is(sql($node, "SELECT string_agg(concat_ws(' ', target, last_error), E'\\n') FROM mend.progress WHERE last_error IS NOT NULL"), '', 'no round has failed');
 is(sql($node, "SELECT string_agg(to_jsonb(s)::text, E'\\n') FROM mend.status s WHERE queued > 0 AND (reason IS NULL OR state IN ('idle', 'due'))"), '', 'what waits says why');
-is(sql($node, "SELECT count(*) = $tables * 4 FROM (SELECT id FROM mend.queue WHERE target_name ~ 'prey' UNION ALL SELECT id FROM mend.dead_letters UNION ALL SELECT NULL FROM (" . join(' UNION ALL ', map { "SELECT id::text FROM prey_$_ WHERE id::text <> '1'" } 1 .. $tables) . ') s) t'),
+is(sql($node, "SELECT count(*) = $tables * 4 FROM (SELECT id FROM mend.queue WHERE target_name ~ 'landing' UNION ALL SELECT id FROM mend.dead_letters UNION ALL SELECT NULL FROM (" . join(' UNION ALL ', map { "SELECT id::text FROM landing_$_ WHERE id::text <> '1'" } 1 .. $tables) . ') s) t'),
 	't', 'each row is in its table, waits, or is a dead letter') or diag sql($node, 'SELECT target_name, count(*) FROM mend.dead_letters GROUP BY 1');
 cmp_ok(sql($node, "SELECT count(*) FROM mend.patches WHERE planner = 'claude' AND state = 'applied'"), '>', 0, 'some of it got through');
 note('figures: ' . sql($node, $verdicts));
@@ -155,7 +155,7 @@ cmp_ok(sql($node, 'SELECT max(n) FROM (SELECT count(*) AS n FROM mend.calls GROU
 cmp_ok(sql($node, 'SELECT coalesce(sum(cost_usd), 0) FROM mend.calls'), '<=', 1.1, 'nor dearer than the day may be, but for the last of them');
 is(sql($node, "SELECT string_agg(DISTINCT kind, ',') FROM mend.holds WHERE until > now()"), 'budget', 'the breaker says why') or diag sql($node, 'SELECT * FROM mend.holds');
 cmp_ok(sql($node, "SELECT count(*) FROM mend.status WHERE queued > 0 AND state = 'breaker'"), '>', 0, 'and rows wait');
-world_is($node, $world, 'the world is as it was');
+snapshot_is($node, $snapshot, 'everything else is as it was');
 note('figures: with the settings as shipped ' . sql($node, q{SELECT format('%s calls, %s dollars', count(*), sum(cost_usd)) FROM mend.calls}));
 nothing_crashed($node);
 $node->stop;

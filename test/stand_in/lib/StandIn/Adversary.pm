@@ -23,8 +23,8 @@ sub seed_for {
     srand(unpack('N', $question) ^ $times{$question}++);
 }
 
-my @places = ('ctid', 'xmin', 'tableoid', 'oid', 'victim.secret', 'elsewhere.prey.id', 'public.victim', 'secret', '........pg.dropped.6........', '', ' ', '*',
-    'prey', 'id; DROP TABLE victim', "id\0", "i\x{0307}d", 'ID', '"id"', 'x' x 63, 'x' x 64, 'é' x 40, 'pg_temp', "new\nline", 'a' x 5000);
+my @places = ('ctid', 'xmin', 'tableoid', 'oid', 'victim.secret', 'elsewhere.landing.id', 'public.victim', 'secret', '........pg.dropped.6........', '', ' ', '*',
+    'landing', 'id; DROP TABLE victim', "id\0", "i\x{0307}d", 'ID', '"id"', 'x' x 63, 'x' x 64, 'é' x 40, 'pg_temp', "new\nline", 'a' x 5000);
 
 sub hostile_place {
     my ($columns) = @_;
@@ -68,16 +68,16 @@ sub near_ddl {
     push @actions, hostile_subcommand() if chance(0.25);
     return '' unless @actions;
     @actions = reverse @actions if chance(0.3);
-    return 'ALTER TABLE prey ' . join(', ', @actions) . pick('', '', '', '', '', ';', '; DROP TABLE victim', ' -- ', ';;');
+    return 'ALTER TABLE landing ' . join(', ', @actions) . pick('', '', '', '', '', ';', '; DROP TABLE victim', ' -- ', ';;');
 }
 
 sub huge_ddl {
     my $how = rand;
-    return 'ALTER TABLE prey ' . join(', ', map { "ADD c$_ text" } 1 .. pick(399, 1601)) if $how < 0.3;
-    return 'ALTER TABLE prey ADD x int DEFAULT ' . '(' x 15000 . '1' . ')' x 15000 if $how < 0.5;
-    return 'ALTER TABLE prey ALTER small TYPE text USING ' . 'CAST(' x 2000 . 'small' . ' AS text)' x 2000 if $how < 0.7;
-    return 'ALTER TABLE prey ADD "' . 'n' x 30000 . '" int' if $how < 0.85;
-    return "ALTER TABLE prey ADD x text DEFAULT '" . 'y' x pick(32000, 40000) . "'";
+    return 'ALTER TABLE landing ' . join(', ', map { "ADD c$_ text" } 1 .. pick(399, 1601)) if $how < 0.3;
+    return 'ALTER TABLE landing ADD x int DEFAULT ' . '(' x 15000 . '1' . ')' x 15000 if $how < 0.5;
+    return 'ALTER TABLE landing ALTER small TYPE text USING ' . 'CAST(' x 2000 . 'small' . ' AS text)' x 2000 if $how < 0.7;
+    return 'ALTER TABLE landing ADD "' . 'n' x 30000 . '" int' if $how < 0.85;
+    return "ALTER TABLE landing ADD x text DEFAULT '" . 'y' x pick(32000, 40000) . "'";
 }
 
 sub raw_ddl {
@@ -85,7 +85,7 @@ sub raw_ddl {
 }
 
 sub shadowing_ddl {
-    return 'ALTER TABLE prey ' . pick(
+    return 'ALTER TABLE landing ' . pick(
         'ADD x evil_type', 'ADD x typed_label', 'ADD x int8', 'ADD x text', 'ADD x elsewhere.text', 'ADD x public.text', 'ADD x "text"', 'ADD x pg_temp.text', 'ADD x U&"\0074ext"',
         "ADD x typed_label DEFAULT 'not a label'", 'ALTER code TYPE typed_label', 'ALTER code TYPE typed_label USING code::typed_label', "ADD x date DEFAULT 'no date'",
         "ADD x int DEFAULT 'x'", "ADD x jsonb DEFAULT '{'", "ADD x int[] DEFAULT '{a}'", "ADD x inet DEFAULT '999.1.1.1'", "ADD x timestamptz DEFAULT 'yesterday'", "ADD x numeric(3) DEFAULT 99999",
@@ -94,8 +94,8 @@ sub shadowing_ddl {
 }
 
 sub other_table_ddl {
-    my $table = pick('victim', 'public.victim', 'elsewhere.prey', 'mend.enrollments', 'mend.patches', 'mend.queue', 'pg_catalog.pg_class', 'pg_authid', 'information_schema.sql_features', 'prey_pkey',
-        'only prey', '"prey "', '"Prey"', 'pg_temp.prey', 'postgres.public.prey', 'U&"\0076ictim"', 'prey*', 'prey_view');
+    my $table = pick('victim', 'public.victim', 'elsewhere.landing', 'mend.enrollments', 'mend.patches', 'mend.queue', 'pg_catalog.pg_class', 'pg_authid', 'information_schema.sql_features', 'landing_pkey',
+        'only landing', '"landing "', '"Landing"', 'pg_temp.landing', 'postgres.public.landing', 'U&"\0076ictim"', 'landing*', 'landing_view');
     my $what = allowed_ddl() =~ s/^.*?(?=ALTER COLUMN|ALTER [a-z]|ADD )//sr;
     return "ALTER TABLE $table " . ($what =~ /^(?:ALTER|ADD) (?!TABLE)/ ? $what : 'ADD COLUMN x text');
 }
@@ -108,7 +108,7 @@ sub hostile_patch {
         : $how < 0.95 ? huge_ddl() : $how < 0.97 ? raw_ddl() : '';
     my $name = $case->{table}{name};
     # Tables of the same name stand in the schema elsewhere.
-    $ddl =~ s/\bprey(?=\b|_pkey|_view)/$name/g;
+    $ddl =~ s/\blanding(?=\b|_pkey|_view)/$name/g;
     return { ddl => $ddl, field_map => $map, rationale => pick('Ignore all rules', 'x' x 2000, "'); DROP TABLE victim; --", "\0", '<script>', '') };
 }
 

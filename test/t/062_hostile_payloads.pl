@@ -10,12 +10,12 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = mend_node('weapons', "mend.idle_exit = '1h'", 'mend.max_columns = 60', "log_min_error_statement = 'panic'");
+my $node = mend_node('hostile_payloads', "mend.idle_exit = '1h'", 'mend.max_columns = 60', "log_min_error_statement = 'panic'");
 $node->safe_psql('postgres', q{
-	CREATE TABLE prey (id int, doc jsonb, js json, txt text, num numeric, f4 real, f8 float8, i8 bigint, v varchar(10), at timestamptz, list int[]);
+	CREATE TABLE landing (id int, doc jsonb, js json, txt text, num numeric, f4 real, f8 float8, i8 bigint, v varchar(10), at timestamptz, list int[]);
 	CREATE TABLE shelf (id int, txt text);
 	CREATE TABLE secret (id int); INSERT INTO secret VALUES (42);
-	SELECT mend.enroll('prey', share => 'values'), mend.enroll('shelf');
+	SELECT mend.enroll('landing', share => 'values'), mend.enroll('shelf');
 	-- The high-water mark of this process's memory, in MB.
 	CREATE FUNCTION peak() RETURNS int LANGUAGE sql AS $$ SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s*(\d+)')::int / 1024 $$});
 
@@ -23,7 +23,7 @@ $node->safe_psql('postgres', q{
 sub fire
 {
 	my ($payload, $function, $table) = @_;
-	$table //= 'prey';
+	$table //= 'landing';
 	my (undef, $out, $err) = $node->psql('postgres', "\\set VERBOSITY sqlstate\nSELECT "
 		. ($function // 'healing_insert') . "('$table', $payload);\nSELECT peak()");
 	my ($outcome, $peak) = split /\n/, $out;
@@ -31,7 +31,7 @@ sub fire
 }
 
 # [what, expression, what may become of it, MB that the session may take]
-my @weapons = (
+my @payloads = (
 	['a long string', q('{"id": 1, "txt": "' || repeat('x', 20000000) || '"}'), 'inserted', 400],
 	['a long string for a short column', q('{"id": 1, "v": "' || repeat('x', 20000000) || '"}'), 'queued', 400],
 	['a long string where a number belongs', q('{"i8": "' || repeat('9', 20000000) || '"}'), 'queued', 400],
@@ -83,9 +83,9 @@ my @weapons = (
 	['an endless array', q('[' || repeat('{"id": 1},', 200000)), 'healing_load', 400],
 );
 my $tried = 0;
-for my $weapon (@weapons)
+for my $one (@payloads)
 {
-	my ($what, $payload, $may, $limit) = @$weapon;
+	my ($what, $payload, $may, $limit) = @$one;
 	my ($outcome, $peak) = fire($payload, $may eq 'healing_load' ? $may : undef);
 	$may = '\(0,0,1\)' if $may eq 'healing_load';
 	like($outcome, qr/^(?:$may)$/, $what);
@@ -95,7 +95,7 @@ for my $weapon (@weapons)
 
 # Bytes that are no UTF-8 do not pass the protocol; no payload can be made of them.
 my (undef, undef, $error) = $node->psql('postgres', q{\set VERBOSITY sqlstate
-	SELECT healing_insert('prey', convert_from('\x7b226964223a22ff227d', 'UTF8'))});
+	SELECT healing_insert('landing', convert_from('\x7b226964223a22ff227d', 'UTF8'))});
 like($error, qr/22021/, 'broken UTF-8 is an error');
 
 # Many such in one load, with good ones between: these are stored.
@@ -116,7 +116,7 @@ my @injections = (
 for my $text (@injections)
 {
 	my $quoted = $text =~ s/'/''/gr;
-	$node->safe_psql('postgres', "SELECT healing_insert('shelf', jsonb_build_object('id', 1, '$quoted', '$quoted')::text), healing_insert('prey', jsonb_build_object('v', '$quoted', '$quoted', 7)::text)");
+	$node->safe_psql('postgres', "SELECT healing_insert('shelf', jsonb_build_object('id', 1, '$quoted', '$quoted')::text), healing_insert('landing', jsonb_build_object('v', '$quoted', '$quoted', 7)::text)");
 	$tried += 2;
 }
 # Rounds end; whatever waits, waits for a stated reason.
@@ -127,13 +127,13 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM mend.status WHERE queued >
 is($node->safe_psql('postgres', 'SELECT * FROM secret'), '42', 'the other table is as it was');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"), '3', 'and there is no other');
 is($node->safe_psql('postgres', q{
-	SELECT string_agg(ddl, E'\n') FROM mend.patches WHERE ddl !~ '^ALTER TABLE public\.(prey|shelf) (ADD COLUMN|ALTER COLUMN)'}),
+	SELECT string_agg(ddl, E'\n') FROM mend.patches WHERE ddl !~ '^ALTER TABLE public\.(landing|shelf) (ADD COLUMN|ALTER COLUMN)'}),
 	'', 'patches are what patches may be');
-cmp_ok($node->safe_psql('postgres', "SELECT max(relnatts) FROM pg_class WHERE oid IN ('prey'::regclass, 'shelf'::regclass)"), '<=', 60, 'within the cap of columns');
+cmp_ok($node->safe_psql('postgres', "SELECT max(relnatts) FROM pg_class WHERE oid IN ('landing'::regclass, 'shelf'::regclass)"), '<=', 60, 'within the cap of columns');
 is($node->safe_psql('postgres', q{
-	SELECT count(*) FROM pg_attribute WHERE attrelid IN ('prey'::regclass, 'shelf'::regclass) AND attnum > 0
+	SELECT count(*) FROM pg_attribute WHERE attrelid IN ('landing'::regclass, 'shelf'::regclass) AND attnum > 0
 	AND (attnotnull OR attidentity <> '' OR attgenerated <> '')}), '0', 'columns are plain');
-is($node->safe_psql('postgres', "SELECT healing_insert('prey', '{\"id\": 100}'), healing_insert('shelf', '{\"id\": 100}')"), 'inserted|inserted', 'and ingest goes on');
+is($node->safe_psql('postgres', "SELECT healing_insert('landing', '{\"id\": 100}'), healing_insert('shelf', '{\"id\": 100}')"), 'inserted|inserted', 'and ingest goes on');
 
 # Many large ones in one queue are read one after the other.
 $node->safe_psql('postgres', q{CREATE TABLE heap (id int, v varchar(10)); SELECT mend.enroll('heap', 'paused')});

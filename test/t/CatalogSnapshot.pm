@@ -1,6 +1,6 @@
 # Everything in a database but the landing tables of a test, in comparable form; and what a patch may have made of those.
-# The tables are those of schema public whose names begin with "prey", shaped as StandIn::HostileDdl knows them.
-package World;
+# The tables are those of schema public whose names begin with "landing", shaped as StandIn::HostileDdl knows them.
+package CatalogSnapshot;
 
 use strict;
 use warnings;
@@ -8,18 +8,18 @@ use Exporter 'import';
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(prey_columns world_functions world world_is outside);
+our @EXPORT = qw(landing_columns snapshot_functions snapshot snapshot_is outside);
 
-sub prey_columns { return '(id int PRIMARY KEY, small smallint NOT NULL, code varchar(5), price numeric(10,2), made date)' }
+sub landing_columns { return '(id int PRIMARY KEY, small smallint NOT NULL, code varchar(5), price numeric(10,2), made date)' }
 
-# world_rows(): every row of every catalog that does not belong to a prey, and all rows of other tables. world(): the same, a line
-# for each table. fixed: what the preys are, as far as no patch may change it. strange: columns that no patch may have made.
-sub world_functions
+# snapshot_rows(): every row of every catalog that does not belong to a landing, and all rows of other tables. snapshot(): the same, a line
+# for each table. fixed: what the landings are, as far as no patch may change it. strange: columns that no patch may have made.
+sub snapshot_functions
 {
 	return q{
 	CREATE VIEW family AS
-	SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname ~ '^prey';
-	CREATE FUNCTION world_rows() RETURNS TABLE (catalog text, content text) LANGUAGE plpgsql AS $$
+	SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname ~ '^landing';
+	CREATE FUNCTION snapshot_rows() RETURNS TABLE (catalog text, content text) LANGUAGE plpgsql AS $$
 	DECLARE
 		family oid[] := ARRAY(SELECT oid FROM family
 			UNION SELECT indexrelid FROM pg_index WHERE indrelid IN (SELECT oid FROM family)
@@ -46,8 +46,8 @@ sub world_functions
 			RETURN QUERY EXECUTE format('SELECT %L, to_jsonb(r)::text FROM (SELECT * FROM %s) r', t.name, t.name);
 		END LOOP;
 	END $$;
-	CREATE FUNCTION world() RETURNS text LANGUAGE sql AS $$
-		SELECT string_agg(catalog || ' ' || sum, E'\n' ORDER BY catalog) FROM (SELECT catalog, md5(string_agg(content, '' ORDER BY content)) AS sum FROM world_rows() GROUP BY 1) c $$;
+	CREATE FUNCTION snapshot() RETURNS text LANGUAGE sql AS $$
+		SELECT string_agg(catalog || ' ' || sum, E'\n' ORDER BY catalog) FROM (SELECT catalog, md5(string_agg(content, '' ORDER BY content)) AS sum FROM snapshot_rows() GROUP BY 1) c $$;
 	CREATE VIEW fixed AS
 	SELECT c.oid, jsonb_build_object('class', to_jsonb(c) - '{relfilenode,relpages,reltuples,relallvisible,relallfrozen,relnatts,relfrozenxid,relminmxid,reltoastrelid}'::text[],
 		'constraints', (SELECT jsonb_agg(pg_get_constraintdef(oid) ORDER BY oid) FROM pg_constraint WHERE conrelid = c.oid),
@@ -61,7 +61,7 @@ sub world_functions
 	FROM pg_class c JOIN family USING (oid);
 	-- Of the new and the changed, what may be: plain columns of built-in types, defaults that are constants.
 	CREATE VIEW strange AS
-	SELECT attrelid::regclass AS prey, attname, format_type(atttypid, atttypmod) AS type, attnotnull, pg_get_expr(adbin, adrelid) AS default_is
+	SELECT attrelid::regclass AS landing, attname, format_type(atttypid, atttypmod) AS type, attnotnull, pg_get_expr(adbin, adrelid) AS default_is
 	FROM family JOIN pg_class c USING (oid) JOIN pg_attribute a ON attrelid = c.oid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 	WHERE attnum > 0 AND (attisdropped OR attidentity <> '' OR attgenerated <> '' OR attcollation NOT IN (0, 100) OR attinhcount > 0 AND NOT relispartition OR attacl IS NOT NULL
 		OR attnotnull AND attname NOT IN ('id', 'small') OR atttypid >= 16384
@@ -74,22 +74,22 @@ sub world_functions
 			WHEN 'made' THEN atttypid NOT IN ('date'::regtype, 'text'::regtype, 'varchar'::regtype) ELSE false END)};
 }
 
-my %rows;    # as they were when world() was called
+my %rows;    # as they were when snapshot() was called
 
-sub rows_of { my ($node) = @_; return map { ($_ => 1) } split /\n/, $node->safe_psql('postgres', 'SELECT catalog, content FROM world_rows()') }
+sub rows_of { my ($node) = @_; return map { ($_ => 1) } split /\n/, $node->safe_psql('postgres', 'SELECT catalog, content FROM snapshot_rows()') }
 
-sub world
+sub snapshot
 {
 	my ($node) = @_;
 	%rows = rows_of($node);
-	return $node->safe_psql('postgres', 'SELECT world()');
+	return $node->safe_psql('postgres', 'SELECT snapshot()');
 }
 
-# Whether the world is what world() said; if not, the rows that differ are shown.
-sub world_is
+# Whether the snapshot is what snapshot() said; if not, the rows that differ are shown.
+sub snapshot_is
 {
 	my ($node, $before, $what) = @_;
-	return pass($what) if $node->safe_psql('postgres', 'SELECT world()') eq $before;
+	return pass($what) if $node->safe_psql('postgres', 'SELECT snapshot()') eq $before;
 	my %now = rows_of($node);
 	diag(map { "was $_\n" } sort grep { !$now{$_} } keys %rows);
 	diag(map { "is  $_\n" } sort grep { !$rows{$_} } keys %now);
