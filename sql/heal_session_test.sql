@@ -20,3 +20,25 @@ SELECT mend.unenroll('ledger');
 DELETE FROM mend.events;
 DROP TABLE ledger;
 DROP ROLE regress_session;
+
+-- A session whose settings change from row to row keeps none of them but the last.
+CREATE TABLE toggles (id int);
+SELECT mend.enroll('toggles', 'paused');
+CREATE FUNCTION toggle(times int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. times LOOP
+        PERFORM set_config('TimeZone', CASE i % 2 WHEN 0 THEN 'Asia/Tokyo' ELSE 'Europe/Berlin' END, false);
+        PERFORM healing_insert('toggles', '{"id": "none"}');
+    END LOOP;
+END
+$$;
+SELECT toggle(100);
+SELECT total_bytes AS before FROM pg_backend_memory_contexts WHERE name = 'TopMemoryContext' \gset
+SELECT toggle(1000);
+SELECT total_bytes - :before < 200000 AS flat FROM pg_backend_memory_contexts WHERE name = 'TopMemoryContext';
+RESET TimeZone;
+DELETE FROM mend.queue;
+SELECT mend.unenroll('toggles');
+DELETE FROM mend.events;
+DROP TABLE toggles;
+DROP FUNCTION toggle;

@@ -75,11 +75,15 @@ Datum SessionContext(const table::Enrollment& enrollment) {
   }
   text += '}';
   if (last == 0 || text != last_text) {
+    // Parsing leaves much behind: only its result is kept for the session.
+    const pg::Context scratch("pg_mend session settings");
+    const pg::Switch here(scratch.get());
     const Datum made = pg::Call([&] {
-      MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
       const Datum parsed = DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str()));
+      MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+      const Datum copy = datumCopy(parsed, false, -1);
       MemoryContextSwitchTo(old);
-      return parsed;
+      return copy;
     });
     if (last != 0) {
       pfree(DatumGetPointer(last));
