@@ -205,6 +205,15 @@ for my $point ($all ? @points : grep { ($seed + ord) % 3 == 0 } @points)
 	}
 }
 
+# A session that has no memory left when it attaches the shared one is told: that is no reason to store without it.
+query('CREATE TABLE seen (id int); SELECT mend.enroll($$seen$$)');
+set_point($node, 'freshness', 'error 53200');
+my (undef, undef, $trouble) = $node->psql('postgres', q{SELECT healing_insert('seen', '{"id": 1}')});
+like($trouble, qr/ERROR: .*test point freshness/, 'out of memory is never swallowed');
+is(query('SELECT count(*) FROM seen'), '0', 'and the row is not stored');
+is(query(q{SELECT healing_insert('seen', '{"id": 1}')}), 'inserted', 'the next session stores it');
+clear_points($node);
+
 my $died = () = slurp_file($node->logfile) =~ /terminated by signal 9/g;
 is($died, $killed, 'only the killed died');
 unlike(slurp_file($node->logfile), qr/PANIC:|TRAP:|terminated by signal (?!9\b)/, 'no process crashed by itself');

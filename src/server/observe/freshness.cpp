@@ -1,5 +1,7 @@
 #include "server/observe/freshness.h"
 
+#include "server/pg/test_point.h"
+
 namespace mend::observe {
 namespace {
 
@@ -107,14 +109,23 @@ void MakeSlots() {
   slots = made;
 }
 
+// Shared memory is exhausted, which PostgreSQL reports as out-of-memory as well.
+bool NoRoomInSharedMemory(const pg::Error& error) {
+  return error.sqlerrcode() == ERRCODE_OUT_OF_MEMORY &&
+         error.fields().function == "ShmemInitStruct";
+}
+
 // A subtransaction, once a process: shared memory that is exhausted must not fail a row.
 bool Attached() {
   if (slots == nullptr && !unavailable) {
-    unavailable = true;
     try {
-      pg::Attempt([] { pg::Call([] { MakeSlots(); }); });
+      unavailable = pg::Attempt([] {
+                      pg::TestPoint("freshness");
+                      pg::Call([] { MakeSlots(); });
+                    }).has_value();
     } catch (const pg::Error& error) {
-      if (error.sqlerrcode() != ERRCODE_OUT_OF_MEMORY) {
+      unavailable = NoRoomInSharedMemory(error);
+      if (!unavailable) {
         throw;
       }
     }

@@ -56,9 +56,19 @@ std::string WhatIsLeft(Oid target) {
   return left;
 }
 
+// The session is taken from the list of those to wake, however the wait ends.
+class EndOfWaiting {
+ public:
+  EndOfWaiting() = default;
+  ~EndOfWaiting() { ConditionVariableCancelSleep(); }
+  EndOfWaiting(const EndOfWaiting&) = delete;
+  EndOfWaiting& operator=(const EndOfWaiting&) = delete;
+};
+
 }  // namespace
 
 void WaitIdle(Oid target, TimestampTz deadline) {
+  const EndOfWaiting end_of_waiting;
   while (pg::max_workers > 0) {
     // A lease seen before or taken meanwhile: a round may have been half done when we looked.
     LeaseMark before = Leases(target);
