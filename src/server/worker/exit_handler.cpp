@@ -18,9 +18,11 @@ namespace {
 volatile sig_atomic_t ended_by_postmaster = 0;
 Oid healing = InvalidOid;
 
+struct sigaction postgres_action;  // what pqsignal() has set for SIGTERM
+
 void OnTerminate(int signal, siginfo_t* sender, void*) {
   ended_by_postmaster = sender != nullptr && sender->si_pid == PostmasterPid ? 1 : 0;
-  die(signal);
+  postgres_action.sa_handler(signal);
 }
 
 // Nothing may be waited for here: interrupts are held off while a process exits.
@@ -104,11 +106,14 @@ void SayFarewell(int, Datum) {
 
 void InstallExitHandler() {
   pg::Call([] {
-    struct sigaction action;
-    memset(&action, 0, sizeof(action));
+    // pqsignal() tells no sender. What it has set is called from here, for it also keeps errno, and
+    // heeds that the process may be a child that has not yet become another program.
+    if (sigaction(SIGTERM, nullptr, &postgres_action) != 0) {
+      ereport(ERROR, (errmsg("could not read the handler of SIGTERM: %m")));
+    }
+    struct sigaction action = postgres_action;
     action.sa_sigaction = OnTerminate;
-    action.sa_flags = SA_SIGINFO | SA_RESTART;
-    sigemptyset(&action.sa_mask);
+    action.sa_flags |= SA_SIGINFO;
     if (sigaction(SIGTERM, &action, nullptr) != 0) {
       ereport(ERROR, (errmsg("could not take over SIGTERM: %m")));
     }
