@@ -34,7 +34,15 @@ FROM mend.enrollments e
      LATERAL (SELECT coalesce(p.last_error IS NOT NULL AND p.not_before > clock_timestamp(), false)) b (backing_off)
 WHERE e.mode <> 'paused'
   AND mend.at_home(e.system_identifier, e.database_oid)
-  AND NOT (SELECT c.stopped FROM mend.control c);
+  AND NOT (SELECT c.stopped FROM mend.control c)
+UNION ALL
+-- What a restore has left for tables that are not enrolled, for which mend.start() asks: dead letters are made of it.
+SELECT r.target, r.target::text, min(r.requested_at) <= clock_timestamp(),
+       CASE WHEN min(r.requested_at) > clock_timestamp() THEN min(r.requested_at) END, false
+FROM mend.requests r
+WHERE NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = r.target)
+  AND NOT (SELECT c.stopped FROM mend.control c)
+GROUP BY r.target;
 COMMENT ON VIEW mend.work IS 'The tables that the worker may heal, and whether there is something to do now';
 COMMENT ON COLUMN mend.work.target IS 'The landing table';
 COMMENT ON COLUMN mend.work.target_name IS 'Its schema-qualified name when it was enrolled';

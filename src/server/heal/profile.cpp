@@ -44,15 +44,30 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
   return true;
 }
 
-// The table is gone, or its OID belongs to another one: its rows are for a person.
-void BuryAll(RoundState* round, const std::string& reason) {
-  const int64_t buried = queue::BuryRows(round->target, reason);
-  if (buried > 0) {
-    std::string detail = "{\"rows\": " + std::to_string(buried) + ", \"reason\": ";
-    json::AppendQuoted(&detail, reason);
+// In transactions of one batch each, so that DROP EXTENSION waits for no more.
+void BuryQueue(RoundState* round, const std::optional<std::string>& reason) {
+  for (;;) {
+    const int64_t rows = queue::BuryRows(round->target, reason, {}, queue::kRowsOfBurial);
+    if (rows == 0) {
+      return;
+    }
+    std::string detail = "{\"rows\": " + std::to_string(rows);
+    if (reason) {
+      detail += ", \"reason\": ";
+      json::AppendQuoted(&detail, *reason);
+    }
     observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}",
                     observe::kWorker);
+    pg::TestPoint("buried");
+    round->shared->Commit();
+    round->host->CheckMustYield(round->target);
+    round->shared->Join();
   }
+}
+
+// The table is gone, or its OID belongs to another one: its rows are for a person.
+void BuryAll(RoundState* round, const std::string& reason) {
+  BuryQueue(round, reason);
   pg::RunPrepared(
       "UPDATE mend.drifts SET state = 'dead_lettered', reason = $2 WHERE target = $1 AND state IN "
       "('open', 'waiting')",
@@ -252,6 +267,25 @@ void TakeRequests(Oid target) {
                   {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
 }
 
+// Rows for a table that nobody has enrolled, which only a restore leaves: mend.start() asks for
+// them to be buried.
+void BuryStrangers(RoundState* round) {
+  const pg::Rows stranger = pg::RunPrepared(
+      "SELECT target_name FROM mend.queue WHERE target = $1 "
+      "AND NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = $1) "
+      "ORDER BY target, id LIMIT 1",
+      {pg::ObjectId(round->target)});
+  if (!stranger.empty()) {
+    round->target_name = stranger.text(0, 0);
+    BuryQueue(round, std::nullopt);
+  }
+  pg::RunPrepared(
+      "DELETE FROM mend.requests WHERE target = $1 "
+      "AND NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = $1)",
+      {pg::ObjectId(round->target)});
+  round->shared->Commit();
+}
+
 // Of mend.progress, and whether people have asked for something.
 pg::Rows LockProgress(Oid target) {
   return pg::RunPrepared(
@@ -294,6 +328,7 @@ bool BeginRound(RoundState* round) {
       "KEY SHARE",
       {pg::ObjectId(round->target)});
   if (enrolled.empty()) {
+    BuryStrangers(round);
     return false;
   }
   // The commit that wakes a worker may not have told yet what it changed: nothing cached is trusted

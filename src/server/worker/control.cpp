@@ -55,27 +55,17 @@ void AdoptEnrollments() {
 }
 
 // Only a restore leaves rows in the queue for a table that nobody has enrolled. Found by steps
-// along the index from one table to the next: a long queue is not read.
-void BuryStrangers() {
-  pg::Rows strangers = pg::RunPrepared(
+// along the index from one table to the next: a long queue is not read. The worker makes dead
+// letters of them, a batch at a time.
+void RequestStrangers() {
+  pg::RunPrepared(
       "WITH RECURSIVE queued (target) AS ((SELECT q.target FROM mend.queue q ORDER BY q.target, "
       "q.id LIMIT 1) UNION ALL "
       "SELECT (SELECT q.target FROM mend.queue q WHERE q.target > queued.target ORDER BY q.target, "
       "q.id LIMIT 1) "
-      "FROM queued WHERE queued.target IS NOT NULL) SELECT target::oid FROM queued WHERE target IS "
-      "NOT NULL "
+      "FROM queued WHERE queued.target IS NOT NULL) "
+      "INSERT INTO mend.requests (target) SELECT target FROM queued WHERE target IS NOT NULL "
       "AND NOT EXISTS (SELECT FROM mend.enrollments e WHERE e.target = queued.target)");
-  for (size_t i = 0; i < strangers.size(); ++i) {
-    pg::RunPrepared(
-        "WITH gone AS (DELETE FROM mend.queue WHERE target = $1 RETURNING *) "
-        "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
-        "submitted_at, "
-        "sqlstate, error, kind, field, fields, context, reason) "
-        "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, "
-        "error, kind, field, "
-        "fields, context, 'table ' || target_name || ' is not here, or not enrolled' FROM gone",
-        {pg::ObjectId(strangers.oid(i, 0))});
-  }
 }
 
 }  // namespace
@@ -87,7 +77,7 @@ bool AtHome(int64_t system_identifier, Oid database) {
 void Start() {
   pg::RunPrepared("UPDATE mend.control SET stopped = false WHERE stopped");
   AdoptEnrollments();
-  BuryStrangers();
+  RequestStrangers();
   pg::RunPrepared(
       "INSERT INTO mend.requests (target) SELECT target FROM mend.enrollments "
       "WHERE mend.at_home(system_identifier, database_oid) ORDER BY target");

@@ -45,6 +45,11 @@ void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms, bool g
       "USING (target) WHERE e.target = $1::regclass",
       {pg::ObjectId(target)});
   if (before.empty()) {
+    // Not enrolled: what a restore has left for it is tried again.
+    pg::RunPrepared(
+        "UPDATE mend.requests SET requested_at = clock_timestamp() + interval '1 minute' "
+        "WHERE target = $1",
+        {pg::ObjectId(target)});
     return;
   }
   // People are told once, not once a try.
