@@ -1,6 +1,7 @@
 -- The border between C++ and PostgreSQL (src/server/pg), by functions that fail on purpose (test/border).
 \set SHOW_CONTEXT never
 CREATE FUNCTION probe_throw(text) RETURNS int LANGUAGE c STRICT AS 'mend_border_probe', 'probe_throw';
+CREATE FUNCTION probe_memory(text) RETURNS void LANGUAGE c STRICT AS 'mend_border_probe', 'probe_memory';
 CREATE FUNCTION probe_living() RETURNS int LANGUAGE c AS 'mend_border_probe', 'probe_living';
 CREATE FUNCTION probe_attempt() RETURNS text LANGUAGE c AS 'mend_border_probe', 'probe_attempt';
 CREATE FUNCTION probe_attempt_forever() RETURNS void LANGUAGE c AS 'mend_border_probe', 'probe_attempt_forever';
@@ -26,6 +27,27 @@ BEGIN
 END
 $$;
 
+-- Where no memory is left for the record of an error, the error is that.
+SELECT probe_memory('reserve');
+DO $$
+DECLARE
+    kind text;
+    state text; message text;
+BEGIN
+    FOREACH kind IN ARRAY ARRAY['huge exception', 'huge error', 'huge postgres'] LOOP
+        BEGIN
+            PERFORM probe_throw(kind);
+            RAISE NOTICE '% went through', kind;
+        EXCEPTION WHEN OTHERS THEN
+            PERFORM probe_memory('unlimited');
+            GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+            RAISE INFO '%: % "%", living %', kind, state, left(message, 20), probe_living();
+        END;
+    END LOOP;
+END
+$$;
+SELECT probe_memory('release');
+
 -- An attempt gives the error back as a value, and the caller goes on.
 SELECT probe_attempt(), probe_living();
 
@@ -43,8 +65,8 @@ RESET statement_timeout;
 
 -- Many errors in one session leave nothing behind.
 SELECT probe_attempt_many(1000);
-SELECT sum(total_bytes) AS before FROM pg_backend_memory_contexts \gset
+SELECT sum(total_bytes) AS before FROM pg_backend_memory_contexts WHERE name IN ('TopMemoryContext', 'ErrorContext') \gset
 SELECT probe_attempt_many(10000);
-SELECT sum(total_bytes) - :before < 100000 AS flat FROM pg_backend_memory_contexts;
+SELECT sum(total_bytes) - :before < 100000 AS flat FROM pg_backend_memory_contexts WHERE name IN ('TopMemoryContext', 'ErrorContext');
 
-DROP FUNCTION probe_throw, probe_living, probe_attempt, probe_attempt_forever, probe_attempt_many;
+DROP FUNCTION probe_throw, probe_memory, probe_living, probe_attempt, probe_attempt_forever, probe_attempt_many;

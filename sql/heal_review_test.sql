@@ -248,6 +248,31 @@ SELECT count(*) FROM (SELECT * FROM was EXCEPT SELECT * FROM shape UNION ALL SEL
 SELECT count(*) AS stored, (SELECT count(*) FROM mend.queue WHERE target = 'd'::regclass) AS queued, (SELECT count(*) FROM mend.dead_letters WHERE target = 'd'::regclass) AS dead FROM d;
 SELECT count(*) FROM mend.patches WHERE target = 'd'::regclass;
 SELECT current_user, current_setting('lock_timeout');
+-- A live one that is cancelled undoes what the block around it has done, and leaves the session as it was.
+CREATE TABLE slow (id int, n int);
+CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+CREATE TRIGGER dawdle BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION dawdle();
+SELECT mend.enroll('slow', 'review');
+SELECT healing_insert('slow', '{"id": 1, "n": 3000000000}');
+CALL mend.wait_idle('slow');
+CREATE TABLE witness (what text);
+SET statement_timeout = '1s';
+DO $$
+BEGIN
+    INSERT INTO witness VALUES ('before the dry run');
+    PERFORM mend.dry_run('slow', 'ALTER TABLE heal_review_test.slow ALTER COLUMN n TYPE bigint', live => true);
+EXCEPTION WHEN query_canceled THEN
+    INSERT INTO witness SELECT 'after the cancel, with n of ' || type FROM shape WHERE relname = 'slow' AND attname = 'n';
+END
+$$;
+RESET statement_timeout;
+BEGIN;
+SET LOCAL statement_timeout = '1s';
+SELECT mend.dry_run('slow', 'ALTER TABLE heal_review_test.slow ALTER COLUMN n TYPE bigint', live => true);
+ROLLBACK;
+SELECT * FROM witness;
+SELECT mend.reject(last_of('slow'), 'it is not needed');
+CALL mend.wait_idle('slow');
 
 -- Mappings and accepted losses put waiting rows in.
 CREATE TABLE m (id int, n int, d date);

@@ -1,4 +1,7 @@
 // Functions that fail on purpose, to test the border between C++ and PostgreSQL.
+#include <sys/resource.h>
+
+#include <fstream>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -21,10 +24,72 @@ struct Living {
   ~Living() { --living; }
 };
 
+constexpr size_t kHuge = 64 * 1024 * 1024;
+constexpr size_t kSlack = 8 * 1024 * 1024;
+char* huge = nullptr;  // a text that fits into memory once, and not twice
+
+void LimitMemory(rlim_t bytes) {
+  rlimit limit;
+  getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = bytes;
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+// No more memory than is in use, but for what errors of common size take.
+void ExhaustMemory() {
+#ifndef __SANITIZE_ADDRESS__  // whose allocator ends the process instead
+  size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  LimitMemory(pages * 4096 + kSlack);
+#endif
+}
+
+struct HugeException : std::exception {
+  const char* what() const noexcept override { return huge; }
+};
+
+// reserve, unlimited, release.
+Datum Memory(FunctionCallInfo fcinfo) {
+  std::string what(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+  LimitMemory(RLIM_INFINITY);
+  if (what == "reserve") {
+    huge = static_cast<char*>(malloc(kHuge));
+    memset(huge, 'x', kHuge - 1);
+    huge[kHuge - 1] = 0;
+  } else if (what == "release") {
+    free(huge);
+    huge = nullptr;
+  }
+  return Datum(0);
+}
+
+void ThrowHuge(const std::string& kind) {
+  if (kind == "huge exception") {
+    ExhaustMemory();
+    throw HugeException();
+  }
+  if (kind == "huge error") {
+    pg::Error error(ERRCODE_OBJECT_IN_USE, huge);
+    ExhaustMemory();
+    throw error;
+  }
+  if (kind == "huge postgres") {
+    // The callback runs when the error is complete, and before it is taken.
+    ErrorContextCallback callback = {};
+    callback.callback = [](void*) { ExhaustMemory(); };
+    pg::Call([&] {
+      callback.previous = error_context_stack;
+      error_context_stack = &callback;
+      ereport(ERROR, (errcode(ERRCODE_DIVISION_BY_ZERO), errmsg_internal("%s", huge)));
+    });
+  }
+}
+
 // Throws, from under some objects, what its argument names.
 Datum Throw(FunctionCallInfo fcinfo) {
   std::string kind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
   Living one, two;
+  ThrowHuge(kind);
   if (kind == "exception") {
     throw std::runtime_error("thrown on purpose");
   }
@@ -81,6 +146,7 @@ Datum AttemptMany(FunctionCallInfo fcinfo) {
 }  // namespace
 
 MEND_EXPORT(probe_throw, Throw)
+MEND_EXPORT(probe_memory, Memory)
 MEND_EXPORT(probe_living, CountLiving)
 MEND_EXPORT(probe_attempt, AttemptError)
 MEND_EXPORT(probe_attempt_forever, AttemptForever)

@@ -122,18 +122,12 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record,
                                const std::vector<queue::QueuedRow>& rows,
                                const queue::OutcomePolicy& policy, queue::ReplayCounts* counts) {
   std::shared_ptr<const table::Target> target = table::FindTarget(relid);
-  bool keep = IsNextInOrder(relid, rows);
-  std::optional<pg::Subtransaction> trial;
-  if (!keep) {
-    trial.emplace();
-  }
-  try {
-    *counts = StoreSample(*target, rows, policy, record.id);
-  } catch (...) {
-    if (trial) {
-      trial->RollBack();
-    }
-    throw;
+  const bool keep = IsNextInOrder(relid, rows);
+  const auto store = [&] { *counts = StoreSample(*target, rows, policy, record.id); };
+  if (keep) {
+    store();
+  } else if (const std::optional<pg::Error> error = pg::AttemptAndRollBack(store)) {
+    throw *error;
   }
   std::vector<bool> tried(record.patch.actions.size()), shown(record.patch.actions.size());
   for (const SampleRow& row : sample) {
@@ -149,8 +143,7 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record,
   for (size_t i = 0; i < tried.size(); ++i) {
     refuted[i] = tried[i] && !shown[i];
   }
-  if (trial) {
-    trial->RollBack();
+  if (!keep) {
     counts->Forget();
   }
   return refuted;

@@ -1,34 +1,41 @@
 #include "server/pg/call.h"
 
-namespace mend::pg {
-namespace internal {
+#include <memory>
+#include <string>
+
+namespace mend::pg::internal {
+namespace {
+
+ErrorFields* InternalError(const char* prefix, const char* what) noexcept {
+  try {
+    auto fields = std::make_unique<ErrorFields>();
+    fields->sqlerrcode = ERRCODE_INTERNAL_ERROR;
+    fields->message = std::string(prefix) + what;
+    return fields.release();
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
 
 void ThrowTaken(MemoryContext context) { throw Error(TakeError(context)); }
 
-ErrorFields* Describe(const Error& error) { return new ErrorFields(error.fields()); }
-
-ErrorFields* Describe(const std::exception& error) {
-  auto* fields = new ErrorFields();
-  fields->sqlerrcode = ERRCODE_INTERNAL_ERROR;
-  fields->message = std::string("pg_mend: unexpected exception: ") + error.what();
-  return fields;
+ErrorFields* Describe(const Error& error) noexcept {
+  try {
+    return new ErrorFields(error.fields());
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
-ErrorFields* DescribeUnknown() {
-  auto* fields = new ErrorFields();
-  fields->sqlerrcode = ERRCODE_INTERNAL_ERROR;
-  fields->message = "pg_mend: unexpected exception of unknown type";
-  return fields;
+ErrorFields* Describe(const std::exception& error) noexcept {
+  return InternalError("pg_mend: unexpected exception: ", error.what());
 }
 
-ErrorFields* DescribeNoMemory() {
-  auto* fields = new ErrorFields();
-  fields->sqlerrcode = ERRCODE_OUT_OF_MEMORY;
-  fields->message = "out of memory";
-  return fields;
+ErrorFields* DescribeUnknown() noexcept {
+  return InternalError("pg_mend: unexpected exception of unknown type", "");
 }
-
-}  // namespace internal
 
 Subtransaction::Subtransaction() : context_(CurrentMemoryContext), owner_(CurrentResourceOwner) {
   Call([&] { BeginInternalSubTransaction(nullptr); });
@@ -47,4 +54,4 @@ void Subtransaction::RollBack() {
   CurrentResourceOwner = owner_;
 }
 
-}  // namespace mend::pg
+}  // namespace mend::pg::internal

@@ -30,11 +30,24 @@ class HandlerScope {
 
 [[noreturn]] void ThrowTaken(MemoryContext context);
 
-// What the catch clauses of Export found, ready for Raise().
-ErrorFields* Describe(const Error& error);
-ErrorFields* Describe(const std::exception& error);
-ErrorFields* DescribeUnknown();
-ErrorFields* DescribeNoMemory();
+// What the catch clauses of Export found, ready for Raise(). Where no memory is left for that, it
+// is nullptr, which Raise() takes for out-of-memory: nothing may be thrown out of a catch clause
+// there.
+ErrorFields* Describe(const Error& error) noexcept;
+ErrorFields* Describe(const std::exception& error) noexcept;
+ErrorFields* DescribeUnknown() noexcept;
+
+// Begins when made; then exactly one of the other two is called.
+class Subtransaction {
+ public:
+  Subtransaction();
+  void Release();
+  void RollBack();
+
+ private:
+  MemoryContext context_;
+  ResourceOwner owner_;
+};
 
 }  // namespace internal
 
@@ -60,29 +73,18 @@ inline void CheckInterrupts() {
   }
 }
 
-// Begin, release and roll back of a subtransaction, for Attempt.
-class Subtransaction {
- public:
-  Subtransaction();
-  void Release();
-  void RollBack();
+namespace internal {
 
- private:
-  MemoryContext context_;
-  ResourceOwner owner_;
-};
-
-// Runs `function` (C++ code that uses Call) in a subtransaction. On an Error the subtransaction is
-// rolled back and the Error returned: the caller may go on. Cancel, termination and out-of-memory
-// are rolled back and thrown again, and so are C++ exceptions of other kinds.
 template <class F>
-std::optional<Error> Attempt(F&& function) {
+std::optional<Error> RunInSubtransaction(F&& function, bool keep) {
   Subtransaction subtransaction;
   std::optional<Error> caught;
   try {
     function();
-    subtransaction.Release();
-    return std::nullopt;
+    if (keep) {
+      subtransaction.Release();
+      return std::nullopt;
+    }
   } catch (const Error& error) {
     caught = error;
   } catch (...) {
@@ -90,10 +92,26 @@ std::optional<Error> Attempt(F&& function) {
     throw;
   }
   subtransaction.RollBack();
-  if (caught->MustPropagate()) {
+  if (caught && caught->MustPropagate()) {
     throw *caught;
   }
   return caught;
+}
+
+}  // namespace internal
+
+// Runs `function` (C++ code that uses Call) in a subtransaction. On an Error the subtransaction is
+// rolled back and the Error returned: the caller may go on. Cancel, termination and out-of-memory
+// are rolled back and thrown again, and so are C++ exceptions of other kinds.
+template <class F>
+std::optional<Error> Attempt(F&& function) {
+  return internal::RunInSubtransaction(std::forward<F>(function), true);
+}
+
+// The same, but nothing of what `function` did in the database stays, also when it went well.
+template <class F>
+std::optional<Error> AttemptAndRollBack(F&& function) {
+  return internal::RunInSubtransaction(std::forward<F>(function), false);
 }
 
 // The way in from PostgreSQL: runs C++ code; whatever it throws is raised as a PostgreSQL error,
@@ -106,7 +124,7 @@ auto Export(F&& function) -> decltype(function()) {
   } catch (const Error& error) {
     pending = internal::Describe(error);
   } catch (const std::bad_alloc&) {
-    pending = internal::DescribeNoMemory();
+    pending = nullptr;
   } catch (const std::exception& error) {
     pending = internal::Describe(error);
   } catch (...) {

@@ -72,6 +72,9 @@ ErrorFields TakeError(MemoryContext context) {
 }
 
 void Raise(ErrorFields* fields) {
+  if (fields == nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+  }
   ErrorData edata;
   memset(&edata, 0, sizeof(edata));
   edata.elevel = ERROR;

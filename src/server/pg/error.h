@@ -54,7 +54,8 @@ ErrorFields FieldsOf(const ErrorData* edata);
 // clears it. `context`: the memory context to go on in.
 ErrorFields TakeError(MemoryContext context);
 
-// Raises the error in PostgreSQL and frees `fields`. Call from a frame without destructors.
+// Raises the error in PostgreSQL and frees `fields`; nullptr: out of memory. Call from a frame
+// without destructors.
 [[noreturn]] void Raise(ErrorFields* fields);
 
 }  // namespace mend::pg

@@ -1,0 +1,80 @@
+#include "server/apply/dry_run.h"
+
+#include <optional>
+#include <vector>
+
+#include "server/apply/alter.h"
+#include "server/apply/patches.h"
+#include "server/apply/prove.h"
+#include "server/apply/submitter.h"
+#include "server/citus/managed_table.h"
+#include "server/guard/render.h"
+#include "server/pg/settings.h"
+
+namespace mend::apply {
+namespace {
+
+// Why the table or its rows refuse the patch; "" when they do not. User code runs as the submitter
+// in a security-restricted operation: it must leave nothing in an administrator's session.
+std::string AlterAndStore(const table::Target& target, const std::string& ddl, const Proof& proof) {
+  const Oid relid = target.shape().relid;
+  pg::AsExtensionOwner as_owner;
+  LockForAlter(relid, pg::lock_timeout_ms);
+  if (std::optional<std::string> unfit = AlterUnderLock(target, ddl)) {
+    return *unfit;
+  }
+  if (citus::Manages(relid)) {
+    return "";  // there rows can be stored once it is committed
+  }
+  std::vector<int64_t> ids;
+  for (const SampleRow& row : proof.sample) {
+    ids.push_back(row.id);
+  }
+  const std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
+  if (rows.empty()) {
+    return "";
+  }
+  pg::AsUser submitter(rows.front().submitter,
+                       SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+  SessionContext context(rows.front().context);
+  const queue::ReplayCounts counts =
+      ReplayHere(*table::FindTarget(relid), rows, queue::OutcomePolicy(), std::nullopt);
+  return counts.stored > 0 ? "" : "the table refuses every row that was tried, for another reason";
+}
+
+DryRunResult TryPatch(const table::Target& target, const plan::Patch& patch, bool live) {
+  DryRunResult result;
+  result.rewrites = RewritesTable(target.shape(), patch);
+  const Proof queue = Prove(target, patch, Evidence::Queue);
+  const Proof dead = Prove(target, patch, Evidence::DeadLetters);
+  result.tried = queue.tried + dead.tried;
+  result.healed = queue.healed + dead.healed;
+  if (result.healed == 0) {
+    result.reason = result.tried == 0 ? "no waiting payload could show whether it helps"
+                                      : "no waiting payload fits thanks to it";
+  } else if (live && !patch.actions.empty()) {
+    const std::string ddl = guard::Render(target.shape(), patch.actions);
+    const std::optional<pg::Error> error =
+        pg::AttemptAndRollBack([&] { result.reason = AlterAndStore(target, ddl, queue); });
+    if (error) {
+      result.reason = error->what();
+    }
+  }
+  result.ok = result.reason.empty();
+  return result;
+}
+
+}  // namespace
+
+DryRunResult DryRun(Oid relid, const std::string& ddl, const std::string& field_map, bool live) {
+  const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
+  const base::Result<plan::Patch> patch = ReadPatch(*target, ddl, field_map);
+  if (patch) {
+    return TryPatch(*target, *patch, live);
+  }
+  DryRunResult result;
+  result.reason = patch.error().message;
+  return result;
+}
+
+}  // namespace mend::apply
