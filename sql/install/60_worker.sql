@@ -86,5 +86,11 @@ CREATE OR REPLACE FUNCTION mend.worker_refused_at() RETURNS timestamptz
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_worker_refused_at';
 COMMENT ON FUNCTION mend.worker_refused_at() IS
     'When PostgreSQL last had no room for a worker of this database (max_worker_processes); null: the last one started';
+CREATE OR REPLACE FUNCTION mend.worker_outlook(due boolean) RETURNS text
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'mend_worker_outlook';
+COMMENT ON FUNCTION mend.worker_outlook(boolean) IS
+    'Internal: what hinders a worker of this database: standby, off (mend.max_workers), no_room, busy (mend.max_server_workers), else ready; with due, one is started where none is there';
+REVOKE ALL ON FUNCTION mend.worker_outlook(boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.worker_outlook(boolean) TO mend_admin, mend_agent, pg_monitor;
 REVOKE ALL ON FUNCTION mend.worker_refused_at() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.worker_refused_at() TO mend_admin, mend_agent, pg_monitor;

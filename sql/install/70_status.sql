@@ -103,14 +103,15 @@ FROM mend.enrollments e
      CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o
      CROSS JOIN LATERAL (SELECT mend.is_due(e.target) AS due,
                                 mend.at_home(e.system_identifier, e.database_oid) AS home,
-                                (SELECT stopped FROM mend.control) AS stopped,
-                                mend.worker_refused_at() IS NOT NULL AS refused) k
+                                (SELECT stopped FROM mend.control) AS stopped) k
+     CROSS JOIN LATERAL (SELECT CASE WHEN k.due AND w.pid IS NULL THEN mend.worker_outlook(true) ELSE 'ready' END AS outlook) a
      CROSS JOIN LATERAL (
          SELECT CASE
                     WHEN NOT k.home OR k.stopped THEN 'stopped'
                     WHEN e.mode = 'paused' THEN 'paused'
                     WHEN w.pid IS NOT NULL THEN 'healing'
-                    WHEN k.due AND k.refused THEN 'waiting'
+                    WHEN a.outlook IN ('standby', 'off') THEN 'stopped'
+                    WHEN a.outlook <> 'ready' THEN 'waiting'
                     WHEN k.due THEN 'due'
                     WHEN coalesce(p.state, 'idle') NOT IN ('idle', 'healing') THEN p.state
                     WHEN o.patch IS NOT NULL THEN 'review'
@@ -121,8 +122,11 @@ FROM mend.enrollments e
                         WHEN NOT k.home THEN 'enrolled in another cluster or database: mend.start() adopts it'
                         WHEN k.stopped THEN 'healing is switched off: mend.start() switches it on'
                         WHEN e.mode = 'paused' THEN 'the enrolment is paused: mend.configure(mode => ''auto'') resumes'
-                        WHEN k.due AND w.pid IS NULL AND k.refused
-                            THEN 'no free background worker: raise max_worker_processes'
+                        WHEN a.outlook = 'standby' THEN 'this is a standby: what waits is healed by the primary, or after the promotion'
+                        WHEN a.outlook = 'off' THEN 'mend.max_workers is 0: no worker may heal'
+                        WHEN a.outlook = 'no_room' THEN 'no free background worker: raise max_worker_processes'
+                        WHEN a.outlook = 'busy'
+                            THEN 'all workers are busy in other databases: it takes its turn, or raise mend.max_server_workers'
                         WHEN w.pid IS NOT NULL AND w.tried > 0 THEN format('%s rows tried so far in this round', w.tried)
                         WHEN p.last_error IS NOT NULL
                             THEN 'the last heal round ended in an error: ' || mend.error_for_me(p.last_error)

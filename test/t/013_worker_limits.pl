@@ -6,15 +6,9 @@ use lib $FindBin::RealBin;
 use MendTest;
 use Test::More;
 
-# Room for one background worker besides the logical replication launcher.
-my $node = mend_node('limits', 'max_worker_processes = 2', 'max_logical_replication_workers = 1');
+# Room for no background worker besides the logical replication launcher.
+my $node = mend_node('limits', 'max_worker_processes = 1', 'max_logical_replication_workers = 1');
 landing_table($node, 'orders');
-$node->safe_psql('postgres', 'CREATE DATABASE other');
-$node->safe_psql('other', 'CREATE EXTENSION pg_mend');
-landing_table($node, 'orders', 'other');
-$node->safe_psql('other', enqueue('orders'));
-$node->safe_psql('other', 'CALL mend.wait_idle()');
-like(worker_pids($node, 'other'), qr/^\d+$/, 'one database has the only worker');
 
 my ($status, undef, $stderr) = $node->psql('postgres', enqueue('orders') . 'SELECT mend.start()');
 is("$status $stderr", '0 ', 'where there is no room for a worker the caller gets no error');
@@ -23,13 +17,11 @@ is($node->safe_psql('postgres', 'SELECT mend.worker_refused_at() > now() - inter
 (undef, undef, $stderr) =
   $node->psql('postgres', "\\set VERBOSITY verbose\nCALL mend.wait_idle(timeout => '300 ms')");
 like($stderr, qr/57014.*max_worker_processes/s, 'wait_idle says why nothing happens');
-$node->safe_psql('other', 'SELECT mend.stop()');
-wait_no_worker($node, 'other') or die 'the worker did not stop';
+$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
+$node->restart;
 $node->safe_psql('postgres', 'CALL mend.wait_idle()');
 is(due_tables($node), '0', 'as soon as there is room the work is done');
 is($node->safe_psql('postgres', 'SELECT mend.worker_refused_at() IS NULL'), 't', 'and the refusal is forgotten');
-$node->append_conf('postgresql.conf', 'max_worker_processes = 8');
-$node->restart;
 
 # One table's trouble does not delay another.
 landing_table($node, 'slow');

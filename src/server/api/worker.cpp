@@ -1,9 +1,11 @@
 // SQL entries that concern the workers.
+#include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/table/enrollment.h"
 #include "server/worker/control.h"
 #include "server/worker/slots.h"
 #include "server/worker/wait.h"
+#include "server/worker/wake.h"
 
 namespace mend::api {
 namespace {
@@ -75,9 +77,29 @@ Datum Workers(FunctionCallInfo fcinfo) {
 }
 
 Datum WorkerRefusedAt(FunctionCallInfo fcinfo) {
-  TimestampTz at = worker::RegistrationFailedAt(MyDatabaseId);
-  fcinfo->isnull = at == 0;
-  return TimestampTzGetDatum(at);
+  const std::optional<worker::WaitSeen> wait = worker::WaitOf(MyDatabaseId);
+  fcinfo->isnull = !wait || !wait->no_room;
+  return TimestampTzGetDatum(wait ? wait->since : 0);
+}
+
+// Who looks at a table that is due has a worker started, where one may be and none is there.
+const char* Outlook(bool due) {
+  if (pg::Call([] { return RecoveryInProgress(); })) {
+    return "standby";
+  }
+  if (pg::max_workers == 0) {
+    return "off";
+  }
+  if (due && worker::WorkersOf(MyDatabaseId).empty()) {
+    worker::WakeNow();
+  }
+  const std::optional<worker::WaitSeen> wait = worker::WaitOf(MyDatabaseId);
+  return !wait ? "ready" : wait->no_room ? "no_room" : "busy";
+}
+
+Datum WorkerOutlook(FunctionCallInfo fcinfo) {
+  const char* outlook = Outlook(DatumGetBool(fcinfo->args[0].value));
+  return pg::Call([&] { return CStringGetTextDatum(outlook); });
 }
 
 }  // namespace
@@ -90,3 +112,4 @@ MEND_EXPORT(mend_reset_breaker, mend::api::ResetBreaker)
 MEND_EXPORT(mend_at_home, mend::api::AtHome)
 MEND_EXPORT(mend_workers, mend::api::Workers)
 MEND_EXPORT(mend_worker_refused_at, mend::api::WorkerRefusedAt)
+MEND_EXPORT(mend_worker_outlook, mend::api::WorkerOutlook)

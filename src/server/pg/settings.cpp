@@ -16,7 +16,8 @@ int max_rewrite_mb = 1024;
 int batch_size = 1000;
 int batch_timeout_ms = 60000;
 int max_workers = 2;
-int idle_exit_s = 300;
+int max_server_workers = -1;
+int idle_exit_s = 60;
 int patches_per_hour = 30;
 int column_cooldown_s = 3600;
 int max_columns = 400;
@@ -87,7 +88,11 @@ constexpr IntSetting kIntSettings[] = {
     {"mend.max_workers",
      "Workers that may heal tables of one database at the same time; 0 stops healing.",
      &max_workers, 2, 0, 32, 0},
-    {"mend.idle_exit", "How long a worker stays when there is nothing to do.", &idle_exit_s, 300, 1,
+    {"mend.max_server_workers",
+     "Workers that may be there in all databases of the server together; -1: a third of "
+     "max_worker_processes. Databases that want one take turns.",
+     &max_server_workers, -1, -1, 128, 0},
+    {"mend.idle_exit", "How long a worker stays when there is nothing to do.", &idle_exit_s, 60, 1,
      INT_MAX / 1000, GUC_UNIT_S},
     {"mend.patches_per_hour",
      "Patches applied to one table in an hour before its breaker opens; 0 is no limit.",

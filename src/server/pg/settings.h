@@ -5,17 +5,18 @@
 
 namespace mend::pg {
 
-extern char* planners;         // names in the order in which they are asked
-extern int lock_timeout_ms;    // how long a heal waits for its lock
-extern int max_lock_hold_ms;   // how long a heal may hold it
-extern int max_rewrite_mb;     // tables larger than this are not rewritten without approval
-extern int batch_size;         // rows a write or replay batch
-extern int batch_timeout_ms;   // how long the table's own code may take with one
-extern int max_workers;        // workers a database
-extern int idle_exit_s;        // seconds without work before a worker leaves
-extern int patches_per_hour;   // a table
-extern int column_cooldown_s;  // between two changes of one column's type; 0: off
-extern int max_columns;        // a table may grow to by itself
+extern char* planners;          // names in the order in which they are asked
+extern int lock_timeout_ms;     // how long a heal waits for its lock
+extern int max_lock_hold_ms;    // how long a heal may hold it
+extern int max_rewrite_mb;      // tables larger than this are not rewritten without approval
+extern int batch_size;          // rows a write or replay batch
+extern int batch_timeout_ms;    // how long the table's own code may take with one
+extern int max_workers;         // workers a database
+extern int max_server_workers;  // of all databases; -1: a third of max_worker_processes
+extern int idle_exit_s;         // seconds without work before a worker leaves
+extern int patches_per_hour;    // a table
+extern int column_cooldown_s;   // between two changes of one column's type; 0: off
+extern int max_columns;         // a table may grow to by itself
 
 // The claude planner. Strings are never null; empty is unset.
 extern char* model;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr long kBetweenStartsMs = 100;
 constexpr long kRetryMs = 2000;
-constexpr long kForeverMs = 3600 * 1000L;
+constexpr long kKeepMs = 10 * 1000;
 
 std::vector<Oid> Databases() {
   pg::Transaction transaction;
@@ -42,7 +42,8 @@ std::vector<Oid> Databases() {
   return found;
 }
 
-// One worker at a time: where it finds no extension it makes room for the next at once.
+// One worker at a time: where it finds no extension it makes room for the next at once. After that,
+// for databases that wait while no worker is left to start theirs.
 void StartAll() {
   AttachSlots();
   std::vector<Oid> waiting = Databases();
@@ -52,7 +53,8 @@ void StartAll() {
       waiting.pop_back();
       started = true;
     }
-    pg::Nap(waiting.empty() ? kForeverMs : started ? kBetweenStartsMs : kRetryMs);
+    StartWaiting(true);
+    pg::Nap(waiting.empty() ? kKeepMs : started ? kBetweenStartsMs : kRetryMs);
     pg::Call([] {
       if (ConfigReloadPending) {
         ConfigReloadPending = false;

@@ -94,7 +94,7 @@ class Worker {
         Log("pg_mend worker", *error);
         Guarded([&] {
           stay = ExitIn() > 0
-                     ? Nap(std::min(limits::BackoffMs(failed_turns_), kLongestBackOffMs), false)
+                     ? Nap(std::min(limits::BackoffMs(failed_turns_), kLongestBackOffMs), false, 0)
                      : !ReleaseSlot(0);
         });
       }
@@ -102,12 +102,17 @@ class Worker {
     if (succeeded_by_another_) {
       WakeNow();
     }
+    StartWaiting(true);
   }
 
  private:
   // One look and what follows from it; false when the worker has left.
   bool Turn() {
     ReloadSettings();
+    if (TurnIsOver()) {
+      ReleaseSlotBusy();
+      return false;
+    }
     bool wanted = TakeWanted();
     Outlook outlook;
     if (!MayStay() || !Look(&outlook)) {
@@ -125,7 +130,7 @@ class Worker {
       return true;
     }
     if (chores_left_ && NowMs() - chores_at_ < kChoresAtLeastEveryMs) {
-      Nap(kBeforeChoresMs);
+      pg::Nap(kBeforeChoresMs);
       if (Wanted()) {
         return true;
       }
@@ -281,6 +286,11 @@ class Worker {
     if (ReleaseSlot(pg::max_workers)) {
       return false;
     }
+    std::optional<int64_t> next_ms =
+        outlook.prepared ? std::optional<int64_t>(kLookForPreparedMs) : std::nullopt;
+    for (const std::optional<int64_t>& next : {outlook.next_ms, next_message_ms_}) {
+      next_ms = !next ? next_ms : std::min(next_ms.value_or(*next), *next);
+    }
     if (exit_in <= 0) {
       if (ReleaseSlot(outlook.prepared || outlook.next_ms || next_message_ms_ ? 1 : 0)) {
         return false;
@@ -289,20 +299,23 @@ class Worker {
       nap = std::min(nap, exit_in);
     }
     nap = std::min(nap, next_message_ms_.value_or(nap));
-    return Nap(outlook.next_ms ? std::min(nap, *outlook.next_ms) : nap);
+    return Nap(outlook.next_ms ? std::min(nap, *outlook.next_ms) : nap, true, next_ms);
   }
 
   int64_t ExitIn() const { return active_at_ + pg::idle_exit_s * int64_t{1000} - NowMs(); }
 
   // Sleeps until `ms` have passed or, if heeded, the worker is wanted; false when it has left
   // meanwhile.
-  bool Nap(int64_t ms, bool heed_wanted = true) {
+  bool Nap(int64_t ms, bool heed_wanted, std::optional<int64_t> next_ms) {
     Report(STATE_IDLE, "");
     pg::Call([] { pgstat_report_stat(true); });
     int64_t now = NowMs();
     int64_t until = now + std::max<int64_t>(ms, 1);
     int64_t check_at = now + kCheckPresenceMs;
     while (now < until && !(heed_wanted && Wanted())) {
+      if (OthersWait() && ReleaseSlotIdle(next_ms)) {
+        return false;
+      }
       pg::Nap(static_cast<long>(std::max<int64_t>(std::min(until, check_at) - now, 1)));
       if (ConfigReloadPending) {
         return true;
@@ -313,6 +326,7 @@ class Worker {
         if (!MayStay() && ReleaseSlot(0)) {
           return false;
         }
+        StartWaiting(false);
       }
     }
     return true;

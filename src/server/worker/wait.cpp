@@ -36,8 +36,9 @@ std::string WhatIsLeft(Oid target) {
   std::string left = "Tables with work: " + counts.text(0, 0) +
                      ", rows queued: " + counts.text(0, 1) +
                      ", workers: " + std::to_string(WorkersOf(MyDatabaseId).size()) + ".";
-  if (RegistrationFailedAt(MyDatabaseId) != 0) {
-    left += " No room for another background worker: see max_worker_processes.";
+  if (const std::optional<WaitSeen> wait = WaitOf(MyDatabaseId)) {
+    left += wait->no_room ? " No room for another background worker: see max_worker_processes."
+                          : " All mend.max_server_workers are busy in other databases.";
   }
   bool admin = guard::IsAdmin();
   if (!admin) {
@@ -68,6 +69,11 @@ class EndOfWaiting {
 }  // namespace
 
 void WaitIdle(Oid target, TimestampTz deadline) {
+  if (pg::Call([] { return RecoveryInProgress(); })) {
+    throw pg::Error(ERRCODE_READ_ONLY_SQL_TRANSACTION,
+                    "there is nothing to wait for on a standby: no worker heals here",
+                    "CALL it on the primary, or after the promotion.");
+  }
   const EndOfWaiting end_of_waiting;
   while (pg::max_workers > 0) {
     // A lease seen before or taken meanwhile: a round may have been half done when we looked.

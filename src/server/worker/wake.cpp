@@ -1,6 +1,9 @@
 #include "server/worker/wake.h"
 
+#include <algorithm>
+
 #include "server/pg/settings.h"
+#include "server/pg/spi.h"
 #include "server/worker/slots.h"
 
 namespace mend::worker {
@@ -23,6 +26,42 @@ bool Register(Oid database) {
   worker.bgw_restart_time = BGW_NEVER_RESTART;
   worker.bgw_main_arg = ObjectIdGetDatum(database);
   return RegisterDynamicBackgroundWorker(&worker, nullptr);
+}
+
+// How long a database waits for a worker before the log is told: where its own limit is to blame,
+// and where the one that leaves for it still takes PostgreSQL's slot.
+constexpr int64_t kLongWaitMs = 10 * 1000;
+constexpr int64_t kShortWaitMs = 2 * 1000;
+constexpr int64_t kBetweenLooksUs = 1000000;
+
+int ServerLimit() {
+  return pg::max_server_workers > 0 ? pg::max_server_workers
+                                    : std::max(1, max_worker_processes / 3);
+}
+
+// For the server's log alone: whoever commits a payload can do nothing about it. May run inside
+// COMMIT: nothing here is looked up.
+void WarnOfWait(Oid database, int64_t longer_than_ms) {
+  WaitSeen wait;
+  if (!MustWarn(database, longer_than_ms, &wait)) {
+    return;
+  }
+  const int client_level = client_min_messages;
+  client_min_messages = ERROR;
+  if (wait.no_room) {
+    ereport(WARNING, (errmsg("pg_mend: there is no free background worker for the database with "
+                             "OID %u, and nothing is healed there",
+                             database),
+                      errhint("Raise max_worker_processes (%d).", max_worker_processes)));
+  } else {
+    ereport(
+        WARNING,
+        (errmsg("pg_mend: the database with OID %u has waited for a worker for %lld s", database,
+                static_cast<long long>((GetCurrentTimestamp() - wait.since) / 1000000)),
+         errhint("Its %d workers are busy in other databases: raise mend.max_server_workers.",
+                 ServerLimit())));
+  }
+  client_min_messages = client_level;
 }
 
 // Runs inside COMMIT, where an error would be a PANIC: nothing here allocates or raises.
@@ -64,14 +103,27 @@ void AskAtCommit(Ask what) {
 }  // namespace
 
 bool StartWorker(Oid database, Oid target, int limit) {
-  if (limit == 0 || !RequestWorker(database, target, limit)) {
+  if (limit == 0) {
     return true;
   }
-  if (Register(database)) {
-    return true;
+  if (RequestWorker(database, target, limit, ServerLimit())) {
+    if (Register(database)) {
+      return true;
+    }
+    MarkRegistrationFailed(database);
+    WarnOfWait(database, 0);
+    return false;
   }
-  MarkRegistrationFailed(database);
-  return false;
+  WarnOfWait(database, kLongWaitMs);
+  return !WaitOf(database);
+}
+
+void StartWaiting(bool early) {
+  const Oid database = ReserveForWaiting(ServerLimit(), early);
+  if (OidIsValid(database) && !Register(database)) {
+    MarkRegistrationFailed(database);
+    WarnOfWait(database, kShortWaitMs);
+  }
 }
 
 void WakeAtCommit(Oid target) {
@@ -84,6 +136,27 @@ void WakeAtCommit(Oid target) {
 void RestartAtCommit() { AskAtCommit(kRestart); }
 
 void NotifyWorkersAtCommit() { AskAtCommit(kTell); }
+
+void WakeIfNobodyLooks() {
+  static TimestampTz looked_at = 0;
+  const TimestampTz now = GetCurrentStatementStartTimestamp();
+  if (pg::max_workers == 0 || now - looked_at < kBetweenLooksUs) {
+    return;
+  }
+  looked_at = now;
+  AttachSlots();
+  if (!NeedsWorker(MyDatabaseId)) {
+    return;
+  }
+  if (WaitOf(MyDatabaseId) ||
+      pg::RunPrepared("SELECT EXISTS (SELECT FROM mend.work WHERE due OR next_at IS NOT NULL) OR "
+                      "EXISTS (SELECT FROM mend.outbox WHERE state = 'pending')")
+          .boolean(0, 0)) {
+    WakeAtCommit();
+  } else {
+    MarkLooked(MyDatabaseId);
+  }
+}
 
 void WakeNow(Oid target) {
   AttachSlots();

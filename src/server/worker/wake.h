@@ -20,8 +20,17 @@ void NotifyWorkersAtCommit();
 // Wakes or starts a worker of this database now: for work that is committed already.
 void WakeNow(Oid target = InvalidOid);
 
-// Registers a worker of `database` unless one is there; false when PostgreSQL has no room for
-// another background worker. Needs AttachSlots; neither throws nor raises.
+// As WakeAtCommit, where nobody has looked for work in this database since the server started and
+// there is some, or it waits for a worker: for whoever offers payloads. Looks once a second at
+// most.
+void WakeIfNobodyLooks();
+
+// Registers a worker of `database` unless one is there; false when there is no room for another:
+// the database waits. Needs AttachSlots; neither throws nor raises.
 bool StartWorker(Oid database, Oid target, int limit);
+
+// Registers a worker for the database that has waited longest, if there is room; `early` as
+// in ReserveForWaiting. Conditions as those of StartWorker.
+void StartWaiting(bool early);
 
 }  // namespace mend::worker

@@ -88,6 +88,9 @@ void WorkerHost::CheckMustYield(Oid target, int between_looks_ms) {
     return;
   }
   looked_at = now;
+  if (TurnIsOver()) {
+    throw heal::MustYield();
+  }
   std::optional<pg::WorkTransaction> transaction;
   if (!IsTransactionState()) {
     transaction.emplace();
