@@ -47,6 +47,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.unenroll_all(boolean)', '{admin}'),
     ('function', 'mend.move(text,regclass)', '{admin}'),
     ('function', 'mend.guard_drop()', '{}'),
+    ('function', 'mend.note_ddl()', '{}'),
     ('function', 'mend.verify_events(text)', '{admin,monitor}'),
     ('function', 'mend.wait_idle(regclass,interval)', '{anyone}'),
     ('function', 'mend.wake()', '{}'),

@@ -18,6 +18,7 @@ BEGIN
         WHEN 'patch_refused' THEN format('%s: patch %s, proposed by %s, was refused: %s', news.target_name, patch.id, patch.proposed_by, patch.reason)
         WHEN 'patch_failed' THEN format('%s: patch %s failed, and the table is as it was', news.target_name, patch.id)
         WHEN 'patch_reverted' THEN format('%s: patch %s was taken back by %s', news.target_name, patch.id, event.actor)
+        WHEN 'patch_superseded' THEN format('%s: patch %s is not needed any more: somebody has changed the table', news.target_name, patch.id)
         WHEN 'patch_rejected' THEN format('%s: patch %s was rejected by %s', news.target_name, patch.id, event.actor)
         WHEN 'dead_lettered' THEN format('%s: %s payloads became dead letters', news.target_name, rows)
         WHEN 'breaker_opened' THEN format('%s: healing has stopped: %s', news.target_name, event.detail ->> 'reason')

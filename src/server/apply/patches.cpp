@@ -7,6 +7,7 @@
 #include "server/guard/check.h"
 #include "server/guard/dependencies.h"
 #include "server/guard/render.h"
+#include "server/observe/events.h"
 #include "server/pg/spi.h"
 
 namespace mend::apply {
@@ -207,8 +208,14 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
   for (size_t i = 0; i < rows.size(); ++i) {
     base::Result<plan::Patch> patch = ReadPatch(target, rows.text(i, 2), rows.text(i, 3));
     if (!patch) {
-      SetPatchState(rows.int8(i, 0), "failed",
+      // What nobody has approved was overtaken by whoever changed the table.
+      const bool waited = std::string_view(state) == "proposed";
+      SetPatchState(rows.int8(i, 0), waited ? "superseded" : "failed",
                     "it no longer passes the guard: " + patch.error().message);
+      if (waited) {
+        observe::Record("patch_superseded", target.enrollment().target_name, rows.int8(i, 0), "{}",
+                        observe::kWorker);
+      }
       continue;
     }
     records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch),

@@ -22,6 +22,30 @@ std::vector<int64_t> WithoutRows(const RoundState& round) {
   return ids;
 }
 
+// Patches of the worker's own that wait, when somebody has changed the table and all drift that
+// waited for them fits by now. The table waits for them no longer.
+void SupersedePatches(RoundState* round) {
+  if (!round->altered) {
+    return;
+  }
+  const pg::Rows superseded = pg::RunPrepared(
+      "UPDATE mend.patches p SET state = 'superseded', reason = 'its rows fit by now: somebody has "
+      "changed the table' WHERE p.target = $1 AND p.state = 'proposed' AND p.proposed_by = "
+      "'pg_mend' AND EXISTS (SELECT FROM mend.drifts d WHERE d.target = $1 AND d.patch_id = p.id "
+      "AND d.state = 'healed') AND NOT EXISTS (SELECT FROM mend.drifts d WHERE d.target = $1 AND "
+      "d.patch_id = p.id AND d.state <> 'healed') RETURNING p.id, NOT EXISTS (SELECT FROM "
+      "mend.drifts d WHERE d.target = $1 AND d.state IN ('open', 'waiting'))",
+      {pg::ObjectId(round->target)});
+  for (size_t i = 0; i < superseded.size(); ++i) {
+    observe::Record("patch_superseded", round->target_name, superseded.int8(i, 0), "{}",
+                    observe::kWorker);
+    if (superseded.boolean(i, 1) && round->state == "review") {
+      round->state = "idle";
+      round->reason.clear();
+    }
+  }
+}
+
 void SettleAll(const RoundState& round) {
   for (const Settlement& settlement : round.settlements) {
     apply::SettleDrift(settlement.drift, settlement.state, settlement.reason, settlement.patch_id);
@@ -76,11 +100,12 @@ void RecordRows(const RoundState& round) {
 }  // namespace
 
 void WriteEnd(RoundState* ending) {
+  SettleAll(*ending);
+  SupersedePatches(ending);
   if (std::string why = ending->ended ? "" : WhyBackingOff(ending->target); !why.empty()) {
     ending->EscalateState("waiting", why);
   }
   const RoundState& round = *ending;
-  SettleAll(round);
   RecordRows(round);
   pg::RunPrepared(
       "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = "

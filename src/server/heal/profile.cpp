@@ -243,14 +243,16 @@ void Fold(RoundState* round) {
   round->shared->CommitUnlessYoung();
 }
 
-// Takes up what people have asked for.
-void TakeRequests(Oid target) {
+// Takes up what people have asked for; true when somebody has changed the table.
+bool TakeRequests(Oid target) {
+  bool altered = false;
   pg::Rows taken = pg::RunPrepared(
       "DELETE FROM mend.requests WHERE target = $1 RETURNING kind, requested_at::text, xmin",
       {pg::ObjectId(target)});
   for (size_t i = 0; i < taken.size(); ++i) {
     pg::AwaitItsMessages(taken.oid(i, 2));
-    if (taken.text(i, 0) == "retry") {
+    altered = altered || taken.text(i, 0) == "altered";
+    if (taken.text(i, 0) == "retry" || taken.text(i, 0) == "altered") {
       pg::RunPrepared(
           "UPDATE mend.queue SET not_before = NULL WHERE target = $1 AND not_before IS NOT NULL",
           {pg::ObjectId(target)});
@@ -265,6 +267,7 @@ void TakeRequests(Oid target) {
   }
   pg::RunPrepared("UPDATE mend.progress SET requested = requested + $2 WHERE target = $1",
                   {pg::ObjectId(target), pg::Int8(static_cast<int64_t>(taken.size()))});
+  return altered;
 }
 
 // Rows for a table that nobody has enrolled, which only a restore leaves: mend.start() asks for
@@ -301,7 +304,7 @@ pg::Rows LockProgress(Oid target) {
 
 // With what was asked for taken up; `keep` is set when there was something: a step that fails must
 // not bring it back.
-pg::Rows TakeProgress(Oid target, bool* keep) {
+pg::Rows TakeProgress(Oid target, bool* keep, bool* altered) {
   pg::Rows progress = LockProgress(target);
   if (progress.empty()) {
     pg::RunPrepared(
@@ -311,7 +314,7 @@ pg::Rows TakeProgress(Oid target, bool* keep) {
   }
   *keep = progress.boolean(0, 10);
   if (*keep) {
-    TakeRequests(target);
+    *altered = TakeRequests(target);
     progress = LockProgress(target);
   }
   return progress;
@@ -336,7 +339,7 @@ bool BeginRound(RoundState* round) {
   pg::AwaitItsMessages(enrolled.oid(0, 1));
   round->target_name = enrolled.text(0, 0);
   bool keep = false;
-  const pg::Rows progress = TakeProgress(round->target, &keep);
+  const pg::Rows progress = TakeProgress(round->target, &keep, &round->altered);
   round->requested = progress.int8(0, 0);
   round->low_id = progress.int8(0, 3);
   round->window.after = progress.maybe(0, 1);
