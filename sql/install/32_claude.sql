@@ -25,3 +25,11 @@ COMMENT ON FUNCTION mend.preview_prompt(regclass) IS
     'The request that Claude would be sent about the table''s drift now, to the byte; null, with a notice, when it would not be asked. Drift of dead letters counts when there is no other';
 REVOKE ALL ON FUNCTION mend.preview_prompt(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.preview_prompt(regclass) TO mend_admin;
+
+CREATE OR REPLACE FUNCTION mend.prompt(call_id bigint) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN (SELECT r.body FROM mend.prompts r WHERE r.call_id = prompt.call_id);
+COMMENT ON FUNCTION mend.prompt(bigint) IS
+    'The body of a request to a model, byte for byte as it was sent; null where mend.keep_prompts was not full';
+REVOKE ALL ON FUNCTION mend.prompt(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.prompt(bigint) TO mend_admin;

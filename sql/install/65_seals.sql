@@ -35,6 +35,10 @@ CREATE OR REPLACE TRIGGER note_unsealed AFTER INSERT ON mend.events REFERENCING 
     FOR EACH STATEMENT EXECUTE FUNCTION mend.note_unsealed();
 COMMENT ON TRIGGER note_unsealed ON mend.events IS 'The worker seals what was added';
 -- Replication roles are no way around them.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON mend.prompts
+    FOR EACH STATEMENT EXECUTE FUNCTION mend.append_only();
+COMMENT ON TRIGGER append_only ON mend.prompts IS 'Prompts are only ever added';
+ALTER TABLE mend.prompts ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE mend.events ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE mend.event_seals ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE mend.events ENABLE ALWAYS TRIGGER note_unsealed;
@@ -119,6 +123,18 @@ BEGIN
                END AS problem
         FROM chain c LEFT JOIN mend.events e ON e.id = c.event_id
         UNION ALL
+        -- The ledger of prompts: each is what its event says, and none is missing.
+        SELECT NULL, format('the prompt of call %s is not what event %s says', e.detail ->> 'call_id', e.id)
+        FROM mend.events e LEFT JOIN mend.prompts r ON r.call_id = (e.detail ->> 'call_id')::bigint
+        WHERE e.kind = 'prompt_sent'
+          AND (r.sha256 IS DISTINCT FROM e.detail ->> 'sha256' OR r.model IS DISTINCT FROM e.detail ->> 'model'
+               OR r.provider IS DISTINCT FROM e.detail ->> 'provider' OR r.target_name IS DISTINCT FROM e.target_name
+               OR r.body IS NOT NULL AND encode(sha256(convert_to(r.body, 'UTF8')), 'hex') <> r.sha256)
+        UNION ALL
+        SELECT NULL, format('the prompt of call %s has no event', r.call_id)
+        FROM mend.prompts r
+        WHERE NOT EXISTS (SELECT FROM mend.events e WHERE e.kind = 'prompt_sent' AND (e.detail ->> 'call_id')::bigint = r.call_id)
+        UNION ALL
         SELECT NULL, 'no seal has the expected head: the end of the chain is cut off, or it was written anew'
         WHERE expected_head IS NOT NULL
           AND NOT EXISTS (SELECT FROM mend.event_seals s WHERE s.head = lower(btrim(expected_head)))
@@ -131,7 +147,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mend.verify_events(text) IS
-'Recomputes the hash chain over mend.events: any edit, deletion or reordering of sealed events is a problem.
+'Recomputes the hash chain over mend.events: any edit, deletion or reordering of sealed events is a problem, and any prompt that is not what its event says.
 expected_head: a head that the server log or a webhook has told; null: a chain that was cut at its end, or written anew as a whole, passes
 ok: whether there is no problem
 sealed: events in the chain

@@ -133,7 +133,11 @@ FROM mend.enrollments e
                         ELSE p.reason
                     END,
                     CASE WHEN o.patch IS NOT NULL AND (p.reason IS NULL OR p.reason NOT LIKE '%mend.approve(%')
-                         THEN format('patch %s waits for mend.approve(%1$s)', o.patch) END), '') AS reason
+                         THEN format('patch %s waits for mend.approve(%1$s)', o.patch) END,
+                    (SELECT format('mend.model_prices has no price for %s: only its requests are counted', c.model)
+                     FROM mend.calls c
+                     WHERE NOT c.priced AND c.at > now() - interval '1 day' AND c.target_name = e.target_name
+                     ORDER BY c.at DESC LIMIT 1)), '') AS reason
      ) s;
 COMMENT ON VIEW mend.status IS 'One row a landing table: what waits, and why';
 COMMENT ON COLUMN mend.status.target IS 'The landing table';

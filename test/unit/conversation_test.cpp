@@ -68,7 +68,7 @@ class ConversationTest : public testing::Test {
   // Over real HTTP.
   Result Play(const std::vector<std::string>& script) {
     stand_in_ = std::make_unique<StandIn>(script);
-    settings_.base = stand_in_->base();
+    settings_.endpoint.base = stand_in_->base();
     world_.transport = &curl_;
     return Converse(settings_, orders_.input, world_);
   }

@@ -25,7 +25,7 @@ TEST(RequestTest, HasWhatTheApiAsksForAndNothingElse) {
   Turns turns;
   turns.AddUserText("say \"hi\"\n");
   const std::string text =
-      RequestBody({"claude-haiku-5-5", "You plan.", "low", false}, turns, 8192);
+      RequestBody(WireOf(Endpoint()), {"claude-haiku-5-5", "You plan.", "low", false}, turns, 8192);
   json::Document body;
   ASSERT_FALSE(body.Parse(text)) << text;
   const json::Value root = body.root();
@@ -42,19 +42,26 @@ TEST(RequestTest, HasWhatTheApiAsksForAndNothingElse) {
 
 TEST(RequestTest, CacheAndEffortWhereTheyBelong) {
   const Turns turns;
-  const std::string text = RequestBody({"claude-haiku-4-5-20251001", "s", "low", true}, turns, 1);
+  const std::string text =
+      RequestBody(WireOf(Endpoint()), {"claude-haiku-4-5-20251001", "s", "low", true}, turns, 1);
   EXPECT_EQ(text.find("effort"), std::string::npos);
   EXPECT_NE(
       text.find(R"("system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}])"),
       std::string::npos);
 }
 
+Endpoint At(const std::string& url) {
+  return *FindEndpoint(Provider::Anthropic, {url, "", "", ""});
+}
+
 TEST(RequestTest, HeadersByCredential) {
-  const net::Request key = MakeRequest("https://h/p/", {Credential::Kind::ApiKey, "k"}, "{}");
+  const net::Request key =
+      MakeRequest(At("https://h/p/"), {Credential::Kind::ApiKey, "k"}, "m", "{}");
   EXPECT_EQ(key.url, "https://h/p/v1/messages");
   EXPECT_EQ(*net::FindHeader(key.headers, "x-api-key"), "k");
   EXPECT_EQ(*net::FindHeader(key.headers, "anthropic-version"), "2026-10-21");
-  const net::Request bearer = MakeRequest("https://h", {Credential::Kind::Bearer, "t"}, "{}");
+  const net::Request bearer =
+      MakeRequest(At("https://h"), {Credential::Kind::Bearer, "t"}, "m", "{}");
   EXPECT_EQ(*net::FindHeader(bearer.headers, "authorization"), "Bearer t");
   EXPECT_EQ(net::FindHeader(bearer.headers, "x-api-key"), nullptr);
 }

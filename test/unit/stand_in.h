@@ -17,7 +17,8 @@ namespace mend::test {
 
 class StandIn {
  public:
-  explicit StandIn(const std::vector<std::string>& script) {
+  explicit StandIn(const std::vector<std::string>& script, std::vector<std::string> options = {})
+      : options_(std::move(options)) {
     char name[] = "/tmp/mend_stand_in.XXXXXX";
     directory_ = mkdtemp(name);
     std::ofstream out(directory_ + "/script");
@@ -78,8 +79,13 @@ class StandIn {
       dup2(to[0], 0);
       dup2(from[1], 1);
       for (int fd : {to[0], to[1], from[0], from[1]}) close(fd);
-      execl("/usr/bin/perl", "perl", MEND_STAND_IN, "--script", script.c_str(), "--record",
-            record.c_str(), "--with-parent", nullptr);
+      std::vector<std::string> words = {"perl",     MEND_STAND_IN, "--script",     script,
+                                        "--record", record,        "--with-parent"};
+      words.insert(words.end(), options_.begin(), options_.end());
+      std::vector<char*> arguments;
+      for (std::string& word : words) arguments.push_back(word.data());
+      arguments.push_back(nullptr);
+      execv("/usr/bin/perl", arguments.data());
       _exit(127);
     }
     close(to[0]);
@@ -90,6 +96,7 @@ class StandIn {
     fclose(output);
   }
 
+  std::vector<std::string> options_;
   std::string directory_;
   pid_t pid_ = -1;
   int stdin_ = -1;

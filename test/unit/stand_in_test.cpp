@@ -18,8 +18,9 @@ class StandInTest : public testing::Test {
   StandInTest() : stand_in_(std::vector<std::string>(200, "give_up")) {}
 
   int Status(const std::string& body, net::Headers headers = {}) {
-    net::Request request =
-        plan::claude::MakeRequest(stand_in_.base(), {Credential::Kind::ApiKey, "test-key"}, body);
+    net::Request request = plan::claude::MakeRequest(
+        {plan::claude::Provider::Anthropic, stand_in_.base(), {}, {}, {}, {}},
+        {Credential::Kind::ApiKey, "test-key"}, "claude-haiku-5-5", body);
     for (auto& [name, value] : headers) {
       for (auto& [known, old] : request.headers) {
         if (known == name) old = value;
@@ -33,8 +34,8 @@ class StandInTest : public testing::Test {
 
   static std::string Good(const std::string& messages = R"([{"role":"user","content":"x"}])") {
     Turns turns;
-    std::string body =
-        plan::claude::RequestBody({"claude-haiku-5-5", "s", "low", false}, turns, 100);
+    std::string body = plan::claude::RequestBody(
+        plan::claude::WireOf(plan::claude::Endpoint()), {"claude-haiku-5-5", "s", "low", false}, turns, 100);
     return Replace(body, "\"messages\":[]", "\"messages\":" + messages);
   }
   static std::string Replace(std::string text, const std::string& from, const std::string& to) {

@@ -101,7 +101,7 @@ Failure Fail(FailureKind kind, std::string message, Phase phase = Phase::Resolve
 }
 
 // The URL as libcurl itself reads it, so that what is judged is what is dialled.
-std::variant<Url, Failure> ReadUrl(const std::string& text, bool* loopback) {
+std::variant<Url, Failure> ReadUrl(const std::string& text, bool link_local, bool* loopback) {
   Url url(curl_url());
   if (!url || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) {
     return Fail(FailureKind::BadUrl, "the URL cannot be read");
@@ -113,7 +113,8 @@ std::variant<Url, Failure> ReadUrl(const std::string& text, bool* loopback) {
   if (!Part(url.get(), CURLUPART_USER).empty() || !Part(url.get(), CURLUPART_PASSWORD).empty()) {
     return Fail(FailureKind::BadUrl, "the URL must not hold a user name or password");
   }
-  *loopback = IsLoopbackHost(Part(url.get(), CURLUPART_HOST));
+  const std::string host = Part(url.get(), CURLUPART_HOST);
+  *loopback = IsLoopbackHost(host) || (link_local && IsMetadataHost(host));
   if (scheme == "http" && !*loopback) {
     return Fail(FailureKind::PlainHttp,
                 "plain http is only spoken with this machine itself; use https");
@@ -158,7 +159,7 @@ Failure Describe(CURLcode code, const Sink& sink, const char* detail, Phase phas
   }
 }
 
-List MakeHeaders(const Headers& headers) {
+List MakeHeaders(const Request& request) {
   List list;
   const auto append = [&list](const std::string& line) {
     if (curl_slist* longer = curl_slist_append(list.get(), line.c_str())) {
@@ -166,8 +167,13 @@ List MakeHeaders(const Headers& headers) {
       list.reset(longer);
     }
   };
-  for (const auto& [name, value] : headers) append(name + ": " + value);
-  append("Expect:");  // no round trip before the body
+  for (const auto& [name, value] : request.headers) append(name + ": " + value);
+  if (request.signature.access_key.empty()) {
+    append("Expect:");  // no round trip before the body
+  } else if (!request.signature.session_token.empty()) {
+    // "Expect:" is left out here: libcurl up to 8 signs a header that it is told not to send.
+    append("X-Amz-Security-Token: " + request.signature.session_token);
+  }
   return list;
 }
 
@@ -175,8 +181,14 @@ void Configure(CURL* easy, const Request& request, CURLU* url, curl_slist* heade
                Sink* sink, char* detail) {
   curl_easy_setopt(easy, CURLOPT_CURLU, url);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
+  if (request.method == "GET") {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.c_str());
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  }
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout_ms));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_timeout_ms));
@@ -191,7 +203,13 @@ void Configure(CURL* easy, const Request& request, CURLU* url, curl_slist* heade
 #if LIBCURL_VERSION_NUM >= 0x075700
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a name server that hangs delays no cancel
 #endif
-  if (loopback) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  if (loopback) {
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  } else if (!request.proxy.empty()) {
+    curl_easy_setopt(easy, CURLOPT_PROXY, request.proxy.c_str());
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  }
+  if (!request.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request.ca_file.c_str());
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
                    static_cast<curl_off_t>(request.max_response_bytes));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
@@ -199,6 +217,42 @@ void Configure(CURL* easy, const Request& request, CURLU* url, curl_slist* heade
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, sink);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
+}
+
+// A path as AWS signs it: what is sent, encoded once more (all services but S3).
+std::string SignedPath(const std::string& sent) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  constexpr std::string_view kPlain = "-._~/";
+  std::string out;
+  for (const char c : sent) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80 && (std::isalnum(byte) != 0 || kPlain.find(c) != std::string_view::npos)) {
+      out += c;
+    } else {
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return out;
+}
+
+// Has libcurl sign the request. Versions before 8.15 sign the path of the URL as it stands, later
+// ones encode it themselves: the former are given the encoded path to sign, and the other one to
+// send.
+bool Sign(CURL* easy, const Signature& signature, CURLU* url) {
+  const std::string provider = "aws:amz:" + signature.region + ":" + signature.service;
+  const std::string keys = signature.access_key + ":" + signature.secret_key;
+  if (curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, provider.c_str()) != CURLE_OK ||
+      curl_easy_setopt(easy, CURLOPT_USERPWD, keys.c_str()) != CURLE_OK) {
+    return false;
+  }
+  const std::string sent = Part(url, CURLUPART_PATH);
+  const std::string signed_path = SignedPath(sent);
+  constexpr unsigned int kEncodesItself = 0x080f00;
+  if (signed_path == sent || curl_version_info(CURLVERSION_NOW)->version_num >= kEncodesItself) {
+    return true;
+  }
+  return curl_url_set(url, CURLUPART_PATH, signed_path.c_str(), 0) == CURLUE_OK &&
+         curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, sent.c_str()) == CURLE_OK;
 }
 
 // Takes the transfer out of its multi before either is freed, whatever happens.
@@ -261,18 +315,21 @@ CurlTransport::~CurlTransport() {
 
 Outcome CurlTransport::Send(const Request& request, const Pulse& pulse) {
   bool loopback = false;
-  auto read = ReadUrl(request.url, &loopback);
+  auto read = ReadUrl(request.url, request.link_local, &loopback);
   if (Failure* failure = std::get_if<Failure>(&read)) return std::move(*failure);
   const Url& url = std::get<Url>(read);
 
   Sink sink;
   sink.max_body = request.max_response_bytes;
   char detail[CURL_ERROR_SIZE] = "";
-  const List headers = MakeHeaders(request.headers);
+  const List headers = MakeHeaders(request);
   const Easy easy(ready_ ? curl_easy_init() : nullptr);
   const Multi multi(ready_ ? curl_multi_init() : nullptr);
   if (!easy || !multi) return Fail(FailureKind::Network, "libcurl cannot be initialised");
   Configure(easy.get(), request, url.get(), headers.get(), loopback, &sink, detail);
+  if (!request.signature.access_key.empty() && !Sign(easy.get(), request.signature, url.get())) {
+    return Fail(FailureKind::BadUrl, "this libcurl cannot sign requests for AWS");
+  }
 
   Transfer transfer(multi.get(), easy.get());
   const std::optional<CURLcode> code = transfer.Run(pulse);

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <strings.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 namespace mend::net {
@@ -18,6 +20,19 @@ bool IsLoopbackHost(std::string_view host) {
   if (strcasecmp(name.c_str(), "localhost") == 0 || name == "::1") return true;
   in_addr ip4;
   return inet_pton(AF_INET, name.c_str(), &ip4) == 1 && (ntohl(ip4.s_addr) >> 24) == 127;
+}
+
+bool IsMetadataHost(std::string_view host) {
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+    const std::string address(host.substr(1, host.size() - 2));
+    in6_addr ip6;
+    constexpr unsigned char kNet[] = {0xfd, 0x00, 0x0e, 0xc2};
+    return inet_pton(AF_INET6, address.c_str(), &ip6) == 1 &&
+           std::equal(std::begin(kNet), std::end(kNet), ip6.s6_addr);
+  }
+  in_addr ip4;
+  return inet_pton(AF_INET, std::string(host).c_str(), &ip4) == 1 &&
+         (ntohl(ip4.s_addr) >> 16) == 0xA9FE;
 }
 
 }  // namespace mend::net

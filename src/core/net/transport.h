@@ -22,7 +22,16 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 // The first value of a header, asked for in lower case; nullptr when there is none.
 const std::string* FindHeader(const Headers& headers, std::string_view name);
 
-// A POST. https anywhere, plain http to loopback addresses only.
+// What a request is signed with (AWS Signature Version 4).
+struct Signature {
+  std::string access_key;  // empty: it is not signed
+  std::string secret_key;
+  std::string session_token;  // may be empty
+  std::string region;
+  std::string service;
+};
+
+// https anywhere, plain http to loopback addresses only.
 struct Request {
   std::string url;
   Headers headers;
@@ -30,6 +39,13 @@ struct Request {
   int64_t connect_timeout_ms = 10'000;  // name, connection and TLS together
   int64_t total_timeout_ms = 120'000;
   size_t max_response_bytes = 4 << 20;
+  std::string proxy{};    // empty: that of the environment; never for this machine itself
+  std::string ca_file{};  // empty: the system's certificates
+  Signature signature{};
+  // Plain http also to link-local addresses: the metadata services of cloud machines speak nothing
+  // else.
+  bool link_local = false;
+  std::string method = "POST";
 };
 
 struct Response {

@@ -1,182 +1,145 @@
 #include "server/claude/access.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
+#include <cctype>
 
 #include "core/base/hash.h"
-#include "server/pg/call.h"
-#include "server/pg/settings.h"
+#include "server/claude/credentials.h"
+#include "server/claude/secret_file.h"
+#include "server/pg/settings_claude.h"
 
 namespace mend::claude {
 namespace {
 
-using plan::claude::Credential;
+using plan::claude::Provider;
 
-constexpr size_t kMaxKeyBytes = 4096;
+constexpr size_t kMaxHeaderFileBytes = 16384;
 
-std::string Trim(std::string_view text) {
-  const char* blanks = " \t\r\n";
-  const size_t first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) {
-    return {};
+// A variable that each provider's SDK knows, for the address.
+const char* UrlVariable(Provider provider) {
+  switch (provider) {
+    case Provider::Anthropic: return "ANTHROPIC_BASE_URL";
+    case Provider::Bedrock: return "ANTHROPIC_BEDROCK_BASE_URL";
+    case Provider::Vertex: return "ANTHROPIC_VERTEX_BASE_URL";
+    case Provider::Foundry: return "ANTHROPIC_FOUNDRY_BASE_URL";
   }
-  return std::string(text.substr(first, text.find_last_not_of(blanks) - first + 1));
+  return "";
 }
 
-std::string Environment(const char* name) {
-  const char* value = getenv(name);
-  return value != nullptr ? Trim(value) : std::string();
+std::string FirstOf(const std::string& first, const char* name) {
+  return first.empty() ? Environment(name) : first;
 }
 
-// What may stand in an HTTP header without ending it.
-bool IsPrintable(std::string_view text) {
-  for (const char c : text) {
-    if (c <= ' ' || c >= 0x7F) {
-      return false;
+plan::claude::Place FindPlace(Provider provider) {
+  plan::claude::Place place;
+  place.url = FirstOf(pg::api_url, UrlVariable(provider));
+  if (provider == Provider::Bedrock) {
+    place.region = FirstOf(Environment("AWS_REGION"), "AWS_DEFAULT_REGION");
+  } else if (provider == Provider::Vertex) {
+    place.region = Environment("CLOUD_ML_REGION");
+    place.project = Environment("ANTHROPIC_VERTEX_PROJECT_ID");
+  } else if (provider == Provider::Foundry) {
+    place.resource = Environment("ANTHROPIC_FOUNDRY_RESOURCE");
+  }
+  return place;
+}
+
+bool IsHeaderName(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_';
+  });
+}
+
+// What would change how the message is framed.
+bool IsFraming(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const char* framing : {"content-length", "content-type", "transfer-encoding", "connection",
+                              "host", "expect", "upgrade", "te", "trailer"}) {
+    if (name == framing) {
+      return true;
     }
   }
-  return true;
+  return false;
 }
 
-class File {
- public:
-  // Without O_NONBLOCK opening a pipe would wait for its writer.
-  explicit File(const char* path)
-      : fd_(open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)), error_(errno) {}
-  ~File() {
-    if (fd_ >= 0) {
-      close(fd_);
+// Lines "Name: value". The fault names the line, and quotes nothing of it.
+std::string ReadHeaders(const std::string& text, net::Headers* headers) {
+  size_t line_number = 0;
+  for (size_t at = 0; at < text.size();) {
+    ++line_number;
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    at = end + 1;
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) {
+      line.pop_back();
     }
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  bool opened() const { return fd_ >= 0; }
-  std::string WhyNot() const {
-    return error_ == ELOOP ? "it is a symbolic link"
-                           : std::string("it cannot be opened: ") + std::strerror(error_);
-  }
-  bool Status(struct stat* status) const { return fstat(fd_, status) == 0; }
-  // At most `limit` bytes; false when it cannot be read.
-  bool Read(size_t limit, std::string* out) const {
-    char buffer[1024];
-    while (out->size() < limit) {
-      const ssize_t count = read(fd_, buffer, std::min(sizeof(buffer), limit - out->size()));
-      if (count < 0 && errno == EINTR) {
-        continue;
-      }
-      if (count <= 0) {
-        return count == 0;
-      }
-      out->append(buffer, static_cast<size_t>(count));
+    if (line.empty()) {
+      continue;
     }
-    return true;
-  }
-
- private:
-  int fd_;
-  int error_;
-};
-
-std::string Octal(mode_t mode) {
-  std::string out;
-  for (int shift = 9; shift >= 0; shift -= 3) {
-    out += static_cast<char>('0' + ((mode >> shift) & 7));
-  }
-  return out;
-}
-
-std::string WhyUnfit(const struct stat& status) {
-  if (!S_ISREG(status.st_mode)) {
-    return "it is no regular file";
-  }
-  if (status.st_uid != geteuid()) {
-    return "it does not belong to the user whom the server runs as";
-  }
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return "its mode is " + Octal(status.st_mode & 07777) +
-           ": others than its owner may use it, and it must be 0600 or stricter";
-  }
-  if (status.st_size > static_cast<off_t>(kMaxKeyBytes)) {
-    return "it is longer than " + std::to_string(kMaxKeyBytes) + " bytes";
+    const size_t colon = line.find(':');
+    std::string name = line.substr(0, colon);
+    const size_t value =
+        colon == std::string::npos ? std::string::npos : line.find_first_not_of(" \t", colon + 1);
+    if (value == std::string::npos || !IsHeaderName(name)) {
+      return "line " + std::to_string(line_number) + " is no header";
+    }
+    const bool printable = std::all_of(line.begin() + static_cast<std::ptrdiff_t>(value),
+                                       line.end(), [](char c) { return c >= ' ' && c < 0x7F; });
+    if (!printable || IsFraming(name)) {
+      return "line " + std::to_string(line_number) + " is a header that may not be given";
+    }
+    headers->emplace_back(std::move(name), line.substr(value));
   }
   return {};
 }
 
-std::string WhyNoKey(const std::string& key) {
-  if (key.empty()) {
-    return "it is empty";
+std::string LoadHeaders(net::Headers* headers, std::string* mark) {
+  if (*pg::api_headers_file == '\0') {
+    return {};
   }
-  return IsPrintable(key) ? ""
-                          : "it holds more than one line or word, or characters that no key has";
+  std::string text, fault;
+  if (ReadSecretFile(pg::api_headers_file, kMaxHeaderFileBytes, &text, mark, &fault)) {
+    fault = ReadHeaders(text, headers);
+  }
+  return fault.empty() ? "" : "mend.api_headers_file cannot be used: " + fault;
 }
 
 }  // namespace
 
-bool ReadKeyFile(const char* path, std::string* key, std::string* mark, std::string* fault) {
-  const File file(path);
-  struct stat status;
-  if (!file.opened() || !file.Status(&status)) {
-    *fault = file.WhyNot();
-    return false;
-  }
-  *mark = std::to_string(status.st_ino) + "." + std::to_string(status.st_mtim.tv_sec) + "." +
-          std::to_string(status.st_mtim.tv_nsec) + "." + std::to_string(status.st_size) + "." +
-          std::to_string(status.st_mode);
-  *fault = WhyUnfit(status);
-  std::string text;
-  if (fault->empty() && !file.Read(kMaxKeyBytes, &text)) {
-    *fault = "it cannot be read";
-  }
-  if (fault->empty()) {
-    *key = Trim(text);
-    *fault = WhyNoKey(*key);
-  }
-  return fault->empty();
-}
-
 Access LoadAccess() {
   Access access;
-  std::string mark;
-  if (*pg::api_key_file != '\0') {
-    std::string fault;
-    const bool read = ReadKeyFile(pg::api_key_file, &access.credential.secret, &mark, &fault);
-    access.state = read ? Access::State::Ready : Access::State::Unusable;
-    if (!read) {
-      access.fault = "mend.api_key_file cannot be used: " + fault;
-    }
+  const auto provider = static_cast<Provider>(pg::provider);
+  const Configured configured = LookAtCredential(provider);
+  access.fault = configured.fault;
+  net::Headers headers;
+  std::string headers_mark;
+  if (const std::string fault = LoadHeaders(&headers, &headers_mark); access.fault.empty()) {
+    access.fault = fault;
+  }
+  base::Result<plan::claude::Endpoint> endpoint =
+      plan::claude::FindEndpoint(provider, FindPlace(provider));
+  if (endpoint) {
+    access.endpoint = std::move(*endpoint);
   } else {
-    std::string key = Environment("ANTHROPIC_API_KEY");
-    if (key.empty()) {
-      key = Environment("ANTHROPIC_AUTH_TOKEN");
-      access.credential.kind = Credential::Kind::Bearer;
-    }
-    if (!key.empty()) {
-      access.state = IsPrintable(key) ? Access::State::Ready : Access::State::Unusable;
-      access.fault = IsPrintable(key)
-                         ? ""
-                         : "the key in the server's environment holds characters that no key has";
-    }
-    access.credential.secret = std::move(key);
-    mark = std::to_string(PgStartTime);  // an environment changes with the server alone
+    access.endpoint.provider = provider;
+    access.fault = access.fault.empty() ? endpoint.error().message : access.fault;
   }
-  access.base = Trim(pg::api_url);
-  if (access.base.empty()) {
-    access.base = Environment("ANTHROPIC_BASE_URL");
-  }
-  if (access.base.empty()) {
-    access.base = plan::claude::kDefaultBase;
+  access.endpoint.extra = std::move(headers);
+  access.endpoint.proxy = pg::proxy;
+  access.endpoint.ca_file = pg::ca_file;
+  if (configured.any) {
+    access.state = access.fault.empty() ? Access::State::Ready : Access::State::Unusable;
   }
   access.config = base::Hash()
-                      .Add(access.base)
+                      .Add(Name(provider))
+                      .Add(access.endpoint.base)
                       .Add(pg::api_key_file)
-                      .Add(mark)
+                      .Add(pg::api_token_file)
+                      .Add(configured.mark)
+                      .Add(headers_mark)
+                      .Add(pg::proxy)
+                      .Add(pg::ca_file)
                       .Add(pg::model)
                       .Add(pg::escalation_model)
                       .Hex();

@@ -6,14 +6,17 @@
 #include "core/net/clock.h"
 #include "core/plan/claude/price.h"
 #include "server/claude/calls.h"
+#include "server/claude/credentials.h"
 #include "server/claude/holds.h"
 #include "server/claude/judge.h"
 #include "server/claude/plans.h"
+#include "server/claude/prompts.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/http.h"
 #include "server/pg/settings.h"
+#include "server/pg/settings_claude.h"
 #include "server/pg/spi.h"
 #include "server/pg/work_transaction.h"
 
@@ -82,8 +85,8 @@ class Conversation {
   Answer Run() {
     Prepare();
     try {
-      result_ = plan::claude::Converse(SettingsFor(access_.base, access_.credential),
-                                       question_.AsCase(), MakeWorld());
+      result_ =
+          plan::claude::Converse(SettingsFor(access_.endpoint), question_.AsCase(), MakeWorld());
     } catch (const Moot&) {
       return Drop();
     }
@@ -108,6 +111,15 @@ class Conversation {
     world.pulse = pulse_;
     world.gate = [this](const std::string& model) { return Gate(model); };
     world.record = [this](const Call& call) { Record(call); };
+    world.credential = [this](bool refused) {
+      return TakeCredential(access_.endpoint.provider, refused, pulse_);
+    };
+    world.sending = [this](const std::string& model, const std::string& body) {
+      pg::WorkTransaction transaction;
+      KeepPrompt(call_, {question_.target, question_.target_name, question_.share}, model,
+                 access_.endpoint, body);
+      transaction.CommitFlushed();
+    };
     world.judge = [this](const std::string& model, const tools::PatchInput& patch) {
       return Weigh(model, patch);
     };

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "server/pg/settings.h"
+#include "server/pg/settings_claude.h"
 #include "server/pg/spi.h"
 
 namespace mend::claude {
@@ -64,9 +65,9 @@ std::optional<Price> PriceOf(const std::string& model) {
       "round(cache_write * 1000 * long_prompt_factor)::bigint, round(cache_write_hour * 1000 * "
       "long_prompt_factor)::bigint, "
       "round(cache_read * 1000 * long_prompt_factor)::bigint FROM mend.model_prices "
-      "WHERE model = $1 OR model = regexp_replace($1, '-[0-9]{8}$', '') ORDER BY model = $1 DESC "
-      "LIMIT 1",
-      {pg::Text(model)});
+      "WHERE model IN ($1, $2, regexp_replace($2, '-[0-9]{8}$', '')) "
+      "ORDER BY model = $1 DESC, model = $2 DESC LIMIT 1",
+      {pg::Text(model), pg::Text(plan::claude::PriceName(model))});
   if (row.empty()) {
     return std::nullopt;
   }
@@ -108,11 +109,11 @@ std::optional<Shortage> FindShortage(const std::string& target_name, const std::
                         ", of " + calls + " (mend.calls_per_hour)",
                     false, until(5)};
   }
-  if (pg::daily_budget_usd >= 0 && !PriceOf(model)) {
-    return Shortage{
-        "price",
-        "mend.model_prices has no price for " + model + ", and mend.daily_budget_usd is to be kept",
-        true, 5 * kMinute};
+  if (pg::daily_budget_usd >= 0 && pg::calls_per_hour < 0 && !PriceOf(model)) {
+    return Shortage{"price",
+                    "mend.model_prices has no price for " + model +
+                        ": without one, mend.calls_per_hour must be a limit",
+                    true, 5 * kMinute};
   }
   return std::nullopt;
 }
@@ -129,13 +130,15 @@ int64_t BookOutcome(int64_t id, const Call& call) {
   pg::RunPrepared(
       "UPDATE mend.calls SET status = $2, request_id = nullif($3, ''), request_bytes = $4, "
       "input_tokens = $5, "
-      "output_tokens = $6, cache_write_tokens = $7, cache_read_tokens = $8, cost_usd = $9::numeric "
-      "WHERE id = $1",
+      "output_tokens = $6, cache_write_tokens = $7, cache_read_tokens = $8, cost_usd = "
+      "$9::numeric, "
+      "priced = $10 WHERE id = $1",
       {pg::Int8(id), pg::Int4(call.status), pg::Text(call.request_id),
        pg::Int8(static_cast<int64_t>(call.request_bytes)), pg::Int8(call.usage.input_tokens),
        pg::Int8(call.usage.output_tokens),
        pg::Int8(call.usage.cache_write_5m_tokens + call.usage.cache_write_1h_tokens),
-       pg::Int8(call.usage.cache_read_tokens), pg::Text(plan::claude::Dollars(cost))});
+       pg::Int8(call.usage.cache_read_tokens), pg::Text(plan::claude::Dollars(cost)),
+       pg::Bool(price.has_value())});
   return cost;
 }
 

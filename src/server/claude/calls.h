@@ -22,7 +22,7 @@ struct Shortage {
   int64_t ms = 0;           // until it ends by itself
 };
 // What calls_per_hour and daily_budget_usd leave, and whether the model has a price to count with:
-// one that has none is not asked while dollars are counted. Needs a transaction.
+// one that has none is asked only while requests are. Needs a transaction.
 std::optional<Shortage> FindShortage(const std::string& target_name, const std::string& model);
 
 // Books a request that is about to be sent, so that one that kills its worker counts too; returns

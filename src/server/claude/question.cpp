@@ -10,6 +10,7 @@
 #include "core/plan/fingerprint.h"
 #include "server/apply/patches.h"
 #include "server/pg/settings.h"
+#include "server/pg/settings_claude.h"
 #include "server/pg/spi.h"
 
 namespace mend::claude {
@@ -185,11 +186,9 @@ void ReadEvidence(Question* question, apply::Evidence evidence) {
   ReadHistory(question);
 }
 
-plan::claude::Settings SettingsFor(const std::string& base,
-                                   const plan::claude::Credential& credential) {
+plan::claude::Settings SettingsFor(const plan::claude::Endpoint& endpoint) {
   plan::claude::Settings settings;
-  settings.base = base;
-  settings.credential = credential;
+  settings.endpoint = endpoint;
   settings.model = pg::model;
   settings.escalation_model = pg::escalation_model;
   settings.max_turns = pg::max_turns;

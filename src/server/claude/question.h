@@ -45,7 +45,6 @@ std::string Fingerprint(const Question& question);
 void ReadShare(Question* question);
 void ReadEvidence(Question* question, apply::Evidence evidence);
 
-plan::claude::Settings SettingsFor(const std::string& base,
-                                   const plan::claude::Credential& credential);
+plan::claude::Settings SettingsFor(const plan::claude::Endpoint& endpoint);
 
 }  // namespace mend::claude

@@ -5,6 +5,7 @@
 #include "core/plan/rules.h"
 #include "server/apply/drifts.h"
 #include "server/apply/patches.h"
+#include "server/claude/access.h"
 #include "server/guard/dependencies.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
@@ -220,7 +221,8 @@ std::optional<std::string> PreviewPrompt(Oid relid) {
   claude::ReadShare(&*question);
   question->fingerprint = claude::Fingerprint(*question);
   claude::ReadEvidence(&*question, buried ? apply::Evidence::DeadLetters : apply::Evidence::Queue);
-  return plan::claude::FirstRequest(claude::SettingsFor("", {}), question->AsCase());
+  return plan::claude::FirstRequest(claude::SettingsFor(claude::LoadAccess().endpoint),
+                                    question->AsCase());
 }
 
 }  // namespace mend::heal

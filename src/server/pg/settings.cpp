@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "server/pg/postgres.h"
+#include "server/pg/settings_claude.h"
 #include "server/pg/settings_observe.h"
 
 namespace mend::pg {
@@ -21,14 +22,6 @@ int idle_exit_s = 60;
 int patches_per_hour = 30;
 int column_cooldown_s = 3600;
 int max_columns = 400;
-char* model = nullptr;
-char* escalation_model = nullptr;
-char* api_url = nullptr;
-char* api_key_file = nullptr;
-int request_timeout_ms = 120000;
-int max_turns = 4;
-int calls_per_hour = 60;
-double daily_budget_usd = 1;
 
 namespace {
 
@@ -43,22 +36,6 @@ struct StringSetting {
 constexpr StringSetting kStringSettings[] = {
     {"mend.planners", "Planners that are asked for a patch, in order; the first that answers wins.",
      &planners, "rules,claude", 0},
-    {"mend.model", "The Claude model that is asked for what rules cannot prove.", &model,
-     "claude-haiku-5-5", 0},
-    {"mend.escalation_model",
-     "The Claude model that is asked once when the first one's patches are refused or prove "
-     "nothing; empty: none is.",
-     &escalation_model, "claude-opus-5-5", 0},
-    {"mend.api_url",
-     "Where the Anthropic API is, without /v1: https, or http on this machine; empty: "
-     "ANTHROPIC_BASE_URL of the "
-     "server's environment, else https://api.anthropic.com.",
-     &api_url, "", GUC_SUPERUSER_ONLY},
-    {"mend.api_key_file",
-     "A file with the Anthropic API's key, that only the server's user can read; empty: "
-     "ANTHROPIC_API_KEY or "
-     "ANTHROPIC_AUTH_TOKEN of the server's environment.",
-     &api_key_file, "", GUC_SUPERUSER_ONLY},
 };
 
 struct IntSetting {
@@ -103,15 +80,6 @@ constexpr IntSetting kIntSettings[] = {
      &column_cooldown_s, 3600, 0, INT_MAX / 1000, GUC_UNIT_S},
     {"mend.max_columns", "Columns, dropped ones included, to which a table may grow by itself.",
      &max_columns, 400, 1, 1600, 0},
-    {"mend.request_timeout", "How long one request to the Anthropic API may take.",
-     &request_timeout_ms, 120000, 1000, INT_MAX, GUC_UNIT_MS},
-    {"mend.max_turns", "Answers that a model may give to one question, refused ones included.",
-     &max_turns, 4, 1, 20, 0},
-    {"mend.calls_per_hour",
-     "Requests to the Anthropic API in an hour, of all tables of the database; where several are "
-     "enrolled, one table "
-     "has half of it. 0 asks nothing, -1 is no limit.",
-     &calls_per_hour, 60, -1, INT_MAX, 0},
 };
 
 }  // namespace
@@ -155,12 +123,7 @@ void DefineSettings() {
                             setting.boot, setting.low, setting.high, PGC_SUSET, setting.flags,
                             nullptr, nullptr, nullptr);
   }
-  DefineCustomRealVariable(
-      "mend.daily_budget_usd",
-      "US dollars a day (UTC) that requests to the Anthropic API may cost, of all tables of the "
-      "database; where several are enrolled, one table has half of it. 0 asks nothing, -1 is no "
-      "limit.",
-      nullptr, &daily_budget_usd, 1, -1, 1e9, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineClaudeSettings();
   DefineObserveSettings();
   MarkGUCPrefixReserved("mend");
 }

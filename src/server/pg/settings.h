@@ -18,16 +18,6 @@ extern int patches_per_hour;    // a table
 extern int column_cooldown_s;   // between two changes of one column's type; 0: off
 extern int max_columns;         // a table may grow to by itself
 
-// The claude planner. Strings are never null; empty is unset.
-extern char* model;
-extern char* escalation_model;
-extern char* api_url;
-extern char* api_key_file;
-extern int request_timeout_ms;   // of one HTTP request
-extern int max_turns;            // answers asked of the first model
-extern int calls_per_hour;       // a database; -1: no limit
-extern double daily_budget_usd;  // a database; -1: no limit
-
 // Whether `name` stands in mend.planners.
 bool PlannerEnabled(const char* name);
 // Whether both do, and `first` comes first.

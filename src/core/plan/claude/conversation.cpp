@@ -39,7 +39,8 @@ class Talk {
 
   Result Run() {
     for (; turns_left_ > 0 && !ended_; --turns_left_) {
-      auto answer = Exchange(settings_, world_, ask_.model, RequestBody(ask_, turns_, max_tokens_));
+      auto answer = Exchange(settings_, world_, ask_.model,
+                             RequestBody(WireOf(settings_.endpoint), ask_, turns_, max_tokens_));
       if (NoAnswer* none = std::get_if<NoAnswer>(&answer)) {
         result_.retry_at_ms = none->retry_at_ms;
         Finish(none->end, std::move(none->reason));
@@ -216,7 +217,8 @@ std::string FirstRequest(const Settings& settings, const Case& input) {
   const Prompt prompt = MakePrompt(input);
   Turns turns;
   turns.AddUserText(prompt.user);
-  return RequestBody(FirstAsk(settings, prompt), turns, settings.max_tokens);
+  return RequestBody(WireOf(settings.endpoint), FirstAsk(settings, prompt), turns,
+                     settings.max_tokens);
 }
 
 }  // namespace mend::plan::claude

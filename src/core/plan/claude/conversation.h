@@ -18,7 +18,7 @@
 namespace mend::plan::claude {
 
 struct Settings {
-  std::string base{kDefaultBase};
+  Endpoint endpoint;
   Credential credential;
   std::string model;
   std::string effort = "low";
@@ -62,6 +62,12 @@ struct World {
   // Before each exchange: why it may not be made now (a spent budget), or empty.
   std::function<std::string(const std::string& model)> gate;
   std::function<void(const Call&)> record;  // after each exchange
+  // Before each request: the credential as it is now, so that one that is rotated is taken up, or
+  // why there is none. `refused`: the one that was given last was not accepted. Not set: that of
+  // the settings, for good.
+  std::function<base::Result<Credential>(bool refused)> credential;
+  // Before each request is sent: its exact body, for the ledger.
+  std::function<void(const std::string& model, const std::string& body)> sending;
 };
 
 enum class End : uint8_t {

@@ -20,7 +20,8 @@ std::variant<Reply, NoAnswer> Exchange(const Settings& settings, const World& wo
 
 // What an HTTP error or a failed transport means. The API's words are left out when they hold the
 // credential.
-NoAnswer Explain(const ApiError& error, const std::string& model, const Credential& credential);
+NoAnswer Explain(Provider provider, const ApiError& error, const std::string& model,
+                 const Credential& credential);
 NoAnswer Explain(const net::Failure& failure);
 
 }  // namespace mend::plan::claude

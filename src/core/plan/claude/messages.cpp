@@ -23,13 +23,14 @@ void WriteSystem(const Ask& ask, Writer* out) {
   out->Close().Close();
 }
 
-void WriteTools(Writer* out) {
+void WriteTools(bool strict, Writer* out) {
   out->Key("tools").Array();
   for (size_t i = 0; i < tools::kToolCount; ++i) {
     const tools::Tool& tool = tools::ToolAt(i);
     if (!tools::ForPlanner(tool)) continue;
     out->Object().String("name", tool.name).String("description", tool.planner.description);
-    out->Bool("strict", true).Raw("input_schema", tool.planner.input_schema).Close();
+    if (strict) out->Bool("strict", true);
+    out->Raw("input_schema", tool.planner.input_schema).Close();
   }
   out->Close();
   // Current models refuse a forced choice; the system prompt asks for a call, and we check.
@@ -72,31 +73,52 @@ void Turns::AddToolResults(const std::vector<ToolResult>& results) {
   Add("user", out.text());
 }
 
-std::string RequestBody(const Ask& ask, const Turns& turns, int64_t max_tokens) {
+std::string RequestBody(const Wire& wire, const Ask& ask, const Turns& turns, int64_t max_tokens) {
   Writer out;
-  out.Object().String("model", ask.model).Number("max_tokens", max_tokens);
+  out.Object();
+  if (!wire.body_version.empty()) out.String("anthropic_version", wire.body_version);
+  if (wire.model_in_body) out.String("model", ask.model);
+  out.Number("max_tokens", max_tokens);
   WriteSystem(ask, &out);
-  WriteTools(&out);
-  if (!ask.effort.empty() && TakesEffort(ask.model)) {
+  WriteTools(wire.strict, &out);
+  if (wire.effort && !ask.effort.empty() && TakesEffort(ask.model)) {
     out.Key("output_config").Object().String("effort", ask.effort).Close();
   }
   out.Raw("messages", turns.Json()).Close();
   return out.Take();
 }
 
-net::Request MakeRequest(std::string_view base, const Credential& credential, std::string body) {
-  if (!base.empty() && base.back() == '/') base.remove_suffix(1);
+net::Request MakeRequest(const Endpoint& endpoint, const Credential& credential,
+                         std::string_view model, std::string body) {
   net::Request request;
-  request.url = std::string(base) + "/v1/messages";
-  if (credential.kind == Credential::Kind::ApiKey) {
-    request.headers.emplace_back("x-api-key", credential.secret);
-  } else {
-    request.headers.emplace_back("authorization", "Bearer " + credential.secret);
+  request.url = UrlOf(endpoint, model);
+  request.proxy = endpoint.proxy;
+  request.ca_file = endpoint.ca_file;
+  switch (credential.kind) {
+    case Credential::Kind::ApiKey:
+      request.headers.emplace_back("x-api-key", credential.secret);
+      break;
+    case Credential::Kind::Bearer:
+      request.headers.emplace_back("authorization", "Bearer " + credential.secret);
+      // Access tokens of Anthropic's own OAuth are told apart by their prefix, and need this.
+      if (StartsWith(credential.secret, "sk-ant-oat")) {
+        request.headers.emplace_back("anthropic-beta", "oauth-2025-04-20");
+      }
+      break;
+    case Credential::Kind::Aws:
+      request.signature = {credential.access_key, credential.secret, credential.session_token,
+                           endpoint.region, std::string(SigningService(endpoint))};
+      break;
+    case Credential::Kind::None: break;
   }
-  request.headers.emplace_back("anthropic-version", kVersion);
+  const Wire wire = WireOf(endpoint);
+  if (!wire.header_version.empty()) {
+    request.headers.emplace_back("anthropic-version", wire.header_version);
+  }
   request.headers.emplace_back("content-type", "application/json");
   request.headers.emplace_back("accept", "application/json");
   request.headers.emplace_back("user-agent", "pg_mend");
+  request.headers.insert(request.headers.end(), endpoint.extra.begin(), endpoint.extra.end());
   request.body = std::move(body);
   return request;
 }

@@ -1,4 +1,4 @@
-// The Messages API on the wire: requests as text, answers as values. Facts: version 2026-10-21.
+// The Messages API on the wire: requests as text, answers as values.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +8,20 @@
 #include <vector>
 
 #include "core/net/transport.h"
+#include "core/plan/claude/provider.h"
 
 namespace mend::plan::claude {
 
-inline constexpr std::string_view kDefaultBase = "https://api.anthropic.com";
-inline constexpr std::string_view kVersion = "2026-10-21";
-
 struct Credential {
-  enum class Kind : uint8_t { ApiKey, Bearer } kind = Kind::ApiKey;
+  enum class Kind : uint8_t {
+    ApiKey,
+    Bearer,
+    Aws,   // requests are signed (Signature Version 4)
+    None,  // a gateway knows us otherwise
+  } kind = Kind::ApiKey;
   std::string secret;
+  std::string access_key{};     // Aws
+  std::string session_token{};  // Aws; may be empty
 };
 
 // What stays the same through one conversation; any change would void thinking blocks and caches.
@@ -49,9 +54,9 @@ class Turns {
   std::string text_;
 };
 
-std::string RequestBody(const Ask& ask, const Turns& turns, int64_t max_tokens);
-// `base` without /v1; one trailing slash is dropped.
-net::Request MakeRequest(std::string_view base, const Credential& credential, std::string body);
+std::string RequestBody(const Wire& wire, const Ask& ask, const Turns& turns, int64_t max_tokens);
+net::Request MakeRequest(const Endpoint& endpoint, const Credential& credential,
+                         std::string_view model, std::string body);
 
 struct Usage {
   int64_t input_tokens = 0;  // neither written to nor read from the cache

@@ -122,15 +122,33 @@ std::optional<Reply> ParseReply(std::string_view body) {
 ApiError ParseError(const net::Response& response) {
   ApiError out;
   out.status = response.status;
-  if (const std::string* id = net::FindHeader(response.headers, "request-id")) {
-    out.request_id = Readable(*id, kMaxIdBytes);
+  // Anthropic's own, then those of the cloud platforms.
+  for (const char* name : {"request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id",
+                           "x-goog-request-id"}) {
+    if (const std::string* id = net::FindHeader(response.headers, name);
+        id && out.request_id.empty()) {
+      out.request_id = Readable(*id, kMaxIdBytes);
+    }
+  }
+  // AWS: "ThrottlingException:http://internal.amazon.com/...".
+  if (const std::string* type = net::FindHeader(response.headers, "x-amzn-errortype")) {
+    out.type = Readable(std::string_view(*type).substr(0, type->find(':')), kMaxIdBytes);
   }
   json::Document document;
   if (document.Parse(response.body)) return out;
-  const Value error = json::ObjectMember(document.root(), "error");
-  out.type = TextOf(error, "type");
+  // Google wraps an error into an array where the answer would have been a stream.
+  Value root = document.root();
+  if (root && root.kind() == json::Kind::Array && root.First()) root = root.First();
+  const Value error = json::ObjectMember(root, "error");
+  for (const char* name : {"type", "status", "code"}) {
+    if (out.type.empty()) out.type = TextOf(error, name);
+  }
   out.code = TextOf(json::ObjectMember(error, "details"), "error_code");
-  out.message = Readable(json::StringMember(error, "message").value_or(""), kMaxMessageBytes);
+  auto message = json::StringMember(error, "message");
+  for (const char* name : {"message", "Message"}) {
+    if (!message) message = json::StringMember(root, name);
+  }
+  out.message = Readable(message.value_or(""), kMaxMessageBytes);
   return out;
 }
 

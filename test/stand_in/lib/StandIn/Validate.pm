@@ -20,8 +20,8 @@ my %sampling = map { $_ => 1 } qw(temperature top_p top_k);
 sub bad { return [400, 'invalid_request_error', $_[0]] }
 
 sub check {
-    my ($request, $key) = @_;
-    my $fault = check_headers($request->{headers}, $key);
+    my ($request, @keys) = @_;
+    my $fault = check_headers($request->{headers}, @keys);
     return (undef, $fault) if $fault;
     my $raw = $request->{body};
     my $body = eval { JSON::PP->new->utf8->decode($raw) };
@@ -37,11 +37,11 @@ sub check {
 }
 
 sub check_headers {
-    my ($headers, $key) = @_;
+    my ($headers, @keys) = @_;
     my ($bearer) = ($headers->{authorization} || '') =~ /^Bearer (.+)$/;
     my $given = defined $headers->{'x-api-key'} ? $headers->{'x-api-key'} : $bearer;
     return [401, 'authentication_error', 'x-api-key header is required'] unless defined $given;
-    return [401, 'authentication_error', 'invalid x-api-key'] if $given ne $key;
+    return [401, 'authentication_error', 'invalid x-api-key'] unless grep { $_ eq $given } @keys;
     my $version = $headers->{'anthropic-version'};
     return bad('anthropic-version: header is required') unless defined $version;
     return bad("anthropic-version: \"$version\" is not a valid version") if $version !~ /^(?:2026-10-21|2023-06-01)$/;
