@@ -251,7 +251,10 @@ bool Sign(CURL* easy, const Signature& signature, CURLU* url) {
   if (signed_path == sent || curl_version_info(CURLVERSION_NOW)->version_num >= kEncodesItself) {
     return true;
   }
-  return curl_url_set(url, CURLUPART_PATH, signed_path.c_str(), 0) == CURLUE_OK &&
+  // As a whole: libcurl would write the digits of %3A small in a path that is set by itself.
+  std::string whole = Part(url, CURLUPART_URL);
+  whole.replace(whole.find(sent, whole.find("://") + 3), sent.size(), signed_path);
+  return curl_url_set(url, CURLUPART_URL, whole.c_str(), 0) == CURLUE_OK &&
          curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, sent.c_str()) == CURLE_OK;
 }
 
