@@ -98,6 +98,20 @@ SELECT count(*) AS tried, count(*) FILTER (WHERE answer = 'done') AS done FROM a
 SELECT ddl, answer FROM answers WHERE answer NOT LIKE '42501 pg_mend: the sandbox refuses%' ORDER BY id;
 SELECT is_called FROM loose;
 
+-- A rewrite's transient copy is the table's, and not one that bears another table's name, or is called alike.
+CREATE FUNCTION probe_sandbox_altered(regclass, regclass) RETURNS text LANGUAGE c STRICT AS 'mend_border_probe', 'probe_sandbox_altered';
+CREATE FUNCTION regress_copy_of(original regclass) RETURNS regclass LANGUAGE plpgsql AS $$
+DECLARE copy text := format('pg_temp_%s', original::oid);
+BEGIN
+    EXECUTE format('CREATE TABLE %I ()', copy);
+    RETURN copy;
+END
+$$;
+SELECT regexp_replace(probe_sandbox_altered('boxed', r), '\d{4,}', 'N') AS answer
+    FROM unnest(ARRAY['boxed'::regclass, 'boxed_pkey', regress_copy_of('boxed'), regress_copy_of('neighbour'), 'neighbour', 'neighbour_pkey']) r;
+DO $$ BEGIN EXECUTE format('DROP TABLE pg_temp_%s, pg_temp_%s', 'boxed'::regclass::oid, 'neighbour'::regclass::oid); END $$;
+DROP FUNCTION regress_copy_of, probe_sandbox_altered;
+
 -- Functions that the ALTER runs may not touch anything either.
 CREATE FUNCTION regress_reader(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
 $$ BEGIN RETURN (SELECT count(*) FROM public.neighbour); END $$;

@@ -23,6 +23,19 @@ Datum SandboxTry(FunctionCallInfo fcinfo) {
   return PointerGetDatum(cstring_to_text(seen.c_str()));
 }
 
+// What it says when code inside it says that it has altered a relation.
+Datum SandboxAltered(FunctionCallInfo fcinfo) {
+  std::vector<Oid> family = {PG_GETARG_OID(0)};
+  const Oid altered = PG_GETARG_OID(1);
+  std::optional<pg::Error> caught = pg::Attempt([&] {
+    guard::Sandbox sandbox(family);
+    pg::Call([&] { InvokeObjectPostAlterHook(RelationRelationId, altered, 0); });
+  });
+  std::string seen = caught ? caught->sqlstate() + " " + caught->what() : "done";
+  return PointerGetDatum(cstring_to_text(seen.c_str()));
+}
+
 }  // namespace
 
+MEND_EXPORT(probe_sandbox_altered, SandboxAltered)
 MEND_EXPORT(probe_sandbox, SandboxTry)
