@@ -41,6 +41,10 @@ PG_CXXFLAGS += $(SANITIZERS) -fno-sanitize=object-size,vptr,pointer-overflow -fn
 	-fno-omit-frame-pointer -O1 -g -U_FORTIFY_SOURCE
 SHLIB_LINK += $(SANITIZERS)
 endif
+ifdef COVERAGE
+PG_CXXFLAGS += --coverage -O0 -U_FORTIFY_SOURCE
+SHLIB_LINK += --coverage
+endif
 # Named wait and failure points, for tests: src/server/pg/test_point.h says which objects must be built again.
 ifdef TEST_POINTS
 PG_CPPFLAGS += -DMEND_TEST_POINTS

@@ -80,6 +80,20 @@ heal($node, 'backoff', '{"id": 3, "amount": "3 USD"}');
 is(sql($node, 'SELECT count(*) FROM backoff'), 3, 'it ends by itself');
 is(sql($node, q{SELECT string_agg(kind, ',' ORDER BY id) FROM mend.events WHERE kind LIKE 'claude%'}), 'claude_held,claude_resumed', 'with an event each');
 
+# From failure to failure it grows; other settings, such as another model, are tried at once.
+sql($node, q{CREATE TABLE remodel (id int, amount integer, of_remodel int); SELECT mend.enroll('remodel')});
+script_is($stand_in, '401', '401');
+heal($node, 'remodel', '{"id": 1, "amount": "1 USD"}');
+is(sql($node, q{SELECT failures, until < clock_timestamp() + interval '6 min' FROM mend.holds}), '1|t', 'the first failure');
+sql($node, q{UPDATE mend.holds SET until = clock_timestamp()});
+heal($node, 'remodel', '{"id": 2, "amount": "2 USD"}');
+is(sql($node, q{SELECT failures, until > clock_timestamp() + interval '6 min' FROM mend.holds}), '2|t', 'after the second it waits for longer');
+script_is($stand_in);
+configure(q{SET mend.model = 'claude-opus-5-5'});
+heal($node, 'remodel', '{"id": 3, "amount": "3 USD"}');
+is(sql($node, 'SELECT count(*) FROM remodel'), 3, 'another model is asked at once');
+configure('RESET mend.model');
+
 # ---- Budgets.
 sql($node, q{CREATE TABLE money (id int, amount integer, of_money int); SELECT mend.enroll('money')});
 configure('SET mend.daily_budget_usd = 0.0000001');
@@ -103,6 +117,20 @@ like(sql($node, q{SELECT state || ' ' || reason FROM mend.status WHERE target = 
 configure('RESET mend.model', 'RESET mend.calls_per_hour');
 heal($node, 'hours', '{"id": 3, "amount": "3 USD"}');
 is(sql($node, 'SELECT count(*) FROM hours'), 3, 'and all are healed in the end');
+
+# One table has half of the day's budget, and the others the rest.
+sql($node, q{CREATE TABLE half (id int, amount integer, of_half int); CREATE TABLE rest (id int, amount integer, of_rest int); SELECT mend.enroll('half'), mend.enroll('rest');
+	INSERT INTO mend.calls (target_name, model, cost_usd) VALUES ('public.half', 'claude-haiku-5-5', 5)});
+configure('SET mend.daily_budget_usd = 10');
+heal($node, 'half', '{"id": 1, "amount": "1 USD"}');
+heal($node, 'rest', '{"id": 1, "amount": "1 USD"}');
+like(sql($node, q{SELECT state || ' ' || reason FROM mend.status WHERE target = 'half'::regclass}),
+	qr/^breaker Claude is not asked: the table has spent its half of the day's budget: 5\.0* dollars, of 10 \(mend.daily_budget_usd\)/, 'a table has half of the budget');
+is(sql($node, 'SELECT amount FROM rest'), '1 USD', 'and others go on');
+sql($node, 'DELETE FROM mend.calls WHERE cost_usd = 5');
+configure('RESET mend.daily_budget_usd');
+heal($node, 'half', '{"id": 2, "amount": "2 USD"}');
+is(sql($node, 'SELECT count(*) FROM half'), 2, 'with more it is healed');
 
 # ---- Prices are a person's to edit, and a dump keeps them.
 is(sql($node, q{SELECT count(*) > 10, bool_and(listed) FROM mend.model_prices}), 't|t', 'list prices are there');

@@ -153,7 +153,7 @@ seal();
 $head = $node->safe_psql('postgres', 'SELECT head FROM mend.event_seals ORDER BY position DESC LIMIT 1');
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
 $node->command_ok([ 'pg_dump', '--file', $dump, '--dbname', $node->connstr('postgres') ], 'it is dumped');
-$node->safe_psql('postgres', "CREATE DATABASE copy TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");
+$node->safe_psql('postgres', "CREATE DATABASE copy TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
 $node->safe_psql('postgres', "ALTER DATABASE copy SET timezone = 'Asia/Kathmandu'; ALTER DATABASE copy SET datestyle = 'german'");
 my (undef, $restore_errors) = run_command([ 'psql', '-X', '-q', '-f', $dump, '-d', $node->connstr('copy') ]);
 unlike($restore_errors, qr/ERROR/, 'and restored');
