@@ -2,7 +2,7 @@
 #include "server/api/arguments.h"
 #include "server/guard/check.h"
 #include "server/guard/dependencies.h"
-#include "server/pg/catalog.h"
+#include "server/table/shape.h"
 #include "server/table/enrollment.h"
 
 namespace mend::api {
@@ -33,7 +33,7 @@ Datum CheckDdl(FunctionCallInfo call) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "ddl must not be null");
   }
   const std::optional<table::Enrollment> enrollment = table::LoadEnrollment(target);
-  std::optional<plan::Shape> shape = pg::LoadShape(target);
+  std::optional<plan::Shape> shape = table::LoadShape(target);
   if (!enrollment || !shape) {
     table::ThrowNotEnrolled(target);
   }

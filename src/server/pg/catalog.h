@@ -1,18 +1,11 @@
-// What the catalogs say of a table, as values.
+// Names as the catalogs have them.
 #pragma once
 
-#include <optional>
 #include <string>
 
-#include "core/plan/shape.h"
 #include "server/pg/call.h"
 
 namespace mend::pg {
-
-// The shape of a relation as of the current command. type_locked_by is left empty: see
-// guard::ExplainTypeLocks. nullopt when the relation does not exist. Takes no lock of its own
-// beyond the catalogs': lock the relation first where it must not change.
-std::optional<plan::Shape> LoadShape(Oid relid);
 
 // Schema-qualified, each part quoted where it needs to be; empty when the relation does not exist.
 std::string QualifiedName(Oid relid);

@@ -1,9 +1,9 @@
 #include "server/queue/own_table.h"
 
-#include "server/pg/catalog.h"
 #include "server/pg/user.h"
 #include "server/store/direct_writer.h"
 #include "server/store/open_relation.h"
+#include "server/table/shape.h"
 
 namespace mend::queue {
 
@@ -30,7 +30,7 @@ bool OwnTable::Load(Relation relation) {
   }
   stale_ = false;  // before it is read: a change that comes meanwhile marks it again
   relid_ = RelationGetRelid(relation);
-  table_ = std::make_unique<const table::Target>(*pg::LoadShape(relid_), table::Enrollment{},
+  table_ = std::make_unique<const table::Target>(*table::LoadShape(relid_), table::Enrollment{},
                                                  std::vector<table::FieldRecord>{});
   plan_ = store::DirectPlan::Make(relation);
   return plan_->usable();

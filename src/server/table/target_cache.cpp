@@ -3,6 +3,7 @@
 
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/table/shape.h"
 #include "server/table/target.h"
 
 namespace mend::table {
@@ -66,7 +67,7 @@ void ListenOnce() {
 std::shared_ptr<const Target> Load(Oid relid) {
   enrollments =
       pg::Call([] { return get_relname_relid("enrollments", get_namespace_oid("mend", true)); });
-  std::optional<plan::Shape> shape = pg::LoadShape(relid);
+  std::optional<plan::Shape> shape = LoadShape(relid);
   if (!shape) {
     throw pg::Error(ERRCODE_UNDEFINED_TABLE,
                     "relation with OID " + std::to_string(relid) + " does not exist");
