@@ -26,14 +26,18 @@ for my $i (1 .. 150)
 }
 is($lost, 0, 'no row is forgotten by a worker that was stopped and started');
 
-# The worker leaves because it was idle for a second.
-for my $i (1 .. 8)
+# The worker leaves because it was idle for a second, and rows are committed between its last look and its leaving.
+SKIP:
 {
-	usleep(990_000 + $i * 3_000);
+	skip 'pg_mend was built without TEST_POINTS=1', 3 unless has_test_points($node);
+	set_point($node, 'leaving', 'wait');
+	my $leaver = at_point($node, 'leaving');
+	ok($leaver, 'a worker is about to leave');
 	$session->query_safe('BEGIN;' . enqueue('orders') . 'SELECT mend.start(); COMMIT;');
-	$node->poll_query_until('postgres', $settled) or $lost++;
+	release_point($node, 'leaving');
+	ok($node->poll_query_until('postgres', $settled), 'a row that is committed at that moment is not forgotten');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE pid = $leaver"), '1', 'that worker has stayed for it');
 }
-is($lost, 0, 'no row is forgotten by a worker that leaves when idle');
 $session->quit;
 
 # A worker that has looked while another healed the table takes no second round of it.

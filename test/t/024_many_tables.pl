@@ -38,6 +38,19 @@ sub script
 		END LOOP;
 	END \$\$;\n};
 }
+# Who heals what, looked at all the time.
+$node->safe_psql('postgres', 'CREATE TABLE seen (healing int, tables int); CREATE TABLE seen_enough ()');
+my $watch = $node->background_psql('postgres');
+$watch->query_until(qr/watching/, q{\echo watching
+	DO $watch$
+	BEGIN
+		WHILE NOT EXISTS (SELECT FROM seen_enough) LOOP
+			INSERT INTO seen SELECT count(target), count(DISTINCT target) FROM mend.workers();
+			COMMIT;
+			PERFORM pg_sleep(0.002);
+		END LOOP;
+	END $watch$;
+});
 my $begun = time;
 my @sessions = map { $node->background_psql('postgres') } 1 .. 3;
 for my $i (0 .. $#sessions)
@@ -53,6 +66,9 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM mend.queue'), '0', 'right 
 note(sprintf '%d tables, %d payloads: %.1f s', $tables, $tables * $rounds * $rows * 3, time - $begun);
 # Neither leaves: mend.idle_exit is an hour.
 is($node->safe_psql('postgres', 'SELECT count(*) FROM mend.workers() WHERE pid <> 0'), '2', 'two workers share the tables');
+$node->safe_psql('postgres', 'INSERT INTO seen_enough DEFAULT VALUES');
+$watch->quit;
+is($node->safe_psql('postgres', 'SELECT max(healing), bool_and(healing = tables) FROM seen'), '2|t', 'at the same time, and never the same one');
 my $each = 3 * $rounds * $rows;
 is($node->safe_psql('postgres', join ' UNION ', map { "SELECT count(*) = $each AND count(DISTINCT uid) = $each FROM t$_" } 1 .. $tables),
 	't', 'every payload is stored, and none twice');

@@ -292,6 +292,7 @@ class Worker {
       next_ms = !next ? next_ms : std::min(next_ms.value_or(*next), *next);
     }
     if (exit_in <= 0) {
+      pg::TestPoint("leaving");
       if (ReleaseSlot(outlook.prepared || outlook.next_ms || next_message_ms_ ? 1 : 0)) {
         return false;
       }
