@@ -166,6 +166,10 @@ BEGIN
                WHEN patch.evidence ? 'proof' THEN format('%s of %s waiting payloads that do not fit the table fit with it; converted in memory, nothing was altered',
                                                          patch.evidence #>> '{proof,rows_healed}', patch.evidence #>> '{proof,rows_tried}')
                ELSE 'there was none: the guard did not let it through' END
+        || CASE WHEN patch.evidence #> '{proof}' ? 'dead_letters_tried'
+                THEN format(E'\n    %s of %s dead letters fit with it: once it is applied, SELECT mend.retry(%s)', patch.evidence #>> '{proof,dead_letters_healed}',
+                            patch.evidence #>> '{proof,dead_letters_tried}', quote_literal(mend.one_line(patch.target_name)))
+                ELSE '' END
         || CASE WHEN patch.applied_at IS NOT NULL
                 THEN format(E'\n    Applied %s: %s payloads stored, %s failed again', date_trunc('second', patch.applied_at), patch.rows_healed, patch.rows_failed)
                 ELSE '' END

@@ -12,6 +12,8 @@ int webhook_severity = 0;
 char* lineage_url = nullptr;
 char* lineage_namespace = nullptr;
 int minutes_per_incident = 30;
+int message_window_s = 60;
+char* report_url = nullptr;
 
 namespace {
 
@@ -60,6 +62,16 @@ void DefineObserveSettings() {
   DefineText("mend.lineage_namespace",
              "The OpenLineage namespace of jobs and tables. Empty: postgres://cluster_name:port.",
              &lineage_namespace, 0);
+  DefineCustomIntVariable(
+      "mend.message_window",
+      "Messages about events of the same kind within this time are posted as one, the first at "
+      "once. 0: each by itself.",
+      nullptr, &message_window_s, message_window_s, 0, 86400, PGC_SUSET, GUC_UNIT_S, nullptr,
+      nullptr, nullptr);
+  DefineText("mend.report_url",
+             "Where mend.report_html() is to be seen: a link at the end of each message. Empty: "
+             "none.",
+             &report_url, 0);
   DefineCustomIntVariable(
       "mend.minutes_per_incident",
       "Minutes that an incident costs an engineer, by assumption: for mend.savings.", nullptr,

@@ -12,6 +12,8 @@ extern int webhook_severity;      // the least that is posted; read by mend.note
 extern char* lineage_url;         // empty: nowhere
 extern char* lineage_namespace;   // read by mend.lineage_namespace()
 extern int minutes_per_incident;  // read by mend.minutes_per_incident()
+extern int message_window_s;      // read by mend.message_window()
+extern char* report_url;          // read by mend.webhook_body()
 
 // The word for it in mend.webhook_format.
 const char* Name(WebhookFormat format);
