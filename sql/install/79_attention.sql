@@ -112,7 +112,7 @@ SELECT f.severity,
             WHEN f.by_name THEN f.call || quote_literal(f.target::oid) || f.rest
             ELSE f.call || f.target::oid || f.rest END AS command
 FROM found f
-ORDER BY f.rank, f.row_count DESC NULLS LAST, f.since;
+ORDER BY f.rank, f.row_count DESC NULLS LAST, f.since, f.target_name COLLATE "C";
 COMMENT ON VIEW mend.attention IS 'What needs a person, worst first, one line each: at most 120 characters wide in psql';
 COMMENT ON COLUMN mend.attention.severity IS 'critical: rows are not healed; warning: somebody should decide or look; notice';
 COMMENT ON COLUMN mend.attention.what IS 'What is the matter. In psql broken into lines';

@@ -21,3 +21,5 @@ COMMENT ON TABLE mend.told IS 'When a webhook was last told of events of a kind:
 COMMENT ON COLUMN mend.told.kind IS 'The kind of the events';
 COMMENT ON COLUMN mend.told.alert IS 'Whether it was told to the URL for alerts';
 COMMENT ON COLUMN mend.told.at IS 'When it arrived';
+DROP FUNCTION mend.html_table(text, text[], jsonb, text);
+DROP FUNCTION mend.html_timeline(timestamptz);
