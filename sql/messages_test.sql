@@ -12,7 +12,7 @@ CREATE TABLE regress_told (id int);
 CREATE TABLE regress_also (id int);
 INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, state, reason, proposed_by)
 SELECT CASE WHEN i % 2 = 0 THEN 'regress_told' ELSE 'regress_also' END::regclass, CASE WHEN i % 2 = 0 THEN 'public.regress_told' ELSE 'public.regress_also' END,
-       'rules', '', format('ALTER TABLE x ADD c%s int', i), 'proposed', 'the table is in review mode', 'pg_mend' FROM generate_series(1, 14) i;
+       'rules', '', 'ALTER TABLE x ADD named int', 'proposed', 'the table is in review mode', 'pg_mend' FROM generate_series(1, 14) i;
 SELECT min(id) AS p FROM mend.patches WHERE target = 'regress_also'::regclass \gset
 UPDATE mend.patches SET state = 'refused', reason = 'superseded by patch ' || (:p + 3) WHERE id = :p + 1;
 INSERT INTO mend.events (kind, target_name, patch_id) SELECT 'patch_proposed', target_name, id FROM mend.patches WHERE id >= :p ORDER BY id LIMIT 1;

@@ -95,6 +95,9 @@ WITH tables AS MATERIALIZED (
     SELECT 8, 'warning', 'dead letters: ' || coalesce(mend.why_dead(t.target), ''), t.target_name, t.target, t.dead_letters, mend.dead_since(t.target), 'SELECT mend.retry(', ')', false
     FROM tables t WHERE t.dead_letters > 0
     UNION ALL
+    SELECT 11, 'notice', 'cools down until ' || to_char(p.not_before, 'HH24:MI') || ': ' || t.reason, t.target_name, t.target, t.queued, t.oldest, 'TABLE mend.status', NULL, false
+    FROM tables t JOIN mend.progress p USING (target) WHERE t.state = 'waiting' AND t.reason LIKE '%column_cooldown%' AND p.not_before > now()
+    UNION ALL
     SELECT 9, 'warning', 'messages were given up', NULL, NULL, m.n, m.since, 'TABLE mend.outbox', NULL, false
     FROM mend.lost_messages() m WHERE m.n > 0
     UNION ALL

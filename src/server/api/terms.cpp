@@ -19,8 +19,10 @@ void CheckActions(const std::vector<std::string>& actions) {
   std::set<std::string> seen;
   for (const std::string& action : actions) {
     if (!plan::ActionKindFromName(action)) {
-      throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED,
-                      "action \"" + action + "\" is reserved and not available yet");
+      throw pg::Error(
+          ERRCODE_FEATURE_NOT_SUPPORTED,
+          "action \"" + action + "\" is reserved and not available yet",
+          "allow takes add_column, widen_type, drop_not_null, set_default and map_field.");
     }
     if (!seen.insert(action).second) {
       Invalid("action \"" + action + "\" is named twice in allow", "Name each action once.");

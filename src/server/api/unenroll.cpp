@@ -105,7 +105,14 @@ std::string EnrolledName(Oid target) {
 Datum Unenroll(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
-  table::RequireEnrolled(target);
+  if (EnrolledName(target).empty()) {
+    const std::string name = pg::QualifiedName(target);
+    throw pg::Error(
+        ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        (name.empty() ? "the table with OID " + std::to_string(target) : "table " + name) +
+            " is not enrolled",
+        "There is nothing to end. See mend.enrollments.");
+  }
   LockTarget(target);
   const int64_t queued = Queued(target);
   if (queued > 0) {

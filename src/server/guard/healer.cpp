@@ -160,7 +160,9 @@ std::optional<std::string> WhyUnfit(Oid healer, Oid relid) {
   }
   const Oid schema = SchemaOf(relid);
   if (!MayUseSchema(healer, schema, ACL_USAGE)) {
-    return "It lacks USAGE on schema " + QuotedSchema(schema) + ".";
+    const std::string role = QuotedRole(healer);
+    return "Role " + role + " lacks USAGE on schema " + QuotedSchema(schema) +
+           ": GRANT USAGE ON SCHEMA " + QuotedSchema(schema) + " TO " + role + ".";
   }
   return std::nullopt;
 }

@@ -1,6 +1,9 @@
 // The settings of what is told, and to whom.
 #include "server/pg/settings_observe.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "server/pg/postgres.h"
 
 namespace mend::pg {
@@ -27,9 +30,26 @@ const config_enum_entry kSeverities[] = {{"info", 0, false},
                                          {"critical", 3, false},
                                          {nullptr, 0, false}};
 
+}  // namespace
+
+bool CheckUrl(char** value, void**, GucSource) {
+  const std::string_view url = *value;
+  const size_t scheme = url.rfind("https://", 0) == 0 ? 8 : url.rfind("http://", 0) == 0 ? 7 : 0;
+  const bool plain = std::none_of(url.begin(), url.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f;
+  });
+  if (!url.empty() && (scheme == 0 || url.size() == scheme || url[scheme] == '/' || !plain)) {
+    GUC_check_errdetail("A URL begins with https:// or http:// and a host, and has no blanks.");
+    return false;
+  }
+  return true;
+}
+
+namespace {
+
 void DefineText(const char* name, const char* description, char** variable, int flags) {
-  DefineCustomStringVariable(name, description, nullptr, variable, "", PGC_SUSET, flags, nullptr,
-                             nullptr, nullptr);
+  DefineCustomStringVariable(name, description, nullptr, variable, "", PGC_SUSET, flags,
+                             variable == &lineage_namespace ? nullptr : CheckUrl, nullptr, nullptr);
 }
 
 }  // namespace

@@ -57,6 +57,8 @@ SELECT mend.unenroll_all(true) > 6 AS unenrolled;
 SELECT severity, what, target, row_count, command FROM mend.attention;
 DELETE FROM mend.dead_letters;
 DELETE FROM mend.events;
+DELETE FROM mend.patches;
+DELETE FROM mend.drifts;
 RESET search_path;
 DROP SCHEMA regress_attention CASCADE;
 TABLE mend.attention;
@@ -72,4 +74,6 @@ SELECT line FROM regexp_split_to_table(mend.explain_patch(:patch), E'\n') line W
 SELECT mend.unenroll('regress_dead');
 DELETE FROM mend.dead_letters;
 DELETE FROM mend.events;
+DELETE FROM mend.patches;
+DELETE FROM mend.drifts;
 DROP TABLE regress_dead;
