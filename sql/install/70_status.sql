@@ -103,11 +103,12 @@ FROM mend.enrollments e
      CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o
      CROSS JOIN LATERAL (SELECT mend.is_due(e.target) AS due,
                                 mend.at_home(e.system_identifier, e.database_oid) AS home,
-                                (SELECT stopped FROM mend.control) AS stopped) k
+                                (SELECT stopped FROM mend.control) AS stopped,
+                                NOT EXISTS (SELECT FROM pg_class WHERE oid = e.target) AS gone) k
      CROSS JOIN LATERAL (SELECT CASE WHEN k.due AND w.pid IS NULL THEN mend.worker_outlook(true) ELSE 'ready' END AS outlook) a
      CROSS JOIN LATERAL (
          SELECT CASE
-                    WHEN NOT k.home OR k.stopped THEN 'stopped'
+                    WHEN NOT k.home OR k.stopped OR k.gone THEN 'stopped'
                     WHEN e.mode = 'paused' THEN 'paused'
                     WHEN w.pid IS NOT NULL THEN 'healing'
                     WHEN a.outlook IN ('standby', 'off') THEN 'stopped'
@@ -120,6 +121,10 @@ FROM mend.enrollments e
                 nullif(concat_ws('; ',
                     CASE
                         WHEN NOT k.home THEN 'enrolled in another cluster or database: mend.start() adopts it'
+                        WHEN k.gone AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                                                WHERE format('%I.%I', n.nspname, c.relname) = e.target_name)
+                            THEN format('the table was made anew: SELECT mend.enroll(%1$L), mend.move(%1$L, %1$L)', e.target_name)
+                        WHEN k.gone THEN format('the table is gone: SELECT mend.move(%L) ends its enrolment', e.target_name)
                         WHEN k.stopped THEN 'healing is switched off: mend.start() switches it on'
                         WHEN e.mode = 'paused' THEN 'the enrolment is paused: mend.configure(mode => ''auto'') resumes'
                         WHEN a.outlook = 'standby' THEN 'this is a standby: what waits is healed by the primary, or after the promotion'

@@ -8,6 +8,7 @@
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
+#include "server/citus/node_errors.h"
 #include "server/guard/healer.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
@@ -223,10 +224,12 @@ std::optional<std::string> AlterUnderLock(const table::Target& target, const std
                               ddl);
 }
 
-Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
-                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
-                  int* patience_ms, bool* altered) {
+namespace {
+
+Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                    const std::string& planned_shape, const queue::OutcomePolicy& policy,
+                    const std::function<void(const queue::ReplayCounts&)>& before_commit,
+                    int* patience_ms, bool* altered, bool* on_nodes) {
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
@@ -236,7 +239,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     *patience_ms = std::max<int>(1, *patience_ms - static_cast<int>(waited.Ms()));
     pg::TestPoint("locked");
   }
-  citus::BindNodes(target_oid, &transaction);
+  *on_nodes = citus::BindNodes(target_oid, &transaction);
   std::optional<pg::Deadline> hold(std::in_place, pg::max_lock_hold_ms);
   std::shared_ptr<const table::Target> target = table::FindTarget(target_oid);
   if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
@@ -259,7 +262,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   pg::TestPoint("booked");
   // On the nodes rows are stored as their submitter, who may not touch there what the owner has
   // just altered.
-  const bool rows_follow = !record.ddl.empty() && citus::Manages(target_oid);
+  const bool rows_follow = !record.ddl.empty() && *on_nodes;
   std::optional<Identity> identity;
   if (!rows_follow) {
     application.refuted =
@@ -285,6 +288,18 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     }
   }
   return application;
+}
+
+}  // namespace
+
+Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
+                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
+                  int* patience_ms, bool* altered) {
+  return citus::TellNodeFailures([&](bool* on_nodes) {
+    return ApplyTo(target, record, sample, planned_shape, policy, before_commit, patience_ms,
+                   altered, on_nodes);
+  });
 }
 
 }  // namespace mend::apply

@@ -7,6 +7,7 @@
 #include "server/apply/patches.h"
 #include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
+#include "server/citus/node_errors.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/evaluation_buffers.h"
 #include "server/observe/freshness.h"
@@ -147,7 +148,7 @@ bool IsQueuePlain() { return queue::QueueTable(RowExclusiveLock).IsPlain(); }
 std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids,
                                               const AsRead* as_read,
                                               const queue::OutcomePolicy& policy,
-                                              std::optional<int64_t> patch_id) {
+                                              std::optional<int64_t> patch_id, bool* on_nodes) {
   pg::WorkTransaction transaction;
   std::vector<queue::QueuedRow> locked;
   if (as_read == nullptr) {
@@ -168,7 +169,7 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
     set_config_option("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
                       false);
   });
-  citus::BindNodes(target_oid, &transaction);
+  *on_nodes = citus::BindNodes(target_oid, &transaction);
   pg::Deadline deadline(pg::batch_timeout_ms);
   std::shared_ptr<const table::Target> target;
   std::optional<std::string> foreign = WhyAbsent(target_oid, first.target_name);
@@ -285,11 +286,18 @@ queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids,
   const pg::Stopwatch took;
   try {
     std::optional<queue::ReplayCounts> counts;
-    if (as_read != nullptr && (counts = ReplayOnce(target, ids, as_read, policy, patch_id))) {
+    const auto replay = [&](const AsRead* rows) {
+      return citus::TellNodeFailures([&](bool* on_nodes) {
+        return ReplayOnce(target, ids, rows, policy, patch_id, on_nodes);
+      });
+    };
+    if (as_read != nullptr && (counts = replay(as_read))) {
       pace->marked = as_read->next_group != nullptr;
       return *counts;
     }
-    return *ReplayOnce(target, ids, nullptr, policy, patch_id);
+    return *replay(nullptr);
+  } catch (const citus::NodeFailure&) {
+    throw;  // no row is to blame
   } catch (const pg::Error& error) {
     if (took.IsTimeout(error, pg::batch_timeout_ms)) {
       failure = error;

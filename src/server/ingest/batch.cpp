@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "server/citus/managed_table.h"
 #include "server/pg/settings.h"
 #include "server/store/store.h"
 
@@ -27,6 +28,7 @@ std::shared_ptr<const table::Target> Begin(Oid relid) {
                      get_rel_name(relid));
     }
   });
+  citus::RequireCoordinator(relid);
   return table::FindTarget(relid);
 }
 

@@ -53,17 +53,47 @@ std::string OnConflictUpdate(const table::Target& target, const std::vector<int>
          (updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
 }
 
-std::string InsertSql(const table::Target& target, const std::vector<int>& columns, bool set) {
+// As a column definition: what a function that returns records gives.
+std::string TypeInFull(const plan::Type& type) {
+  return pg::Call([&] {
+    return format_type_extended(type.oid, type.typmod,
+                                FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+  });
+}
+
+std::string InsertSql(const table::Target& target, const std::vector<int>& columns, RowsFrom from,
+                      const std::vector<int>& returning) {
   const plan::Shape& shape = target.shape();
-  std::string names, values;
+  const auto column = [&](int index) -> const plan::Column& {
+    return shape.columns[static_cast<size_t>(index)];
+  };
+  const bool one = from == RowsFrom::Parameters;
+  std::string names, values, types;
   for (size_t i = 0; i < columns.size(); ++i) {
-    names += (i > 0 ? ", " : "") + Quoted(shape.columns[static_cast<size_t>(columns[i])].name);
-    values += (i > 0 ? ", " : "") + std::string(set ? "c" : "$") + std::to_string(i + 1);
+    const std::string comma = i > 0 ? ", " : "";
+    const std::string number = std::to_string(i + 1);
+    names += comma + Quoted(column(columns[i]).name);
+    values += comma + (one ? "$" : "c") + number;
+    if (from == RowsFrom::Function || from == RowsFrom::FunctionNewKeys) {
+      types += comma + "c" + number + " " + TypeInFull(column(columns[i]).type);
+    }
   }
   std::string sql = "INSERT INTO " + Quoted(shape.schema) + "." + Quoted(shape.name);
   sql += columns.empty() ? " DEFAULT VALUES"
-         : set           ? " (" + names + ") SELECT " + values + " FROM " + kRowsToInsert
-                         : " (" + names + ") VALUES (" + values + ")";
+         : one           ? " (" + names + ") VALUES (" + values + ")"
+                         : " (" + names + ") SELECT " + values + " FROM ";
+  if (from == RowsFrom::Store) {
+    sql += kRowsToInsert;
+  } else if (!one) {
+    sql += "mend.batch_rows() AS r(" + types + ")";
+  }
+  if (from == RowsFrom::FunctionNewKeys) {
+    std::string back;
+    for (const int index : returning) {
+      back += (back.empty() ? " RETURNING " : ", ") + Quoted(column(index).name);
+    }
+    return sql + " ON CONFLICT DO NOTHING" + back;
+  }
   switch (target.enrollment().on_conflict) {
     case table::OnConflict::Ignore: return sql + " ON CONFLICT DO NOTHING";
     case table::OnConflict::Update: return sql + OnConflictUpdate(target, columns);
@@ -90,18 +120,9 @@ SavedPlan::SavedPlan(const std::string& sql, std::vector<Oid> types) {
 SavedPlan::~SavedPlan() { SPI_freeplan(plan_); }
 
 std::shared_ptr<const SavedPlan> PlanCache::Find(const table::Target& target,
-                                                 const std::vector<int>& columns) {
-  return FindEither(target, columns, false);
-}
-
-std::shared_ptr<const SavedPlan> PlanCache::FindForSets(const table::Target& target,
-                                                        const std::vector<int>& columns) {
-  return FindEither(target, columns, true);
-}
-
-std::shared_ptr<const SavedPlan> PlanCache::FindEither(const table::Target& target,
-                                                       const std::vector<int>& columns, bool set) {
-  std::string key = set ? "s" : "r";
+                                                 const std::vector<int>& columns, RowsFrom from,
+                                                 const std::vector<int>& returning) {
+  std::string key(1, static_cast<char>(from));
   for (int column : columns) {
     key += static_cast<char>(column & 0xff);
     key += static_cast<char>(column >> 8);
@@ -111,11 +132,12 @@ std::shared_ptr<const SavedPlan> PlanCache::FindEither(const table::Target& targ
   }
   std::vector<Oid> types;
   for (int column : columns) {
-    if (!set) {
+    if (from == RowsFrom::Parameters) {
       types.push_back(target.shape().columns[static_cast<size_t>(column)].type.oid);
     }
   }
-  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, set), std::move(types));
+  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, from, returning),
+                                                std::move(types));
   if (plans_.size() >= kMaxPlans) {
     plans_.clear();
   }

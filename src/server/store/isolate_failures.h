@@ -1,15 +1,20 @@
 // Storing good rows whatever their neighbours do.
 #pragma once
 
+#include "server/citus/node_errors.h"
 #include "server/store/store.h"
 
 namespace mend::store {
 
 // What is known of the row that an error is about.
 struct Culprit {
-  size_t at = 0;      // the row that was being written
-  bool exact = true;  // whether the error is certainly its own
+  size_t at = 0;       // the row that was being written
+  bool exact = true;   // whether the error is certainly its own
+  bool again = false;  // whether the same rows are to be written again, in another way
 };
+
+// The error as it would be raised by a table of PostgreSQL's own.
+pg::Error InTermsOfTable(const table::Target& target, const pg::Error& error);
 
 drift::Misfit MisfitOf(const table::Target& target, const pg::Error& error);
 
@@ -32,15 +37,20 @@ void StoreIsolatingFailures(const table::Target& target, bool replay, Results* r
       end = results->size();
       continue;
     }
-    if (MustRaise(target, *error, replay)) {
-      throw *error;
+    const bool several = end - done > 1;
+    // What a node says of several rows may come without its code: the row will tell, alone.
+    if (!(several && citus::HasLostItsCode(*error)) && MustRaise(target, *error, replay)) {
+      throw InTermsOfTable(target, *error);
     }
-    if (!culprit.exact && end - done > 1) {
+    if (culprit.again) {
+      continue;
+    }
+    if (!culprit.exact && several) {
       end = done + (end - done) / 2;
       continue;
     }
     const size_t at = culprit.exact ? culprit.at : done;
-    (*results)[at] = MisfitOf(target, *error);
+    (*results)[at] = MisfitOf(target, InTermsOfTable(target, *error));
     end = at == done ? results->size() : at + 1;
     done = at == done ? at + 1 : done;
   }

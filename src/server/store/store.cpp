@@ -1,9 +1,11 @@
 #include "server/store/store.h"
 
+#include "server/citus/managed_table.h"
 #include "server/pg/spi.h"
 #include "server/store/direct_store.h"
 #include "server/store/insert_plan.h"
 #include "server/store/isolate_failures.h"
+#include "server/store/node_store.h"
 #include "server/store/set_store.h"
 
 namespace mend::store {
@@ -35,7 +37,7 @@ void Insert(const SavedPlan& plan, table::Row* row) {
 }  // namespace
 
 void InsertRow(const table::Target& target, table::Row* row) {
-  Insert(*PlansOf(target).Find(target, row->columns), row);
+  Insert(*PlansOf(target).Find(target, row->columns, RowsFrom::Parameters), row);
 }
 
 Misfit MisfitOf(const table::Target& target, const pg::Error& error) {
@@ -57,7 +59,20 @@ Misfit MisfitOf(const table::Target& target, const pg::Error& error) {
   return misfit;
 }
 
+pg::Error InTermsOfTable(const table::Target& target, const pg::Error& error) {
+  const Oid relid = target.shape().relid;
+  return citus::Manages(relid) ? citus::InTermsOfTable(relid, error) : error;
+}
+
 bool MustRaise(const table::Target& target, const pg::Error& error, bool replay) {
+  if (citus::Manages(target.shape().relid)) {
+    if (citus::IsNodeFailure(error)) {
+      return true;
+    }
+    if (error.sqlerrcode() == ERRCODE_INSUFFICIENT_PRIVILEGE) {
+      return pg::MustRaise(InTermsOfTable(target, error));
+    }
+  }
   if (replay) {
     return pg::MustRaise(error) && !pg::IsRowsOwnInReplay(error);
   }
@@ -76,7 +91,8 @@ void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool
   plans.reserve(rows->size());
   for (size_t i = 0; i < rows->size(); ++i) {
     const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns;
-    plans.push_back(same ? plans.back() : PlansOf(target).Find(target, (*rows)[i].columns));
+    plans.push_back(same ? plans.back()
+                         : PlansOf(target).Find(target, (*rows)[i].columns, RowsFrom::Parameters));
   }
   StoreIsolatingFailures(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
     for (size_t i = first; i < end; ++i) {
@@ -96,8 +112,14 @@ void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool
 
 Results Store(const table::Target& target, std::vector<table::Row>* rows, bool replay) {
   Results results(rows->size());
-  if (!rows->empty() && !StoreDirectly(target, rows, replay, &results) &&
-      !StoreAsSet(target, rows, replay, &results)) {
+  if (rows->empty()) {
+    return results;
+  }
+  const bool stored = citus::Manages(target.shape().relid)
+                          ? StoreOnNodes(target, rows, replay, &results)
+                          : StoreDirectly(target, rows, replay, &results) ||
+                                StoreAsSet(target, rows, replay, &results);
+  if (!stored) {
     StoreByRow(target, rows, replay, &results);
   }
   return results;
