@@ -17,6 +17,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.approve(bigint)', '{admin}'),
     ('function', 'mend.at_home(bigint,oid)', '{admin,agent,monitor}'),
     ('function', 'mend.check_ddl(regclass,text)', '{admin,agent}'),
+    ('function', 'mend.batch_rows()', '{anyone}'),
     ('function', 'mend.configure(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean)', '{admin}'),
     ('function', 'mend.create_inbox(regclass)', '{admin}'),
     ('function', 'mend.decide(bigint,text,text)', '{}'),
