@@ -1,7 +1,6 @@
 // Storing good rows whatever their neighbours do.
 #pragma once
 
-#include "server/citus/node_errors.h"
 #include "server/store/store.h"
 
 namespace mend::store {
@@ -10,7 +9,6 @@ namespace mend::store {
 struct Culprit {
   size_t at = 0;       // the row that was being written
   bool exact = true;   // whether the error is certainly its own
-  bool again = false;  // whether the same rows are to be written again, in another way
 };
 
 // The error as it would be raised by a table of PostgreSQL's own.
@@ -37,15 +35,10 @@ void StoreIsolatingFailures(const table::Target& target, bool replay, Results* r
       end = results->size();
       continue;
     }
-    const bool several = end - done > 1;
-    // What a node says of several rows may come without its code: the row will tell, alone.
-    if (!(several && citus::HasLostItsCode(*error)) && MustRaise(target, *error, replay)) {
+    if (MustRaise(target, *error, replay)) {
       throw InTermsOfTable(target, *error);
     }
-    if (culprit.again) {
-      continue;
-    }
-    if (!culprit.exact && several) {
+    if (!culprit.exact && end - done > 1) {
       end = done + (end - done) / 2;
       continue;
     }

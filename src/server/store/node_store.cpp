@@ -5,6 +5,7 @@
 #include <map>
 
 #include "server/citus/managed_table.h"
+#include "server/citus/node_errors.h"
 #include "server/citus/row_source.h"
 #include "server/pg/settings_scope.h"
 #include "server/pg/spi.h"
@@ -154,31 +155,87 @@ class NodeStore {
     if (habit.relid != target.shape().relid) {
       habit = {target.shape().relid, false};
     }
+    pass_over_ = habit.duplicates;
   }
 
   void Run() {
-    StoreIsolatingFailures(
-        target_, replay_, &results_, [&](size_t first, size_t end, Culprit* culprit) {
-          *culprit = {first, false, false};
-          duplicates_.clear();
-          pg::Spi spi;
-          try {
-            Write(first, end);
-          } catch (const pg::Error& error) {
-            if (!habit.duplicates && citus::HasLostItsCode(error) && CanPassOver()) {
-              habit.duplicates = true;
-              culprit->again = true;
-            }
-            throw;
-          }
-          for (auto& [at, misfit] : duplicates_) {
-            results_[at] = std::move(misfit);
-          }
-        });
+    RefuseNulls();
+    size_t step = rows_.size();
+    for (size_t done = 0; done < rows_.size();) {
+      const size_t end = std::min(done + step, rows_.size());
+      duplicates_.clear();
+      const std::optional<pg::Error> error = pg::Attempt([&] {
+        pg::Spi spi;
+        Write(done, end);
+      });
+      if (!error) {
+        for (auto& [at, misfit] : duplicates_) {
+          results_[at] = std::move(misfit);
+        }
+        done = end;
+        step = rows_.size();
+        continue;
+      }
+      // What a node says of several rows may come without its code: the row will tell, alone.
+      if (!citus::HasLostItsCode(*error) && MustRaise(target_, *error, replay_)) {
+        throw InTermsOfTable(target_, *error);
+      }
+      if (!pass_over_ && citus::HasLostItsCode(*error) && CanPassOver()) {
+        pass_over_ = true;  // the same rows once more, past keys that are there
+      } else if (end - done > kFew) {
+        step = kFew;
+      } else {
+        for (size_t at = done; at < end; ++at) {
+          WriteAlone(at);
+        }
+        done = end;
+      }
+    }
+    habit.duplicates = saw_duplicates_;
   }
 
  private:
   using Set = std::vector<size_t>;  // places of rows that bring the same columns
+
+  // So many rows are quicker written one by one than in ever smaller sets: each set that fails
+  // makes Citus cancel what its other connections do.
+  static constexpr size_t kFew = 64;
+
+  // Spares a set the trip to the nodes that would only show it.
+  void RefuseNulls() {
+    const plan::Shape& shape = target_.shape();
+    for (size_t at = 0; at < rows_.size() && !shape.has_before_insert; ++at) {
+      const table::Row& row = rows_[at];
+      for (size_t i = 0; i < row.columns.size() && !results_[at]; ++i) {
+        const plan::Column& column = shape.columns[static_cast<size_t>(row.columns[i])];
+        if (row.nulls[i] != 0 && column.not_null) {
+          results_[at] = Misfit{Kind::MissingRequired,
+                                column.name,
+                                column.name,
+                                "23502",
+                                "null value in column \"" + column.name + "\" of relation \"" +
+                                    shape.name + "\" violates not-null constraint",
+                                0};
+        }
+      }
+    }
+  }
+
+  void WriteAlone(size_t at) {
+    if (results_[at]) {
+      return;
+    }
+    const std::optional<pg::Error> error = pg::Attempt([&] {
+      pg::Spi spi;
+      InsertRow(target_, &rows_[at]);
+    });
+    if (error && MustRaise(target_, *error, replay_)) {
+      throw InTermsOfTable(target_, *error);
+    }
+    if (error) {
+      results_[at] = MisfitOf(target_, InTermsOfTable(target_, *error));
+    }
+  }
 
   // Whether keys that are there can be passed over and told: under the terms, and by somebody who
   // may read them.
@@ -226,7 +283,7 @@ class NodeStore {
         for (const size_t at : set) {
           InsertRow(target_, &rows_[at]);
         }
-      } else if (habit.duplicates && CanPassOver() && BringsKey(rows_[set.front()])) {
+      } else if (pass_over_ && CanPassOver() && BringsKey(rows_[set.front()])) {
         PassOver(set);
       } else {
         Insert(set, RowsFrom::Function, nullptr);
@@ -271,8 +328,8 @@ class NodeStore {
     Insert(set, RowsFrom::FunctionNewKeys, stored);
     const auto count =
         static_cast<size_t>(pg::Call([&] { return tuplestore_tuple_count(stored); }));
-    habit.duplicates = count < set.size();
-    if (habit.duplicates) {
+    if (count < set.size()) {
+      saw_duplicates_ = true;
       KeyText keys(target_.shape(), *key_);
       std::map<std::string, std::deque<size_t>> waiting;
       for (const size_t at : set) {
@@ -317,6 +374,8 @@ class NodeStore {
     }
   }
 
+  bool pass_over_ = false;
+  bool saw_duplicates_ = false;
   const table::Target& target_;
   const citus::ManagedTable managed_ = citus::FindManagedTable(target_.shape().relid);
   std::vector<table::Row>& rows_;

@@ -1,6 +1,7 @@
 #include "server/store/store.h"
 
 #include "server/citus/managed_table.h"
+#include "server/citus/node_errors.h"
 #include "server/pg/spi.h"
 #include "server/store/direct_store.h"
 #include "server/store/insert_plan.h"
