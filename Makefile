@@ -68,11 +68,19 @@ include $(PGXS)
 
 $(shlib): src/exports.map Makefile
 
-$(INSTALL_SQL): $(INSTALL_PIECES)
-	cat $^ > $@
+src/server/pg/interface.o: CPPFLAGS += -DMEND_VERSION='"$(EXTVERSION)"'
 
-$(UPGRADE_SQL): $(sort $(wildcard sql/upgrade/$(LAST_RELEASE)--$(EXTVERSION)/*.sql)) $(CODE_PIECES)
-	cat $^ > $@
+# C symbols carry the number of the interface (src/server/pg/interface.h).
+INTERFACE = $(shell sed -n 's/^.define MEND_INTERFACE //p' src/server/pg/interface.h)
+JOIN = sed "s/\('MODULE_PATHNAME', 'mend_[a-z0-9_]*\)'/\1_v$(INTERFACE)'/"
+
+$(INSTALL_SQL): $(INSTALL_PIECES) src/server/pg/interface.h
+	$(JOIN) $(filter %.sql,$^) > $@
+
+UPGRADE = sql/upgrade/$(LAST_RELEASE)--$(EXTVERSION)/
+UPGRADE_PIECES = $(sort $(wildcard $(UPGRADE)*.sql))
+$(UPGRADE_SQL): $(filter-out $(UPGRADE)9%,$(UPGRADE_PIECES)) $(CODE_PIECES) $(filter $(UPGRADE)9%,$(UPGRADE_PIECES)) src/server/pg/interface.h
+	$(JOIN) $(filter %.sql,$^) > $@
 
 $(filter src/bridge/%,$(BRIDGE_SOURCES:.cpp=.o)): CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir) -DMEND_VERSION='"$(EXTVERSION)"'
 
