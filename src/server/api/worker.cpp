@@ -102,9 +102,16 @@ Datum WorkerOutlook(FunctionCallInfo fcinfo) {
   return pg::Call([&] { return CStringGetTextDatum(outlook); });
 }
 
+// For upgrade scripts.
+Datum RestartWorkers(FunctionCallInfo) {
+  worker::RestartAtCommit();
+  return Datum(0);
+}
+
 }  // namespace
 }  // namespace mend::api
 
+MEND_EXPORT(mend_restart_workers, mend::api::RestartWorkers)
 MEND_EXPORT(mend_wait_idle, mend::api::WaitIdle)
 MEND_EXPORT(mend_start, mend::api::Start)
 MEND_EXPORT(mend_stop, mend::api::Stop)
