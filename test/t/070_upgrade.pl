@@ -68,7 +68,8 @@ sub changes
 	} sort keys %lines;
 }
 
-# Every row of every table of the old release, in the columns that it had.
+# Every row of every table of the old release, in the columns that it had; but for how far rows were profiled, which an upgrade may
+# have done anew.
 my %columns;
 
 sub rows
@@ -79,6 +80,7 @@ sub rows
 		for (split /\n/, $node->safe_psql('postgres', q{
 			SELECT c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
 			FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+				AND a.attname <> 'folded'
 			WHERE c.relnamespace = 'mend'::regnamespace AND c.relkind = 'r' GROUP BY 1}))
 		{
 			my ($table, $list) = split /\|/, $_, 2;
@@ -146,6 +148,11 @@ my $sealed = $node->safe_psql('postgres', 'SELECT head FROM mend.verify_events()
 
 # In another database a worker of the last release runs, and a session that has loaded its library.
 $node->safe_psql('running', q{CREATE TABLE orders (id int, amount int); SELECT mend.enroll('orders')});
+$node->safe_psql('running', q{
+	CREATE ROLE auditor;
+	GRANT EXECUTE ON FUNCTION mend.reject(bigint, text) TO auditor WITH GRANT OPTION;
+	GRANT SELECT (id, submitted_by) ON mend.queue TO auditor;
+	REVOKE SELECT ON mend.drifts FROM mend_agent});
 my $session = $node->background_psql('running', on_error_stop => 0);
 is($session->query(q{SELECT healing_insert('orders', '{"id": 1, "amount": 3000000001}')}), 'queued', 'a session has loaded the old library');
 $node->safe_psql('running', 'CALL mend.wait_idle()');
@@ -196,6 +203,16 @@ $session->quit;
 is($node->safe_psql('running', q{SELECT healing_insert('orders', '{"id": 8}')}), 'inserted', 'a new one goes on');
 $node->safe_psql('running', 'CALL mend.wait_idle()');
 is($node->safe_psql('running', 'SELECT count(*), count(DISTINCT id) FROM orders'), '7|7', 'and every row is there once');
+
+# What people had granted and revoked holds, and a dump carries it.
+is($node->safe_psql('running', q{SELECT has_function_privilege('auditor', 'mend.reject(bigint, text)', 'EXECUTE WITH GRANT OPTION'),
+	has_column_privilege('auditor', 'mend.queue', 'submitted_by', 'SELECT'), has_column_privilege('auditor', 'mend.queue', 'payload', 'SELECT'),
+	has_table_privilege('mend_agent', 'mend.drifts', 'SELECT')}), 't|t|f|f', 'privileges that people have given and taken are as they were');
+my ($dump) = run_command([ 'pg_dump', '--schema-only', $node->connstr('running') ]);
+like($dump, qr/^GRANT $_/m, "a dump gives: $_") for 'ALL ON FUNCTION mend\.reject\(patch_id bigint, reason text\) TO auditor WITH GRANT OPTION',
+	'SELECT\(submitted_by\) ON TABLE mend\.queue TO auditor';
+like($dump, qr/^REVOKE SELECT ON TABLE mend\.drifts FROM mend_agent/m, 'and takes');
+unlike($dump, qr/^(GRANT|REVOKE).* ON \w+ mend\.(?!reject|queue|drifts)/m, 'and nothing else');
 
 # The filled database.
 $node->safe_psql('postgres', 'ALTER EXTENSION pg_mend UPDATE');

@@ -46,3 +46,52 @@ BEGIN
     PERFORM pg_catalog.set_config('lock_timeout', lock_timeout, true);
 END
 $do$;
+
+-- What people have granted and revoked since the installation is put aside and taken up again at the end: a GRANT in this script
+-- would make all that an object has then its privileges at installation, and no dump would carry those.
+CREATE TEMPORARY TABLE mend_privileges (object text, given boolean, how text, grantee text, option text);
+INSERT INTO mend_privileges
+WITH members AS (
+    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.extname = 'pg_mend' AND d.refobjid = e.oid
+    WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'
+), objects AS (
+    SELECT m.classid, m.objid, 0 AS part, '' AS of_column, 'ROUTINE ' || p.oid::regprocedure AS object,
+        coalesce(p.proacl, acldefault('f', p.proowner)) AS now, acldefault('f', p.proowner) AS plain
+    FROM members m JOIN pg_catalog.pg_proc p ON m.classid = 'pg_catalog.pg_proc'::regclass AND m.objid = p.oid
+    UNION ALL
+    SELECT m.classid, m.objid, 0, '', CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass,
+        coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)),
+        acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)
+    FROM members m JOIN pg_catalog.pg_class c ON m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = c.oid AND c.relkind IN ('r', 'v', 'S')
+    UNION ALL
+    SELECT m.classid, m.objid, a.attnum, format(' (%I)', a.attname), 'TABLE ' || a.attrelid::regclass, a.attacl, NULL
+    FROM members m JOIN pg_catalog.pg_attribute a ON m.classid = 'pg_catalog.pg_class'::regclass AND m.objid = a.attrelid AND a.attnum > 0
+        AND NOT a.attisdropped
+    UNION ALL
+    SELECT m.classid, m.objid, 0, '', 'TYPE ' || t.oid::regtype, coalesce(t.typacl, acldefault('T', t.typowner)), acldefault('T', t.typowner)
+    FROM members m JOIN pg_catalog.pg_type t ON m.classid = 'pg_catalog.pg_type'::regclass AND m.objid = t.oid
+    UNION ALL
+    SELECT m.classid, m.objid, 0, '', 'SCHEMA ' || n.oid::regnamespace, coalesce(n.nspacl, acldefault('n', n.nspowner)), acldefault('n', n.nspowner)
+    FROM members m JOIN pg_catalog.pg_namespace n ON m.classid = 'pg_catalog.pg_namespace'::regclass AND m.objid = n.oid
+), privileges AS (
+    SELECT o.object, o.of_column, o.now, coalesce(i.initprivs, o.plain) AS before
+    FROM objects o LEFT JOIN pg_catalog.pg_init_privs i ON i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.part
+), changed AS (
+    SELECT p.object, p.of_column, true AS given, x.* FROM privileges p,
+        LATERAL (SELECT grantee, privilege_type, is_grantable FROM aclexplode(p.now) EXCEPT SELECT grantee, privilege_type, is_grantable FROM aclexplode(p.before)) x
+    UNION ALL
+    SELECT p.object, p.of_column, false, x.* FROM privileges p,
+        LATERAL (SELECT grantee, privilege_type, is_grantable FROM aclexplode(p.before) EXCEPT SELECT grantee, privilege_type, is_grantable FROM aclexplode(p.now)) x
+)
+SELECT c.object, c.given, format('%s%s ON %s', c.privilege_type, c.of_column, c.object),
+    CASE c.grantee WHEN 0 THEN 'PUBLIC' ELSE c.grantee::regrole::text END, CASE WHEN c.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+FROM changed c;
+DO $do$
+DECLARE
+    p record;
+BEGIN
+    FOR p IN SELECT * FROM mend_privileges ORDER BY given DESC LOOP
+        EXECUTE CASE WHEN p.given THEN format('REVOKE %s FROM %s CASCADE', p.how, p.grantee) ELSE format('GRANT %s TO %s%s', p.how, p.grantee, p.option) END;
+    END LOOP;
+END
+$do$;
