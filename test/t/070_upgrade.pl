@@ -229,8 +229,8 @@ for my $facts ($upgraded, $fresh, $release)
 }
 is_deeply([ changes($fresh, $upgraded) ], [], 'the catalog is that of a fresh installation');
 my @changes = changes($release, $fresh);
-print "# changes: $_\n" for @changes;
-print '# figures: objects new ', scalar(grep { /^\+/ } @changes), ', gone ', scalar(grep { /^-/ } @changes), ', changed ', scalar(grep { /^~/ } @changes), "\n";
+note("changes: $_") for @changes;
+note("figures: objects new " . scalar(grep { /^\+/ } @changes), ', gone ', scalar(grep { /^-/ } @changes), ', changed ', scalar(grep { /^~/ } @changes));
 
 is($node->safe_psql('postgres', "SELECT count(*) FROM mend.verify_events('$sealed') WHERE ok"), '1', 'the chain of events still verifies, from the head that was noted');
 $node->safe_psql('postgres', 'DELETE FROM mend.holds');
