@@ -86,8 +86,11 @@ SET ROLE regress_mend_viewer;
 CREATE VIEW theirs AS SELECT id FROM copies;
 RESET ROLE;
 CREATE TRIGGER pg_mend_2_offer INSTEAD OF INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION mend.take_inbox();
+-- nor a superuser's, who has the rights of every owner
+CREATE VIEW supers AS SELECT id FROM copies;
+CREATE TRIGGER pg_mend_2_offer INSTEAD OF INSERT ON supers FOR EACH ROW EXECUTE FUNCTION mend.take_inbox();
 SELECT mend.unenroll('copies');
-SELECT to_regclass('theirs');
+SELECT to_regclass('theirs'), to_regclass('supers');
 SELECT to_regclass('copies_inbox');
 SELECT pg_describe_object(refclassid, refobjid, 0) FROM pg_depend WHERE objid = 'orders_inbox'::regclass AND deptype = 'a';
 -- its function is no use by hand

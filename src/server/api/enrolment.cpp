@@ -8,6 +8,7 @@
 #include "server/guard/landing_table.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/pg/user.h"
 #include "server/table/enrollment.h"
 
 namespace mend::api {
@@ -238,7 +239,7 @@ Datum AcceptLoss(FunctionCallInfo call) {
 }  // namespace
 }  // namespace mend::api
 
-MEND_EXPORT(mend_enroll, mend::api::Enroll)
-MEND_EXPORT(mend_configure, mend::api::Configure)
-MEND_EXPORT(mend_map_field, mend::api::MapField)
-MEND_EXPORT(mend_accept_loss, mend::api::AcceptLoss)
+MEND_EXPORT_DECISION(mend_enroll, mend::api::Enroll)
+MEND_EXPORT_DECISION(mend_configure, mend::api::Configure)
+MEND_EXPORT_DECISION(mend_map_field, mend::api::MapField)
+MEND_EXPORT_DECISION(mend_accept_loss, mend::api::AcceptLoss)

@@ -16,8 +16,10 @@
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
+#include "server/pg/user.h"
 #include "server/pg/work_transaction.h"
 #include "server/store/store.h"
+#include "server/table/code.h"
 
 namespace mend::apply {
 namespace {
@@ -150,40 +152,19 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record,
   return refuted;
 }
 
-// All sample rows are of one submitter; of its contexts, the first row's is tried under the lock.
-std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
-                                         const std::string& target_name) {
-  std::vector<int64_t> ids;
-  for (const SampleRow& row : sample) {
-    ids.push_back(row.id);
-  }
-  std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
-  rows.erase(std::remove_if(rows.begin(), rows.end(),
-                            [&](const queue::QueuedRow& row) {
-                              return row.context != rows.front().context ||
-                                     WhyForeign(row, target, target_name).has_value();
-                            }),
-             rows.end());
-  return rows;
-}
-
-bool IsAnyRefuted(const std::vector<bool>& refuted) {
-  return std::find(refuted.begin(), refuted.end(), true) != refuted.end();
-}
-
-// Stores the sample as its submitter, whom `identity` is until the caller has committed.
+// Stores the sample as its submitter, whom `as_submitter` is until the caller has committed.
 std::vector<bool> StoreSampleAs(const table::Target& target, const PatchRecord& record,
                                 const std::vector<SampleRow>& sample,
                                 const queue::OutcomePolicy& policy,
-                                std::optional<Identity>* identity, queue::ReplayCounts* counts) {
+                                std::optional<pg::ForeignCode>* as_submitter,
+                                queue::ReplayCounts* counts) {
   const Oid relid = target.shape().relid;
   const std::vector<queue::QueuedRow> rows =
       LockSample(sample, relid, target.enrollment().target_name);
   if (rows.empty()) {
     return {};
   }
-  identity->emplace(rows.front().submitter);
-  SetLocalContext(rows.front().context);
+  as_submitter->emplace(rows.front().identity(), pg::ForeignCode::Until::Transaction);
   return ReplaySample(relid, record, sample, rows, policy, counts);
 }
 
@@ -198,8 +179,8 @@ std::vector<bool> TryApplied(Oid relid, const PatchRecord& record,
     pg::Deadline deadline(pg::batch_timeout_ms);
     const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     queue::ReplayCounts counts;
-    std::optional<Identity> identity;
-    return StoreSampleAs(*target, record, sample, policy, &identity, &counts);
+    std::optional<pg::ForeignCode> as_submitter;
+    return StoreSampleAs(*target, record, sample, policy, &as_submitter, &counts);
   } catch (const pg::Error& error) {
     if (error.MustPropagate() && !pg::Deadline::IsTimeout(error)) {
       throw;
@@ -209,6 +190,37 @@ std::vector<bool> TryApplied(Oid relid, const PatchRecord& record,
 }
 
 }  // namespace
+
+std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
+                                         const std::string& target_name) {
+  std::vector<int64_t> ids;
+  for (const SampleRow& row : sample) {
+    ids.push_back(row.id);
+  }
+  std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [&](const queue::QueuedRow& row) {
+                              const queue::QueuedRow& first = rows.front();
+                              return row.submitter != first.submitter ||
+                                     row.session_submitter != first.session_submitter ||
+                                     row.context != first.context || row.code != first.code ||
+                                     WhyRefused(row, target, target_name).has_value();
+                            }),
+             rows.end());
+  return rows;
+}
+
+bool IsAnyRefuted(const std::vector<bool>& refuted) {
+  return std::find(refuted.begin(), refuted.end(), true) != refuted.end();
+}
+
+void NoteChangeOfCode(Oid target, int64_t patch_id, const std::string& before) {
+  const std::string change = table::ChangeOfCode(before, table::CodeOf(target));
+  if (!change.empty()) {
+    pg::RunPrepared("UPDATE mend.patches SET code_change = $2::jsonb WHERE id = $1",
+                    {pg::Int8(patch_id), pg::Text(change)});
+  }
+}
 
 void LockForAlter(Oid relid, int within_ms) {
   std::string timeout = std::to_string(within_ms);
@@ -247,12 +259,14 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
     return application;
   }
   if (!record.ddl.empty()) {
+    const std::string code = table::CodeOf(target_oid);
     const ActiveUnit altering(ActiveUnit::Kind::Patch, record.id);
     if (std::optional<std::string> unfit = AlterUnderLock(*target, record.ddl)) {
       application.result = Application::Result::Unfit;
       application.reason = *unfit;
       return application;
     }
+    NoteChangeOfCode(target_oid, record.id, code);
   }
   *altered = true;
   pg::TestPoint("altered");
@@ -263,10 +277,10 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   // On the nodes rows are stored as their submitter, who may not touch there what the owner has
   // just altered.
   const bool rows_follow = !record.ddl.empty() && *on_nodes;
-  std::optional<Identity> identity;
+  std::optional<pg::ForeignCode> as_submitter;
   if (!rows_follow) {
     application.refuted =
-        StoreSampleAs(*target, record, sample, policy, &identity, &application.counts);
+        StoreSampleAs(*target, record, sample, policy, &as_submitter, &application.counts);
     if (IsAnyRefuted(application.refuted)) {
       application.result = Application::Result::Refuted;
       return application;
@@ -279,7 +293,7 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   pg::TestPoint("sampled");
   transaction.Commit();
   pg::TestPoint("applied");
-  identity.reset();
+  as_submitter.reset();
   hold.reset();
   if (rows_follow) {
     application.refuted = TryApplied(target_oid, record, sample, policy);

@@ -172,26 +172,30 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
   *on_nodes = citus::BindNodes(target_oid, &transaction);
   pg::Deadline deadline(pg::batch_timeout_ms);
   std::shared_ptr<const table::Target> target;
-  std::optional<std::string> foreign = WhyAbsent(target_oid, first.target_name);
-  if (!foreign) {
+  std::optional<Refusal> refusal;
+  if (std::optional<std::string> absent = WhyAbsent(target_oid, first.target_name)) {
+    refusal = Refusal{std::string(first.sqlstate), std::move(*absent)};
+  } else {
     target = table::FindTarget(target_oid);
-    foreign = WhyForeign(first, target_oid, target->enrollment().target_name);
-    foreign = foreign ? foreign : WhyUnset(first.context);
+    refusal = WhyRefused(first, target_oid, target->enrollment().target_name);
   }
-  if (foreign && as_read != nullptr) {
+  if (refusal && as_read != nullptr) {
     return std::nullopt;
   }
-  if (foreign) {
+  if (refusal) {
     queue::ReplayCounts counts;
     for (const queue::QueuedRow* row : rows) {
-      queue::MoveToDeadLetters(*row, row->misfit(), *foreign, patch_id);
+      drift::Misfit misfit = row->misfit();
+      if (refusal->sqlstate == queue::kChangedCode) {
+        misfit = {drift::Kind::Constraint, "", "", refusal->sqlstate, refusal->reason, 0};
+      }
+      queue::MoveToDeadLetters(*row, misfit, refusal->reason, patch_id);
       ++counts.dead;
     }
     transaction.Commit();
     return counts;
   }
-  Identity identity(first.submitter);
-  SetLocalContext(first.context);
+  const pg::ForeignCode as_submitter(first.identity(), pg::ForeignCode::Until::Transaction);
   std::optional<queue::ReplayCounts> counts =
       StoreAndBook(*target, rows, as_read == nullptr, policy, patch_id);
   if (!counts) {

@@ -136,6 +136,14 @@ auto Export(F&& function) -> decltype(function()) {
 
 }  // namespace mend::pg
 
+// The same for an entry that decides or changes something in the caller's name: not for code of a
+// landing table (server/pg/user.h).
+#define MEND_EXPORT_DECISION(symbol, body)        \
+  MEND_EXPORT(symbol, [](FunctionCallInfo call) { \
+    mend::pg::RefuseInForeignCode();              \
+    return body(call);                            \
+  })
+
 // Defines what SQL calls `symbol`: runs `body(FunctionCallInfo) -> Datum`. The C symbol carries the
 // number of the interface; the name without it is that of the first release.
 #define MEND_EXPORT(symbol, body)                                                  \

@@ -14,6 +14,7 @@
 #include "server/pg/user.h"
 #include "server/queue/own_table.h"
 #include "server/store/insert_plan.h"
+#include "server/table/code.h"
 
 namespace mend::queue {
 namespace {
@@ -134,17 +135,18 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
     const std::string reason = dead_letter ? ", reason" : "";
     plan = new store::SavedPlan(
         "INSERT INTO " + table +
-            " (target, target_name, submitter, submitted_by, context, payload, sqlstate, error, "
-            "kind, field, fields" +
+            " (target, target_name, submitter, submitted_by, session_submitter, "
+            "session_submitted_by, context, code, payload, sqlstate, error, kind, field, fields" +
             reason +
-            ") SELECT $1::regclass, $2, $3, $4, $5, r.payload, r.sqlstate, r.error, r.kind, "
+            ") SELECT $1::regclass, $2, $3, $4, nullif($5, $3), "
+            "CASE WHEN $5 <> $3 THEN $6 END, $7, $8, r.payload, r.sqlstate, r.error, r.kind, "
             "NULLIF(r.field, ''), r.fields::text[]" +
             (dead_letter ? ", r.reason" : "") +
-            " FROM ROWS FROM (unnest($6), unnest($7), unnest($8), "
-            "unnest($9), unnest($10), unnest($11), unnest($12)) "
+            " FROM ROWS FROM (unnest($9), unnest($10), unnest($11), "
+            "unnest($12), unnest($13), unnest($14), unnest($15)) "
             "AS r (payload, sqlstate, error, kind, field, fields, reason)",
-        {OIDOID, TEXTOID, OIDOID, NAMEOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
+        {OIDOID, TEXTOID, OIDOID, NAMEOID, OIDOID, NAMEOID, JSONBOID, JSONBOID, TEXTARRAYOID,
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
   }
   return *plan;
 }
@@ -166,21 +168,30 @@ struct Columns {
   }
 };
 
+// What rows of one call have in common: who offers them, and to which code of the table.
+struct Offer {
+  Oid submitter, session_submitter;
+  Datum context, code;
+};
+
 class Keeper {
  public:
-  Keeper(const table::Target& target, Oid submitter, Datum context)
+  Keeper(const table::Target& target, const Offer& offer)
       : common_{pg::ObjectId(target.shape().relid),
                 pg::Text(pg::QualifiedName(target.shape().relid)),
-                pg::ObjectId(submitter),
-                pg::Name(pg::RoleName(submitter)),
-                {JSONBOID, context, false}} {}
+                pg::ObjectId(offer.submitter),
+                pg::Name(pg::RoleName(offer.submitter)),
+                pg::ObjectId(offer.session_submitter),
+                pg::Name(pg::RoleName(offer.session_submitter)),
+                {JSONBOID, offer.context, false},
+                {JSONBOID, offer.code, false}} {}
 
   void Keep(const Columns& rows, bool dead_letter) {
     const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates),
                              pg::TextArray(rows.errors),   pg::TextArray(rows.kinds),
                              pg::TextArray(rows.fields),   pg::TextArray(rows.all_fields),
                              pg::TextArray(rows.reasons)};
-    Datum values[12];
+    Datum values[15];
     int count = 0;
     for (const pg::Param& param : common_) {
       values[count++] = param.value;
@@ -198,7 +209,7 @@ class Keeper {
   }
 
  private:
-  pg::Param common_[5];
+  pg::Param common_[8];
 };
 
 Datum TextDatum(std::string_view text) {
@@ -210,13 +221,18 @@ Datum TextDatum(std::string_view text) {
 // The same rows by their columns' names, for a direct write.
 class RowCursor {
  public:
-  RowCursor(const OwnTable& book, const table::Target& target, Oid submitter, Datum context)
-      : book_(book) {
+  RowCursor(const OwnTable& book, const table::Target& target, const Offer& offer) : book_(book) {
     common_ = {{"target", ObjectIdGetDatum(target.shape().relid)},
                {"target_name", TextDatum(pg::QualifiedName(target.shape().relid))},
-               {"submitter", ObjectIdGetDatum(submitter)},
-               {"submitted_by", pg::Name(pg::RoleName(submitter)).value},
-               {"context", context}};
+               {"submitter", ObjectIdGetDatum(offer.submitter)},
+               {"submitted_by", pg::Name(pg::RoleName(offer.submitter)).value},
+               {"context", offer.context},
+               {"code", offer.code}};
+    if (offer.session_submitter != offer.submitter) {
+      common_.emplace_back("session_submitter", ObjectIdGetDatum(offer.session_submitter));
+      common_.emplace_back("session_submitted_by",
+                           pg::Name(pg::RoleName(offer.session_submitter)).value);
+    }
   }
 
   void Add(const Rejected& rejected, bool dead_letter) {
@@ -258,7 +274,7 @@ class RowCursor {
 
 // All rows of one fate, in chunks. False where the executor must write them.
 bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter,
-                  Oid submitter, Datum context) {
+                  const Offer& offer) {
   OwnTable& book = OwnTable::Of(dead_letter ? OwnTable::kDeadLetters : OwnTable::kQueue);
   return book.With([&](Relation relation) {
     pg::Context per_chunk("pg_mend kept rows");
@@ -266,7 +282,7 @@ bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows
       pg::CheckInterrupts();
       per_chunk.Reset();
       pg::Switch here(per_chunk.get());
-      RowCursor book_rows(book, target, submitter, context);
+      RowCursor book_rows(book, target, offer);
       for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
         if (IsDeadLetter(rows[i].misfits) == dead_letter) {
           book_rows.Add(rows[i], dead_letter);
@@ -281,10 +297,10 @@ bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows
 
 // Through the executor, where somebody has hung something on the table.
 void KeepThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows,
-                         bool dead_letter, Oid submitter, Datum context) {
+                         bool dead_letter, const Offer& offer) {
   pg::AsExtensionOwner as_owner;
   pg::Spi spi;
-  Keeper keeper(target, submitter, context);
+  Keeper keeper(target, offer);
   pg::Context per_chunk("pg_mend kept rows");
   for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
     pg::CheckInterrupts();
@@ -341,12 +357,12 @@ EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& 
     ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
   }
   // What is the caller's is read before the as_owner's own settings hold.
-  const Oid submitter = GetUserId();
-  const Datum context = SessionContext(target.enrollment());
+  const Offer offer = {GetUserId(), GetSessionUserId(), SessionContext(target.enrollment()),
+                       table::CodeAsJsonb(target.shape().relid)};
   for (bool dead_letter : {false, true}) {
     if ((dead_letter ? kept.dead_lettered : kept.queued) > 0 &&
-        !KeepDirectly(target, rows, dead_letter, submitter, context)) {
-      KeepThroughExecutor(target, rows, dead_letter, submitter, context);
+        !KeepDirectly(target, rows, dead_letter, offer)) {
+      KeepThroughExecutor(target, rows, dead_letter, offer);
     }
   }
   return kept;

@@ -13,8 +13,11 @@ bool Same(std::string_view one, std::string_view other) {
 }
 
 bool SameIdentity(const QueuedRow& one, const QueuedRow& other) {
-  return one.submitter == other.submitter && Same(one.submitted_by, other.submitted_by) &&
-         Same(one.target_name, other.target_name) && Same(one.context, other.context);
+  return one.submitter == other.submitter && one.session_submitter == other.session_submitter &&
+         Same(one.submitted_by, other.submitted_by) &&
+         Same(one.session_submitted_by, other.session_submitted_by) &&
+         Same(one.target_name, other.target_name) && Same(one.context, other.context) &&
+         Same(one.code, other.code);
 }
 
 }  // namespace
