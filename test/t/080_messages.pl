@@ -11,8 +11,7 @@ use Sink;
 use Test::More;
 
 my $sink = Sink->new;
-# Each message by itself: how they are put together is tested by messages_test.
-my $node = mend_node('messages', 'mend.message_window = 0');
+my $node = mend_node('messages');
 my ($webhook, $alert, $lineage) = map { $sink->url("/$_") } qw(webhook alert lineage);
 
 sub query { return $node->safe_psql('postgres', $_[0]) }

@@ -4,7 +4,6 @@
 
 #include "server/api/arguments.h"
 #include "server/heal/unplanned_drift.h"
-#include "server/pg/user.h"
 
 namespace mend::api {
 namespace {
@@ -30,4 +29,4 @@ Datum PreviewPrompt(FunctionCallInfo call) {
 }  // namespace
 }  // namespace mend::api
 
-MEND_EXPORT_DECISION(mend_preview_prompt, mend::api::PreviewPrompt)
+MEND_EXPORT(mend_preview_prompt, mend::api::PreviewPrompt)

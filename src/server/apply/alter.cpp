@@ -1,6 +1,7 @@
 #include "server/apply/alter.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/active_unit.h"
@@ -8,7 +9,6 @@
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
-#include "server/citus/node_errors.h"
 #include "server/guard/healer.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
@@ -16,10 +16,9 @@
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
-#include "server/pg/user.h"
 #include "server/pg/work_transaction.h"
+#include "server/queue/order.h"
 #include "server/store/store.h"
-#include "server/table/code.h"
 
 namespace mend::apply {
 namespace {
@@ -152,19 +151,49 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record,
   return refuted;
 }
 
-// Stores the sample as its submitter, whom `as_submitter` is until the caller has committed.
+// All sample rows are of one submitter; of its contexts, the first row's is tried under the lock.
+std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
+                                         const std::string& target_name) {
+  std::vector<int64_t> ids;
+  for (const SampleRow& row : sample) {
+    ids.push_back(row.id);
+  }
+  std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [&](const queue::QueuedRow& row) {
+                              return row.context != rows.front().context ||
+                                     WhyForeign(row, target, target_name).has_value();
+                            }),
+             rows.end());
+  // What stands behind a row that is not tried here cannot be stored before it.
+  queue::ReplayGroup run;
+  for (const queue::QueuedRow& row : rows) {
+    run.push_back(&row);
+  }
+  const std::set<int64_t> behind = queue::BehindOthers(target, run);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [&](const queue::QueuedRow& row) { return behind.count(row.id) > 0; }),
+             rows.end());
+  return rows;
+}
+
+bool IsAnyRefuted(const std::vector<bool>& refuted) {
+  return std::find(refuted.begin(), refuted.end(), true) != refuted.end();
+}
+
+// Stores the sample as its submitter, whom `identity` is until the caller has committed.
 std::vector<bool> StoreSampleAs(const table::Target& target, const PatchRecord& record,
                                 const std::vector<SampleRow>& sample,
                                 const queue::OutcomePolicy& policy,
-                                std::optional<pg::ForeignCode>* as_submitter,
-                                queue::ReplayCounts* counts) {
+                                std::optional<Identity>* identity, queue::ReplayCounts* counts) {
   const Oid relid = target.shape().relid;
   const std::vector<queue::QueuedRow> rows =
       LockSample(sample, relid, target.enrollment().target_name);
   if (rows.empty()) {
     return {};
   }
-  as_submitter->emplace(rows.front().identity(), pg::ForeignCode::Until::Transaction);
+  identity->emplace(rows.front().submitter);
+  SetLocalContext(rows.front().context);
   return ReplaySample(relid, record, sample, rows, policy, counts);
 }
 
@@ -179,8 +208,8 @@ std::vector<bool> TryApplied(Oid relid, const PatchRecord& record,
     pg::Deadline deadline(pg::batch_timeout_ms);
     const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     queue::ReplayCounts counts;
-    std::optional<pg::ForeignCode> as_submitter;
-    return StoreSampleAs(*target, record, sample, policy, &as_submitter, &counts);
+    std::optional<Identity> identity;
+    return StoreSampleAs(*target, record, sample, policy, &identity, &counts);
   } catch (const pg::Error& error) {
     if (error.MustPropagate() && !pg::Deadline::IsTimeout(error)) {
       throw;
@@ -190,37 +219,6 @@ std::vector<bool> TryApplied(Oid relid, const PatchRecord& record,
 }
 
 }  // namespace
-
-std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
-                                         const std::string& target_name) {
-  std::vector<int64_t> ids;
-  for (const SampleRow& row : sample) {
-    ids.push_back(row.id);
-  }
-  std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
-  rows.erase(std::remove_if(rows.begin(), rows.end(),
-                            [&](const queue::QueuedRow& row) {
-                              const queue::QueuedRow& first = rows.front();
-                              return row.submitter != first.submitter ||
-                                     row.session_submitter != first.session_submitter ||
-                                     row.context != first.context || row.code != first.code ||
-                                     WhyRefused(row, target, target_name).has_value();
-                            }),
-             rows.end());
-  return rows;
-}
-
-bool IsAnyRefuted(const std::vector<bool>& refuted) {
-  return std::find(refuted.begin(), refuted.end(), true) != refuted.end();
-}
-
-void NoteChangeOfCode(Oid target, int64_t patch_id, const std::string& before) {
-  const std::string change = table::ChangeOfCode(before, table::CodeOf(target));
-  if (!change.empty()) {
-    pg::RunPrepared("UPDATE mend.patches SET code_change = $2::jsonb WHERE id = $1",
-                    {pg::Int8(patch_id), pg::Text(change)});
-  }
-}
 
 void LockForAlter(Oid relid, int within_ms) {
   std::string timeout = std::to_string(within_ms);
@@ -236,12 +234,10 @@ std::optional<std::string> AlterUnderLock(const table::Target& target, const std
                               ddl);
 }
 
-namespace {
-
-Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                    const std::string& planned_shape, const queue::OutcomePolicy& policy,
-                    const std::function<void(const queue::ReplayCounts&)>& before_commit,
-                    int* patience_ms, bool* altered, bool* on_nodes) {
+Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
+                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
+                  int* patience_ms, bool* altered) {
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
@@ -251,7 +247,7 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
     *patience_ms = std::max<int>(1, *patience_ms - static_cast<int>(waited.Ms()));
     pg::TestPoint("locked");
   }
-  *on_nodes = citus::BindNodes(target_oid, &transaction);
+  citus::BindNodes(target_oid, &transaction);
   std::optional<pg::Deadline> hold(std::in_place, pg::max_lock_hold_ms);
   std::shared_ptr<const table::Target> target = table::FindTarget(target_oid);
   if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
@@ -259,14 +255,12 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
     return application;
   }
   if (!record.ddl.empty()) {
-    const std::string code = table::CodeOf(target_oid);
     const ActiveUnit altering(ActiveUnit::Kind::Patch, record.id);
     if (std::optional<std::string> unfit = AlterUnderLock(*target, record.ddl)) {
       application.result = Application::Result::Unfit;
       application.reason = *unfit;
       return application;
     }
-    NoteChangeOfCode(target_oid, record.id, code);
   }
   *altered = true;
   pg::TestPoint("altered");
@@ -276,11 +270,11 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   pg::TestPoint("booked");
   // On the nodes rows are stored as their submitter, who may not touch there what the owner has
   // just altered.
-  const bool rows_follow = !record.ddl.empty() && *on_nodes;
-  std::optional<pg::ForeignCode> as_submitter;
+  const bool rows_follow = !record.ddl.empty() && citus::Manages(target_oid);
+  std::optional<Identity> identity;
   if (!rows_follow) {
     application.refuted =
-        StoreSampleAs(*target, record, sample, policy, &as_submitter, &application.counts);
+        StoreSampleAs(*target, record, sample, policy, &identity, &application.counts);
     if (IsAnyRefuted(application.refuted)) {
       application.result = Application::Result::Refuted;
       return application;
@@ -293,7 +287,7 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   pg::TestPoint("sampled");
   transaction.Commit();
   pg::TestPoint("applied");
-  as_submitter.reset();
+  identity.reset();
   hold.reset();
   if (rows_follow) {
     application.refuted = TryApplied(target_oid, record, sample, policy);
@@ -302,18 +296,6 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
     }
   }
   return application;
-}
-
-}  // namespace
-
-Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
-                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
-                  int* patience_ms, bool* altered) {
-  return citus::TellNodeFailures([&](bool* on_nodes) {
-    return ApplyTo(target, record, sample, planned_shape, policy, before_commit, patience_ms,
-                   altered, on_nodes);
-  });
 }
 
 }  // namespace mend::apply

@@ -132,7 +132,8 @@ class Prover {
   // Before the transaction ends.
   void LeaveIdentity() {
     ForgetMemory();
-    context_.Leave();
+    patched_evaluator_.ForgetSubmitter();
+    context_.LeaveIdentity();
   }
 
  private:
@@ -246,7 +247,7 @@ Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evid
                                   : queue::QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
   for (queue::QueueBatch batch;;) {
-    prover.LeaveIdentity();
+    prover.ForgetMemory();
     scratch.Reset();
     const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
     pg::Switch into(scratch.get());

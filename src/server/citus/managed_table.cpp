@@ -98,12 +98,10 @@ std::optional<std::string> CoordinatorElsewhere() {
                                : "another node";
 }
 
-bool BindNodes(Oid relid, pg::Transaction* transaction) {
-  const bool managed = Manages(relid);
-  if (managed) {
+void BindNodes(Oid relid, pg::Transaction* transaction) {
+  if (Manages(relid)) {
     transaction->BecomeBlock();
   }
-  return managed;
 }
 
 void RequireCoordinator(Oid relid) {

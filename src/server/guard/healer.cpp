@@ -160,9 +160,7 @@ std::optional<std::string> WhyUnfit(Oid healer, Oid relid) {
   }
   const Oid schema = SchemaOf(relid);
   if (!MayUseSchema(healer, schema, ACL_USAGE)) {
-    const std::string role = QuotedRole(healer);
-    return "Role " + role + " lacks USAGE on schema " + QuotedSchema(schema) +
-           ": GRANT USAGE ON SCHEMA " + QuotedSchema(schema) + " TO " + role + ".";
+    return "It lacks USAGE on schema " + QuotedSchema(schema) + ".";
   }
   return std::nullopt;
 }
@@ -208,8 +206,8 @@ void AlterAsOwner(Oid relid, const std::string& ddl) {
   }
   pg::PinnedSearchPath path;
   citus::AlteringScope altering;
-  const Oid owner = family.front().owner;
-  const pg::ForeignCode as_owner({owner, owner, ""}, pg::ForeignCode::Until::Scope);
+  pg::AsUser user(family.front().owner,
+                  SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
   pg::Spi spi;
   Sandbox sandbox(relids, shard);
   spi.Execute(ddl.c_str());
@@ -234,9 +232,8 @@ std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::strin
   }
   pg::Call([] { CommandCounterIncrement(); });
   {
-    // A rewrite runs the table's CHECKs and index expressions, and event triggers come along.
-    const pg::PinnedSearchPath path;
-    const pg::ForeignCode as_healer({healer, healer, ""}, pg::ForeignCode::Until::Scope);
+    pg::PinnedSearchPath path;
+    pg::AsUser user(healer, SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
     pg::Spi spi;
     Sandbox sandbox(relids);
     spi.Execute(ddl.c_str());
