@@ -18,6 +18,10 @@ INSTALL_PIECES = $(sort $(wildcard sql/install/*.sql))
 CODE_PIECES = $(filter-out sql/install/1% sql/install/2%,$(INSTALL_PIECES))
 
 REGRESS = $(basename $(notdir $(sort $(wildcard sql/*_test.sql))))
+# Tests of the border need a library that is not installed with the product (test/border).
+ifdef NO_PROBE
+REGRESS := $(filter-out border_errors_test guard_sandbox_test,$(REGRESS))
+endif
 REGRESS_OPTS = --inputdir=. --load-extension=pg_mend
 ISOLATION = $(basename $(notdir $(sort $(wildcard specs/*.spec))))
 ISOLATION_OPTS = --load-extension=pg_mend
@@ -27,6 +31,14 @@ PROVE_TESTS = test/t/*.pl
 endif
 
 PG_CONFIG ?= pg_config
+PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+ifeq ($(PG_MAJOR),)
+$(error no $(PG_CONFIG): install the server headers of PostgreSQL 15 or newer (Debian: postgresql-server-dev-15), or set PG_CONFIG)
+endif
+ifneq ($(filter 9 10 11 12 13 14,$(PG_MAJOR)),)
+$(error pg_mend needs PostgreSQL 15 or newer, and $(PG_CONFIG) is of PostgreSQL $(PG_MAJOR))
+endif
+
 PG_CPPFLAGS = -Isrc
 # PGXS hides symbols from PostgreSQL 16 on; before, PGDLLEXPORT is empty and must be given a meaning.
 PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-register \
@@ -49,7 +61,7 @@ endif
 ifdef TEST_POINTS
 PG_CPPFLAGS += -DMEND_TEST_POINTS
 endif
-ifneq ($(filter 15,$(shell $(PG_CONFIG) --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')),)
+ifeq ($(PG_MAJOR),15)
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif
 PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
@@ -66,13 +78,28 @@ override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+ifeq ($(filter clean distclean dist uninstall,$(MAKECMDGOALS)),)
+CXX17 := $(shell echo 'int main() { if constexpr (__cplusplus >= 201703L) return 0; }' | $(CXX) -std=gnu++17 -Werror -include optional -include charconv -x c++ -fsyntax-only - 2>/dev/null && echo yes)
+ifneq ($(CXX17),yes)
+$(error pg_mend needs a C++17 compiler (g++ 8 or newer, clang++ 7 or newer), and $(CXX) is none: set CXX)
+endif
+endif
+
 $(shlib): src/exports.map Makefile
 
-$(INSTALL_SQL): $(INSTALL_PIECES)
-	cat $^ > $@
+src/server/pg/interface.o: CPPFLAGS += -DMEND_VERSION='"$(EXTVERSION)"'
 
-$(UPGRADE_SQL): $(sort $(wildcard sql/upgrade/$(LAST_RELEASE)--$(EXTVERSION)/*.sql)) $(CODE_PIECES)
-	cat $^ > $@
+# C symbols carry the number of the interface (src/server/pg/interface.h).
+INTERFACE = $(shell sed -n 's/^.define MEND_INTERFACE //p' src/server/pg/interface.h)
+JOIN = sed "s/\('MODULE_PATHNAME', 'mend_[a-z0-9_]*\)'/\1_v$(INTERFACE)'/"
+
+$(INSTALL_SQL): $(INSTALL_PIECES) src/server/pg/interface.h
+	$(JOIN) $(filter %.sql,$^) > $@
+
+UPGRADE = sql/upgrade/$(LAST_RELEASE)--$(EXTVERSION)/
+UPGRADE_PIECES = $(sort $(wildcard $(UPGRADE)*.sql))
+$(UPGRADE_SQL): $(filter-out $(UPGRADE)9%,$(UPGRADE_PIECES)) $(CODE_PIECES) $(filter $(UPGRADE)9%,$(UPGRADE_PIECES)) src/server/pg/interface.h
+	$(JOIN) $(filter %.sql,$^) > $@
 
 $(filter src/bridge/%,$(BRIDGE_SOURCES:.cpp=.o)): CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir) -DMEND_VERSION='"$(EXTVERSION)"'
 
@@ -88,6 +115,17 @@ install-bridge: bridge
 uninstall-bridge:
 	rm -f '$(DESTDIR)$(bindir)/$(BRIDGE)'
 
-.PHONY: bridge install-bridge uninstall-bridge
+# What goes to PGXN: the sources under one folder.
+DISTRIBUTION = $(EXTENSION)-$(EXTVERSION)
+dist:
+	rm -rf $(DISTRIBUTION) $(DISTRIBUTION).zip
+	mkdir $(DISTRIBUTION)
+	tar -cf - --exclude-vcs --exclude='*.o' --exclude='*.so' --exclude='*.d' --exclude='*.zip' --exclude=./$(DISTRIBUTION) --exclude=./debian \
+		--exclude='./build*' --exclude=./results --exclude=./output_iso --exclude='./tmp_check*' --exclude='./regression.*' \
+		--exclude=./$(BRIDGE) --exclude=./$(INSTALL_SQL) --exclude=./$(UPGRADE_SQL) . | tar -C $(DISTRIBUTION) -xf -
+	zip -qr $(DISTRIBUTION).zip $(DISTRIBUTION)
+	rm -rf $(DISTRIBUTION)
+
+.PHONY: bridge install-bridge uninstall-bridge dist
 
 -include $(sort $(SOURCES:.cpp=.d) $(BRIDGE_SOURCES:.cpp=.d))

@@ -112,6 +112,7 @@ CREATE TABLE pit (id int, n int);
 CREATE INDEX ON pit (heal_attack_test.during(id));
 CREATE TRIGGER next_row AFTER INSERT ON pit FOR EACH ROW EXECUTE FUNCTION look_only();
 INSERT INTO pit VALUES (1, 1);
+GRANT INSERT ON pit TO regress_attack_ann;
 RESET ROLE;
 TRUNCATE loot;
 CREATE FUNCTION litter() RETURNS event_trigger LANGUAGE plpgsql AS $$
@@ -124,10 +125,15 @@ END
 $$;
 CREATE EVENT TRIGGER regress_litter ON ddl_command_end EXECUTE FUNCTION litter();
 SELECT mend.enroll('pit');
+-- Not as superuser, who runs no code of eve's.
+SET ROLE regress_attack_ann;
 SELECT healing_insert('pit', '{"id": 2, "n": 3000000000}');
+RESET ROLE;
 CALL mend.wait_idle('pit');
 DROP EVENT TRIGGER regress_litter;
+SET ROLE regress_attack_ann;
 SELECT healing_insert('pit', '{"id": 3, "fresh": 1}');
+RESET ROLE;
 CALL mend.wait_idle('pit');
 SELECT target, state, reason, ddl, healed FROM patches WHERE target = 'pit';
 SELECT id, n, fresh FROM pit ORDER BY id;

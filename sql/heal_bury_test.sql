@@ -13,7 +13,7 @@ UPDATE mend.enrollments SET mode = 'auto' WHERE target_name = 'heal_bury_test.go
 SELECT mend.wake();
 CALL mend.wait_idle();
 SELECT reason, count(*), count(DISTINCT xmin::text) AS transactions FROM mend.dead_letters GROUP BY 1;
-SELECT detail FROM mend.events WHERE kind = 'dead_lettered' ORDER BY id;
+SELECT detail FROM mend.events WHERE kind = 'dead_lettered' AND target_name LIKE 'heal_bury_test.%' ORDER BY id;
 SELECT count(*) FROM mend.queue;
 SELECT mend.unenroll(:gone);
 DELETE FROM mend.dead_letters; DELETE FROM mend.events;
@@ -28,7 +28,7 @@ SELECT count(*) FROM mend.queue;
 SELECT mend.start();
 CALL mend.wait_idle();
 SELECT reason, count(*), count(DISTINCT xmin::text) AS transactions FROM mend.dead_letters GROUP BY 1;
-SELECT target_name, detail FROM mend.events WHERE kind = 'dead_lettered' ORDER BY id;
+SELECT target_name, detail FROM mend.events WHERE kind = 'dead_lettered' AND target_name LIKE 'heal_bury_test.%' ORDER BY id;
 SELECT (SELECT count(*) FROM mend.queue) AS queued, (SELECT count(*) FROM mend.requests) AS requests, (SELECT count(*) FROM mend.progress) AS progress;
 
 DELETE FROM mend.dead_letters; DELETE FROM mend.drifts; DELETE FROM mend.events;

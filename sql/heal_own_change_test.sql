@@ -35,4 +35,6 @@ SELECT target, queued, state FROM mend.status WHERE target::text LIKE 'regress_%
 SELECT mend.unenroll_all(force => true) = 5 AS "all were unenrolled";
 DELETE FROM mend.dead_letters;
 DELETE FROM mend.events;
+DELETE FROM mend.patches;
+DELETE FROM mend.drifts;
 DROP TABLE regress_wide, regress_added, regress_other, regress_parts, regress_named, regress_unrelated;

@@ -34,7 +34,7 @@ BEGIN
     RETURN QUERY EXECUTE 'SELECT ''only in t: '' || r FROM (SELECT t::text AS r FROM ingest_direct_test.t EXCEPT ALL SELECT t::text FROM ingest_direct_test.twin t) d';
     RETURN QUERY EXECUTE 'SELECT ''only in twin: '' || r FROM (SELECT t::text AS r FROM ingest_direct_test.twin t EXCEPT ALL SELECT t::text FROM ingest_direct_test.t) d';
     RETURN QUERY SELECT count(*) || 'x ' || k.kind || ' ' || k.sqlstate || ' ' || coalesce(k.field, '') || ': ' || replace(k.error, '"twin', '"t')
-        FROM (SELECT * FROM mend.dead_letters UNION ALL SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, now(), sqlstate, error, kind, field, fields, context, '', patch_id FROM mend.queue) k
+        FROM (SELECT target_name, sqlstate, error, kind, field FROM mend.dead_letters UNION ALL SELECT target_name, sqlstate, error, kind, field FROM mend.queue) k
         WHERE k.target_name IN ('ingest_direct_test.t', 'ingest_direct_test.twin')
         GROUP BY k.kind, k.sqlstate, k.field, replace(k.error, '"twin', '"t') ORDER BY 1;
     DELETE FROM mend.dead_letters WHERE target_name LIKE 'ingest_direct_test.%';

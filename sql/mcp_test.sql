@@ -16,7 +16,9 @@ INSERT INTO made SELECT 'ddl', mend.propose('t', 'ALTER TABLE t ALTER n TYPE big
 INSERT INTO made SELECT 'mapping', mend.propose('t', '', '{"m": "n"}');
 INSERT INTO made SELECT 'both', mend.propose('t', 'ALTER TABLE t ALTER n TYPE bigint', '{"m": null}');
 INSERT INTO made SELECT 'useless', mend.propose('t', 'ALTER TABLE t ADD z int');
+SET client_min_messages = error; -- the warning names the patch
 INSERT INTO made SELECT 'refused', mend.propose('t', 'DROP TABLE t');
+SET client_min_messages = warning;
 BEGIN READ ONLY;
 SELECT what, d.* FROM made, mend.dry_run_patch(id) d ORDER BY made.id;
 COMMIT;

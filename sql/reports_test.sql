@@ -143,10 +143,16 @@ INSERT INTO mend.events (kind, target_name, detail) VALUES ('<svg/onload=alert(5
 CREATE TEMP TABLE page AS SELECT mend.report_html('-infinity') AS html;
 SELECT array_agg(DISTINCT m[1] ORDER BY m[1]) AS tags FROM page, regexp_matches(html, '<\s*/?\s*([a-zA-Z!][a-zA-Z0-9]*)', 'g') m WHERE m[1] NOT IN ('td', 'tr', 'span');
 SELECT html ~ '&lt;script&gt;alert' AS shown, html ~* '<script|<img|<iframe|<svg/|<b>\s*alert|onerror=alert\(2\)>|"\s*onload=' AS injected,
-       html ~* '<[^>]*\s(src|href|srcset|action|style)\s*=|url\(|@import' AS asks, html LIKE '%Content-Security-Policy" content="default-src ''none''; style-src ''unsafe-inline''"%' AS guarded FROM page;
+       html ~* '<[^>]*\s(src|srcset|action|style)\s*=|<[^>]*\shref\s*=\s*(?!"#[a-z0-9]+")|url\(|@import' AS asks, html LIKE '%Content-Security-Policy" content="default-src ''none''; style-src ''unsafe-inline''"%' AS guarded FROM page;
 SELECT (SELECT count(*) FROM regexp_matches(html, '<style>', 'g')) AS styles, length(html) > 5000 AS long FROM page;
 SELECT mend.report_html(NULL);
 SELECT mend.report_html('infinity') LIKE '<!DOCTYPE html>%</html>' AS empty_one;
+-- What needs a person comes first, with its command; what is more than a screen is folded; a page of one table is about that alone.
+INSERT INTO mend.events (kind, target_name) SELECT 'replayed', 'reports_test.t' FROM generate_series(1, 700);
+SELECT position('What needs you' IN html) < position('id="timeline"' IN html) AS first, html ~ '<code>SELECT mend\.explain_patch\(\d+\)</code>' AS command,
+       html ~ '<summary>\d+ more</summary>' AS folded, html !~ '<section[^>]*><h2>[^<]*</h2><p' AS "no empty box", length(html) < 600000 AS short FROM (SELECT mend.report_html() AS html) p;
+SELECT html LIKE '%reports_test.t</h1>%' AS titled, html NOT LIKE '%script&gt;alert(1)%' AS alone FROM (SELECT mend.table_report_html('t') AS html) p;
+SELECT mend.table_report_html('pg_class');
 
 -- An answer to a try before the last does not count: it neither raises a message that was given up, nor gives up one that is tried.
 BEGIN;

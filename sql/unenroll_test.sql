@@ -92,6 +92,8 @@ ROLLBACK;
 RESET client_min_messages;
 DELETE FROM mend.dead_letters;
 DELETE FROM mend.events;
+DELETE FROM mend.patches;
+DELETE FROM mend.drifts;
 DROP TABLE regress_a, regress_d, regress_e, regress_f, regress_g, regress_h;
 DROP ROLE regress_mover;
 -- A database in another encoding than UTF8.

@@ -15,8 +15,7 @@ CREATE TABLE mend.enrollments (
     enrolled_by       name NOT NULL DEFAULT session_user,
     enrolled_at       timestamptz NOT NULL DEFAULT now(),
     system_identifier bigint NOT NULL,
-    database_oid      oid NOT NULL,
-    newer_by          name
+    database_oid      oid NOT NULL
 );
 COMMENT ON TABLE mend.enrollments IS 'The landing tables: the only tables pg_mend ever alters, and under which terms';
 COMMENT ON COLUMN mend.enrollments.target IS 'The landing table';
@@ -35,7 +34,6 @@ COMMENT ON COLUMN mend.enrollments.enrolled_by IS 'Who enrolled the table';
 COMMENT ON COLUMN mend.enrollments.enrolled_at IS 'When the table was enrolled';
 COMMENT ON COLUMN mend.enrollments.system_identifier IS 'The cluster in which the enrolment heals; in a copy nothing heals until mend.start()';
 COMMENT ON COLUMN mend.enrollments.database_oid IS 'The database in which the enrolment heals';
-COMMENT ON COLUMN mend.enrollments.newer_by IS 'The column by which a row is newer than the stored one; null: the order in which payloads are offered';
 
 CREATE TABLE mend.fields (
     target      regclass NOT NULL,
@@ -66,7 +64,7 @@ CREATE TABLE mend.queue (
     error        text NOT NULL,
     kind         text NOT NULL
                  CHECK (kind IN ('new_field', 'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy',
-                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed', 'behind')),
+                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed')),
     field        text,
     fields       text[] NOT NULL DEFAULT '{}',
     context      jsonb NOT NULL DEFAULT '{}',
@@ -77,11 +75,12 @@ CREATE TABLE mend.queue (
     xid          xid8 NOT NULL DEFAULT pg_current_xact_id(),
     cause        text,
     about        text,
-    key_hash     bigint
+    session_submitter oid,
+    session_submitted_by name,
+    code         jsonb NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX queue_target_id ON mend.queue (target, id);
 CREATE INDEX queue_target_xid ON mend.queue (target, xid, id);
-CREATE INDEX queue_target_key ON mend.queue (target, key_hash, id) WHERE key_hash IS NOT NULL;
 CREATE INDEX queue_not_before ON mend.queue (target, not_before) WHERE not_before IS NOT NULL;
 COMMENT ON TABLE mend.queue IS 'Payloads that did not fit and wait to be healed; written in the caller''s transaction';
 COMMENT ON COLUMN mend.queue.id IS 'Identity of the payload for life: kept when it becomes a dead letter and when it is retried';
@@ -104,7 +103,9 @@ COMMENT ON COLUMN mend.queue.patch_id IS 'The patch after which it was last trie
 COMMENT ON COLUMN mend.queue.xid IS 'The transaction that queued it: sequence order is not commit order';
 COMMENT ON COLUMN mend.queue.cause IS 'Code of what is wrong with the value of the first misfit: doc/reasons.md lists them';
 COMMENT ON COLUMN mend.queue.about IS 'What the cause is about: a constraint, another key; null when it is about nothing';
-COMMENT ON COLUMN mend.queue.key_hash IS 'Hash of the primary key that the payload brings, where on_conflict is update: payloads for one row are stored in their order';
+COMMENT ON COLUMN mend.queue.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
+COMMENT ON COLUMN mend.queue.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
+COMMENT ON COLUMN mend.queue.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
 
 CREATE TABLE mend.dead_letters (
     id           bigint PRIMARY KEY DEFAULT nextval('mend.queue_id_seq'),
@@ -119,7 +120,7 @@ CREATE TABLE mend.dead_letters (
     error        text NOT NULL,
     kind         text NOT NULL
                  CHECK (kind IN ('new_field', 'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy',
-                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed', 'behind')),
+                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed')),
     field        text,
     fields       text[] NOT NULL DEFAULT '{}',
     context      jsonb NOT NULL DEFAULT '{}',
@@ -127,7 +128,9 @@ CREATE TABLE mend.dead_letters (
     patch_id     bigint,
     cause        text,
     about        text,
-    key_hash     bigint
+    session_submitter oid,
+    session_submitted_by name,
+    code         jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX dead_letters_target ON mend.dead_letters (target, id);
 COMMENT ON TABLE mend.dead_letters IS 'Payloads that a person must look at; never deleted by the software';
@@ -149,7 +152,9 @@ COMMENT ON COLUMN mend.dead_letters.reason IS 'Why nothing healed it, in plain w
 COMMENT ON COLUMN mend.dead_letters.patch_id IS 'The patch after which it failed again, if any';
 COMMENT ON COLUMN mend.dead_letters.cause IS 'Code of what is wrong: doc/reasons.md lists them';
 COMMENT ON COLUMN mend.dead_letters.about IS 'What the cause is about: a constraint, another key; null when it is about nothing';
-COMMENT ON COLUMN mend.dead_letters.key_hash IS 'As in the queue, for a retry';
+COMMENT ON COLUMN mend.dead_letters.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
+COMMENT ON COLUMN mend.dead_letters.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
+COMMENT ON COLUMN mend.dead_letters.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
 
 CREATE TABLE mend.drifts (
     id          bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
@@ -159,7 +164,7 @@ CREATE TABLE mend.drifts (
     column_name name,
     kind        text NOT NULL
                 CHECK (kind IN ('new_field', 'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy',
-                                'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed', 'behind')),
+                                'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed')),
     row_count   bigint NOT NULL DEFAULT 0,
     profile     jsonb NOT NULL DEFAULT '{}',
     first_seen  timestamptz NOT NULL DEFAULT now(),
@@ -213,7 +218,8 @@ CREATE TABLE mend.patches (
     decided_by    name,
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     decided_at    timestamptz,
-    applied_at    timestamptz
+    applied_at    timestamptz,
+    code_change   jsonb
 );
 CREATE INDEX patches_target ON mend.patches (target, id);
 COMMENT ON TABLE mend.patches IS 'Every patch ever proposed, what it proved, and what became of it';
@@ -242,6 +248,7 @@ COMMENT ON COLUMN mend.patches.decided_by IS 'The role that approved, rejected o
 COMMENT ON COLUMN mend.patches.created_at IS 'When it was proposed';
 COMMENT ON COLUMN mend.patches.decided_at IS 'When it was last decided on';
 COMMENT ON COLUMN mend.patches.applied_at IS 'When it was applied';
+COMMENT ON COLUMN mend.patches.code_change IS 'What it has changed of the table''s code: {part: [digest before, digest after]}; null: nothing';
 
 CREATE TABLE mend.events (
     id          bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,

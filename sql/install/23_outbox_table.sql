@@ -12,7 +12,8 @@ CREATE TABLE mend.outbox (
     state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sent', 'dead')),
     tries       int NOT NULL DEFAULT 0,
     next_try    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    last_error  text
+    last_error  text,
+    digest_of   bigint
 );
 CREATE INDEX outbox_pending ON mend.outbox (channel, id) WHERE state = 'pending';
 COMMENT ON TABLE mend.outbox IS 'What the worker has still to tell: NOTIFY, webhook and OpenLineage messages; gone when sent, but for the START of a run that has not ended';
@@ -28,3 +29,16 @@ COMMENT ON COLUMN mend.outbox.state IS 'pending; sent; dead: given up after too 
 COMMENT ON COLUMN mend.outbox.tries IS 'How often it was tried';
 COMMENT ON COLUMN mend.outbox.next_try IS 'When it is tried next';
 COMMENT ON COLUMN mend.outbox.last_error IS 'Why the last try failed';
+COMMENT ON COLUMN mend.outbox.digest_of IS 'The message that tells of it too, since it was last tried';
+
+-- What was told when, by kind: more of it within mend.message_window waits, and is told in one message.
+CREATE TABLE mend.told (
+    kind  text NOT NULL,
+    alert boolean NOT NULL,
+    at    timestamptz NOT NULL,
+    PRIMARY KEY (kind, alert)
+);
+COMMENT ON TABLE mend.told IS 'When a webhook was last told of events of a kind: more of them are told together, mend.message_window later';
+COMMENT ON COLUMN mend.told.kind IS 'The kind of the events';
+COMMENT ON COLUMN mend.told.alert IS 'Whether it was told to the URL for alerts';
+COMMENT ON COLUMN mend.told.at IS 'When it arrived';

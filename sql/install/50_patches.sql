@@ -4,6 +4,12 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_wake';
 COMMENT ON FUNCTION mend.wake() IS 'Internal: asks for a worker when the transaction commits';
 REVOKE ALL ON FUNCTION mend.wake() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION mend.check_decider() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_check_decider';
+COMMENT ON FUNCTION mend.check_decider() IS
+    'Internal: refuses to decide anything for code of a landing table, which runs in the name of whoever offered a payload';
+REVOKE ALL ON FUNCTION mend.check_decider() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION mend.request_round(target regclass, kind text DEFAULT 'round') RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -47,6 +53,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patch mend.patches;
 BEGIN
+    PERFORM mend.check_decider();
     PERFORM mend.check_reason(new_reason);
     IF patch_id IS NULL THEN
         RAISE EXCEPTION 'the patch must not be null' USING ERRCODE = 'null_value_not_allowed';

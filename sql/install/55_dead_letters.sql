@@ -5,9 +5,11 @@ BEGIN ATOMIC
         DELETE FROM mend.dead_letters d WHERE d.id = ANY (requeue.ids) RETURNING d.*
     ), queued AS (
         INSERT INTO mend.queue (id, target, target_name, payload, submitter, submitted_by, submitted_at,
-                                sqlstate, error, kind, field, fields, context, key_hash)
+                                sqlstate, error, kind, field, fields, context,
+                                session_submitter, session_submitted_by, code)
         SELECT b.id, b.target, coalesce(e.target_name, b.target_name), b.payload, b.submitter, b.submitted_by,
-               b.submitted_at, b.sqlstate, b.error, b.kind, b.field, b.fields, b.context, b.key_hash
+               b.submitted_at, b.sqlstate, b.error, b.kind, b.field, b.fields, b.context,
+               b.session_submitter, b.session_submitted_by, b.code
         FROM back b LEFT JOIN mend.enrollments e ON e.target = b.target
         RETURNING 1
     )
@@ -16,21 +18,40 @@ END;
 COMMENT ON FUNCTION mend.requeue(bigint[]) IS 'Internal: moves dead letters to the queue';
 REVOKE ALL ON FUNCTION mend.requeue(bigint[]) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- A payload whose table runs other code by now (SQLSTATE MD001) is offered anew by being retried: that is for whoever offered it.
+CREATE OR REPLACE FUNCTION mend.may_release(caller oid, letter mend.dead_letters) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = may_release.caller AND r.rolsuper)
+    OR EXISTS (SELECT FROM pg_roles s JOIN pg_roles u ON true
+               WHERE s.oid = coalesce((letter).session_submitter, (letter).submitter)
+                 AND s.rolname = coalesce((letter).session_submitted_by, (letter).submitted_by)
+                 AND u.oid = (letter).submitter AND u.rolname = (letter).submitted_by
+                 AND pg_has_role(may_release.caller, s.oid, 'USAGE') AND pg_has_role(may_release.caller, u.oid, 'USAGE'));
+COMMENT ON FUNCTION mend.may_release(oid, mend.dead_letters) IS
+    'Internal: whether a role may offer a dead letter anew in the name of those who offered it';
+REVOKE ALL ON FUNCTION mend.may_release(oid, mend.dead_letters) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION mend.retry_as(caller oid, target regclass, ids bigint[]) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chosen bigint[];
+    kept bigint[];
     tables regclass[];
     moved bigint;
 BEGIN
-    SELECT coalesce(array_agg(d.id), '{}'), coalesce(array_agg(DISTINCT d.target), '{}') INTO chosen, tables
+    SELECT coalesce(array_agg(d.id) FILTER (WHERE d.sqlstate <> 'MD001' OR may), '{}'),
+           coalesce(array_agg(d.id) FILTER (WHERE d.sqlstate = 'MD001' AND NOT may), '{}'),
+           coalesce(array_agg(DISTINCT d.target) FILTER (WHERE d.sqlstate <> 'MD001' OR may), '{}')
+    INTO chosen, kept, tables
     FROM mend.dead_letters d JOIN mend.enrollments e ON e.target = d.target
-    WHERE (retry.target IS NULL OR d.target = retry.target) AND (retry.ids IS NULL OR d.id = ANY (retry.ids));
+         CROSS JOIN LATERAL (SELECT d.sqlstate = 'MD001' AND mend.may_release(caller, d)) m (may)
+    WHERE (retry_as.target IS NULL OR d.target = retry_as.target) AND (retry_as.ids IS NULL OR d.id = ANY (retry_as.ids));
+    UPDATE mend.dead_letters d SET code = coalesce(mend.code_of(d.target), '{}') WHERE d.id = ANY (chosen) AND d.sqlstate = 'MD001';
     moved := mend.requeue(chosen);
-    IF retry.ids IS NULL THEN
+    IF retry_as.ids IS NULL THEN
         -- Nor are rows that wait for a time of their own to wait any longer.
         PERFORM mend.request_round(e.target, 'retry') FROM mend.enrollments e
-        WHERE (retry.target IS NULL OR e.target = retry.target)
+        WHERE (retry_as.target IS NULL OR e.target = retry_as.target)
             AND EXISTS (SELECT FROM mend.queue q WHERE q.target = e.target AND q.not_before IS NOT NULL);
     END IF;
     IF moved > 0 THEN
@@ -39,11 +60,21 @@ BEGIN
         SELECT 'retried', e.target_name, jsonb_build_object('rows', moved)
         FROM mend.enrollments e WHERE e.target = ANY (tables);
     END IF;
+    IF kept <> '{}' THEN
+        RAISE NOTICE 'dead letters that stay, since their tables run other code than they were offered for: %', cardinality(kept)
+            USING HINT = 'Whoever offered them may retry them, or a superuser: see their reasons in mend.dead_letters.';
+    END IF;
     RETURN moved;
 END
 $$;
+COMMENT ON FUNCTION mend.retry_as(oid, regclass, bigint[]) IS 'Internal: mend.retry() in the name of a role';
+REVOKE ALL ON FUNCTION mend.retry_as(oid, regclass, bigint[]) FROM PUBLIC;
+
+-- With the caller's rights, which a SECURITY DEFINER function would not know.
+CREATE OR REPLACE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL) RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_retry';
 COMMENT ON FUNCTION mend.retry(regclass, bigint[]) IS
-    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all. Without ids, queued rows that back off (a missing partition, a foreign key) are tried again at once';
+    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all. Without ids, queued rows that back off (a missing partition, a foreign key) are tried again at once. What a table''s code has changed for (SQLSTATE MD001) only a superuser moves, or who has the rights of the roles that offered it: it is offered anew then';
 REVOKE ALL ON FUNCTION mend.retry(regclass, bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[]) TO mend_admin;
 
@@ -53,6 +84,7 @@ DECLARE
     at_once CONSTANT int := 10000000;  -- characters
     gone bigint;
 BEGIN
+    PERFORM mend.check_decider();
     PERFORM mend.check_reason(reason);
     IF ids IS NULL OR coalesce(reason, '') = '' THEN
         RAISE EXCEPTION 'discarding dead letters needs their ids and a reason'
@@ -78,3 +110,7 @@ COMMENT ON FUNCTION mend.discard(bigint[], text) IS
     'Deletes dead letters for good and returns how many; who, why and the payload stay in mend.events';
 REVOKE ALL ON FUNCTION mend.discard(bigint[], text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.discard(bigint[], text) TO mend_admin;
+
+-- Payloads of 0.1 know of no code: whoever upgrades consents to what there is now.
+UPDATE mend.queue q SET code = coalesce(mend.code_of(q.target), '{}') WHERE q.code = '{}';
+UPDATE mend.dead_letters d SET code = coalesce(mend.code_of(d.target), '{}') WHERE d.code = '{}';

@@ -65,13 +65,6 @@ COMMENT ON FUNCTION mend.last_seen(regclass) IS
 REVOKE ALL ON FUNCTION mend.last_seen(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.last_seen(regclass) TO mend_admin, mend_agent, pg_monitor;
 
-CREATE OR REPLACE FUNCTION mend.ignored_updates(target regclass) RETURNS bigint
-LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mend_ignored_updates';
-COMMENT ON FUNCTION mend.ignored_updates(regclass) IS
-    'Payloads that changed nothing because the stored row is newer (newer_by), since the server started';
-REVOKE ALL ON FUNCTION mend.ignored_updates(regclass) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.ignored_updates(regclass) TO mend_admin, mend_agent, pg_monitor;
-
 CREATE OR REPLACE VIEW mend.decisions AS
 SELECT p.target, p.id AS patch_id, p.planner, p.proposed_by, p.created_at AS waits_since, p.reason,
        coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table
@@ -110,11 +103,12 @@ FROM mend.enrollments e
      CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o
      CROSS JOIN LATERAL (SELECT mend.is_due(e.target) AS due,
                                 mend.at_home(e.system_identifier, e.database_oid) AS home,
-                                (SELECT stopped FROM mend.control) AS stopped) k
+                                (SELECT stopped FROM mend.control) AS stopped,
+                                NOT EXISTS (SELECT FROM pg_class WHERE oid = e.target) AS gone) k
      CROSS JOIN LATERAL (SELECT CASE WHEN k.due AND w.pid IS NULL THEN mend.worker_outlook(true) ELSE 'ready' END AS outlook) a
      CROSS JOIN LATERAL (
          SELECT CASE
-                    WHEN NOT k.home OR k.stopped THEN 'stopped'
+                    WHEN NOT k.home OR k.stopped OR k.gone THEN 'stopped'
                     WHEN e.mode = 'paused' THEN 'paused'
                     WHEN w.pid IS NOT NULL THEN 'healing'
                     WHEN a.outlook IN ('standby', 'off') THEN 'stopped'
@@ -127,6 +121,10 @@ FROM mend.enrollments e
                 nullif(concat_ws('; ',
                     CASE
                         WHEN NOT k.home THEN 'enrolled in another cluster or database: mend.start() adopts it'
+                        WHEN k.gone AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                                                WHERE format('%I.%I', n.nspname, c.relname) = e.target_name)
+                            THEN format('the table was made anew: SELECT mend.enroll(%1$L), mend.move(%1$L, %1$L)', e.target_name)
+                        WHEN k.gone THEN format('the table is gone: SELECT mend.move(%L) ends its enrolment', e.target_name)
                         WHEN k.stopped THEN 'healing is switched off: mend.start() switches it on'
                         WHEN e.mode = 'paused' THEN 'the enrolment is paused: mend.configure(mode => ''auto'') resumes'
                         WHEN a.outlook = 'standby' THEN 'this is a standby: what waits is healed by the primary, or after the promotion'

@@ -96,16 +96,26 @@ END;
 COMMENT ON FUNCTION mend.send_notifications() IS 'Internal: tells listeners on channel mend of up to a thousand events';
 REVOKE ALL ON FUNCTION mend.send_notifications() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION mend.is_alert(severity text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN severity IN ('warning', 'critical');
+COMMENT ON FUNCTION mend.is_alert(text) IS 'Internal: whether a message of a severity goes to mend.webhook_alert_url';
+REVOKE ALL ON FUNCTION mend.is_alert(text) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION mend.message_sent(id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     news mend.outbox;
 BEGIN
     UPDATE mend.outbox o SET state = 'sent', last_error = NULL WHERE o.id = message_sent.id RETURNING * INTO news;
+    IF news.channel = 'webhook' THEN
+        INSERT INTO mend.told AS t (kind, alert, at) VALUES (news.kind, mend.is_alert(news.severity), clock_timestamp())
+        ON CONFLICT (kind, alert) DO UPDATE SET at = excluded.at;
+    END IF;
     -- A START is remembered until its run has ended, so that there is one.
     DELETE FROM mend.outbox o
     WHERE news.kind <> 'START'
-      AND (o.id = news.id
+      AND (o.id = news.id OR o.digest_of = news.id
            OR news.channel = 'lineage' AND o.channel = 'lineage' AND o.patch_id = news.patch_id AND o.state = 'sent');
 END
 $$;
@@ -123,6 +133,7 @@ BEGIN
         state = CASE WHEN give_up THEN 'dead' ELSE 'pending' END
     WHERE o.id = message_not_sent.id AND o.tries = message_not_sent.tries AND o.state = 'pending' RETURNING * INTO news;
     IF FOUND AND give_up THEN
+        UPDATE mend.outbox o SET last_error = error, state = 'dead' WHERE o.digest_of = news.id AND o.state = 'pending';
         INSERT INTO mend.events (kind, target_name, patch_id, actor, detail)
         VALUES ('message_lost', news.target_name, news.patch_id, 'pg_mend',
                 jsonb_build_object('channel', news.channel, 'message', news.kind, 'tries', news.tries, 'error', error));

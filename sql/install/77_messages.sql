@@ -15,12 +15,17 @@ BEGIN
         WHEN 'patch_applied' THEN format('%s was healed by patch %s: %s payloads stored, %s failed again',
                                          news.target_name, patch.id, patch.rows_healed, patch.rows_failed)
         WHEN 'patch_proposed' THEN format('%s: patch %s waits for a decision: %s', news.target_name, patch.id, patch.reason)
+            || coalesce(' (it takes the place of patch ' || (SELECT string_agg(s.id::text, ', ' ORDER BY s.id) FROM mend.patches s
+                                                               WHERE s.target = patch.target AND s.reason = 'superseded by patch ' || patch.id) || ')', '')
         WHEN 'patch_refused' THEN format('%s: patch %s, proposed by %s, was refused: %s', news.target_name, patch.id, patch.proposed_by, patch.reason)
         WHEN 'patch_failed' THEN format('%s: patch %s failed, and the table is as it was', news.target_name, patch.id)
         WHEN 'patch_reverted' THEN format('%s: patch %s was taken back by %s', news.target_name, patch.id, event.actor)
         WHEN 'patch_superseded' THEN format('%s: patch %s is not needed any more: somebody has changed the table', news.target_name, patch.id)
         WHEN 'patch_rejected' THEN format('%s: patch %s was rejected by %s', news.target_name, patch.id, event.actor)
         WHEN 'dead_lettered' THEN format('%s: %s payloads became dead letters', news.target_name, rows)
+            || coalesce(': ' || (SELECT string_agg(d.kind || coalesce(' of field ' || to_json(mend.one_line(left(d.field, 60)))::text, ''), ', ' ORDER BY d.kind, d.field)
+                                 FROM (SELECT DISTINCT l.kind, l.field FROM (SELECT * FROM mend.dead_letters WHERE target_name = news.target_name ORDER BY id DESC LIMIT 1000) l
+                                       ORDER BY 1, 2 LIMIT 3) d), '')
         WHEN 'breaker_opened' THEN format('%s: healing has stopped: %s', news.target_name, event.detail ->> 'reason')
         WHEN 'quarantined' THEN format('%s: payload %s took the worker or the server down twice, and is now a dead letter',
                                        news.target_name, event.detail ->> 'id')
@@ -59,7 +64,7 @@ CREATE OR REPLACE FUNCTION mend.slack_text(message jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN replace(replace(replace(
     CASE message ->> 'severity' WHEN 'critical' THEN 'CRITICAL: ' WHEN 'warning' THEN 'Warning: ' ELSE '' END
-    || mend.one_line(message ->> 'text')
+    || CASE WHEN message ? 'count' THEN mend.in_order(message ->> 'text') ELSE mend.one_line(message ->> 'text') END
     || coalesce(E'\n```' || mend.in_order(translate(message ->> 'ddl', '`', '''')) || '```', '')
     || E'\nTo do: ' || mend.one_line(message ->> 'what_to_do'), '&', '&amp;'), '<', '&lt;'), '>', '&gt;');
 COMMENT ON FUNCTION mend.slack_text(jsonb) IS 'Internal: a message as the text of a Slack message';
@@ -129,6 +134,20 @@ $$;
 COMMENT ON FUNCTION mend.run_event(mend.outbox) IS 'Internal: an OpenLineage RunEvent, with the schema of the table and its dead letters as facets';
 REVOKE ALL ON FUNCTION mend.run_event(mend.outbox) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION mend.webhook_body(message jsonb, format text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    report text := nullif(mend.setting('mend.report_url'), '');
+BEGIN
+    RETURN CASE format
+        WHEN 'slack' THEN jsonb_build_object('text', mend.slack_text(message) || coalesce(E'\n<' || translate(report, '<>| ', '') || '|Report>', ''))::text
+        WHEN 'text' THEN mend.in_order(concat_ws(E'\n', message ->> 'text', message ->> 'ddl', 'To do: ' || (message ->> 'what_to_do'), 'Report: ' || report))
+        ELSE (message || CASE WHEN report IS NULL THEN '{}' ELSE jsonb_build_object('report', report) END)::text END;
+END
+$$;
+COMMENT ON FUNCTION mend.webhook_body(jsonb, text) IS 'Internal: a message as a webhook gets it, in the format slack, json or text, with mend.report_url';
+REVOKE ALL ON FUNCTION mend.webhook_body(jsonb, text) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION mend.message_body(news mend.outbox, format text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -138,33 +157,117 @@ BEGIN
         RETURN mend.run_event(news);
     END IF;
     message := mend.message(news);
-    RETURN CASE format
-        WHEN 'slack' THEN jsonb_build_object('text', mend.slack_text(message))::text
-        WHEN 'text' THEN mend.in_order(concat_ws(E'\n', message ->> 'text', message ->> 'ddl', 'To do: ' || (message ->> 'what_to_do')))
-        ELSE message::text END;
+    RETURN mend.webhook_body(message, format);
 END
 $$;
 COMMENT ON FUNCTION mend.message_body(mend.outbox, text) IS
     'Internal: a message as it is sent: an OpenLineage event, or in the format slack, json or text';
 REVOKE ALL ON FUNCTION mend.message_body(mend.outbox, text) FROM PUBLIC;
 
--- The first message of a channel that is due is taken for a while: should the worker die meanwhile, it is sent again.
--- Those behind a message that could not be sent wait with it: a server that is down is asked once, not once a message.
-CREATE OR REPLACE FUNCTION mend.take_message(of_channel text, format text, OUT id bigint, OUT severity text, OUT body text, OUT tries int)
+CREATE OR REPLACE FUNCTION mend.message_window() RETURNS interval
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce(nullif(mend.setting('mend.message_window'), '')::int, 60) * interval '1 second';
+COMMENT ON FUNCTION mend.message_window() IS 'Internal: the setting mend.message_window';
+REVOKE ALL ON FUNCTION mend.message_window() FROM PUBLIC;
+
+-- Several events of a kind as one message: how many, of which tables, by cause, and the first of them with what to do.
+CREATE OR REPLACE FUNCTION mend.digest(lead mend.outbox, others bigint[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    first jsonb := mend.message(lead);
+    told jsonb;
+    many bigint;
+    lines text;
+    overtaken text;
+    causes text;
+BEGIN
+    -- Patches that were decided on, or superseded, before anybody could be told of them are named, no more.
+    WITH news AS (
+        SELECT o.*, p.state AS patch_state, p.reason AS patch_reason
+        FROM mend.outbox o LEFT JOIN mend.patches p ON p.id = o.patch_id
+        WHERE o.id = lead.id OR o.id = ANY (others)
+    ), standing AS (
+        SELECT n.*, count(*) OVER () AS many, row_number() OVER (ORDER BY n.id) AS place
+        FROM news n WHERE n.kind <> 'patch_proposed' OR n.patch_state = 'proposed'
+    ), shown AS (
+        SELECT s.place, s.many, mend.message(ROW(s.id, s.channel, s.kind, s.severity, s.event_id, s.target_name, s.patch_id, s.created_at, s.state, s.tries, s.next_try, s.last_error, s.digest_of)::mend.outbox) AS message
+        FROM standing s WHERE s.place <= 50
+    )
+    SELECT (SELECT max(s.many) FROM shown s),
+           (SELECT jsonb_agg(s.message - '{audit_head,database}'::text[] ORDER BY s.place) FROM shown s),
+           (SELECT string_agg('- ' || mend.one_line(s.message ->> 'text') || coalesce(' -> ' || nullif(mend.one_line(s.message ->> 'what_to_do'), 'nothing'), ''), E'\n' ORDER BY s.place)
+            FROM shown s WHERE s.place <= 10),
+           (SELECT string_agg(n.patch_id || ' (' || mend.one_line(CASE WHEN n.patch_reason LIKE 'superseded by patch %' THEN n.patch_reason ELSE n.patch_state END) || ')', ', ' ORDER BY n.id)
+            FROM (SELECT * FROM news WHERE kind = 'patch_proposed' AND patch_state <> 'proposed' ORDER BY id LIMIT 50) n),
+           (SELECT string_agg(c.cause || ' (' || c.events || ')', '; ' ORDER BY c.events DESC, c.cause)
+            FROM (SELECT mend.one_line(left(coalesce(s.patch_reason, replace(s.kind, '_', ' ')), 200)) AS cause, count(*) AS events
+                  FROM standing s GROUP BY 1 ORDER BY 2 DESC LIMIT 5) c)
+    INTO many, told, lines, overtaken, causes;
+    RETURN (first - '{ddl,patch,table}'::text[]) || jsonb_strip_nulls(jsonb_build_object(
+        'text', concat_ws(E'\n',
+            format('%s times %s, of %s tables: %s', coalesce(many, 0), replace(lead.kind, '_', ' '),
+                   (SELECT count(DISTINCT m ->> 'table') FROM jsonb_array_elements(told) m), coalesce(causes, 'none waits any more')),
+            lines, CASE WHEN many > 10 THEN format('and %s more', many - 10) END, 'no longer waiting: patches ' || overtaken),
+        'what_to_do', CASE WHEN coalesce(many, 0) = 0 THEN 'nothing' ELSE 'TABLE mend.attention' END,
+        'count', coalesce(many, 0), 'messages', told));
+END
+$$;
+COMMENT ON FUNCTION mend.digest(mend.outbox, bigint[]) IS 'Internal: what a webhook is told of several events of a kind at once';
+REVOKE ALL ON FUNCTION mend.digest(mend.outbox, bigint[]) FROM PUBLIC;
+
+-- The first message of a destination that is due is taken for a while: should the worker die meanwhile, it is sent again.
+-- Those behind a message that could not be sent wait with it: a server that is down is asked once, not once a message. What
+-- was told of a kind less than mend.message_window ago is told again at its end, all in one.
+CREATE OR REPLACE FUNCTION mend.take_message(of_channel text, format text, alerts boolean,
+                                             OUT id bigint, OUT severity text, OUT body text, OUT tries int)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     news mend.outbox;
+    others bigint[] := '{}';
+    window_length interval := mend.message_window();
+    held text[];
 BEGIN
-    SELECT o.* INTO news FROM mend.outbox o WHERE o.channel = of_channel AND o.state = 'pending' ORDER BY o.id LIMIT 1 FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND OR news.next_try > clock_timestamp() THEN
+    IF EXISTS (SELECT FROM mend.outbox o WHERE o.channel = of_channel AND o.state = 'pending' AND o.tries > 0 AND o.next_try > clock_timestamp()
+               AND o.digest_of IS NULL AND (alerts IS NULL OR mend.is_alert(o.severity) = alerts)) THEN
         RETURN;
     END IF;
-    UPDATE mend.outbox o SET tries = o.tries + 1, next_try = clock_timestamp() + interval '1 minute' WHERE o.id = news.id;
+    SELECT coalesce(array_agg(t.kind || t.alert), '{}') INTO held FROM mend.told t
+    WHERE of_channel = 'webhook' AND t.at + window_length > clock_timestamp();
+    SELECT o.* INTO news FROM mend.outbox o
+    WHERE o.channel = of_channel AND o.state = 'pending' AND o.next_try <= clock_timestamp()
+      AND (alerts IS NULL OR mend.is_alert(o.severity) = alerts)
+      AND (o.tries > 0 OR NOT o.kind || mend.is_alert(o.severity) = ANY (held))
+    ORDER BY o.id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF of_channel = 'webhook' AND window_length > interval '0' THEN
+        SELECT coalesce(array_agg(o.id), '{}') INTO others
+        FROM (SELECT o.id FROM mend.outbox o
+              WHERE o.channel = of_channel AND o.state = 'pending' AND o.kind = news.kind AND mend.is_alert(o.severity) = mend.is_alert(news.severity) AND o.id > news.id
+              ORDER BY o.id LIMIT 1000 FOR UPDATE SKIP LOCKED) o;
+        UPDATE mend.outbox o SET digest_of = news.id WHERE o.id = ANY (others);
+    END IF;
+    UPDATE mend.outbox o SET tries = o.tries + 1, next_try = clock_timestamp() + interval '1 minute', digest_of = NULL WHERE o.id = news.id;
     id := news.id;
     severity := news.severity;
     tries := news.tries + 1;
-    body := mend.message_body(news, format);
+    body := CASE WHEN others = '{}' THEN mend.message_body(news, format) ELSE mend.webhook_body(mend.digest(news, others), format) END;
 END
 $$;
-COMMENT ON FUNCTION mend.take_message(text, text) IS 'Internal: the next message of a channel that is due, taken for a minute; null: none is';
-REVOKE ALL ON FUNCTION mend.take_message(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION mend.take_message(text, text, boolean) IS
+    'Internal: the next message of a channel that is due, taken for a minute; null: none is. alerts: those of severity warning and critical, or the others; null: all';
+REVOKE ALL ON FUNCTION mend.take_message(text, text, boolean) FROM PUBLIC;
+
+-- What take_message() will do, ahead of time.
+CREATE OR REPLACE FUNCTION mend.next_message_at(split boolean) RETURNS timestamptz
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT min(d.at) FROM (
+        SELECT coalesce(min(o.next_try) FILTER (WHERE o.tries > 0 AND o.digest_of IS NULL AND o.next_try > clock_timestamp()),
+                        min(greatest(o.next_try, CASE WHEN o.tries = 0 THEN t.at + mend.message_window() END))) AS at
+        FROM mend.outbox o LEFT JOIN mend.told t ON o.channel = 'webhook' AND t.kind = o.kind AND t.alert = mend.is_alert(o.severity)
+        WHERE o.state = 'pending'
+        GROUP BY o.channel, split AND o.channel = 'webhook' AND mend.is_alert(o.severity)) d
+$$;
+COMMENT ON FUNCTION mend.next_message_at(boolean) IS 'Internal: when there is a message to send next; split: alerts have a URL of their own';
+REVOKE ALL ON FUNCTION mend.next_message_at(boolean) FROM PUBLIC;

@@ -145,9 +145,9 @@ Datum AttemptMany(FunctionCallInfo fcinfo) {
 
 }  // namespace
 
-MEND_EXPORT(probe_throw, Throw)
-MEND_EXPORT(probe_memory, Memory)
-MEND_EXPORT(probe_living, CountLiving)
-MEND_EXPORT(probe_attempt, AttemptError)
-MEND_EXPORT(probe_attempt_forever, AttemptForever)
-MEND_EXPORT(probe_attempt_many, AttemptMany)
+MEND_EXPORT_AS(probe_throw, return Throw(fcinfo))
+MEND_EXPORT_AS(probe_memory, return Memory(fcinfo))
+MEND_EXPORT_AS(probe_living, return CountLiving(fcinfo))
+MEND_EXPORT_AS(probe_attempt, return AttemptError(fcinfo))
+MEND_EXPORT_AS(probe_attempt_forever, return AttemptForever(fcinfo))
+MEND_EXPORT_AS(probe_attempt_many, return AttemptMany(fcinfo))

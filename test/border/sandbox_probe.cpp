@@ -37,5 +37,5 @@ Datum SandboxAltered(FunctionCallInfo fcinfo) {
 
 }  // namespace
 
-MEND_EXPORT(probe_sandbox_altered, SandboxAltered)
-MEND_EXPORT(probe_sandbox, SandboxTry)
+MEND_EXPORT_AS(probe_sandbox_altered, return SandboxAltered(fcinfo))
+MEND_EXPORT_AS(probe_sandbox, return SandboxTry(fcinfo))

@@ -11,7 +11,8 @@ use Sink;
 use Test::More;
 
 my $sink = Sink->new;
-my $node = mend_node('messages');
+# Each message by itself: how they are put together is tested by messages_test.
+my $node = mend_node('messages', 'mend.message_window = 0');
 my ($webhook, $alert, $lineage) = map { $sink->url("/$_") } qw(webhook alert lineage);
 
 sub query { return $node->safe_psql('postgres', $_[0]) }

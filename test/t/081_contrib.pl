@@ -94,8 +94,9 @@ check_promql('the choice of tables', $tables->{query});
 
 SKIP:
 {
-	skip 'promtool is not installed: the rules are not parsed by Prometheus itself', 1 unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
+	skip 'promtool is not installed: the rules are not parsed by Prometheus itself', 2 unless grep { -x "$_/promtool" } split /:/, $ENV{PATH};
 	is(system('promtool', 'check', 'rules', "$contrib/prometheus/pg_mend.rules.yml"), 0, 'promtool finds nothing wrong with the rules');
+	is(system("cd $contrib/prometheus && promtool test rules pg_mend.rules.test.yml"), 0, 'each rule fires when it should, and not else');
 }
 nothing_crashed($node);
 done_testing();

@@ -97,6 +97,10 @@ WITH facts (object, property, value) AS (
         pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
     FROM members m JOIN pg_policy p ON m.classid = 'pg_policy'::regclass AND m.objid = p.oid
     UNION ALL
+    SELECT m.object, 'event trigger', format('on %s, tags %s, function %s, owner %s, enabled %s', t.evtevent, t.evttags, t.evtfoid::regprocedure,
+        t.evtowner::regrole, t.evtenabled)
+    FROM members m JOIN pg_event_trigger t ON m.classid = 'pg_event_trigger'::regclass AND m.objid = t.oid
+    UNION ALL
     SELECT m.object, 'type', format('kind %s, owner %s, privileges %s, not null %s, default %s', t.typtype, t.typowner::regrole,
         pg_temp.privileges(t.typacl), t.typnotnull, t.typdefault)
     FROM members m JOIN pg_type t ON m.classid = 'pg_type'::regclass AND m.objid = t.oid

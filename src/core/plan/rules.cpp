@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/base/invisible.h"
 #include "core/plan/identifier.h"
 #include "core/plan/lattice.h"
 #include "core/plan/wording.h"
@@ -46,7 +45,6 @@ std::string WhyNoRule(const Drift& drift) {
     case Kind::Ambiguous:
       return "two keys of one payload mean " + Named("column", drift.column) + " in " + rows;
     case Kind::Malformed: return rows + " are not JSON objects that can be stored";
-    case Kind::Behind: return rows + " wait for an older payload of the same key";
     default: return "no rule answers this kind of drift";
   }
 }
@@ -114,7 +112,7 @@ class Proposal {
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, Named("column", name) + " is left alone: " + *reason);
     }
-    if (!IsPrintable(name) || base::HasInvisible(drift.field)) {
+    if (!IsPrintable(name)) {
       return Leave(i, field + " has characters that cannot be printed: name a column for it");
     }
     // Without a recorded mapping, only a field whose normal form is the column finds it.
@@ -149,7 +147,7 @@ class Proposal {
       if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;
     }
     for (const Column& column : shape_.columns) {
-      if (column.name == name || MeanTheSame(column.name, name)) return true;
+      if (column.name == name || Normalise(column.name) == name) return true;
     }
     for (const Action& action : plan_.patch.actions) {
       if (action.kind == ActionKind::AddColumn && action.column == name) return true;

@@ -4,6 +4,7 @@
 
 #include "server/api/arguments.h"
 #include "server/heal/unplanned_drift.h"
+#include "server/pg/user.h"
 
 namespace mend::api {
 namespace {
@@ -29,4 +30,4 @@ Datum PreviewPrompt(FunctionCallInfo call) {
 }  // namespace
 }  // namespace mend::api
 
-MEND_EXPORT(mend_preview_prompt, mend::api::PreviewPrompt)
+MEND_EXPORT_DECISION(mend_preview_prompt, mend::api::PreviewPrompt)

@@ -6,6 +6,7 @@
 #include "server/guard/landing_table.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/pg/user.h"
 #include "server/table/enrollment.h"
 
 namespace mend::api {
@@ -56,6 +57,10 @@ Datum CreateInbox(FunctionCallInfo call) {
   const Oid oid =
       pg::Call([&] { return get_relname_relid(view_name.c_str(), get_rel_namespace(target)); });
   DependOnExtension(oid);
+  pg::RunPrepared(
+      "INSERT INTO mend.inboxes (view, target) VALUES ($1, $2) ON CONFLICT (view) DO UPDATE SET "
+      "target = excluded.target",
+      {pg::ObjectId(oid), pg::ObjectId(target)});
   return ObjectIdGetDatum(oid);
 }
 
@@ -141,5 +146,5 @@ Datum TakeInbox(FunctionCallInfo call) {
 }  // namespace
 }  // namespace mend::api
 
-MEND_EXPORT(mend_create_inbox, mend::api::CreateInbox)
+MEND_EXPORT_DECISION(mend_create_inbox, mend::api::CreateInbox)
 MEND_EXPORT(mend_take_inbox, mend::api::TakeInbox)

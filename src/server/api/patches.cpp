@@ -8,6 +8,7 @@
 #include "server/apply/revert.h"
 #include "server/guard/landing_table.h"
 #include "server/pg/spi.h"
+#include "server/pg/user.h"
 #include "server/worker/wake.h"
 
 namespace mend::api {
@@ -76,6 +77,20 @@ Datum Revert(FunctionCallInfo fcinfo) {
   return Datum(0);
 }
 
+Datum CheckDecider(FunctionCallInfo) {
+  pg::RefuseInForeignCode();
+  return Datum(0);
+}
+
+// mend.retry_as() learns here who calls.
+Datum Retry(FunctionCallInfo fcinfo) {
+  const pg::Param target{OIDOID, fcinfo->args[0].value, fcinfo->args[0].isnull};
+  const pg::Param ids{INT8ARRAYOID, fcinfo->args[1].value, fcinfo->args[1].isnull};
+  return Int64GetDatum(
+      pg::RunPrepared("SELECT mend.retry_as($1, $2, $3)", {pg::ObjectId(GetUserId()), target, ids})
+          .int8(0, 0));
+}
+
 Datum Wake(FunctionCallInfo) {
   worker::WakeAtCommit();
   return Datum(0);
@@ -84,8 +99,10 @@ Datum Wake(FunctionCallInfo) {
 }  // namespace
 }  // namespace mend::api
 
-MEND_EXPORT(mend_dry_run, mend::api::DryRun)
-MEND_EXPORT(mend_dry_run_patch, mend::api::DryRunPatch)
-MEND_EXPORT(mend_propose, mend::api::Propose)
-MEND_EXPORT(mend_revert, mend::api::Revert)
+MEND_EXPORT_DECISION(mend_dry_run, mend::api::DryRun)
+MEND_EXPORT_DECISION(mend_dry_run_patch, mend::api::DryRunPatch)
+MEND_EXPORT_DECISION(mend_propose, mend::api::Propose)
+MEND_EXPORT_DECISION(mend_revert, mend::api::Revert)
+MEND_EXPORT(mend_check_decider, mend::api::CheckDecider)
+MEND_EXPORT_DECISION(mend_retry, mend::api::Retry)
 MEND_EXPORT(mend_wake, mend::api::Wake)

@@ -14,6 +14,7 @@
 #include "server/pg/catalog.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
+#include "server/pg/user.h"
 #include "server/queue/bury.h"
 #include "server/queue/drop_guard.h"
 #include "server/table/enrollment.h"
@@ -21,19 +22,14 @@
 namespace mend::api {
 namespace {
 
-// The views that mend.create_inbox() has made for the table: whoever made them owns the table.
-// Whoever may hang our trigger on somebody else's view has not made it an inbox.
+// The views that mend.create_inbox() has made for the table, and recorded: whoever may hang our
+// trigger on somebody else's view has not made it an inbox.
 void DropInboxes(Oid target) {
   const pg::Rows views = pg::RunPrepared(
-      "SELECT DISTINCT v.oid::pg_catalog.regclass::text FROM pg_catalog.pg_trigger t"
-      " JOIN pg_catalog.pg_class v ON v.oid = t.tgrelid AND v.relkind = 'v'"
-      " JOIN pg_catalog.pg_class o ON o.oid = $1 AND pg_catalog.pg_has_role(v.relowner, "
-      "o.relowner, 'USAGE')"
-      " JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.tgrelid"
-      " JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass "
-      "AND d.objid = r.oid"
-      "  AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 "
-      "WHERE t.tgfoid = 'mend.take_inbox()'::pg_catalog.regprocedure",
+      "WITH gone AS (DELETE FROM mend.inboxes WHERE target = $1 RETURNING view) "
+      "SELECT v.oid::regclass::text FROM gone JOIN pg_class v ON v.oid = gone.view WHERE v.relkind "
+      "= 'v' AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = v.oid AND t.tgfoid = "
+      "'mend.take_inbox()'::regprocedure)",
       {pg::ObjectId(target)});
   for (size_t i = 0; i < views.size(); ++i) {
     pg::RunOnce("DROP VIEW " + views.text(i, 0));
@@ -105,7 +101,14 @@ std::string EnrolledName(Oid target) {
 Datum Unenroll(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
-  table::RequireEnrolled(target);
+  if (EnrolledName(target).empty()) {
+    const std::string name = pg::QualifiedName(target);
+    throw pg::Error(
+        ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        (name.empty() ? "the table with OID " + std::to_string(target) : "table " + name) +
+            " is not enrolled",
+        "There is nothing to end. See mend.enrollments.");
+  }
   LockTarget(target);
   const int64_t queued = Queued(target);
   if (queued > 0) {
@@ -266,7 +269,7 @@ int64_t OfferAnew(const Source& source, Oid to) {
     }
     for (size_t i = 0; i < rows.size();) {
       const std::string& context = rows.text(i, 2);
-      const apply::SessionContext settings(context);
+      const pg::JsonSettings settings(context);
       ingest::Batch batch(to);
       for (; i < rows.size() && rows.text(i, 2) == context; ++i) {
         batch.AddText(rows.text(i, 1));
@@ -338,7 +341,7 @@ Datum GuardDrop(FunctionCallInfo) {
 }  // namespace
 }  // namespace mend::api
 
-MEND_EXPORT(mend_unenroll, mend::api::Unenroll)
-MEND_EXPORT(mend_unenroll_all, mend::api::UnenrollAll)
-MEND_EXPORT(mend_move, mend::api::Move)
+MEND_EXPORT_DECISION(mend_unenroll, mend::api::Unenroll)
+MEND_EXPORT_DECISION(mend_unenroll_all, mend::api::UnenrollAll)
+MEND_EXPORT_DECISION(mend_move, mend::api::Move)
 MEND_EXPORT(mend_guard_drop, mend::api::GuardDrop)

@@ -1,6 +1,7 @@
 // SQL entries that concern the workers.
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
+#include "server/pg/user.h"
 #include "server/table/enrollment.h"
 #include "server/worker/control.h"
 #include "server/worker/slots.h"
@@ -102,13 +103,20 @@ Datum WorkerOutlook(FunctionCallInfo fcinfo) {
   return pg::Call([&] { return CStringGetTextDatum(outlook); });
 }
 
+// For upgrade scripts.
+Datum RestartWorkers(FunctionCallInfo) {
+  worker::RestartAtCommit();
+  return Datum(0);
+}
+
 }  // namespace
 }  // namespace mend::api
 
+MEND_EXPORT(mend_restart_workers, mend::api::RestartWorkers)
 MEND_EXPORT(mend_wait_idle, mend::api::WaitIdle)
-MEND_EXPORT(mend_start, mend::api::Start)
-MEND_EXPORT(mend_stop, mend::api::Stop)
-MEND_EXPORT(mend_reset_breaker, mend::api::ResetBreaker)
+MEND_EXPORT_DECISION(mend_start, mend::api::Start)
+MEND_EXPORT_DECISION(mend_stop, mend::api::Stop)
+MEND_EXPORT_DECISION(mend_reset_breaker, mend::api::ResetBreaker)
 MEND_EXPORT(mend_at_home, mend::api::AtHome)
 MEND_EXPORT(mend_workers, mend::api::Workers)
 MEND_EXPORT(mend_worker_refused_at, mend::api::WorkerRefusedAt)

@@ -1,7 +1,6 @@
 #include "server/apply/alter.h"
 
 #include <algorithm>
-#include <set>
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/active_unit.h"
@@ -9,6 +8,7 @@
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
+#include "server/citus/node_errors.h"
 #include "server/guard/healer.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
@@ -16,9 +16,10 @@
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
+#include "server/pg/user.h"
 #include "server/pg/work_transaction.h"
-#include "server/queue/order.h"
 #include "server/store/store.h"
+#include "server/table/code.h"
 
 namespace mend::apply {
 namespace {
@@ -151,49 +152,19 @@ std::vector<bool> ReplaySample(Oid relid, const PatchRecord& record,
   return refuted;
 }
 
-// All sample rows are of one submitter; of its contexts, the first row's is tried under the lock.
-std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
-                                         const std::string& target_name) {
-  std::vector<int64_t> ids;
-  for (const SampleRow& row : sample) {
-    ids.push_back(row.id);
-  }
-  std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
-  rows.erase(std::remove_if(rows.begin(), rows.end(),
-                            [&](const queue::QueuedRow& row) {
-                              return row.context != rows.front().context ||
-                                     WhyForeign(row, target, target_name).has_value();
-                            }),
-             rows.end());
-  // What stands behind a row that is not tried here cannot be stored before it.
-  queue::ReplayGroup run;
-  for (const queue::QueuedRow& row : rows) {
-    run.push_back(&row);
-  }
-  const std::set<int64_t> behind = queue::BehindOthers(target, run);
-  rows.erase(std::remove_if(rows.begin(), rows.end(),
-                            [&](const queue::QueuedRow& row) { return behind.count(row.id) > 0; }),
-             rows.end());
-  return rows;
-}
-
-bool IsAnyRefuted(const std::vector<bool>& refuted) {
-  return std::find(refuted.begin(), refuted.end(), true) != refuted.end();
-}
-
-// Stores the sample as its submitter, whom `identity` is until the caller has committed.
+// Stores the sample as its submitter, whom `as_submitter` is until the caller has committed.
 std::vector<bool> StoreSampleAs(const table::Target& target, const PatchRecord& record,
                                 const std::vector<SampleRow>& sample,
                                 const queue::OutcomePolicy& policy,
-                                std::optional<Identity>* identity, queue::ReplayCounts* counts) {
+                                std::optional<pg::ForeignCode>* as_submitter,
+                                queue::ReplayCounts* counts) {
   const Oid relid = target.shape().relid;
   const std::vector<queue::QueuedRow> rows =
       LockSample(sample, relid, target.enrollment().target_name);
   if (rows.empty()) {
     return {};
   }
-  identity->emplace(rows.front().submitter);
-  SetLocalContext(rows.front().context);
+  as_submitter->emplace(rows.front().identity(), pg::ForeignCode::Until::Transaction);
   return ReplaySample(relid, record, sample, rows, policy, counts);
 }
 
@@ -208,8 +179,8 @@ std::vector<bool> TryApplied(Oid relid, const PatchRecord& record,
     pg::Deadline deadline(pg::batch_timeout_ms);
     const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     queue::ReplayCounts counts;
-    std::optional<Identity> identity;
-    return StoreSampleAs(*target, record, sample, policy, &identity, &counts);
+    std::optional<pg::ForeignCode> as_submitter;
+    return StoreSampleAs(*target, record, sample, policy, &as_submitter, &counts);
   } catch (const pg::Error& error) {
     if (error.MustPropagate() && !pg::Deadline::IsTimeout(error)) {
       throw;
@@ -219,6 +190,37 @@ std::vector<bool> TryApplied(Oid relid, const PatchRecord& record,
 }
 
 }  // namespace
+
+std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
+                                         const std::string& target_name) {
+  std::vector<int64_t> ids;
+  for (const SampleRow& row : sample) {
+    ids.push_back(row.id);
+  }
+  std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [&](const queue::QueuedRow& row) {
+                              const queue::QueuedRow& first = rows.front();
+                              return row.submitter != first.submitter ||
+                                     row.session_submitter != first.session_submitter ||
+                                     row.context != first.context || row.code != first.code ||
+                                     WhyRefused(row, target, target_name).has_value();
+                            }),
+             rows.end());
+  return rows;
+}
+
+bool IsAnyRefuted(const std::vector<bool>& refuted) {
+  return std::find(refuted.begin(), refuted.end(), true) != refuted.end();
+}
+
+void NoteChangeOfCode(Oid target, int64_t patch_id, const std::string& before) {
+  const std::string change = table::ChangeOfCode(before, table::CodeOf(target));
+  if (!change.empty()) {
+    pg::RunPrepared("UPDATE mend.patches SET code_change = $2::jsonb WHERE id = $1",
+                    {pg::Int8(patch_id), pg::Text(change)});
+  }
+}
 
 void LockForAlter(Oid relid, int within_ms) {
   std::string timeout = std::to_string(within_ms);
@@ -234,10 +236,12 @@ std::optional<std::string> AlterUnderLock(const table::Target& target, const std
                               ddl);
 }
 
-Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
-                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
-                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
-                  int* patience_ms, bool* altered) {
+namespace {
+
+Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                    const std::string& planned_shape, const queue::OutcomePolicy& policy,
+                    const std::function<void(const queue::ReplayCounts&)>& before_commit,
+                    int* patience_ms, bool* altered, bool* on_nodes) {
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
@@ -247,7 +251,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     *patience_ms = std::max<int>(1, *patience_ms - static_cast<int>(waited.Ms()));
     pg::TestPoint("locked");
   }
-  citus::BindNodes(target_oid, &transaction);
+  *on_nodes = citus::BindNodes(target_oid, &transaction);
   std::optional<pg::Deadline> hold(std::in_place, pg::max_lock_hold_ms);
   std::shared_ptr<const table::Target> target = table::FindTarget(target_oid);
   if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
@@ -255,12 +259,14 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     return application;
   }
   if (!record.ddl.empty()) {
+    const std::string code = table::CodeOf(target_oid);
     const ActiveUnit altering(ActiveUnit::Kind::Patch, record.id);
     if (std::optional<std::string> unfit = AlterUnderLock(*target, record.ddl)) {
       application.result = Application::Result::Unfit;
       application.reason = *unfit;
       return application;
     }
+    NoteChangeOfCode(target_oid, record.id, code);
   }
   *altered = true;
   pg::TestPoint("altered");
@@ -270,11 +276,11 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   pg::TestPoint("booked");
   // On the nodes rows are stored as their submitter, who may not touch there what the owner has
   // just altered.
-  const bool rows_follow = !record.ddl.empty() && citus::Manages(target_oid);
-  std::optional<Identity> identity;
+  const bool rows_follow = !record.ddl.empty() && *on_nodes;
+  std::optional<pg::ForeignCode> as_submitter;
   if (!rows_follow) {
     application.refuted =
-        StoreSampleAs(*target, record, sample, policy, &identity, &application.counts);
+        StoreSampleAs(*target, record, sample, policy, &as_submitter, &application.counts);
     if (IsAnyRefuted(application.refuted)) {
       application.result = Application::Result::Refuted;
       return application;
@@ -287,7 +293,7 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
   pg::TestPoint("sampled");
   transaction.Commit();
   pg::TestPoint("applied");
-  identity.reset();
+  as_submitter.reset();
   hold.reset();
   if (rows_follow) {
     application.refuted = TryApplied(target_oid, record, sample, policy);
@@ -296,6 +302,18 @@ Application Apply(Oid target_oid, const PatchRecord& record, const std::vector<S
     }
   }
   return application;
+}
+
+}  // namespace
+
+Application Apply(Oid target, const PatchRecord& record, const std::vector<SampleRow>& sample,
+                  const std::string& planned_shape, const queue::OutcomePolicy& policy,
+                  const std::function<void(const queue::ReplayCounts&)>& before_commit,
+                  int* patience_ms, bool* altered) {
+  return citus::TellNodeFailures([&](bool* on_nodes) {
+    return ApplyTo(target, record, sample, planned_shape, policy, before_commit, patience_ms,
+                   altered, on_nodes);
+  });
 }
 
 }  // namespace mend::apply

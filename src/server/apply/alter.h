@@ -37,6 +37,15 @@ Application Apply(Oid target, const PatchRecord& record, const std::vector<Sampl
 // Returns why it is not, else nullopt. For Apply, dry runs and reverts.
 std::optional<std::string> AlterUnderLock(const table::Target& target, const std::string& ddl);
 
+// Locks those of the sample's rows that are offered alike with the first, and may be stored. All
+// are of one submitter; of his sessions, one is tried under the lock.
+std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,
+                                         const std::string& target_name);
+
+// Records with a patch what its ALTER has made of the table's code, which was `before`: what has
+// been offered for the one is offered for the other.
+void NoteChangeOfCode(Oid target, int64_t patch_id, const std::string& before);
+
 // Takes the lock for an ALTER; throws 55P03 when it is not to be had in time. The time-out lasts to
 // the end of the transaction.
 void LockForAlter(Oid relid, int within_ms);

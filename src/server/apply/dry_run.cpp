@@ -6,10 +6,10 @@
 #include "server/apply/alter.h"
 #include "server/apply/patches.h"
 #include "server/apply/prove.h"
-#include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
 #include "server/guard/render.h"
 #include "server/pg/settings.h"
+#include "server/pg/user.h"
 
 namespace mend::apply {
 namespace {
@@ -26,17 +26,12 @@ std::string AlterAndStore(const table::Target& target, const std::string& ddl, c
   if (citus::Manages(relid)) {
     return "";  // there rows can be stored once it is committed
   }
-  std::vector<int64_t> ids;
-  for (const SampleRow& row : proof.sample) {
-    ids.push_back(row.id);
-  }
-  const std::vector<queue::QueuedRow> rows = queue::LockRows(ids);
+  const std::vector<queue::QueuedRow> rows =
+      LockSample(proof.sample, relid, target.enrollment().target_name);
   if (rows.empty()) {
     return "";
   }
-  pg::AsUser submitter(rows.front().submitter,
-                       SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-  SessionContext context(rows.front().context);
+  const pg::ForeignCode as_submitter(rows.front().identity(), pg::ForeignCode::Until::Scope);
   const queue::ReplayCounts counts =
       ReplayHere(*table::FindTarget(relid), rows, queue::OutcomePolicy(), std::nullopt);
   return counts.stored > 0 ? "" : "the table refuses every row that was tried, for another reason";

@@ -37,35 +37,39 @@ class Judging {
 
 }  // namespace
 
-void RowContext::Enter(std::string_view context) {
-  if (entered_ && json_ == context) {
-    return;
-  }
-  entered_.reset();
-  entered_.emplace(context);
-  json_ = context;
+bool RowContext::IsSame(const queue::QueuedRow& row) const {
+  return known_ && row.submitter == submitter_ && row.session_submitter == session_submitter_ &&
+         row.submitted_by == submitted_by_ && row.session_submitted_by == session_submitted_by_ &&
+         row.target_name == target_name_ && row.context == settings_ && row.code == code_;
 }
 
-const std::optional<std::string>& RowContext::WhyNot(std::string_view context) {
-  if (asked_ != context) {
-    why_not_ = WhyUnset(context);
-    asked_ = context;
+const std::optional<Refusal>& RowContext::WhyNot(const queue::QueuedRow& row, Oid target,
+                                                 std::string_view target_name) {
+  if (!IsSame(row)) {
+    Leave();
+    why_not_ = WhyRefused(row, target, target_name);
+    submitter_ = row.submitter;
+    session_submitter_ = row.session_submitter;
+    submitted_by_ = row.submitted_by;
+    session_submitted_by_ = row.session_submitted_by;
+    target_name_ = row.target_name;
+    settings_ = row.context;
+    code_ = row.code;
+    known_ = true;
   }
   return why_not_;
 }
 
-bool RowEvaluator::Read(const queue::QueuedRow& row) {
-  const std::string& target_name = target_.enrollment().target_name;
-  if (row.submitter != known_ || row.submitted_by != known_as_ || row.target_name != target_name) {
-    if (std::optional<std::string> foreign = WhyForeign(row, target_.shape().relid, target_name)) {
-      misfits_.push_back({drift::Kind::Constraint, "", "", "42704", *foreign, 0});
-      return false;
-    }
-    known_ = row.submitter;
-    known_as_ = row.submitted_by;
+void RowContext::Enter(const queue::QueuedRow& row) {
+  if (!entered_) {
+    entered_.emplace(row.identity(), pg::ForeignCode::Until::Scope);
   }
-  if (const std::optional<std::string>& unset = context_.WhyNot(row.context)) {
-    misfits_.push_back({drift::Kind::Constraint, "", "", "22023", *unset, 0});
+}
+
+bool RowEvaluator::Read(const queue::QueuedRow& row) {
+  if (const std::optional<Refusal>& refusal =
+          context_.WhyNot(row, target_.shape().relid, target_.enrollment().target_name)) {
+    misfits_.push_back({drift::Kind::Constraint, "", "", refusal->sqlstate, refusal->reason, 0});
     return false;
   }
   if (auto failure = document_.Parse(row.payload)) {
@@ -77,8 +81,7 @@ bool RowEvaluator::Read(const queue::QueuedRow& row) {
 
 const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload,
                                                         const queue::QueuedRow& row) {
-  pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-  context_.Enter(row.context);
+  context_.Enter(row);
   const bool is_asked = target_.shape().has_before_insert || MayRecall(row);  // what the row brings
   evaluator_.Evaluate(payload.root(), is_asked ? &converted_ : nullptr, &misfits_);
   RecallMissing(row);
@@ -140,8 +143,7 @@ const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator
   if (!other.misfits_.empty() || MayRecall(row)) {
     return Convert(other.document_, row);
   }
-  pg::AsUser submitter(row.submitter, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-  context_.Enter(row.context);
+  context_.Enter(row);
   evaluator_.EvaluateAfter(other.evaluator_, other.document_.root(), columns, &misfits_);
   return misfits_;
 }

@@ -13,20 +13,31 @@
 
 namespace mend::apply {
 
-// The session context of the row under evaluation; kept from row to row while it is the same, since
-// changing settings costs more than converting a row.
+// Whose code runs while rows are evaluated. Kept from row to row while their identity is the same,
+// since to change it costs more than to convert a row. Between such rows nothing may run but what
+// needs no right.
 class RowContext {
  public:
-  void Enter(std::string_view context);
-  // WhyUnset(), asked once for rows of one context.
-  const std::optional<std::string>& WhyNot(std::string_view context);
-  // Before the transaction ends.
-  void LeaveIdentity() { entered_.reset(); }
+  void Enter(const queue::QueuedRow& row);
+  // WhyRefused(), asked once for rows of one identity.
+  const std::optional<Refusal>& WhyNot(const queue::QueuedRow& row, Oid target,
+                                       std::string_view target_name);
+  // Before anything else is done, at the latest at the end of the transaction: what is known of a
+  // role may change between transactions.
+  void Leave() {
+    entered_.reset();
+    known_ = false;
+  }
 
  private:
-  std::string json_, asked_;
-  std::optional<std::string> why_not_;
-  std::optional<SessionContext> entered_;
+  bool IsSame(const queue::QueuedRow& row) const;
+
+  // Of the last row that was asked about.
+  bool known_ = false;
+  Oid submitter_ = InvalidOid, session_submitter_ = InvalidOid;
+  std::string submitted_by_, session_submitted_by_, target_name_, settings_, code_;
+  std::optional<Refusal> why_not_;
+  std::optional<pg::ForeignCode> entered_;
 };
 
 // Evaluates waiting rows against one target without storing them. Keeps its buffers between rows.
@@ -36,9 +47,9 @@ class RowEvaluator {
   RowEvaluator(const table::Target& target, RowContext* context)
       : target_(target), evaluator_(target), context_(*context) {}
 
-  // Appends nothing when the row fits. Conversion runs as the row's submitter with the row's
-  // session context, in a security-restricted operation, since domains bring user code. A row whose
-  // submitter is gone is reported as one Constraint misfit.
+  // Appends nothing when the row fits. Conversion runs with the row's identity, in a
+  // security-restricted operation, since domains bring user code. A row that may not be replayed is
+  // reported as one Constraint misfit.
   const std::vector<drift::Misfit>& Evaluate(const queue::QueuedRow& row);
   // The same of the row that another has just evaluated, whose payload is not read a second time.
   // Of a row that fits the other's target, only the flagged columns are converted, by index into
@@ -52,8 +63,6 @@ class RowEvaluator {
   bool Brings(const std::string& column, bool or_null) const;
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory() { evaluator_.ForgetMemory(); }
-  // Of whom something is known may change between transactions.
-  void ForgetSubmitter() { known_ = InvalidOid; }
 
  private:
   // Takes in a row; false when there is nothing to convert: the misfit says why.
@@ -73,10 +82,6 @@ class RowEvaluator {
   bool readable_ = false;
   table::Row converted_;
   std::vector<drift::Misfit> misfits_;
-  // Of whom it is known that his rows are his: asking the catalogs takes longer than most
-  // conversions.
-  Oid known_ = InvalidOid;
-  std::string known_as_;
 };
 
 }  // namespace mend::apply

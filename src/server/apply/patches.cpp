@@ -50,7 +50,8 @@ std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::strin
 }
 
 std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
-                         const drift::DriftSet& drift, const Proof& proof) {
+                         const drift::DriftSet& drift, const Proof& proof,
+                         const Proof* dead_letters) {
   table::Target patched = table::Patched(target, patch);
   std::string text = "{\"actions\": [";
   for (const plan::Action& action : patch.actions) {
@@ -81,8 +82,12 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
             ", \"profile\": " + one.profile.ToJson() + "}";
   }
   text += "], \"proof\": {\"rows_tried\": " + std::to_string(proof.tried) +
-          ", \"rows_healed\": " + std::to_string(proof.healed) + "}}";
-  return text;
+          ", \"rows_healed\": " + std::to_string(proof.healed);
+  if (dead_letters != nullptr && dead_letters->tried > 0) {
+    text += ", \"dead_letters_tried\": " + std::to_string(dead_letters->tried) +
+            ", \"dead_letters_healed\": " + std::to_string(dead_letters->healed);
+  }
+  return text + "}}";
 }
 
 bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch) {

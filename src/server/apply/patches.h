@@ -31,7 +31,8 @@ std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::strin
 // What is kept of why a patch was planned against `target`: its actions, the drift it answers to
 // and its proof.
 std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
-                         const drift::DriftSet& drift, const Proof& proof);
+                         const drift::DriftSet& drift, const Proof& proof,
+                         const Proof* dead_letters = nullptr);
 
 // Whether applying it rewrites the table.
 bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch);

@@ -20,7 +20,8 @@ void Complete(NewPatch* record, const table::Target& target, const plan::Patch& 
   record->rewrites = RewritesTable(target.shape(), patch);
   const DriftStore book(target.shape().relid);
   const Proof proof = Prove(target, patch, Evidence::Queue);
-  record->evidence = EvidenceJson(patch, target, book.drifts(), proof);
+  const Proof dead_letters = Prove(target, patch, Evidence::DeadLetters);
+  record->evidence = EvidenceJson(patch, target, book.drifts(), proof, &dead_letters);
   record->fingerprint = plan::DriftFingerprint(target.shape(), book.drifts());
 }
 

@@ -132,8 +132,7 @@ class Prover {
   // Before the transaction ends.
   void LeaveIdentity() {
     ForgetMemory();
-    patched_evaluator_.ForgetSubmitter();
-    context_.LeaveIdentity();
+    context_.Leave();
   }
 
  private:
@@ -247,7 +246,7 @@ Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evid
                                   : queue::QueueReader::OfDeadLetters(target.shape().relid);
   pg::Context scratch("pg_mend proof");
   for (queue::QueueBatch batch;;) {
-    prover.ForgetMemory();
+    prover.LeaveIdentity();
     scratch.Reset();
     const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
     pg::Switch into(scratch.get());

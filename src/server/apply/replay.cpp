@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <memory>
-#include <set>
-#include <unordered_set>
 
 #include "core/limits/breaker.h"
 #include "server/apply/patches.h"
 #include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
+#include "server/citus/node_errors.h"
 #include "server/ingest/evaluate.h"
 #include "server/ingest/evaluation_buffers.h"
 #include "server/observe/freshness.h"
@@ -16,7 +15,6 @@
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
-#include "server/queue/order.h"
 #include "server/queue/queue_table.h"
 #include "server/store/store.h"
 
@@ -30,99 +28,48 @@ struct Outcome {
   std::vector<drift::Misfit> misfits;  // empty: stored
 };
 
-// Keeps rows of one key in their order: what stands behind a row that goes on waiting waits, too.
-class Order {
- public:
-  Order(const table::Target& target, const queue::ReplayGroup& rows,
-        const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id)
-      : behind_others_(queue::BehindOthers(target.shape().relid, rows)),
-        policy_(policy),
-        patch_id_(patch_id) {}
-
-  bool IsBehind(const queue::QueuedRow& row) const {
-    return row.key && (waiting_.count(*row.key) > 0 || behind_others_.count(row.id) > 0);
-  }
-  void Note(const Outcome& outcome) {
-    if (outcome.row->key && !outcome.misfits.empty() &&
-        policy_.For(outcome.misfits, *outcome.row, patch_id_).kind !=
-            queue::RowOutcome::Kind::DeadLetter) {
-      waiting_.insert(*outcome.row->key);
-    }
-  }
-
- private:
-  std::set<int64_t> behind_others_;
-  std::unordered_set<int64_t> waiting_;
-  const queue::OutcomePolicy& policy_;
-  std::optional<int64_t> patch_id_;
-};
-
-// Evaluates some of the rows, and stores those that fit: as one batch, but that what the table
-// makes of a row must be known before the next of its key.
+// Evaluates some of the rows, then stores those that fit as one batch.
 void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size_t first,
-               size_t end, ingest::EvaluationBuffers* buffers, Order* order,
+               size_t end, ingest::EvaluationBuffers* buffers,
                std::vector<Outcome>* outcomes_of_all) {
   std::vector<Outcome>& outcomes = *outcomes_of_all;
   std::vector<table::Row> fitting;
   std::vector<size_t> positions;
-  std::unordered_set<int64_t> keys;
   fitting.reserve(end - first);
   positions.reserve(end - first);
-  const auto store = [&] {
-    std::vector<std::optional<drift::Misfit>> results = store::Store(target, &fitting, true);
-    for (size_t i = 0; i < results.size(); ++i) {
-      if (results[i]) {
-        outcomes[positions[i]].misfits.push_back(*results[i]);
-        order->Note(outcomes[positions[i]]);
-      }
-      ingest::GiveBackRow(std::move(fitting[i]));
-    }
-    fitting.clear();
-    positions.clear();
-    keys.clear();
-  };
   for (size_t i = first; i < end; ++i) {
     pg::CheckInterrupts();
     outcomes[i].row = rows[i];
-    if (rows[i]->key && keys.count(*rows[i]->key) > 0) {
-      store();
-    }
-    if (order->IsBehind(*rows[i])) {
-      outcomes[i].misfits.push_back(queue::MisfitBehind());
-      continue;
-    }
     if (auto failure = buffers->document.Parse(rows[i]->payload)) {
       outcomes[i].misfits.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
       continue;
     }
     table::Row converted = ingest::TakeSpareRow();
     buffers->evaluator.Evaluate(buffers->document.root(), &converted, &outcomes[i].misfits);
-    if (!outcomes[i].misfits.empty()) {
-      order->Note(outcomes[i]);
-      continue;
-    }
-    fitting.push_back(std::move(converted));
-    positions.push_back(i);
-    if (rows[i]->key) {
-      keys.insert(*rows[i]->key);
+    if (outcomes[i].misfits.empty()) {
+      fitting.push_back(std::move(converted));
+      positions.push_back(i);
     }
   }
-  store();
+  std::vector<std::optional<drift::Misfit>> results = store::Store(target, &fitting, true);
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i]) {
+      outcomes[positions[i]].misfits.push_back(*results[i]);
+    }
+    ingest::GiveBackRow(std::move(fitting[i]));
+  }
 }
 
 // Evaluates and stores all rows, few enough at a time to be in the processor's cache still when
 // they are stored. Triggers of the statement want all at once.
-std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayGroup& rows,
-                               const queue::OutcomePolicy& policy,
-                               std::optional<int64_t> patch_id) {
+std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayGroup& rows) {
   const size_t at_once = target.shape().has_statement_trigger ? rows.size() : kRowsAtOnce;
   std::vector<Outcome> outcomes(rows.size());
-  Order order(target, rows, policy, patch_id);
   std::unique_ptr<ingest::EvaluationBuffers> buffers = ingest::BufferCacheOf(target).Lend(target);
   pg::Context memory("pg_mend replayed rows");
   for (size_t first = 0; first < rows.size(); first += at_once) {
     pg::Switch into(memory.get());
-    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(), &order,
+    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(),
               &outcomes);
     buffers->evaluator.ForgetMemory();
     memory.Reset();
@@ -159,7 +106,7 @@ std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target,
                                                 const queue::OutcomePolicy& policy,
                                                 std::optional<int64_t> patch_id) {
   queue::ReplayCounts counts;
-  std::vector<Outcome> outcomes = StoreRows(target, rows, policy, patch_id);
+  std::vector<Outcome> outcomes = StoreRows(target, rows);
   pg::TestPoint("storing");
   for (const Outcome& outcome : outcomes) {
     if (outcome.misfits.empty()) {
@@ -201,7 +148,7 @@ bool IsQueuePlain() { return queue::QueueTable(RowExclusiveLock).IsPlain(); }
 std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<int64_t>& ids,
                                               const AsRead* as_read,
                                               const queue::OutcomePolicy& policy,
-                                              std::optional<int64_t> patch_id) {
+                                              std::optional<int64_t> patch_id, bool* on_nodes) {
   pg::WorkTransaction transaction;
   std::vector<queue::QueuedRow> locked;
   if (as_read == nullptr) {
@@ -222,29 +169,33 @@ std::optional<queue::ReplayCounts> ReplayOnce(Oid target_oid, const std::vector<
     set_config_option("lock_timeout", "0", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
                       false);
   });
-  citus::BindNodes(target_oid, &transaction);
+  *on_nodes = citus::BindNodes(target_oid, &transaction);
   pg::Deadline deadline(pg::batch_timeout_ms);
   std::shared_ptr<const table::Target> target;
-  std::optional<std::string> foreign = WhyAbsent(target_oid, first.target_name);
-  if (!foreign) {
+  std::optional<Refusal> refusal;
+  if (std::optional<std::string> absent = WhyAbsent(target_oid, first.target_name)) {
+    refusal = Refusal{std::string(first.sqlstate), std::move(*absent)};
+  } else {
     target = table::FindTarget(target_oid);
-    foreign = WhyForeign(first, target_oid, target->enrollment().target_name);
-    foreign = foreign ? foreign : WhyUnset(first.context);
+    refusal = WhyRefused(first, target_oid, target->enrollment().target_name);
   }
-  if (foreign && as_read != nullptr) {
+  if (refusal && as_read != nullptr) {
     return std::nullopt;
   }
-  if (foreign) {
+  if (refusal) {
     queue::ReplayCounts counts;
     for (const queue::QueuedRow* row : rows) {
-      queue::MoveToDeadLetters(*row, row->misfit(), *foreign, patch_id);
+      drift::Misfit misfit = row->misfit();
+      if (refusal->sqlstate == queue::kChangedCode) {
+        misfit = {drift::Kind::Constraint, "", "", refusal->sqlstate, refusal->reason, 0};
+      }
+      queue::MoveToDeadLetters(*row, misfit, refusal->reason, patch_id);
       ++counts.dead;
     }
     transaction.Commit();
     return counts;
   }
-  Identity identity(first.submitter);
-  SetLocalContext(first.context);
+  const pg::ForeignCode as_submitter(first.identity(), pg::ForeignCode::Until::Transaction);
   std::optional<queue::ReplayCounts> counts =
       StoreAndBook(*target, rows, as_read == nullptr, policy, patch_id);
   if (!counts) {
@@ -339,11 +290,18 @@ queue::ReplayCounts ReplayByHalving(Oid target, const std::vector<int64_t>& ids,
   const pg::Stopwatch took;
   try {
     std::optional<queue::ReplayCounts> counts;
-    if (as_read != nullptr && (counts = ReplayOnce(target, ids, as_read, policy, patch_id))) {
+    const auto replay = [&](const AsRead* rows) {
+      return citus::TellNodeFailures([&](bool* on_nodes) {
+        return ReplayOnce(target, ids, rows, policy, patch_id, on_nodes);
+      });
+    };
+    if (as_read != nullptr && (counts = replay(as_read))) {
       pace->marked = as_read->next_group != nullptr;
       return *counts;
     }
-    return *ReplayOnce(target, ids, nullptr, policy, patch_id);
+    return *replay(nullptr);
+  } catch (const citus::NodeFailure&) {
+    throw;  // no row is to blame
   } catch (const pg::Error& error) {
     if (took.IsTimeout(error, pg::batch_timeout_ms)) {
       failure = error;

@@ -17,6 +17,7 @@
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 #include "server/pg/work_transaction.h"
+#include "server/table/code.h"
 
 namespace mend::apply {
 namespace {
@@ -57,13 +58,12 @@ std::vector<AppliedAction> ReadActions(const std::string& text) {
 // index expressions, casts, partition keys. It must be the owner's own rights that they run with.
 class AsOwner {
  public:
-  explicit AsOwner(Oid owner)
-      : user_(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION) {}
+  explicit AsOwner(Oid owner) : owner_({owner, owner, ""}, pg::ForeignCode::Until::Scope) {}
 
  private:
   // A row that a policy hides would be lost: such a query fails.
   pg::SettingsScope all_rows_{{"row_security", "off"}};
-  pg::AsUser user_;
+  pg::ForeignCode owner_;
 };
 
 struct Owned {
@@ -109,7 +109,7 @@ class LoosePolicies {
   // On the nodes one role alters a table in a transaction.
   void Alter(const char* how) {
     if (managed_) {
-      pg::AsUser owner(owner_, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+      const pg::ForeignCode as_owner({owner_, owner_, ""}, pg::ForeignCode::Until::Scope);
       pg::Spi spi;
       spi.Execute(("ALTER TABLE " + table_ + how).c_str());
     } else {
@@ -279,9 +279,11 @@ void Revert(int64_t patch_id) {
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
     SaveForUndo(patch_id, *target, actions);
     if (!inverse.empty()) {
+      const std::string code = table::CodeOf(relid);
       if (std::optional<std::string> unfit = AlterUnderLock(*target, inverse)) {
         Refuse(patch_id, *unfit, "Mend the healer role first.");
       }
+      NoteChangeOfCode(relid, patch_id, code);
     }
   }
   pg::RunPrepared(

@@ -98,10 +98,12 @@ std::optional<std::string> CoordinatorElsewhere() {
                                : "another node";
 }
 
-void BindNodes(Oid relid, pg::Transaction* transaction) {
-  if (Manages(relid)) {
+bool BindNodes(Oid relid, pg::Transaction* transaction) {
+  const bool managed = Manages(relid);
+  if (managed) {
     transaction->BecomeBlock();
   }
+  return managed;
 }
 
 void RequireCoordinator(Oid relid) {

@@ -35,7 +35,8 @@ inline bool HasShardHere(Kind kind) { return kind == Kind::Reference || kind == 
 std::optional<std::string> CoordinatorElsewhere();
 
 // Before a worker writes to the table: what the nodes do for it is to end as `transaction` does.
-void BindNodes(Oid relid, pg::Transaction* transaction);
+// Says whether there are nodes.
+bool BindNodes(Oid relid, pg::Transaction* transaction);
 
 // Throws 55000 for a table that Citus manages and another node coordinates: who works with it here
 // knows of the shards alone.

@@ -1,5 +1,6 @@
 #include "server/guard/dependencies.h"
 
+#include "server/citus/managed_table.h"
 #include "server/pg/spi.h"
 
 namespace mend::guard {
@@ -127,11 +128,28 @@ void Note(plan::Shape* shape, const pg::Rows& rows) {
   }
 }
 
+// Only a person can change the type that rows are hashed by.
+std::string DistributedBy(const plan::Shape& shape, const plan::Column& column) {
+  const bool integer =
+      column.type.oid == plan::type_oid::kInt2 || column.type.oid == plan::type_oid::kInt4;
+  const std::string name = shape.QualifiedName();
+  const std::string table = pg::Call([&] { return quote_literal_cstr(name.c_str()); });
+  return "Citus distributes the table by it: undistribute_table(" + table +
+         "), ALTER COLUMN ... TYPE" + (integer ? " bigint" : "") +
+         ", and create_distributed_table() change it";
+}
+
 }  // namespace
 
 void ExplainTypeLocks(plan::Shape* shape) {
   for (plan::Column& column : shape->columns) {
     column.type_locked_by.clear();
+  }
+  const int16_t distributed_by = citus::FindManagedTable(shape->relid).distribution_column;
+  for (plan::Column& column : shape->columns) {
+    if (distributed_by != 0 && column.attnum == distributed_by) {
+      column.type_locked_by = DistributedBy(*shape, column);
+    }
   }
   Note(shape, pg::RunPrepared(kOwnReasons, {pg::ObjectId(shape->relid)}));
   Note(shape, pg::RunPrepared(kDependents, {pg::ObjectId(shape->relid)}));
@@ -157,6 +175,9 @@ std::string NotNullHolder(uint32_t relid, int16_t attnum) {
       "UNION ALL SELECT 'the partition key' FROM pg_catalog.pg_partitioned_table"
       " WHERE partrelid = $1 AND $2 = ANY (partattrs::pg_catalog.int2[]) LIMIT 1",
       {pg::ObjectId(relid), pg::Int4(attnum)});
+  if (rows.empty() && citus::FindManagedTable(relid).distribution_column == attnum) {
+    return "the distribution of Citus";
+  }
   return rows.empty() ? "" : rows.text(0, 0);
 }
 

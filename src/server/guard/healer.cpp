@@ -160,7 +160,9 @@ std::optional<std::string> WhyUnfit(Oid healer, Oid relid) {
   }
   const Oid schema = SchemaOf(relid);
   if (!MayUseSchema(healer, schema, ACL_USAGE)) {
-    return "It lacks USAGE on schema " + QuotedSchema(schema) + ".";
+    const std::string role = QuotedRole(healer);
+    return "Role " + role + " lacks USAGE on schema " + QuotedSchema(schema) +
+           ": GRANT USAGE ON SCHEMA " + QuotedSchema(schema) + " TO " + role + ".";
   }
   return std::nullopt;
 }
@@ -206,8 +208,8 @@ void AlterAsOwner(Oid relid, const std::string& ddl) {
   }
   pg::PinnedSearchPath path;
   citus::AlteringScope altering;
-  pg::AsUser user(family.front().owner,
-                  SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+  const Oid owner = family.front().owner;
+  const pg::ForeignCode as_owner({owner, owner, ""}, pg::ForeignCode::Until::Scope);
   pg::Spi spi;
   Sandbox sandbox(relids, shard);
   spi.Execute(ddl.c_str());
@@ -232,8 +234,9 @@ std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::strin
   }
   pg::Call([] { CommandCounterIncrement(); });
   {
-    pg::PinnedSearchPath path;
-    pg::AsUser user(healer, SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+    // A rewrite runs the table's CHECKs and index expressions, and event triggers come along.
+    const pg::PinnedSearchPath path;
+    const pg::ForeignCode as_healer({healer, healer, ""}, pg::ForeignCode::Until::Scope);
     pg::Spi spi;
     Sandbox sandbox(relids);
     spi.Execute(ddl.c_str());

@@ -1,5 +1,7 @@
 #include "server/guard/landing_table.h"
 
+#include "server/citus/managed_table.h"
+#include "server/citus/shards.h"
 #include "server/pg/user.h"
 
 namespace mend::guard {
@@ -99,6 +101,11 @@ void RequireLandingTable(Oid relid) {
     Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts,
            "It is a partition: its columns are those of its root.",
            "Enrol the root, " + RootName(relid) + ".");
+  }
+  citus::RequireCoordinator(relid);
+  if (const std::string table = citus::TableOfShard(relid); !table.empty()) {
+    Refuse(ERRCODE_WRONG_OBJECT_TYPE, facts, "It is a shard: its columns are those of its table.",
+           "Enrol " + table + ", on the coordinator.");
   }
   if (facts.is_typed) {
     Refuse(ERRCODE_FEATURE_NOT_SUPPORTED, facts,

@@ -4,6 +4,7 @@
 #include "server/apply/alter.h"
 #include "server/apply/prove.h"
 #include "server/apply/submitter.h"
+#include "server/citus/node_errors.h"
 #include "server/guard/render.h"
 #include "server/heal/round_state.h"
 #include "server/heal/sample_rows.h"
@@ -51,8 +52,10 @@ void Fail(RoundState* round, const apply::PatchRecord& record, const drift::Drif
             record.id);
 }
 
-// The lock was not to be had: the patch stays approved, and is tried again after a growing pause.
-void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered) {
+// The lock, or a node, was not to be had: the patch stays approved, and is tried again after a
+// growing pause.
+void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
+             const std::string& for_what, const std::string& why = "") {
   round->shared->Join();
   pg::Rows tries = pg::RunPrepared(
       "UPDATE mend.progress SET lock_tries = lock_tries + 1 WHERE target = $1 RETURNING lock_tries",
@@ -63,10 +66,10 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
       "UPDATE mend.progress SET lock_until = clock_timestamp() + $2 * interval '1 millisecond' "
       "WHERE target = $1",
       {pg::ObjectId(round->target), pg::Int8(pause)});
+  apply::SetPatchState(record.id, "approved", "waits for " + for_what);
   round->shared->CommitUnlessYoung();
-  std::string reason = "patch " + std::to_string(record.id) +
-                       " waits for the lock on the table: tried " +
-                       std::to_string(tries.int8(0, 0)) + " times";
+  std::string reason = "patch " + std::to_string(record.id) + " waits for " + for_what +
+                       ": tried " + std::to_string(tries.int8(0, 0)) + " times" + why;
   DecideAll(round, covered, queue::RowOutcome::Kind::Wait, reason, record.id);
   round->EscalateState("waiting", reason);
   round->PauseFor(pause);
@@ -212,7 +215,7 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
   std::vector<apply::SampleRow> slow;  // what took too long
   int too_long = 0;
   for (Samples samples(proof); samples.Next();) {
-    bool altered = false;
+    bool altered = false, node_failed = false;
     const pg::Stopwatch took;
     round->shared->Join();
     apply::NoteInFlight(round->target, samples.ids());
@@ -229,6 +232,9 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
     try {
       application = apply::Apply(round->target, record, samples.current(), proof.shape,
                                  round->outcome_policy, before_commit, &patience_ms, &altered);
+    } catch (const citus::NodeFailure& error) {
+      failure = error;
+      node_failed = true;
     } catch (const pg::Error& error) {
       failure = error;
     }
@@ -239,8 +245,12 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
       }
       return application;
     }
+    if (node_failed) {
+      BackOff(round, record, covered, "a node of Citus", ": " + std::string(failure->what()));
+      return std::nullopt;
+    }
     if (failure->sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || failure->IsClass("40")) {
-      BackOff(round, record, covered);
+      BackOff(round, record, covered, "the lock on the table");
       return std::nullopt;
     }
     if (took.IsTimeout(*failure, pg::max_lock_hold_ms)) {
@@ -278,14 +288,16 @@ bool WaitsForLock(RoundState* round, const apply::PatchRecord& record,
     return false;
   }
   pg::Rows wait = pg::RunPrepared(
-      "SELECT ceil(extract(epoch FROM lock_until - clock_timestamp()) * 1000)::bigint, lock_tries "
+      "SELECT ceil(extract(epoch FROM lock_until - clock_timestamp()) * 1000)::bigint, lock_tries,"
+      " coalesce((SELECT reason FROM mend.patches WHERE id = $2), 'waits for the lock on the "
+      "table') "
       "FROM mend.progress WHERE target = $1 AND lock_until > clock_timestamp()",
-      {pg::ObjectId(round->target)});
+      {pg::ObjectId(round->target), pg::Int8(record.id)});
   if (wait.empty()) {
     return false;
   }
-  std::string reason = "patch " + std::to_string(record.id) +
-                       " waits for the lock on the table: tried " + wait.text(0, 1) + " times";
+  std::string reason = "patch " + std::to_string(record.id) + " " + wait.text(0, 2) + ": tried " +
+                       wait.text(0, 1) + " times";
   DecideAll(round, covered, queue::RowOutcome::Kind::Wait, reason, record.id);
   round->EscalateState("waiting", reason);
   round->PauseFor(wait.int8(0, 0));

@@ -168,7 +168,10 @@ Counts InsertJsonb(Oid relid, Jsonb* payload) {
 }
 
 Counts LoadText(Oid relid, std::string_view payloads) {
-  payloads = WithoutMark(payloads);
+  // A byte order mark is no part of the text (RFC 8259, section 8.1).
+  if (payloads.substr(0, 3) == "\xEF\xBB\xBF") {
+    payloads.remove_prefix(3);
+  }
   if (IsArray(payloads)) {
     return LoadArray(relid, payloads);
   }

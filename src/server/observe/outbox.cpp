@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <variant>
+#include <vector>
 
 #include "core/net/retry.h"
 #include "server/pg/http.h"
@@ -13,7 +15,7 @@
 namespace mend::observe {
 namespace {
 
-constexpr int64_t kBudgetMs = 10 * 1000;   // for one call
+constexpr int64_t kBudgetMs = 10 * 1000;   // for one URL in one call
 constexpr int64_t kRequestMs = 10 * 1000;  // for one message
 constexpr int64_t kConnectMs = 5 * 1000;
 constexpr int64_t kHurriedMs = 1000;  // more, for a request under way
@@ -24,32 +26,42 @@ constexpr int kRefusedTries = 3;  // of a message that the server does not want
 
 int64_t NowMs() { return GetCurrentTimestamp() / 1000; }
 
-struct Channel {
-  const char* name;
-  const char* url;  // for messages below warning
-  const char* alert_url;
+// Where messages of a channel go. Each URL has its own queue and its own back-off.
+struct Destination {
+  const char* channel;
+  const char* url;
+  std::optional<bool> alerts;  // those of severity warning and critical alone, or the others alone
   const char* format;
   const char* content_type;
 };
 
 struct Message {
   int64_t id;
-  bool alert;
   std::string body;
   int tries;
 };
 
 bool IsSet(const char* text) { return text != nullptr && *text != '\0'; }
 
-Channel Webhook() {
-  auto format = static_cast<pg::WebhookFormat>(pg::webhook_format);
-  return {"webhook", pg::webhook_url,
-          IsSet(pg::webhook_alert_url) ? pg::webhook_alert_url : pg::webhook_url, pg::Name(format),
-          format == pg::WebhookFormat::Text ? "text/plain; charset=utf-8" : "application/json"};
+bool AlertsApart() {
+  return IsSet(pg::webhook_url) && IsSet(pg::webhook_alert_url) &&
+         std::string_view(pg::webhook_url) != pg::webhook_alert_url;
 }
 
-Channel Lineage() {
-  return {"lineage", pg::lineage_url, pg::lineage_url, "json", "application/json"};
+// What needs a person first.
+std::vector<Destination> Destinations() {
+  const auto format = static_cast<pg::WebhookFormat>(pg::webhook_format);
+  const char* type =
+      format == pg::WebhookFormat::Text ? "text/plain; charset=utf-8" : "application/json";
+  std::vector<Destination> destinations;
+  if (AlertsApart()) {
+    destinations.push_back({"webhook", pg::webhook_alert_url, true, pg::Name(format), type});
+    destinations.push_back({"webhook", pg::webhook_url, false, pg::Name(format), type});
+  } else {
+    destinations.push_back({"webhook", pg::webhook_url, std::nullopt, pg::Name(format), type});
+  }
+  destinations.push_back({"lineage", pg::lineage_url, std::nullopt, "json", "application/json"});
+  return destinations;
 }
 
 void SendNotifications() {
@@ -60,27 +72,27 @@ void SendNotifications() {
   }
 }
 
-std::optional<Message> Take(const Channel& channel) {
+std::optional<Message> Take(const Destination& destination) {
   pg::WorkTransaction transaction;
   const pg::Rows rows = pg::RunPrepared(
-      "SELECT id, severity IN ('warning', 'critical'), convert_from(convert_to(body, 'UTF8'), "
-      "'SQL_ASCII'), tries "
-      "FROM mend.take_message($1, $2) WHERE id IS NOT NULL",
-      {pg::Text(channel.name), pg::Text(channel.format)});
+      "SELECT id, convert_from(convert_to(body, 'UTF8'), 'SQL_ASCII'), tries "
+      "FROM mend.take_message($1, $2, $3) WHERE id IS NOT NULL",
+      {pg::Text(destination.channel),
+       pg::Text(destination.format),
+       {BOOLOID, BoolGetDatum(destination.alerts.value_or(false)), !destination.alerts}});
   std::optional<Message> message;
   if (!rows.empty()) {
-    message = Message{rows.int8(0, 0), rows.boolean(0, 1), rows.text(0, 2),
-                      static_cast<int>(rows.int8(0, 3))};
+    message = Message{rows.int8(0, 0), rows.text(0, 1), static_cast<int>(rows.int8(0, 2))};
   }
   transaction.Commit();
   return message;
 }
 
-net::Outcome Post(const Channel& channel, const Message& message,
+net::Outcome Post(const Destination& destination, const Message& message,
                   const std::function<bool()>& hurried) {
   net::Request request;
-  request.url = message.alert ? channel.alert_url : channel.url;
-  request.headers = {{"content-type", channel.content_type}, {"user-agent", "pg_mend"}};
+  request.url = destination.url;
+  request.headers = {{"content-type", destination.content_type}, {"user-agent", "pg_mend"}};
   request.body = message.body;
   request.connect_timeout_ms = kConnectMs;
   request.total_timeout_ms = kRequestMs;
@@ -126,17 +138,19 @@ bool Settle(const Message& message, const net::Outcome& outcome) {
 }
 
 // Nobody is to be told any more.
-void Forget(const Channel& channel) {
+void Forget(const Destination& destination) {
   pg::WorkTransaction transaction;
   pg::RunPrepared("DELETE FROM mend.outbox WHERE channel = $1 AND state <> 'dead'",
-                  {pg::Text(channel.name)});
+                  {pg::Text(destination.channel)});
   transaction.Commit();
 }
 
-void SendAll(const Channel& channel, int64_t until_ms, const std::function<bool()>& hurried) {
+// A URL that takes its time costs the others none of theirs.
+void SendAll(const Destination& destination, const std::function<bool()>& hurried) {
+  const int64_t until_ms = NowMs() + kBudgetMs;
   while (NowMs() < until_ms && !hurried()) {
-    const std::optional<Message> message = Take(channel);
-    if (!message || !Settle(*message, Post(channel, *message, hurried))) {
+    const std::optional<Message> message = Take(destination);
+    if (!message || !Settle(*message, Post(destination, *message, hurried))) {
       return;
     }
   }
@@ -145,10 +159,9 @@ void SendAll(const Channel& channel, int64_t until_ms, const std::function<bool(
 std::optional<int64_t> NextMs() {
   pg::WorkTransaction transaction;
   const pg::Rows rows = pg::RunPrepared(
-      "SELECT ceil(extract(epoch FROM min(f.next_try) - clock_timestamp()) * 1000)::bigint "
-      "FROM (VALUES ('notify'), ('webhook'), ('lineage')) c (channel), LATERAL (SELECT o.next_try "
-      "FROM mend.outbox o "
-      "WHERE o.channel = c.channel AND o.state = 'pending' ORDER BY o.id LIMIT 1) f");
+      "SELECT ceil(extract(epoch FROM mend.next_message_at($1) - clock_timestamp()) * "
+      "1000)::bigint",
+      {pg::Bool(AlertsApart())});
   std::optional<int64_t> next;
   if (!rows.IsNull(0, 0)) {
     next = std::max<int64_t>(rows.int8(0, 0), 1);
@@ -164,12 +177,11 @@ std::optional<int64_t> SendMessages(const std::function<bool()>& hurried) {
     return std::nullopt;
   }
   SendNotifications();
-  const int64_t until = NowMs() + kBudgetMs;
-  for (const Channel& channel : {Webhook(), Lineage()}) {
-    if (IsSet(channel.url)) {
-      SendAll(channel, until, hurried);
+  for (const Destination& destination : Destinations()) {
+    if (IsSet(destination.url)) {
+      SendAll(destination, hurried);
     } else {
-      Forget(channel);
+      Forget(destination);
     }
   }
   return NextMs();

@@ -7,7 +7,7 @@
 
 namespace mend::observe {
 
-// Sends what is due, for a few seconds at most; for a worker, outside of any transaction: none is
+// Sends what is due, for a few seconds a URL at most; for a worker, outside of any transaction: none is
 // held while a server is waited for. `hurried` is asked meanwhile: once true, a request under way
 // is given a second more, and no other is begun. What cannot be sent is tried again after a growing
 // pause, which is kept in the table, and given up after twelve tries: then there is an event.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "server/pg/error.h"
+#include "server/pg/interface.h"
 
 namespace mend::pg {
 
@@ -135,12 +136,28 @@ auto Export(F&& function) -> decltype(function()) {
 
 }  // namespace mend::pg
 
-// Defines the SQL-callable C symbol `symbol` that runs `body(FunctionCallInfo) -> Datum`.
-#define MEND_EXPORT(symbol, body)                                     \
-  extern "C" {                                                        \
-  PGDLLEXPORT Datum symbol(PG_FUNCTION_ARGS);                         \
-  PG_FUNCTION_INFO_V1(symbol);                                        \
-  Datum symbol(PG_FUNCTION_ARGS) {                                    \
-    return mend::pg::Export([&]() -> Datum { return body(fcinfo); }); \
-  }                                                                   \
+// The same for an entry that decides or changes something in the caller's name: not for code of a
+// landing table (server/pg/user.h).
+#define MEND_EXPORT_DECISION(symbol, body)        \
+  MEND_EXPORT(symbol, [](FunctionCallInfo call) { \
+    mend::pg::RefuseInForeignCode();              \
+    return body(call);                            \
+  })
+
+// Defines what SQL calls `symbol`: runs `body(FunctionCallInfo) -> Datum`. The C symbol carries the
+// number of the interface; the name without it is that of the first release.
+#define MEND_EXPORT(symbol, body)                                                  \
+  MEND_EXPORT_AS(MEND_WITH_INTERFACE(symbol, MEND_INTERFACE), return body(fcinfo)) \
+  MEND_EXPORT_AS(symbol, mend::pg::RefuseOldObjects())
+
+#define MEND_WITH_INTERFACE(symbol, number) MEND_WITH_NUMBER(symbol, number)
+#define MEND_WITH_NUMBER(symbol, number) symbol##_v##number
+
+#define MEND_EXPORT_AS(symbol, statement)                   \
+  extern "C" {                                              \
+  PGDLLEXPORT Datum symbol(PG_FUNCTION_ARGS);               \
+  PG_FUNCTION_INFO_V1(symbol);                              \
+  Datum symbol(PG_FUNCTION_ARGS) {                          \
+    return mend::pg::Export([&]() -> Datum { statement; }); \
+  }                                                         \
   }

@@ -38,6 +38,27 @@ constexpr StringSetting kStringSettings[] = {
      &planners, "rules,claude", 0},
 };
 
+// Names that no planner has are told when they are set, not by rows that wait.
+bool CheckPlanners(char** value, void**, GucSource) {
+  std::string_view rest = *value;
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    std::string_view word = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    const size_t first = word.find_first_not_of(" \t");
+    if (first == std::string_view::npos) {
+      continue;
+    }
+    word = word.substr(first, word.find_last_not_of(" \t") - first + 1);
+    if (word != "rules" && word != "claude") {
+      GUC_check_errdetail("There is no planner \"%.*s\": the planners are rules and claude.",
+                          static_cast<int>(word.size()), word.data());
+      return false;
+    }
+  }
+  return true;
+}
+
 struct IntSetting {
   const char* name;
   const char* description;
@@ -115,8 +136,9 @@ bool PlannerPrecedes(const char* first, const char* second) {
 
 void DefineSettings() {
   for (const StringSetting& setting : kStringSettings) {
-    DefineCustomStringVariable(setting.name, setting.description, nullptr, setting.variable,
-                               setting.boot, PGC_SUSET, setting.flags, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable(
+        setting.name, setting.description, nullptr, setting.variable, setting.boot, PGC_SUSET,
+        setting.flags, setting.variable == &planners ? CheckPlanners : nullptr, nullptr, nullptr);
   }
   for (const IntSetting& setting : kIntSettings) {
     DefineCustomIntVariable(setting.name, setting.description, nullptr, setting.variable,

@@ -3,6 +3,7 @@
 #include <climits>
 
 #include "server/pg/postgres.h"
+#include "server/pg/settings_observe.h"
 
 namespace mend::pg {
 
@@ -120,8 +121,11 @@ void DefineClaudeSettings() {
   DefineCustomEnumVariable("mend.provider", "Where Claude is reached.", nullptr, &provider, 0,
                            kProviders, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   for (const StringSetting& setting : kStringSettings) {
-    DefineCustomStringVariable(setting.name, setting.description, nullptr, setting.variable,
-                               setting.boot, PGC_SUSET, setting.flags, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable(
+        setting.name, setting.description, nullptr, setting.variable, setting.boot, PGC_SUSET,
+        setting.flags,
+        setting.variable == &api_url || setting.variable == &aws_metadata_url ? CheckUrl : nullptr,
+        nullptr, nullptr);
   }
   for (const IntSetting& setting : kIntSettings) {
     DefineCustomIntVariable(setting.name, setting.description, nullptr, setting.variable,

@@ -6,11 +6,11 @@
 namespace mend::pg {
 
 // Locks the extension against being dropped until the end of the transaction; false when it is not
-// installed (any more).
+// installed (any more), or its objects are of another release than this library.
 bool LockExtension();
 
 // A transaction that begins with the lock on the extension: DROP EXTENSION waits for it and nothing
-// deadlocks with it. Throws 42704 when the extension is gone.
+// deadlocks with it. Throws 42704 when the extension is gone or of another release.
 class WorkTransaction : public Transaction {
  public:
   WorkTransaction();

@@ -14,6 +14,7 @@
 #include "server/pg/user.h"
 #include "server/queue/own_table.h"
 #include "server/store/insert_plan.h"
+#include "server/table/code.h"
 
 namespace mend::queue {
 namespace {
@@ -22,7 +23,6 @@ using drift::Kind;
 using drift::Misfit;
 
 constexpr size_t kMaxErrorBytes = 1000;
-constexpr size_t kMaxAboutBytes = 500;
 // PostgreSQL takes a gigabyte for a row, and the books have more to say than the payload.
 constexpr size_t kMaxPayloadBytes = 1000 * 1000 * 1000;
 
@@ -43,28 +43,12 @@ const Misfit& Culprit(const std::vector<Misfit>& misfits) {
 }
 
 std::string ConstraintReason(const Misfit& misfit) {
-  using drift::Cause;
-  switch (misfit.cause) {
-    case Cause::UniqueViolation:
-    case Cause::ExclusionViolation:
-    case Cause::CheckViolation:
-    case Cause::Policy: return drift::Phrase(misfit.cause, {}, misfit.about);
-    case Cause::DomainCheck:
-      return misfit.about.empty() ? "a domain refuses the value"
-                                  : "constraint " + misfit.about + " of a domain refuses the value";
-    default: return "a trigger, a domain or an expression of the table refuses the row";
-  }
-}
-
-std::string AmbiguousReason(const Misfit& misfit) {
-  const std::string column = "column \"" + misfit.column + "\"";
-  switch (misfit.cause) {
-    case drift::Cause::SameColumnTwice:
-      return "more than one key of the payload means " + column + ": the other is " + misfit.about;
-    case drift::Cause::SeveralColumns:
-      return "a key of the payload could mean " + column + " or column " + misfit.about;
-    default: return "a key of the payload is there twice";
-  }
+  if (misfit.sqlstate == "23505") return "a row with the same key is already stored";
+  if (misfit.sqlstate == "23P01")
+    return "the row conflicts with a stored one under an exclusion constraint";
+  if (misfit.sqlstate == "23514") return "a CHECK constraint refuses the row";
+  if (misfit.sqlstate == "42501") return "a row-level security policy or a trigger refuses the row";
+  return "a trigger, a domain or an expression of the table refuses the row";
 }
 
 // The settings that INSERT depends on, as jsonb. They seldom change: the last one is kept.
@@ -151,20 +135,18 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
     const std::string reason = dead_letter ? ", reason" : "";
     plan = new store::SavedPlan(
         "INSERT INTO " + table +
-            " (target, target_name, submitter, submitted_by, context, payload, sqlstate, error, "
-            "kind, field, fields, cause, about, key_hash" +
+            " (target, target_name, submitter, submitted_by, session_submitter, "
+            "session_submitted_by, context, code, payload, sqlstate, error, kind, field, fields" +
             reason +
-            ") SELECT $1::regclass, $2, $3, $4, $5, r.payload, r.sqlstate, r.error, r.kind, "
-            "NULLIF(r.field, ''), r.fields::text[], r.cause, NULLIF(r.about, ''), NULLIF(r.key, "
-            "'')::bigint" +
+            ") SELECT $1::regclass, $2, $3, $4, nullif($5, $3), "
+            "CASE WHEN $5 <> $3 THEN $6 END, $7, $8, r.payload, r.sqlstate, r.error, r.kind, "
+            "NULLIF(r.field, ''), r.fields::text[]" +
             (dead_letter ? ", r.reason" : "") +
-            " FROM ROWS FROM (unnest($6), unnest($7), unnest($8), "
-            "unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), "
-            "unnest($15)) "
-            "AS r (payload, sqlstate, error, kind, field, fields, reason, cause, about, key)",
-        {OIDOID, TEXTOID, OIDOID, NAMEOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-         TEXTARRAYOID});
+            " FROM ROWS FROM (unnest($9), unnest($10), unnest($11), "
+            "unnest($12), unnest($13), unnest($14), unnest($15)) "
+            "AS r (payload, sqlstate, error, kind, field, fields, reason)",
+        {OIDOID, TEXTOID, OIDOID, NAMEOID, OIDOID, NAMEOID, JSONBOID, JSONBOID, TEXTARRAYOID,
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
   }
   return *plan;
 }
@@ -172,8 +154,7 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
 // What rows of one fate have in columns of their own.
 struct Columns {
   std::vector<std::string_view> payloads;
-  std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons, causes, abouts,
-      keys;
+  std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons;
 
   void Add(const Rejected& row, bool dead_letter) {
     const Misfit& culprit = Culprit(row.misfits);
@@ -184,27 +165,32 @@ struct Columns {
     fields.push_back(culprit.field);
     all_fields.push_back(ArrayLiteral(FieldsOf(row.misfits)));
     reasons.push_back(dead_letter ? DeadLetterReason(row.misfits) : "");
-    causes.emplace_back(drift::Code(culprit.cause));
-    abouts.emplace_back(base::CutUtf8(culprit.about, kMaxAboutBytes));
-    keys.push_back(row.key ? std::to_string(*row.key) : "");
   }
+};
+
+// What rows of one call have in common: who offers them, and to which code of the table.
+struct Offer {
+  Oid submitter, session_submitter;
+  Datum context, code;
 };
 
 class Keeper {
  public:
-  Keeper(const table::Target& target, Oid submitter, Datum context)
+  Keeper(const table::Target& target, const Offer& offer)
       : common_{pg::ObjectId(target.shape().relid),
                 pg::Text(pg::QualifiedName(target.shape().relid)),
-                pg::ObjectId(submitter),
-                pg::Name(pg::RoleName(submitter)),
-                {JSONBOID, context, false}} {}
+                pg::ObjectId(offer.submitter),
+                pg::Name(pg::RoleName(offer.submitter)),
+                pg::ObjectId(offer.session_submitter),
+                pg::Name(pg::RoleName(offer.session_submitter)),
+                {JSONBOID, offer.context, false},
+                {JSONBOID, offer.code, false}} {}
 
   void Keep(const Columns& rows, bool dead_letter) {
     const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates),
                              pg::TextArray(rows.errors),   pg::TextArray(rows.kinds),
                              pg::TextArray(rows.fields),   pg::TextArray(rows.all_fields),
-                             pg::TextArray(rows.reasons),  pg::TextArray(rows.causes),
-                             pg::TextArray(rows.abouts),   pg::TextArray(rows.keys)};
+                             pg::TextArray(rows.reasons)};
     Datum values[15];
     int count = 0;
     for (const pg::Param& param : common_) {
@@ -223,7 +209,7 @@ class Keeper {
   }
 
  private:
-  pg::Param common_[5];
+  pg::Param common_[8];
 };
 
 Datum TextDatum(std::string_view text) {
@@ -235,13 +221,18 @@ Datum TextDatum(std::string_view text) {
 // The same rows by their columns' names, for a direct write.
 class RowCursor {
  public:
-  RowCursor(const OwnTable& book, const table::Target& target, Oid submitter, Datum context)
-      : book_(book) {
+  RowCursor(const OwnTable& book, const table::Target& target, const Offer& offer) : book_(book) {
     common_ = {{"target", ObjectIdGetDatum(target.shape().relid)},
                {"target_name", TextDatum(pg::QualifiedName(target.shape().relid))},
-               {"submitter", ObjectIdGetDatum(submitter)},
-               {"submitted_by", pg::Name(pg::RoleName(submitter)).value},
-               {"context", context}};
+               {"submitter", ObjectIdGetDatum(offer.submitter)},
+               {"submitted_by", pg::Name(pg::RoleName(offer.submitter)).value},
+               {"context", offer.context},
+               {"code", offer.code}};
+    if (offer.session_submitter != offer.submitter) {
+      common_.emplace_back("session_submitter", ObjectIdGetDatum(offer.session_submitter));
+      common_.emplace_back("session_submitted_by",
+                           pg::Name(pg::RoleName(offer.session_submitter)).value);
+    }
   }
 
   void Add(const Rejected& rejected, bool dead_letter) {
@@ -261,13 +252,6 @@ class RowCursor {
       put("field", TextDatum(culprit.field));
     }
     put("fields", pg::TextArray(FieldsOf(rejected.misfits)).value);
-    if (rejected.key) {
-      put("key_hash", Int64GetDatum(*rejected.key));
-    }
-    put("cause", TextDatum(drift::Code(culprit.cause)));
-    if (!culprit.about.empty()) {
-      put("about", TextDatum(base::CutUtf8(culprit.about, kMaxAboutBytes)));
-    }
     if (dead_letter) {
       put("reason", TextDatum(DeadLetterReason(rejected.misfits)));
     }
@@ -290,7 +274,7 @@ class RowCursor {
 
 // All rows of one fate, in chunks. False where the executor must write them.
 bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter,
-                  Oid submitter, Datum context) {
+                  const Offer& offer) {
   OwnTable& book = OwnTable::Of(dead_letter ? OwnTable::kDeadLetters : OwnTable::kQueue);
   return book.With([&](Relation relation) {
     pg::Context per_chunk("pg_mend kept rows");
@@ -298,7 +282,7 @@ bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows
       pg::CheckInterrupts();
       per_chunk.Reset();
       pg::Switch here(per_chunk.get());
-      RowCursor book_rows(book, target, submitter, context);
+      RowCursor book_rows(book, target, offer);
       for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
         if (IsDeadLetter(rows[i].misfits) == dead_letter) {
           book_rows.Add(rows[i], dead_letter);
@@ -313,10 +297,10 @@ bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows
 
 // Through the executor, where somebody has hung something on the table.
 void KeepThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows,
-                         bool dead_letter, Oid submitter, Datum context) {
+                         bool dead_letter, const Offer& offer) {
   pg::AsExtensionOwner as_owner;
   pg::Spi spi;
-  Keeper keeper(target, submitter, context);
+  Keeper keeper(target, offer);
   pg::Context per_chunk("pg_mend kept rows");
   for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
     pg::CheckInterrupts();
@@ -342,7 +326,10 @@ std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
   const Misfit& misfit = Culprit(misfits);
   const std::string column = "column \"" + misfit.column + "\"";
   switch (misfit.kind) {
-    case Kind::Ambiguous: return AmbiguousReason(misfit);
+    case Kind::Ambiguous:
+      return misfit.column.empty()
+                 ? "a key of the payload is there twice, or more than one column answers to it"
+                 : "more than one key of the payload means " + column;
     case Kind::Generated: return column + " computes its own value, and the payload brings another";
     case Kind::Malformed: return "the payload is not one JSON object that PostgreSQL can store";
     case Kind::Constraint: return ConstraintReason(misfit);
@@ -370,12 +357,12 @@ EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& 
     ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
   }
   // What is the caller's is read before the as_owner's own settings hold.
-  const Oid submitter = GetUserId();
-  const Datum context = SessionContext(target.enrollment());
+  const Offer offer = {GetUserId(), GetSessionUserId(), SessionContext(target.enrollment()),
+                       table::CodeAsJsonb(target.shape().relid)};
   for (bool dead_letter : {false, true}) {
     if ((dead_letter ? kept.dead_lettered : kept.queued) > 0 &&
-        !KeepDirectly(target, rows, dead_letter, submitter, context)) {
-      KeepThroughExecutor(target, rows, dead_letter, submitter, context);
+        !KeepDirectly(target, rows, dead_letter, offer)) {
+      KeepThroughExecutor(target, rows, dead_letter, offer);
     }
   }
   return kept;

@@ -64,7 +64,7 @@ bool OwnTable::With(const std::function<void(Relation)>& use) {
 void OwnTable::Write(Relation relation, std::vector<table::Row>* rows) {
   // The sequence's default asks for a right on it. Nothing of the caller's runs: the table is ours,
   // and so are its defaults.
-  pg::AsUser as_owner(BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
+  const pg::OwnerRights as_owner;
   std::vector<store::Verdict> verdicts(rows->size());
   std::unique_ptr<bool[]> skip(new bool[rows->size()]());
   store::DirectJob job;

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <limits>
 
-#include "core/base/number.h"
 #include "server/pg/cached_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
@@ -17,12 +16,14 @@ constexpr char kColumns[] =
     "id, xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text AS context, "
     "crashes, not_before "
     "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, payload, kind, field, "
-    "sqlstate, error, key_hash::text";
+    "sqlstate, error, coalesce(session_submitter, submitter), "
+    "coalesce(session_submitted_by, submitted_by)::text, nullif(code, '{}')::text";
 constexpr char kDeadLetter[] =
     "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text "
     "AS context, 0 AS crashes, "
     "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, "
-    "sqlstate, error, key_hash::text";
+    "sqlstate, error, coalesce(session_submitter, submitter), "
+    "coalesce(session_submitted_by, submitted_by)::text, nullif(code, '{}')::text";
 
 QueuedRow ToRow(const pg::RowCursor& rows) {
   QueuedRow row;
@@ -40,10 +41,9 @@ QueuedRow ToRow(const pg::RowCursor& rows) {
   row.field = Copied(rows.text(12));
   row.sqlstate = Copied(rows.text(13));
   row.error = Copied(rows.text(14));
-  int64_t key = 0;
-  if (base::ParseInteger(rows.text(15), &key)) {
-    row.key = key;
-  }
+  row.session_submitter = rows.oid(15);
+  row.session_submitted_by = Copied(rows.text(16));
+  row.code = Copied(rows.text(17));
   return row;
 }
 

@@ -9,6 +9,7 @@
 #include "core/drift/kind.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
+#include "server/pg/user.h"
 
 namespace mend::queue {
 
@@ -20,7 +21,10 @@ struct QueuedRow {
   std::string_view payload;
   Oid submitter = InvalidOid;
   std::string_view submitted_by;
+  Oid session_submitter = InvalidOid;  // of its session; the same role in most rows
+  std::string_view session_submitted_by;
   std::string_view context;  // JSON object of settings; empty when there are none
+  std::string_view code;     // JSON object: the table's code when it was offered; empty: unknown
   drift::Kind kind = drift::Kind::Malformed;
   std::string_view field;
   std::string_view sqlstate;
@@ -28,9 +32,9 @@ struct QueuedRow {
   int attempts = 0;
   bool backed_off = false;     // has a time before which it is not tried
   int crashes = 0;             // how often the worker went down with it
-  std::optional<int64_t> key;  // of its row, where the order of payloads for one is kept
   ItemPointerData place = {};  // where it was, if a QueueReader read it
 
+  pg::Identity identity() const { return {submitter, session_submitter, context}; }
   // Why it was queued.
   drift::Misfit misfit() const {
     return {kind, std::string(field), "", std::string(sqlstate), std::string(error), 0};

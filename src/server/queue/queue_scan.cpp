@@ -77,10 +77,23 @@ QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id)
 }
 
 void QueueScan::Begin(const char* index, Oid target, const ScanKeyData& behind) {
-  static constexpr const char* kNames[kColumns] = {
-      "id",           "xid",      "target_name", "payload",    "submitter",
-      "submitted_by", "context",  "kind",        "field",      "sqlstate",
-      "error",        "attempts", "crashes",     "not_before", "key_hash"};
+  static constexpr const char* kNames[kColumns] = {"id",
+                                                   "xid",
+                                                   "target_name",
+                                                   "payload",
+                                                   "submitter",
+                                                   "submitted_by",
+                                                   "context",
+                                                   "kind",
+                                                   "field",
+                                                   "sqlstate",
+                                                   "error",
+                                                   "attempts",
+                                                   "crashes",
+                                                   "not_before",
+                                                   "session_submitter",
+                                                   "session_submitted_by",
+                                                   "code"};
   for (int i = 0; i < kColumns; ++i) {
     numbers_[i] = table_.NumberOf(kNames[i]);
     last_number_ = std::max(last_number_, numbers_[i]);
@@ -144,17 +157,16 @@ bool QueueScan::ReadRepeated(Column column, std::string_view stored, std::string
   return repeats;
 }
 
-void QueueScan::ReadContext(std::string_view* text) {
-  const varlena* stored = Whole(Value(kContext));
-  if (!ReadRepeated(kContext, TextOf(stored), text)) {
-    context_text_ = pg::Call([&] {
-      Jsonb* settings = DatumGetJsonbP(Value(kContext));
-      return JB_ROOT_COUNT(settings) == 0
-                 ? ""
-                 : JsonbToCString(nullptr, &settings->root, VARSIZE(settings));
+void QueueScan::ReadObject(Column column, std::string_view* memo, std::string_view* text) {
+  const varlena* stored = Whole(Value(column));
+  if (!ReadRepeated(column, TextOf(stored), text)) {
+    *memo = pg::Call([&] {
+      Jsonb* object = DatumGetJsonbP(Value(column));
+      return JB_ROOT_COUNT(object) == 0 ? ""
+                                        : JsonbToCString(nullptr, &object->root, VARSIZE(object));
     });
   }
-  *text = context_text_;
+  *text = *memo;
 }
 
 void QueueScan::Read(QueuedRow* row) {
@@ -166,7 +178,16 @@ void QueueScan::Read(QueuedRow* row) {
   ReadRepeated(kTargetName, text_of(kTargetName), &row->target_name);
   row->submitter = DatumGetObjectId(Value(kSubmitter));
   ReadRepeated(kSubmittedBy, NameStr(*DatumGetName(Value(kSubmittedBy))), &row->submitted_by);
-  ReadContext(&row->context);
+  if (IsNull(kSessionSubmitter)) {
+    row->session_submitter = row->submitter;
+    row->session_submitted_by = row->submitted_by;
+  } else {
+    row->session_submitter = DatumGetObjectId(Value(kSessionSubmitter));
+    ReadRepeated(kSessionSubmittedBy, NameStr(*DatumGetName(Value(kSessionSubmittedBy))),
+                 &row->session_submitted_by);
+  }
+  ReadObject(kContext, &context_text_, &row->context);
+  ReadObject(kCode, &code_text_, &row->code);
   std::string_view kind;
   if (!ReadRepeated(kKind, text_of(kKind), &kind)) {
     kind_ = drift::KindFromName(kind).value_or(drift::Kind::Malformed);
@@ -178,8 +199,6 @@ void QueueScan::Read(QueuedRow* row) {
   row->attempts = DatumGetInt32(Value(kAttempts));
   row->crashes = DatumGetInt32(Value(kCrashes));
   row->backed_off = !IsNull(kNotBefore);
-  row->key =
-      IsNull(kKeyHash) ? std::nullopt : std::optional<int64_t>(DatumGetInt64(Value(kKeyHash)));
   row->place = slot_->tts_tid;
   const std::string_view payload = TextOf(Whole(Value(kPayload)));
   row->payload = IsInRow(Value(kPayload)) ? Copied(payload) : payload;

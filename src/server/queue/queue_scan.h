@@ -47,7 +47,9 @@ class QueueScan {
     kAttempts,
     kCrashes,
     kNotBefore,
-    kKeyHash,
+    kSessionSubmitter,
+    kSessionSubmittedBy,
+    kCode,
     kColumns
   };
 
@@ -56,7 +58,8 @@ class QueueScan {
   bool IsNull(Column column) const { return slot_->tts_isnull[numbers_[column] - 1]; }
   // What mostly repeats the row before has one copy with it. Whether it does.
   bool ReadRepeated(Column column, std::string_view stored, std::string_view* text);
-  void ReadContext(std::string_view* text);
+  // The text of a jsonb object, which mostly repeats; `memo` has that of the row before.
+  void ReadObject(Column column, std::string_view* memo, std::string_view* text);
 
   QueueTable table_{AccessShareLock};
   int exceptions_;
@@ -69,7 +72,7 @@ class QueueScan {
   IndexScanDesc scan_ = nullptr;
   TupleTableSlot* slot_ = nullptr;
   std::string_view last_[kColumns];  // as it is stored, of the row before
-  std::string_view context_text_;
+  std::string_view context_text_, code_text_;
   drift::Kind kind_ = drift::Kind::Malformed;
 };
 

@@ -81,10 +81,11 @@ void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const 
       "WITH gone AS (DELETE FROM mend.queue WHERE id = $1 RETURNING *) "
       "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
       "submitted_at, "
-      "sqlstate, error, kind, field, fields, context, reason, patch_id, key_hash) "
+      "sqlstate, error, kind, field, fields, context, session_submitter, "
+      "session_submitted_by, code, reason, patch_id) "
       "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $2, $3, $4, "
       "nullif($5, ''), "
-      "fields, context, $6, $7, key_hash FROM gone",
+      "fields, context, session_submitter, session_submitted_by, code, $6, $7 FROM gone",
       {pg::Int8(row.id), pg::Text(misfit.sqlstate), pg::Text(misfit.message),
        pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(reason),
        pg::Int8(patch_id)});

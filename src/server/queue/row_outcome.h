@@ -15,6 +15,10 @@ namespace mend::queue {
 // The SQLSTATE of a waiting row that took too long.
 inline constexpr char kSlowState[] = "57014";
 
+// The SQLSTATE of a dead letter whose table runs other code than it was offered for: only its
+// submitter or a superuser retries it (mend.retry).
+inline constexpr char kChangedCode[] = "MD001";
+
 // What becomes of a row that does not fit.
 struct RowOutcome {
   enum class Kind : uint8_t {

@@ -28,43 +28,6 @@ std::vector<int> PrimaryKey(Oid relid) {
   return attnums;
 }
 
-// "a >= b" by the order that the column's type has, whatever the search path.
-std::string IsNotLess(const plan::Column& column, const std::string& a, const std::string& b) {
-  const std::string name = pg::Call([&] {
-    TypeCacheEntry* type = lookup_type_cache(column.type.oid, TYPECACHE_BTREE_OPFAMILY);
-    const Oid found = get_opfamily_member(type->btree_opf, type->btree_opintype,
-                                          type->btree_opintype, BTGreaterEqualStrategyNumber);
-    HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(found));
-    if (!HeapTupleIsValid(tuple)) {
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-                      errmsg("the column of newer_by has no order any more")));
-    }
-    auto* row = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-    const char* text = psprintf("%s.%s", quote_identifier(get_namespace_name(row->oprnamespace)),
-                                NameStr(row->oprname));
-    ReleaseSysCache(tuple);
-    return text;
-  });
-  return a + " OPERATOR(" + name + ") " + b;
-}
-
-// Where an update is to be made at all.
-std::string WhereNewer(const table::Target& target) {
-  const std::optional<std::string>& by = target.enrollment().newer_by;
-  if (!by) {
-    return {};
-  }
-  const plan::Column* column = target.shape().Find(*by);
-  if (column == nullptr) {
-    throw pg::Error(ERRCODE_UNDEFINED_COLUMN,
-                    "the table has no column \"" + *by + "\", by which its rows are newer",
-                    std::string("mend.configure() names another, or '' for none."));
-  }
-  const std::string stored = Quoted(target.shape().name) + "." + Quoted(*by);
-  return " WHERE " + stored + " IS NULL OR " +
-         IsNotLess(*column, "EXCLUDED." + Quoted(*by), stored);
-}
-
 std::string OnConflictUpdate(const table::Target& target, const std::vector<int>& columns) {
   const std::vector<int> key = PrimaryKey(target.shape().relid);
   if (key.empty()) {
@@ -87,20 +50,50 @@ std::string OnConflictUpdate(const table::Target& target, const std::vector<int>
     }
   }
   return " ON CONFLICT (" + names + ") DO " +
-         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates + WhereNewer(target));
+         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
 }
 
-std::string InsertSql(const table::Target& target, const std::vector<int>& columns, bool set) {
+// As a column definition: what a function that returns records gives.
+std::string TypeInFull(const plan::Type& type) {
+  return pg::Call([&] {
+    return format_type_extended(type.oid, type.typmod,
+                                FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+  });
+}
+
+std::string InsertSql(const table::Target& target, const std::vector<int>& columns, RowsFrom from,
+                      const std::vector<int>& returning) {
   const plan::Shape& shape = target.shape();
-  std::string names, values;
+  const auto column = [&](int index) -> const plan::Column& {
+    return shape.columns[static_cast<size_t>(index)];
+  };
+  const bool one = from == RowsFrom::Parameters;
+  std::string names, values, types;
   for (size_t i = 0; i < columns.size(); ++i) {
-    names += (i > 0 ? ", " : "") + Quoted(shape.columns[static_cast<size_t>(columns[i])].name);
-    values += (i > 0 ? ", " : "") + std::string(set ? "c" : "$") + std::to_string(i + 1);
+    const std::string comma = i > 0 ? ", " : "";
+    const std::string number = std::to_string(i + 1);
+    names += comma + Quoted(column(columns[i]).name);
+    values += comma + (one ? "$" : "c") + number;
+    if (from == RowsFrom::Function || from == RowsFrom::FunctionNewKeys) {
+      types += comma + "c" + number + " " + TypeInFull(column(columns[i]).type);
+    }
   }
   std::string sql = "INSERT INTO " + Quoted(shape.schema) + "." + Quoted(shape.name);
   sql += columns.empty() ? " DEFAULT VALUES"
-         : set           ? " (" + names + ") SELECT " + values + " FROM " + kRowsToInsert
-                         : " (" + names + ") VALUES (" + values + ")";
+         : one           ? " (" + names + ") VALUES (" + values + ")"
+                         : " (" + names + ") SELECT " + values + " FROM ";
+  if (from == RowsFrom::Store) {
+    sql += kRowsToInsert;
+  } else if (!one) {
+    sql += "mend.batch_rows() AS r(" + types + ")";
+  }
+  if (from == RowsFrom::FunctionNewKeys) {
+    std::string back;
+    for (const int index : returning) {
+      back += (back.empty() ? " RETURNING " : ", ") + Quoted(column(index).name);
+    }
+    return sql + " ON CONFLICT DO NOTHING" + back;
+  }
   switch (target.enrollment().on_conflict) {
     case table::OnConflict::Ignore: return sql + " ON CONFLICT DO NOTHING";
     case table::OnConflict::Update: return sql + OnConflictUpdate(target, columns);
@@ -127,18 +120,9 @@ SavedPlan::SavedPlan(const std::string& sql, std::vector<Oid> types) {
 SavedPlan::~SavedPlan() { SPI_freeplan(plan_); }
 
 std::shared_ptr<const SavedPlan> PlanCache::Find(const table::Target& target,
-                                                 const std::vector<int>& columns) {
-  return FindEither(target, columns, false);
-}
-
-std::shared_ptr<const SavedPlan> PlanCache::FindForSets(const table::Target& target,
-                                                        const std::vector<int>& columns) {
-  return FindEither(target, columns, true);
-}
-
-std::shared_ptr<const SavedPlan> PlanCache::FindEither(const table::Target& target,
-                                                       const std::vector<int>& columns, bool set) {
-  std::string key = set ? "s" : "r";
+                                                 const std::vector<int>& columns, RowsFrom from,
+                                                 const std::vector<int>& returning) {
+  std::string key(1, static_cast<char>(from));
   for (int column : columns) {
     key += static_cast<char>(column & 0xff);
     key += static_cast<char>(column >> 8);
@@ -148,11 +132,12 @@ std::shared_ptr<const SavedPlan> PlanCache::FindEither(const table::Target& targ
   }
   std::vector<Oid> types;
   for (int column : columns) {
-    if (!set) {
+    if (from == RowsFrom::Parameters) {
       types.push_back(target.shape().columns[static_cast<size_t>(column)].type.oid);
     }
   }
-  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, set), std::move(types));
+  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, from, returning),
+                                                std::move(types));
   if (plans_.size() >= kMaxPlans) {
     plans_.clear();
   }

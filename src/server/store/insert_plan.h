@@ -28,21 +28,24 @@ class SavedPlan {
 // As what SPI knows the rows of a set.
 inline constexpr char kRowsToInsert[] = "pg_mend_rows";
 
+// Where the rows of a plan come from, and what it does about keys that are there.
+enum class RowsFrom : uint8_t {
+  Parameters,  // one row
+  Store,     // all of kRowsToInsert, which SPI must know: columns c1, c2 ... of the columns' types
+  Function,  // all that mend.batch_rows() hands over
+  FunctionNewKeys,  // the same, passing over keys that are there; returns what was stored of the
+                    // columns `returning`
+};
+
 class PlanCache : public table::Attachment {
  public:
   // The plan that inserts these columns (indexes into shape.columns) under the terms of the target.
   // Needs an SPI connection.
   std::shared_ptr<const SavedPlan> Find(const table::Target& target,
-                                        const std::vector<int>& columns);
-  // The same for all rows of kRowsToInsert, which SPI must know: columns c1, c2 ... of the columns'
-  // types.
-  std::shared_ptr<const SavedPlan> FindForSets(const table::Target& target,
-                                               const std::vector<int>& columns);
+                                        const std::vector<int>& columns, RowsFrom from,
+                                        const std::vector<int>& returning = {});
 
  private:
-  std::shared_ptr<const SavedPlan> FindEither(const table::Target& target,
-                                              const std::vector<int>& columns, bool set);
-
   std::unordered_map<std::string, std::shared_ptr<const SavedPlan>> plans_;
 };
 

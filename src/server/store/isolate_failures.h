@@ -7,9 +7,12 @@ namespace mend::store {
 
 // What is known of the row that an error is about.
 struct Culprit {
-  size_t at = 0;      // the row that was being written
-  bool exact = true;  // whether the error is certainly its own
+  size_t at = 0;       // the row that was being written
+  bool exact = true;   // whether the error is certainly its own
 };
+
+// The error as it would be raised by a table of PostgreSQL's own.
+pg::Error InTermsOfTable(const table::Target& target, const pg::Error& error);
 
 drift::Misfit MisfitOf(const table::Target& target, const pg::Error& error);
 
@@ -33,14 +36,14 @@ void StoreIsolatingFailures(const table::Target& target, bool replay, Results* r
       continue;
     }
     if (MustRaise(target, *error, replay)) {
-      throw *error;
+      throw InTermsOfTable(target, *error);
     }
     if (!culprit.exact && end - done > 1) {
       end = done + (end - done) / 2;
       continue;
     }
     const size_t at = culprit.exact ? culprit.at : done;
-    (*results)[at] = MisfitOf(target, *error);
+    (*results)[at] = MisfitOf(target, InTermsOfTable(target, *error));
     end = at == done ? results->size() : at + 1;
     done = at == done ? at + 1 : done;
   }

@@ -7,6 +7,36 @@
 #include "server/store/planner_check.h"
 
 namespace mend::store {
+TupleDesc DescribeRows(const table::Target& target, const std::vector<int>& columns) {
+  const plan::Column* all = target.shape().columns.data();
+  return pg::Call([&] {
+    TupleDesc row = CreateTemplateTupleDesc(static_cast<int>(columns.size()));
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const plan::Column& column = all[columns[i]];
+      char name[16];
+      pg_snprintf(name, sizeof name, "c%zu", i + 1);
+      TupleDescInitEntry(row, static_cast<AttrNumber>(i + 1), name, column.type.oid,
+                         column.type.typmod, 0);
+      TupleDescInitEntryCollation(row, static_cast<AttrNumber>(i + 1), column.collation);
+    }
+    return row;
+  });
+}
+
+Tuplestorestate* Collect(TupleDesc row, table::Row** rows, size_t count) {
+  return pg::Call([&] {
+    Tuplestorestate* store = tuplestore_begin_heap(false, false, work_mem);
+    auto* nulls = static_cast<bool*>(palloc(static_cast<size_t>(row->natts)));
+    for (size_t i = 0; i < count; ++i) {
+      for (int k = 0; k < row->natts; ++k) {
+        nulls[k] = rows[i]->nulls[static_cast<size_t>(k)];
+      }
+      tuplestore_putvalues(store, row, rows[i]->values.data(), nulls);
+    }
+    return store;
+  });
+}
+
 namespace {
 
 bool TakesSets(const table::Target& target) {
@@ -24,37 +54,13 @@ bool TakesSets(const table::Target& target) {
   return table && !form.relhasrules && PlannerAgreesNow(relation.get());
 }
 
-TupleDesc DescribeRows(const table::Target& target, const std::vector<int>& columns) {
-  const plan::Column* all = target.shape().columns.data();
-  return pg::Call([&] {
-    TupleDesc row = CreateTemplateTupleDesc(static_cast<int>(columns.size()));
-    for (size_t i = 0; i < columns.size(); ++i) {
-      const plan::Column& column = all[columns[i]];
-      char name[16];
-      pg_snprintf(name, sizeof name, "c%zu", i + 1);
-      TupleDescInitEntry(row, static_cast<AttrNumber>(i + 1), name, column.type.oid,
-                         column.type.typmod, 0);
-      TupleDescInitEntryCollation(row, static_cast<AttrNumber>(i + 1), column.collation);
-    }
-    return row;
-  });
-}
-
 // One statement for rows that bring the same columns. SPI knows them by name while it runs.
 void InsertSet(const table::Target& target, table::Row** rows, size_t count) {
   const std::vector<int>& columns = rows[0]->columns;
   TupleDesc row = DescribeRows(target, columns);
   EphemeralNamedRelationData relation = {};
-  Tuplestorestate* store = nullptr;
+  Tuplestorestate* store = Collect(row, rows, count);
   pg::Call([&] {
-    store = tuplestore_begin_heap(false, false, work_mem);
-    auto* nulls = static_cast<bool*>(palloc(columns.size()));
-    for (size_t i = 0; i < count; ++i) {
-      for (size_t k = 0; k < columns.size(); ++k) {
-        nulls[k] = rows[i]->nulls[k];
-      }
-      tuplestore_putvalues(store, row, rows[i]->values.data(), nulls);
-    }
     relation.md.name = const_cast<char*>(kRowsToInsert);
     relation.md.reliddesc = InvalidOid;
     relation.md.tupdesc = row;
@@ -65,7 +71,8 @@ void InsertSet(const table::Target& target, table::Row** rows, size_t count) {
       elog(ERROR, "the rows to insert cannot be registered");
     }
   });
-  const std::shared_ptr<const SavedPlan> plan = PlansOf(target).FindForSets(target, columns);
+  const std::shared_ptr<const SavedPlan> plan =
+      PlansOf(target).Find(target, columns, RowsFrom::Store);
   const int result =
       pg::Call([&] { return SPI_execute_plan(plan->get(), nullptr, nullptr, false, 0); });
   if (result < 0) {

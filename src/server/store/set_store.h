@@ -12,6 +12,10 @@ namespace mend::store {
 bool StoreAsSet(const table::Target& target, std::vector<table::Row>* rows, bool replay,
                 Results* results);
 
+// The rows' columns as c1, c2 ..., and rows that bring them, as a statement is to read them.
+TupleDesc DescribeRows(const table::Target& target, const std::vector<int>& columns);
+Tuplestorestate* Collect(TupleDesc row, table::Row** rows, size_t count);
+
 // Runs one row's own INSERT. Needs an SPI connection.
 void InsertRow(const table::Target& target, table::Row* row);
 

@@ -1,6 +1,7 @@
 // The targets that this session has used, and what drops them.
 #include <unordered_map>
 
+#include "server/citus/managed_table.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 #include "server/table/shape.h"
@@ -71,6 +72,12 @@ std::shared_ptr<const Target> Load(Oid relid) {
   if (!shape) {
     throw pg::Error(ERRCODE_UNDEFINED_TABLE,
                     "relation with OID " + std::to_string(relid) + " does not exist");
+  }
+  // A row that has no value for it belongs to no shard.
+  if (const int16_t by = citus::FindManagedTable(relid).distribution_column; by != 0) {
+    for (plan::Column& column : shape->columns) {
+      column.not_null = column.not_null || column.attnum == by;
+    }
   }
   std::optional<Enrollment> enrollment = LoadEnrollment(relid);
   if (!enrollment) {

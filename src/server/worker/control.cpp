@@ -26,6 +26,10 @@ void AdoptPayloads(Oid target, bool other_cluster) {
                       " b SET submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
                       "AND r.rolname = b.submitted_by AND r.oid <> b.submitter",
                   {pg::ObjectId(target)});
+      pg::RunOnce("UPDATE " + books +
+                      " b SET session_submitter = r.oid FROM pg_roles r WHERE b.target = $1 "
+                      "AND r.rolname = b.session_submitted_by AND r.oid <> b.session_submitter",
+                  {pg::ObjectId(target)});
     }
   }
 }

@@ -6,6 +6,7 @@
 #include "server/heal/round.h"
 #include "server/observe/outbox.h"
 #include "server/observe/seals.h"
+#include "server/pg/interface.h"
 #include "server/pg/latch.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
@@ -149,7 +150,9 @@ class Worker {
     leases_seen_ = Leases(InvalidOid);
     pg::Transaction transaction;
     bool stay = pg::LockExtension();
-    if (stay) {
+    if (!stay && TellOfOtherObjects()) {
+      outlook->stopped = true;
+    } else if (stay) {
       *outlook = LookForWork();
       // After it: whoever changes a setting and then asks for a round gets that round with that
       // setting.
@@ -158,6 +161,22 @@ class Worker {
     }
     transaction.Commit();
     return stay;
+  }
+
+  // Where the objects are of another release, healing waits for ALTER EXTENSION: the log says so
+  // each time that a worker is started in vain. False where there are none.
+  static bool TellOfOtherObjects() {
+    std::optional<std::string> version = pg::ObjectsVersion();
+    if (version) {
+      pg::Call([&] {
+        ereport(WARNING, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                          errmsg("pg_mend worker: the objects of pg_mend in this database are of "
+                                 "version %s, its library is of another: nothing heals",
+                                 version->c_str()),
+                          errhint("ALTER EXTENSION pg_mend UPDATE;")));
+      });
+    }
+    return version.has_value();
   }
 
   // What can wait while rows cannot.

@@ -1,0 +1,31 @@
+-- The whole identity of who offered a payload, and the code of its table that he consented to.
+ALTER TABLE mend.queue ADD COLUMN session_submitter oid, ADD COLUMN session_submitted_by name, ADD COLUMN code jsonb NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN mend.queue.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
+COMMENT ON COLUMN mend.queue.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
+COMMENT ON COLUMN mend.queue.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
+ALTER TABLE mend.dead_letters ADD COLUMN session_submitter oid, ADD COLUMN session_submitted_by name, ADD COLUMN code jsonb NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN mend.dead_letters.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
+COMMENT ON COLUMN mend.dead_letters.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
+COMMENT ON COLUMN mend.dead_letters.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
+ALTER TABLE mend.patches ADD COLUMN code_change jsonb;
+COMMENT ON COLUMN mend.patches.code_change IS 'What it has changed of the table''s code: {part: [digest before, digest after]}; null: nothing';
+DROP FUNCTION mend.retry(regclass, bigint[]);
+
+-- An inbox of 0.1 depends on the extension, which nobody else can have a view do.
+CREATE TABLE mend.inboxes (
+    view   regclass PRIMARY KEY,
+    target regclass NOT NULL
+);
+COMMENT ON TABLE mend.inboxes IS 'The views that mend.create_inbox() has made: no other is dropped by mend.unenroll()';
+COMMENT ON COLUMN mend.inboxes.view IS 'The view';
+COMMENT ON COLUMN mend.inboxes.target IS 'The landing table';
+SELECT pg_catalog.pg_extension_config_dump('mend.inboxes',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)');
+INSERT INTO mend.inboxes (view, target)
+SELECT DISTINCT ON (v.oid) v.oid, e.target
+FROM pg_depend x JOIN pg_class v ON x.classid = 'pg_class'::regclass AND v.oid = x.objid AND v.relkind = 'v'
+    JOIN pg_extension n ON x.refclassid = 'pg_extension'::regclass AND n.oid = x.refobjid AND n.extname = 'pg_mend'
+    JOIN pg_rewrite r ON r.ev_class = v.oid
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+    JOIN mend.enrollments e ON e.target = d.refobjid
+WHERE x.deptype = 'a';
