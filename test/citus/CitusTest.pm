@@ -41,11 +41,11 @@ sub citus_cluster
 	return @nodes;
 }
 
-# Offers payloads as the role app: one call each.
+# Offers payloads as the role app, in one transaction: one call each.
 sub offer
 {
 	my ($node, $table, @payloads) = @_;
-	$node->safe_psql('postgres', join("\n", map { "SELECT healing_insert('$table', \$p\$$_\$p\$);" } @payloads),
+	$node->safe_psql('postgres', join("\n", 'BEGIN;', (map { "SELECT healing_insert('$table', \$p\$$_\$p\$);" } @payloads), 'COMMIT;'),
 		extra_params => [ '-U', 'app' ]);
 	return;
 }
