@@ -33,6 +33,7 @@ SELECT severity, what, row_count, command FROM mend.attention WHERE what LIKE 'n
 -- In a transaction: no worker is to change what is looked at.
 BEGIN;
 UPDATE mend.control SET stopped = false;
+UPDATE mend.patches SET created_at = '2026-01-01';
 SELECT severity, regexp_replace(what, '\d+', 'N') AS what, target, row_count, since ~ '^\d{4}-\d\d-\d\dT' AS dated, regexp_replace(command, '\d+', 'N') AS command FROM mend.attention;
 -- To psql: nothing is wider than its share of 120 characters.
 SET application_name = 'psql';
@@ -77,3 +78,20 @@ DELETE FROM mend.events;
 DELETE FROM mend.patches;
 DELETE FROM mend.drifts;
 DROP TABLE regress_dead;
+-- For people, everything fits on a screen.
+CREATE TABLE regress_shown_with_a_name_that_is_rather_long_for_a_column (id int CHECK (id < 10), n int);
+SELECT mend.enroll('regress_shown_with_a_name_that_is_rather_long_for_a_column', 'review');
+SELECT healing_load('regress_shown_with_a_name_that_is_rather_long_for_a_column', '[{"id": 1, "x": 1, "a_field_with_a_long_name": 1}, {"id": 11}, {"id": 2, "n": "word"}]');
+CALL mend.wait_idle();
+SELECT w, count(*) > 1 AS lines, max(length(line)) <= 120 AS fits, bool_or(line ~ E'[\n\t]') AS broken
+FROM unnest('{patches,decisions,drifts,dead_letters,events,incidents,savings}'::text[]) w, mend.show(w) line GROUP BY 1 ORDER BY 1;
+SELECT regexp_replace(line, '\d\d-\d\d \d\d:\d\d|^\d+ +', 'N', 'g') AS line FROM mend.show('dead_letters', 'regress_shown_with_a_name_that_is_rather_long_for_a_column', 1) line;
+\set VERBOSITY default
+SELECT mend.show('everything');
+\set VERBOSITY terse
+SELECT mend.unenroll_all(true);
+DELETE FROM mend.dead_letters;
+DELETE FROM mend.events;
+DELETE FROM mend.patches;
+DELETE FROM mend.drifts;
+DROP TABLE regress_shown_with_a_name_that_is_rather_long_for_a_column;

@@ -65,6 +65,27 @@ COMMENT ON FUNCTION mend.last_seen(regclass) IS
 REVOKE ALL ON FUNCTION mend.last_seen(regclass) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.last_seen(regclass) TO mend_admin, mend_agent, pg_monitor;
 
+-- Of many dead letters the newest say what is the matter. Kinds and fields, no reason: that may quote a value.
+CREATE OR REPLACE FUNCTION mend.why_dead(target regclass) RETURNS text
+LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(c.what, ', ' ORDER BY c.n DESC, c.what) || CASE WHEN max(c.causes) > 2 THEN format(' and %s more', max(c.causes) - 2) ELSE '' END
+        FROM (SELECT replace(d.kind, '_', ' ') || coalesce(' of ' || translate(left(d.field, 40), E'\n\r\t', '   '), '') AS what, count(*) AS n,
+                     count(*) OVER () AS causes, row_number() OVER (ORDER BY count(*) DESC, d.kind, d.field) AS place
+              FROM (SELECT l.kind, l.field FROM mend.dead_letters l WHERE l.target >= why_dead.target AND l.target <= why_dead.target
+                    ORDER BY l.target DESC, l.id DESC LIMIT 1000) d
+              GROUP BY d.kind, d.field) c
+        WHERE c.place <= 2);
+COMMENT ON FUNCTION mend.why_dead(regclass) IS 'Internal: the kinds and fields of a table''s newest dead letters';
+REVOKE ALL ON FUNCTION mend.why_dead(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.why_dead(regclass) TO mend_admin, mend_agent, pg_monitor;
+
+CREATE OR REPLACE FUNCTION mend.count_of(n bigint, thing text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN n || ' ' || thing || CASE WHEN n = 1 THEN '' ELSE 's' END;
+COMMENT ON FUNCTION mend.count_of(bigint, text) IS 'Internal: a number of things, in words';
+REVOKE ALL ON FUNCTION mend.count_of(bigint, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.count_of(bigint, text) TO mend_admin, mend_agent, pg_monitor;
+
 CREATE OR REPLACE VIEW mend.decisions AS
 SELECT p.target, p.id AS patch_id, p.planner, p.proposed_by, p.created_at AS waits_since, p.reason,
        coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table
@@ -89,7 +110,7 @@ SELECT e.target,
        e.mode,
        q.queued,
        date_trunc('second', q.oldest) AS oldest,
-       mend.rows_of('dead_letters', e.target) AS dead_letters,
+       d.dead AS dead_letters,
        s.state,
        CASE WHEN current_setting('application_name') = 'psql'
             THEN mend.in_lines(s.reason, 34 - max(length(e.target::text)) OVER ())
@@ -100,6 +121,7 @@ FROM mend.enrollments e
      LEFT JOIN mend.workers() w ON w.target = e.target
      CROSS JOIN LATERAL (SELECT mend.rows_of('queue', e.target) AS queued,
                                 mend.oldest_of(e.target) AS oldest) q
+     CROSS JOIN LATERAL (SELECT mend.rows_of('dead_letters', e.target) AS dead) d
      CROSS JOIN LATERAL (SELECT min(patch_id) AS patch FROM mend.decisions WHERE decisions.target = e.target) o
      CROSS JOIN LATERAL (SELECT mend.is_due(e.target) AS due,
                                 mend.at_home(e.system_identifier, e.database_oid) AS home,
@@ -118,7 +140,8 @@ FROM mend.enrollments e
                     WHEN o.patch IS NOT NULL THEN 'review'
                     ELSE 'idle'
                 END AS state,
-                nullif(concat_ws('; ',
+                -- Nothing that it waits for, and yet not healthy.
+                coalesce(nullif(concat_ws('; ',
                     CASE
                         WHEN NOT k.home THEN 'enrolled in another cluster or database: mend.start() adopts it'
                         WHEN k.gone AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -142,7 +165,8 @@ FROM mend.enrollments e
                     (SELECT format('mend.model_prices has no price for %s: only its requests are counted', c.model)
                      FROM mend.calls c
                      WHERE NOT c.priced AND c.at > now() - interval '1 day' AND c.target_name = e.target_name
-                     ORDER BY c.at DESC LIMIT 1)), '') AS reason
+                     ORDER BY c.at DESC LIMIT 1)), ''),
+                    CASE WHEN d.dead > 0 THEN format('%s: %s', mend.count_of(d.dead, 'dead letter'), mend.why_dead(e.target)) END) AS reason
      ) s;
 COMMENT ON VIEW mend.status IS 'One row a landing table: what waits, and why';
 COMMENT ON COLUMN mend.status.target IS 'The landing table';

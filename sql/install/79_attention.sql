@@ -7,20 +7,6 @@ COMMENT ON FUNCTION mend.in_psql() IS 'Internal: whether a person looks, to whom
 REVOKE ALL ON FUNCTION mend.in_psql() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.in_psql() TO mend_admin, mend_agent, pg_monitor;
 
--- Of many dead letters the newest say what is the matter. Kinds and fields, no reason: that may quote a value.
-CREATE OR REPLACE FUNCTION mend.why_dead(target regclass) RETURNS text
-LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN (SELECT string_agg(c.what, ', ' ORDER BY c.n DESC, c.what) || CASE WHEN max(c.causes) > 2 THEN format(' and %s more', max(c.causes) - 2) ELSE '' END
-        FROM (SELECT replace(d.kind, '_', ' ') || coalesce(' of ' || mend.one_line(left(d.field, 40)), '') AS what, count(*) AS n,
-                     count(*) OVER () AS causes, row_number() OVER (ORDER BY count(*) DESC, d.kind, d.field) AS place
-              FROM (SELECT l.kind, l.field FROM mend.dead_letters l WHERE l.target >= why_dead.target AND l.target <= why_dead.target
-                    ORDER BY l.target DESC, l.id DESC LIMIT 1000) d
-              GROUP BY d.kind, d.field) c
-        WHERE c.place <= 2);
-COMMENT ON FUNCTION mend.why_dead(regclass) IS 'Internal: the kinds and fields of a table''s newest dead letters';
-REVOKE ALL ON FUNCTION mend.why_dead(regclass) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.why_dead(regclass) TO mend_admin, mend_agent, pg_monitor;
-
 CREATE OR REPLACE FUNCTION mend.dead_since(target regclass) RETURNS timestamptz
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN (SELECT d.died_at FROM mend.dead_letters d WHERE d.target >= dead_since.target AND d.target <= dead_since.target ORDER BY d.target, d.id LIMIT 1);
@@ -63,7 +49,7 @@ GRANT EXECUTE ON FUNCTION mend.lost_messages() TO mend_admin, mend_agent, pg_mon
 
 CREATE OR REPLACE VIEW mend.attention AS
 WITH tables AS MATERIALIZED (
-    SELECT s.target, s.state, s.queued, s.oldest, s.dead_letters, replace(s.reason, E'\n', ' ') AS reason, e.target_name, p.last_error, (SELECT count(*) FROM mend.decisions d WHERE d.target = s.target) AS decisions
+    SELECT s.target, s.state, s.queued, s.oldest, s.dead_letters, regexp_replace(replace(s.reason, E'\n', ' '), '(; |^)\d+ dead letters?: .*$', '') AS cause, e.target_name, p.last_error, (SELECT count(*) FROM mend.decisions d WHERE d.target = s.target) AS decisions
     FROM mend.status s JOIN mend.enrollments e USING (target) LEFT JOIN mend.progress p USING (target)
     WHERE EXISTS (SELECT FROM pg_class c WHERE c.oid = s.target)
 ), found AS (
@@ -71,12 +57,12 @@ WITH tables AS MATERIALIZED (
            'SELECT mend.move(' AS call, ')' AS rest, true AS by_name
     FROM mend.stranded() g WHERE g.queued > 0
     UNION ALL
-    SELECT 2, 'critical', 'nothing is healed: ' || t.reason, t.target_name, t.target, t.queued, t.oldest, CASE
-               WHEN t.reason LIKE '%max_worker_processes%' THEN 'SHOW max_worker_processes' WHEN t.reason LIKE '%standby%' THEN 'SELECT pg_promote()'
-               WHEN t.reason LIKE 'mend.max_workers%' THEN 'SHOW mend.max_workers' ELSE 'SELECT mend.start()' END, NULL, false
-    FROM tables t WHERE t.queued > 0 AND (t.state = 'stopped' OR t.state = 'waiting' AND t.reason LIKE 'no free background worker%')
+    SELECT 2, 'critical', 'nothing is healed: ' || t.cause, t.target_name, t.target, t.queued, t.oldest, CASE
+               WHEN t.cause LIKE '%max_worker_processes%' THEN 'SHOW max_worker_processes' WHEN t.cause LIKE '%standby%' THEN 'SELECT pg_promote()'
+               WHEN t.cause LIKE 'mend.max_workers%' THEN 'SHOW mend.max_workers' ELSE 'SELECT mend.start()' END, NULL, false
+    FROM tables t WHERE t.queued > 0 AND (t.state = 'stopped' OR t.state = 'waiting' AND t.cause LIKE 'no free background worker%')
     UNION ALL
-    SELECT 3, 'critical', 'the breaker is open: ' || coalesce(t.reason, ''), t.target_name, t.target, t.queued, t.oldest, 'SELECT mend.reset_breaker(', ')', false
+    SELECT 3, 'critical', 'the breaker is open: ' || coalesce(t.cause, ''), t.target_name, t.target, t.queued, t.oldest, 'SELECT mend.reset_breaker(', ')', false
     FROM tables t WHERE t.state = 'breaker'
     UNION ALL
     SELECT 4, 'critical', 'rounds fail: ' || mend.error_for_me(t.last_error), t.target_name, t.target, t.queued, t.oldest, 'SELECT mend.reset_breaker(', ')', false
@@ -85,9 +71,9 @@ WITH tables AS MATERIALIZED (
     SELECT 5, 'warning', 'patch ' || d.patch_id || ' waits: ' || coalesce(d.reason, ''), t.target_name, t.target, t.queued, d.waits_since, 'SELECT mend.explain_patch(' || d.patch_id || ')', NULL, false
     FROM mend.decisions d JOIN tables t USING (target)
     UNION ALL
-    SELECT 6, 'warning', 'rows wait: ' || coalesce(t.reason, ''), t.target_name, t.target, t.queued, t.oldest, 'SELECT mend.retry(', ')', false
-    FROM tables t WHERE t.state = 'waiting' AND t.queued > 0 AND t.last_error IS NULL AND t.decisions = 0 AND t.reason NOT LIKE 'no free background worker%'
-      AND t.reason NOT LIKE '%column_cooldown%' AND t.reason NOT LIKE 'all workers are busy%'
+    SELECT 6, 'warning', 'rows wait: ' || coalesce(t.cause, ''), t.target_name, t.target, t.queued, t.oldest, 'SELECT mend.retry(', ')', false
+    FROM tables t WHERE t.state = 'waiting' AND t.queued > 0 AND t.last_error IS NULL AND t.decisions = 0 AND t.cause NOT LIKE 'no free background worker%'
+      AND t.cause NOT LIKE '%column_cooldown%' AND t.cause NOT LIKE 'all workers are busy%'
     UNION ALL
     SELECT 7, 'warning', 'paused with rows queued', t.target_name, t.target, t.queued, t.oldest, 'SELECT mend.configure(', ', ''auto'')', false
     FROM tables t WHERE t.state = 'paused' AND t.queued > 0
@@ -95,8 +81,8 @@ WITH tables AS MATERIALIZED (
     SELECT 8, 'warning', 'dead letters: ' || coalesce(mend.why_dead(t.target), ''), t.target_name, t.target, t.dead_letters, mend.dead_since(t.target), 'SELECT mend.retry(', ')', false
     FROM tables t WHERE t.dead_letters > 0
     UNION ALL
-    SELECT 11, 'notice', 'cools down until ' || to_char(p.not_before, 'HH24:MI') || ': ' || t.reason, t.target_name, t.target, t.queued, t.oldest, 'TABLE mend.status', NULL, false
-    FROM tables t JOIN mend.progress p USING (target) WHERE t.state = 'waiting' AND t.reason LIKE '%column_cooldown%' AND p.not_before > now()
+    SELECT 11, 'notice', 'cools down until ' || to_char(p.not_before, 'HH24:MI') || ': ' || t.cause, t.target_name, t.target, t.queued, t.oldest, 'TABLE mend.status', NULL, false
+    FROM tables t JOIN mend.progress p USING (target) WHERE t.state = 'waiting' AND t.cause LIKE '%column_cooldown%' AND p.not_before > now()
     UNION ALL
     SELECT 9, 'warning', 'messages were given up', NULL, NULL, m.n, m.since, 'TABLE mend.outbox', NULL, false
     FROM mend.lost_messages() m WHERE m.n > 0
