@@ -15,7 +15,7 @@ END $$;
 CREATE TABLE mapped (id int, amount int, note text, total int NOT NULL DEFAULT 0, "camelCase" int);
 SELECT mend.enroll('mapped', mode => 'review');
 SELECT healing_load('mapped', '{"id": 1, "amount": "5 EUR"} {"id": 2}');
-SELECT healing_load('mapped', E'{"id": 1, "amount": "5 EUR"}\n{"id": 2, "amount": "6 EUR", "note": "n"}\n{"id": 3, "amount": 7}\n{"id": 4, "camelCase": "x"}');
+SELECT healing_load('mapped', E'{"id": 1, "amount": "5 EUR"}\n{"id": 2, "amount": "6 EUR", "note": "n"}\n{"id": 3, "amount": 7, "camelCase": 1}\n{"id": 4, "camelCase": "x"}');
 CALL mend.wait_idle('mapped');
 SELECT payload, field, kind FROM mend.dead_letters WHERE target = 'mapped'::regclass ORDER BY id;
 

@@ -75,6 +75,7 @@ CREATE TABLE mend.queue (
     xid          xid8 NOT NULL DEFAULT pg_current_xact_id(),
     cause        text,
     about        text,
+    first_error  text,
     session_submitter oid,
     session_submitted_by name,
     code         jsonb NOT NULL DEFAULT '{}'
@@ -90,7 +91,7 @@ COMMENT ON COLUMN mend.queue.payload IS 'The payload; byte for byte as offered w
 COMMENT ON COLUMN mend.queue.submitter IS 'OID of the role that offered it, as whom it is replayed';
 COMMENT ON COLUMN mend.queue.submitted_by IS 'Name of that role; replay needs OID and name to agree';
 COMMENT ON COLUMN mend.queue.submitted_at IS 'When it was offered';
-COMMENT ON COLUMN mend.queue.sqlstate IS 'SQLSTATE of the first misfit';
+COMMENT ON COLUMN mend.queue.sqlstate IS 'SQLSTATE of the first misfit, by the last try';
 COMMENT ON COLUMN mend.queue.error IS 'Message of the first misfit; may quote the value';
 COMMENT ON COLUMN mend.queue.kind IS 'Kind of the first misfit';
 COMMENT ON COLUMN mend.queue.field IS 'The first field that did not fit; null when no single field is to blame';
@@ -103,6 +104,7 @@ COMMENT ON COLUMN mend.queue.patch_id IS 'The patch after which it was last trie
 COMMENT ON COLUMN mend.queue.xid IS 'The transaction that queued it: sequence order is not commit order';
 COMMENT ON COLUMN mend.queue.cause IS 'Code of what is wrong with the value of the first misfit: doc/reasons.md lists them';
 COMMENT ON COLUMN mend.queue.about IS 'What the cause is about: a constraint, another key; null when it is about nothing';
+COMMENT ON COLUMN mend.queue.first_error IS 'The message of the first try, where the last one had another';
 COMMENT ON COLUMN mend.queue.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
 COMMENT ON COLUMN mend.queue.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
 COMMENT ON COLUMN mend.queue.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
@@ -128,6 +130,7 @@ CREATE TABLE mend.dead_letters (
     patch_id     bigint,
     cause        text,
     about        text,
+    first_error  text,
     session_submitter oid,
     session_submitted_by name,
     code         jsonb NOT NULL DEFAULT '{}'
@@ -152,6 +155,7 @@ COMMENT ON COLUMN mend.dead_letters.reason IS 'Why nothing healed it, in plain w
 COMMENT ON COLUMN mend.dead_letters.patch_id IS 'The patch after which it failed again, if any';
 COMMENT ON COLUMN mend.dead_letters.cause IS 'Code of what is wrong: doc/reasons.md lists them';
 COMMENT ON COLUMN mend.dead_letters.about IS 'What the cause is about: a constraint, another key; null when it is about nothing';
+COMMENT ON COLUMN mend.dead_letters.first_error IS 'The message of the first try, where the last one had another';
 COMMENT ON COLUMN mend.dead_letters.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
 COMMENT ON COLUMN mend.dead_letters.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
 COMMENT ON COLUMN mend.dead_letters.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
@@ -327,6 +331,24 @@ COMMENT ON COLUMN mend.progress.unrecorded IS 'How often a payload showed a new 
 COMMENT ON COLUMN mend.progress.last_heal IS 'When a patch was last applied';
 COMMENT ON COLUMN mend.progress.last_error IS 'The last error of a round';
 COMMENT ON COLUMN mend.progress.failures IS 'How many rounds in a row have ended in an error: the pauses grow with them';
+
+-- Columns that rules have added by themselves. Not dumped: after a restore they are like any other.
+CREATE TABLE mend.own_columns (
+    target      regclass NOT NULL,
+    column_name name NOT NULL,
+    attnum      smallint NOT NULL,
+    type        text NOT NULL,
+    profile     jsonb NOT NULL,
+    patch_id    bigint NOT NULL,
+    PRIMARY KEY (target, column_name)
+);
+COMMENT ON TABLE mend.own_columns IS 'Columns that rules have added by themselves: their type was a guess, which later values may better while nobody else has altered them';
+COMMENT ON COLUMN mend.own_columns.target IS 'The landing table';
+COMMENT ON COLUMN mend.own_columns.column_name IS 'The column';
+COMMENT ON COLUMN mend.own_columns.attnum IS 'Its number: another column of the name is another column';
+COMMENT ON COLUMN mend.own_columns.type IS 'The type that rules have given it; with another one it is not theirs any more';
+COMMENT ON COLUMN mend.own_columns.profile IS 'JSON types, formats, widths and ranges of the values that it was made from; never a value';
+COMMENT ON COLUMN mend.own_columns.patch_id IS 'The patch that gave it its type';
 
 -- One row: whether healing is switched on in this database.
 CREATE TABLE mend.control (

@@ -41,6 +41,9 @@ COMMENT ON TRIGGER invalidate_target ON mend.enrollments IS 'The next payload is
 CREATE OR REPLACE TRIGGER invalidate_target AFTER INSERT OR UPDATE OR DELETE ON mend.fields
     FOR EACH ROW EXECUTE FUNCTION mend.invalidate_target();
 COMMENT ON TRIGGER invalidate_target ON mend.fields IS 'The next payload is resolved with the new mappings';
+CREATE OR REPLACE TRIGGER invalidate_target AFTER INSERT OR UPDATE OR DELETE ON mend.own_columns
+    FOR EACH ROW EXECUTE FUNCTION mend.invalidate_target();
+COMMENT ON TRIGGER invalidate_target ON mend.own_columns IS 'The next payload is judged with what is known of the columns';
 
 -- Citus reads the rows of a statement that it plans from a function: it sees no named tuplestore.
 CREATE OR REPLACE FUNCTION mend.batch_rows() RETURNS SETOF record

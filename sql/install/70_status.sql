@@ -88,7 +88,10 @@ GRANT EXECUTE ON FUNCTION mend.count_of(bigint, text) TO mend_admin, mend_agent,
 
 CREATE OR REPLACE VIEW mend.decisions AS
 SELECT p.target, p.id AS patch_id, p.planner, p.proposed_by, p.created_at AS waits_since, p.reason,
-       coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table
+       coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table,
+       (p.evidence #>> '{proof,rows_healed}')::bigint AS rows,
+       concat(p.rationale, ': ', p.reason) AS question,
+       format('SELECT mend.approve(%s);', p.id) AS answer
 FROM mend.patches p JOIN mend.enrollments e ON e.target = p.target
 WHERE p.state = 'proposed';
 COMMENT ON VIEW mend.decisions IS 'Patches that wait for mend.approve() or mend.reject(); mend.explain_patch(patch_id) says more';
@@ -101,6 +104,9 @@ COMMENT ON COLUMN mend.decisions.reason IS 'Why it waits for a person';
 COMMENT ON COLUMN mend.decisions.ddl IS 'What would run; empty for mappings only';
 COMMENT ON COLUMN mend.decisions.field_map IS 'Field mappings it brings';
 COMMENT ON COLUMN mend.decisions.rewrites_table IS 'Whether it rewrites the table';
+COMMENT ON COLUMN mend.decisions.rows IS 'Waiting rows that it made fit when it was proposed';
+COMMENT ON COLUMN mend.decisions.question IS 'What it would do, and why that is asked, in one line';
+COMMENT ON COLUMN mend.decisions.answer IS 'The statement that says yes; mend.reject(patch_id, reason) says no';
 GRANT SELECT ON mend.decisions TO mend_admin, mend_agent, pg_monitor;
 
 -- At most 120 characters wide in psql, where the name of the table is of common length: what would not fit is in the
@@ -160,7 +166,8 @@ FROM mend.enrollments e
                             THEN 'the last heal round ended in an error: ' || mend.error_for_me(p.last_error)
                         ELSE p.reason
                     END,
-                    CASE WHEN o.patch IS NOT NULL AND (p.reason IS NULL OR p.reason NOT LIKE '%mend.approve(%')
+                    -- The reason of a table in review names its patch.
+                    CASE WHEN o.patch IS NOT NULL AND (p.reason IS NULL OR p.state <> 'review')
                          THEN format('patch %s waits for mend.approve(%1$s)', o.patch) END,
                     (SELECT format('mend.model_prices has no price for %s: only its requests are counted', c.model)
                      FROM mend.calls c
@@ -200,3 +207,28 @@ COMMENT ON COLUMN mend.freshness.last_offered IS 'When a payload was last offere
 COMMENT ON COLUMN mend.freshness.lag IS 'How long the first payload in the queue has waited; zero when none waits. Dead letters do not count';
 COMMENT ON COLUMN mend.freshness.last_heal IS 'When a patch was last applied';
 GRANT SELECT ON mend.freshness TO mend_admin, mend_agent, pg_monitor;
+
+-- At most 120 characters wide in psql for names of common length.
+CREATE OR REPLACE VIEW mend.causes AS
+SELECT r.target, r.field, r.cause, r.state, count(*) AS rows, date_trunc('second', min(r.submitted_at)) AS first,
+       date_trunc('second', max(r.submitted_at)) AS last, min(r.id) AS sample,
+       CASE WHEN r.state = 'waits' AND min(d.patch_id) IS NOT NULL THEN format('mend.approve(%s) or mend.reject(%1$s)', min(d.patch_id))
+            WHEN r.state = 'waits' THEN 'see mend.status'
+            ELSE 'mend.retry() when it fits' END AS next
+FROM (SELECT target, coalesce(field, '') AS field, coalesce(cause, kind) AS cause, 'dead' AS state, submitted_at, id, fields FROM mend.dead_letters
+      UNION ALL
+      SELECT target, coalesce(field, ''), coalesce(cause, kind), 'waits', submitted_at, id, fields FROM mend.queue) r
+     LEFT JOIN LATERAL (SELECT min(w.patch_id) AS patch_id FROM mend.drifts w
+                        WHERE w.target = r.target AND w.state = 'waiting' AND w.field = r.field) d ON r.state = 'waits'
+GROUP BY r.target, r.field, r.cause, r.state;
+COMMENT ON VIEW mend.causes IS 'Dead letters and waiting rows by what is wrong with them: one row a cause';
+COMMENT ON COLUMN mend.causes.target IS 'The landing table';
+COMMENT ON COLUMN mend.causes.field IS 'The field that did not fit; empty when no single field is to blame';
+COMMENT ON COLUMN mend.causes.cause IS 'Code of what is wrong: doc/reasons.md lists them; of rows of an earlier release their kind';
+COMMENT ON COLUMN mend.causes.state IS 'dead: dead letters; waits: queued rows';
+COMMENT ON COLUMN mend.causes.rows IS 'How many';
+COMMENT ON COLUMN mend.causes.first IS 'When the first of them was offered';
+COMMENT ON COLUMN mend.causes.last IS 'When the last of them was offered';
+COMMENT ON COLUMN mend.causes.sample IS 'The id of one of them';
+COMMENT ON COLUMN mend.causes.next IS 'What to do';
+GRANT SELECT ON mend.causes TO mend_admin, mend_agent, pg_monitor;

@@ -128,7 +128,7 @@ RETURN CASE (patch).state
     WHEN 'proposed' THEN format(E'    SELECT mend.approve(%s);\n    SELECT mend.reject(%1$s, ''why'');   -- its rows become dead letters, and it is not proposed again\n', (patch).id)
     WHEN 'approved' THEN E'    nothing: the worker applies it; see mend.status\n'
     WHEN 'applied' THEN format(E'    SELECT mend.revert(%s);      -- loses nothing: values of a dropped column are kept in mend.undo_%1$s\n    SELECT mend.migration(%1$s);   -- for your repository\n', (patch).id)
-    WHEN 'superseded' THEN E'    nothing: somebody has changed the table, and its rows were tried again\n'
+    WHEN 'superseded' THEN E'    nothing: another patch, or a change of the table, has taken its place\n'
     WHEN 'reverted' THEN E'    nothing: its fields are never given a column again by themselves; mend.map_field() gives them one\n'
     ELSE E'    correct what the reason names, then SELECT mend.retry(' || quote_literal(mend.one_line((patch).target_name)) || E');\n'
          '    or propose another: SELECT mend.propose(' || quote_literal(mend.one_line((patch).target_name)) || E', ''ALTER TABLE ...'');\n' END;

@@ -63,7 +63,7 @@ heal($node, 'preview', '{"id": 1, "total": "5 USD"}');
 my $sent = (requests($stand_in))[-1]{body};
 is(sql($node, q{SELECT mend.preview_prompt('preview')}), $sent, 'the preview is what is sent, to the byte');
 is(sql($node, q{SELECT kind, reason FROM mend.dead_letters WHERE target = 'preview'::regclass}),
-	'type_conflict|column "total" is integer, and 1 row brings text that is neither number nor time: no lossless type holds both; claude-haiku-5-5 gave up: No allowed patch is right.',
+	'type_conflict|column "total" is integer, and payloads bring text that is neither number nor time: no lossless type holds both; claude-haiku-5-5 gave up: No allowed patch is right.',
 	'giving up makes dead letters, with its reason');
 is(sql($node, q{SELECT planner, model, state, reason, cost_usd > 0 FROM mend.patches WHERE target = 'preview'::regclass}),
 	'claude|claude-haiku-5-5|refused|claude-haiku-5-5 gave up: No allowed patch is right.|t', 'and is on the books');

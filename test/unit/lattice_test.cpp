@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -224,7 +225,8 @@ TEST(WidenFor, Integers) {
   EXPECT_EQ(Widened(int4, {"1.5"}), kAnyNumeric);
   EXPECT_EQ(Widened(int4, {"1.5", "\"99999999999\""}), kAnyNumeric);
   EXPECT_EQ(Widened(int4, {"\"99999999999\""}), kBig);
-  EXPECT_EQ(Widened(int4, {"\"5.0\""}), kAnyNumeric);
+  EXPECT_EQ(Widened(int4, {"\"5.0\""}), int4);
+  EXPECT_EQ(Widened(int4, {"\"5.5\""}), kAnyNumeric);
   for (const char* bad :
        {"\"05\"", "\"\"", "true", "[1]", "{}", "\"n/a\"", "1e131073", "1e-20000"}) {
     EXPECT_FALSE(Widened(int4, {"2147483648", bad})) << bad;
@@ -283,7 +285,6 @@ TEST(TypeForNew, ByEvidence) {
   EXPECT_EQ(New({"1", "1.5"}), kAnyNumeric);
   EXPECT_EQ(New({"5.0"}), kAnyNumeric);
   EXPECT_FALSE(New({"1e400000"}));
-  EXPECT_EQ(New({"\"2024-05-01T10:00Z\"", "\"2024-05-01 10:00:00+02\""}), (Type{kTimestamptz, -1}));
   EXPECT_EQ(New({"\"2024-05-01T10:00Z\"", "\"2024-05-01T10:00\""}), kAnyText);
   EXPECT_EQ(New({"\"2024-05-01\""}), kAnyText);
   EXPECT_EQ(New({"\"5\""}), kAnyText);
@@ -293,6 +294,81 @@ TEST(TypeForNew, ByEvidence) {
   EXPECT_EQ(New({"[1]"}), kAnyJsonb);
   EXPECT_EQ(New({"1", "\"x\""}), kAnyJsonb);
   EXPECT_EQ(New({"true", "\"x\""}), kAnyJsonb);
+}
+
+// The text of a number is that number, beside numbers; alone it may be a code.
+TEST(TypeForNew, TextOfNumbersAndWordsForNothing) {
+  EXPECT_EQ(New({"101", "\"102\"", "103"}), kBig);
+  EXPECT_EQ(New({"101", "\"1.5\""}), kAnyNumeric);
+  EXPECT_EQ(New({"101", "\"007\""}), kAnyJsonb);
+  EXPECT_EQ(New({"\"101\"", "\"102\""}), kAnyText);
+  for (const char* nothing : {"\"\"", "\" \"", "\"n/a\"", "\"NULL\"", "\"-\""}) {
+    EXPECT_EQ(New({"101", nothing, "103"}), kBig) << nothing;
+    EXPECT_EQ(New({"true", nothing}), (Type{kBool, -1})) << nothing;
+    EXPECT_EQ(New({nothing}), kAnyText) << nothing;
+    EXPECT_EQ(New({nothing, "\"x\""}), kAnyText) << nothing;
+  }
+}
+
+TEST(TypeForNew, TimesNeedANameOrManyValues) {
+  const Type time{kTimestamptz, -1};
+  const std::string first = "\"2024-05-01T10:00:00Z\"", second = "\"2024-05-01 10:00:00+02\"";
+  EXPECT_EQ(New({first, second}), kAnyText);
+  EXPECT_EQ(New(std::vector<std::string>(19, first)), kAnyText);
+  EXPECT_EQ(New(std::vector<std::string>(20, first)), time);
+  for (const char* name : {"created_at", "createdAt", "timestamp", "Start Date", "updated"}) {
+    EXPECT_EQ(TypeForNew(Of({first, second}), name), time) << name;
+  }
+  for (const char* name : {"note", "format", "category", "at_home", "updates"}) {
+    EXPECT_EQ(TypeForNew(Of({first, second}), name), kAnyText) << name;
+  }
+  // What timestamptz would round.
+  EXPECT_EQ(TypeForNew(Of({"\"2024-05-01T00:00:00.123456789Z\""}), "created_at"), kAnyText);
+  EXPECT_EQ(TypeForNew(Of({"\"2024-05-01T23:59:59.9999999Z\""}), "created_at"), kAnyText);
+  EXPECT_EQ(TypeForNew(Of({"\"2024-05-01T23:59:59.999999Z\""}), "created_at"), time);
+}
+
+// However a stream is cut and shuffled, its column ends with one type. Not so with words for
+// nothing: a column that they alone have made is text.
+TEST(Generalise, TheEndDependsOnTheValues) {
+  const std::vector<std::string> values = {
+      "1",       "40000", "9223372036854775808", "1.25", "5.5e3",  "true", "false", "\"abc\"",
+      "\"007\"", "{}",    "[1,\"x\"]",           "null", "\"x y\""};
+  std::mt19937 random(11);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<std::string> stream;
+    for (unsigned i = 0; i <= random() % 6; ++i) stream.push_back(values[random() % values.size()]);
+    const std::optional<Type> once = TypeForNew(Of(stream), "f");
+    for (int cut = 0; cut < 4; ++cut) {
+      std::shuffle(stream.begin(), stream.end(), random);
+      std::optional<Type> type;
+      drift::Profile seen;
+      for (size_t at = 0; at < stream.size();) {
+        const size_t end = at + 1 + random() % (stream.size() - at);
+        seen.Merge(Of({stream.begin() + static_cast<std::ptrdiff_t>(at),
+                       stream.begin() + static_cast<std::ptrdiff_t>(end)}));
+        type = type ? Generalise(*type, seen, "f") : TypeForNew(seen, "f");
+        at = end;
+      }
+      EXPECT_EQ(type, once);
+    }
+  }
+}
+
+TEST(Lattice, FamiliesAndJson) {
+  EXPECT_EQ(Judge({kInt4, -1}, kAnyJsonb), Widening::ToJsonb);
+  EXPECT_EQ(Judge(kAnyText, kAnyJsonb), Widening::ToJsonb);
+  for (uint32_t oid : {kTimestamptz, kBpchar, kJson, kBytea, kFloat8}) {
+    EXPECT_EQ(Judge({oid, -1}, kAnyJsonb), Widening::Refused) << oid;
+  }
+  EXPECT_TRUE(ChangesFamily({kInt4, -1}, kAnyText));
+  EXPECT_TRUE(ChangesFamily({kInt4, -1}, kAnyJsonb));
+  EXPECT_TRUE(ChangesFamily({kInt4, -1}, kInt8Array));
+  EXPECT_FALSE(ChangesFamily({kInt4, -1}, kAnyNumeric));
+  EXPECT_FALSE(ChangesFamily({kInt4, -1}, {kFloat8, -1}));
+  EXPECT_FALSE(ChangesFamily({kBpchar, Varchar(3)}, kAnyText));
+  EXPECT_FALSE(ChangesFamily({kCidr, -1}, {kInet, -1}));
+  EXPECT_FALSE(ChangesFamily(kInt4Array, kInt8Array));
 }
 
 TEST(WidenFor, AnswersOnlyWithLosslessTypesThatHoldTheEvidence) {

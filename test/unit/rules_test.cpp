@@ -125,9 +125,105 @@ TEST_F(RulesTest, TheProvableIsPlannedBesideTheUnprovable) {
   EXPECT_EQ(plan.patch.actions.size(), 2u);
   ASSERT_EQ(plan.unplanned.size(), 1u);
   EXPECT_EQ(plan.unplanned[0].drift, 0u);
+  EXPECT_EQ(
+      plan.unplanned[0].reason,
+      "column \"amount\" is integer, and payloads bring booleans, text that is neither number "
+      "nor time: no lossless type holds both");
+}
+
+// One bad value does not keep a class that a type holds from its type.
+TEST_F(RulesTest, EachClassOfValuesIsJudgedByItself) {
+  Drift fractions = MakeDrift(Kind::Lossy, "amount", "amount", {"1.5", "2.5"});
+  fractions.cause = drift::Cause::HasFraction;
+  Drift zero = MakeDrift(Kind::Lossy, "amount", "amount", {"\"05\""});
+  zero.cause = drift::Cause::LeadingZero;
+  Drift empty = MakeDrift(Kind::TypeConflict, "amount", "amount", {"\"\""});
+  empty.cause = drift::Cause::EmptyText;
+  const Plan plan = Propose({zero, fractions, empty});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kNumeric, -1}));
+  ASSERT_EQ(plan.unplanned.size(), 2u);
+  EXPECT_EQ(plan.unplanned[0].drift, 0u);
+  EXPECT_EQ(plan.unplanned[0].why, Why::NoType);
   EXPECT_EQ(plan.unplanned[0].reason,
-            "column \"amount\" is integer, and 3 rows bring booleans (1), text that is neither "
-            "number nor time (2): no lossless type holds both");
+            "column \"amount\" is integer, and a value does not fit: it has a leading zero, which "
+            "type integer would drop: no lossless type holds both");
+  EXPECT_EQ(plan.unplanned[1].drift, 2u);
+}
+
+// The type of a column that rules have added was a guess: they choose again with what they see.
+TEST_F(RulesTest, OwnColumnsAreGeneralised) {
+  shape_.columns.push_back(MakeColumn("c", kInt8, "bigint"));
+  const Drift text = MakeDrift(Kind::TypeConflict, "c", "c", {"\"call back\""});
+  EXPECT_TRUE(Propose({text}).patch.empty());
+  policy_.own["c"] = MakeDrift(Kind::NewField, "c", "", {"1711953600"}).profile;
+  const Plan plan = Propose({text});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].kind, ActionKind::ChangeType);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kJsonb, -1}));
+  EXPECT_TRUE(plan.unplanned.empty());
+
+  Drift nothing = MakeDrift(Kind::TypeConflict, "c", "c", {"\"n/a\""});
+  nothing.cause = drift::Cause::WordForNone;
+  EXPECT_TRUE(Propose({nothing}).patch.empty());
+  const Drift fraction = MakeDrift(Kind::Lossy, "c", "c", {"1.5"});
+  const Plan numeric = Propose({nothing, fraction});
+  ASSERT_EQ(numeric.patch.actions.size(), 1u);
+  EXPECT_EQ(numeric.patch.actions[0].kind, ActionKind::WidenType);
+  EXPECT_EQ(numeric.patch.actions[0].type, (Type{kNumeric, -1}));
+  ASSERT_EQ(numeric.unplanned.size(), 1u);
+  EXPECT_EQ(numeric.unplanned[0].drift, 0u);
+
+  shape_.columns.back().type_locked_by = "view \"v\" uses it";
+  EXPECT_TRUE(Propose({text}).patch.empty());
+}
+
+TEST_F(RulesTest, AnEmptyColumnTakesTheTypeOfItsFirstValues) {
+  const Drift text = MakeDrift(Kind::TypeConflict, "amount", "amount", {"\"call back\""});
+  policy_.empty = {"amount"};
+  const Plan plan = Propose({text});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kText, -1}));
+  EXPECT_TRUE(plan.patch.actions[0].only_if_empty);
+  policy_.allow.erase(ActionKind::WidenType);
+  EXPECT_TRUE(Propose({text}).patch.empty());
+}
+
+TEST_F(RulesTest, AsksAboutAbsurdNumbersAndEnvelopes) {
+  const std::string absurd(260, '9');
+  Plan plan = Propose({MakeDrift(Kind::OutOfRange, "amount", "amount", {absurd})});
+  EXPECT_TRUE(plan.patch.empty());
+  ASSERT_EQ(plan.suggestions.size(), 1u);
+  EXPECT_FALSE(plan.suggestions[0].ask.empty());
+  EXPECT_EQ(plan.unplanned.size(), 1u);
+  plan = Propose({MakeDrift(Kind::OutOfRange, "amount", "amount", {absurd, absurd})});
+  EXPECT_EQ(plan.patch.actions.size(), 1u);
+
+  DriftSet envelope = {MakeDrift(Kind::NewField, "op", "", {"\"c\""}),
+                       MakeDrift(Kind::NewField, "after", "", {"{\"id\": 1}"}),
+                       MakeDrift(Kind::NewField, "note", "", {"\"x\""})};
+  envelope[0].cause = envelope[1].cause = drift::Cause::SharesNoKey;
+  plan = Propose(envelope);
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].column, "note");
+  ASSERT_EQ(plan.suggestions.size(), 1u);
+  EXPECT_EQ(plan.suggestions[0].patch.actions.size(), 2u);
+  EXPECT_FALSE(plan.suggestions[0].ask.empty());
+  EXPECT_EQ(plan.unplanned.size(), 2u);
+}
+
+// What a reason quotes is the sender's, and decides nothing.
+TEST_F(RulesTest, WhyIsACodeWhateverTheFieldIsCalled) {
+  policy_.allow = {ActionKind::WidenType};
+  const Plan plan = Propose({MakeDrift(Kind::NewField, "x is left alone: y", "", {"1"})});
+  ASSERT_EQ(plan.unplanned.size(), 1u);
+  EXPECT_EQ(plan.unplanned[0].why, Why::NotAllowed);
+  policy_.held_columns = {{"amount", "changed a moment ago"}};
+  policy_.cooling = {"amount"};
+  const Drift wide = MakeDrift(Kind::OutOfRange, "amount", "amount", {"2147483648"});
+  EXPECT_EQ(Propose({wide}).unplanned.at(0).why, Why::Cooling);
+  policy_.cooling.clear();
+  EXPECT_EQ(Propose({wide}).unplanned.at(0).why, Why::Held);
 }
 
 TEST_F(RulesTest, WhatTheTypeHoldsIsNotWidened) {

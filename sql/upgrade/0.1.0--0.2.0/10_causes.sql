@@ -12,3 +12,11 @@ CREATE UNIQUE INDEX drifts_unsettled ON mend.drifts (target, field, kind, cause)
 CREATE INDEX drifts_buried ON mend.drifts (target, field, kind, cause) WHERE state = 'dead_lettered';
 -- What waits is profiled anew, by cause.
 UPDATE mend.progress SET folded = NULL;
+-- What was taken back with its table, and by no person's decision.
+UPDATE mend.patches SET evidence = evidence || '{"unenrolled": true}'
+WHERE state = 'rejected' AND reason = 'the table was unenrolled';
+ALTER TABLE mend.queue ADD COLUMN first_error text;
+ALTER TABLE mend.dead_letters ADD COLUMN first_error text;
+COMMENT ON COLUMN mend.queue.first_error IS 'The message of the first try, where the last one had another';
+COMMENT ON COLUMN mend.dead_letters.first_error IS 'The message of the first try, where the last one had another';
+COMMENT ON COLUMN mend.queue.sqlstate IS 'SQLSTATE of the first misfit, by the last try';

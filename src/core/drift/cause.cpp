@@ -19,6 +19,8 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {Cause::Unspecified, "unspecified", "it does not fit type $t|it does not fit", true},
     {Cause::NewField, "new_field", "no column is for it", true},
+    {Cause::SharesNoKey, "shares_no_key",
+     "no key of the payload is a column, and a record in it has some that are", true},
     {Cause::EmptyText, "empty_text", "it is empty text", false},
     {Cause::WordForNone, "word_for_none", "it is a word for nothing", false},
     {Cause::LeadingZero, "leading_zero", "it has a leading zero, which type $t would drop", false},
@@ -45,6 +47,8 @@ constexpr Entry kEntries[] = {
     {Cause::BooleanForNumber, "boolean_for_number", "it is a boolean, and the column is a number",
      false},
     {Cause::BooleanForText, "boolean_for_text", "it is a boolean", false},
+    {Cause::NotTextSoFar, "not_text_so_far",
+     "it is a number or boolean, and the column has only had text so far", false},
     {Cause::TextForNumber, "text_for_number", "it is a number in quotes that type $t cannot hold",
      true},
     {Cause::RaggedArray, "ragged_array", "its inner arrays differ in length", false},

@@ -1,8 +1,9 @@
-// The drift of one table: what a planner answers to.
+// The drift of one table, by class of values: what a planner answers to.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/drift/kind.h"
@@ -17,7 +18,14 @@ struct Drift {
   Kind kind = Kind::NewField;
   int64_t row_count = 0;
   Profile profile;
+  Cause cause = Cause::Unspecified;
 };
+
+// The values of one field that do not fit for one cause are a class: planned, decided on and
+// counted by itself.
+using Class = std::tuple<std::string, Kind, Cause>;
+inline Class ClassOf(const Drift& drift) { return {drift.field, drift.kind, drift.cause}; }
+inline Class ClassOf(const Misfit& misfit) { return {misfit.field, misfit.kind, misfit.cause}; }
 
 using DriftSet = std::vector<Drift>;
 

@@ -5,6 +5,7 @@
 
 #include "core/base/number.h"
 #include "core/base/utf8.h"
+#include "core/drift/cause.h"
 
 namespace mend::drift {
 namespace {
@@ -17,6 +18,15 @@ void Raise(int64_t* count, int64_t by = 1) {
 
 // 0 stands for more than 64.
 int WiderBits(int a, int b) { return a == 0 || b == 0 ? 0 : std::max(a, b); }
+
+// Digits after the point of a time's seconds: no other point is in such a text.
+int SecondDigits(std::string_view text) {
+  const size_t point = text.find_last_of('.');
+  if (point == std::string_view::npos) return 0;
+  size_t end = point + 1;
+  while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+  return static_cast<int>(end - point - 1);
+}
 
 bool HasEvidence(json::Value value) {
   if (value.kind() != json::Kind::Array) return value.kind() != json::Kind::Null;
@@ -85,11 +95,24 @@ bool Profile::AddNumber(std::string_view text) {
 void Profile::AddString(std::string_view text) {
   const Format format = FormatOf(text);
   Raise(&formats_[static_cast<int>(format)]);
-  if (format == Format::Integer || format == Format::Number) AddNumber(text);
+  if ((format == Format::Integer || format == Format::Number) && !AddNumber(text)) {
+    Raise(&text_fractions_);
+  }
+  if (format == Format::TimestampTz || format == Format::Timestamp || format == Format::Time) {
+    max_second_digits_ = std::max(max_second_digits_, SecondDigits(text));
+  }
+  if (IsBlank(text) || IsWordForNone(text)) Raise(&words_for_none_);
   const auto length = static_cast<int64_t>(base::CountCharacters(text));
   min_length_ = min_length_ < 0 ? length : std::min(min_length_, length);
   max_length_ = std::max(max_length_, length);
   max_text_length_ = std::max(max_text_length_, length);
+}
+
+void Profile::AddCompany(int64_t new_fields) {
+  if (new_fields > 0) {
+    fewest_new_fields_ =
+        fewest_new_fields_ == 0 ? new_fields : std::min(fewest_new_fields_, new_fields);
+  }
 }
 
 void Profile::Merge(const Profile& other) {
@@ -101,6 +124,10 @@ void Profile::Merge(const Profile& other) {
   Raise(&fractions_, other.fractions_);
   Raise(&arrays_, other.arrays_);
   Raise(&objects_, other.objects_);
+  Raise(&text_fractions_, other.text_fractions_);
+  AddCompany(other.fewest_new_fields_);
+  Raise(&words_for_none_, other.words_for_none_);
+  max_second_digits_ = std::max(max_second_digits_, other.max_second_digits_);
   for (int i = 0; i < kFormats; ++i) Raise(&formats_[i], other.formats_[i]);
   integer_bits_ = WiderBits(integer_bits_, other.integer_bits_);
   written_as_fraction_ = written_as_fraction_ || other.written_as_fraction_;

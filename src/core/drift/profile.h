@@ -34,6 +34,8 @@ class Profile {
   // strings, but the widths and ranges of numbers cover them too.
   void Add(json::Value value);
   void AddAbsent() { ++absent_; }
+  // That the payload has brought so many fields without a column, this one among them.
+  void AddCompany(int64_t new_fields);
   // Associative, commutative, and equal to adding all values to one profile.
   void Merge(const Profile& other);
 
@@ -57,6 +59,12 @@ class Profile {
   bool written_as_fraction() const { return written_as_fraction_; }  // 5.0 or 1e2 was seen
   int max_integer_digits() const { return max_integer_digits_; }     // left of the point
   int max_scale() const { return max_scale_; }  // right of it, trailing zeros included
+  int64_t text_fractions() const { return text_fractions_; }  // text of numbers with a fraction
+  // Text that is blank, or a usual word for nothing.
+  int64_t words_for_none() const { return words_for_none_; }
+  // The fewest fields without a column that a payload with this one has brought; 0: not known.
+  int64_t fewest_new_fields() const { return fewest_new_fields_; }
+  int max_second_digits() const { return max_second_digits_; }  // of times: right of the point
   // Whether every number seen is finite as float4 / float8, and none but zero becomes zero.
   bool fits_float4() const { return fits_float4_; }
   bool fits_float8() const { return fits_float8_; }
@@ -88,7 +96,8 @@ class Profile {
   bool written_as_fraction_ = false, fits_float4_ = true, fits_float8_ = true;
   bool exact_float4_ = true, exact_float8_ = true;
   bool arrays_of_scalars_ = true;
-  int max_integer_digits_ = 0, max_scale_ = 0;
+  int max_integer_digits_ = 0, max_scale_ = 0, max_second_digits_ = 0;
+  int64_t text_fractions_ = 0, words_for_none_ = 0, fewest_new_fields_ = 0;
   int64_t min_length_ = -1, max_length_ = 0, max_text_length_ = 0;
 };
 

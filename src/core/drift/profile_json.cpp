@@ -94,6 +94,10 @@ void Profile::Visit(Self& self, Visitor& visit) {
   visit("max_length", self.max_length_);
   visit("max_text_length", self.max_text_length_);
   visit("arrays_of_scalars", self.arrays_of_scalars_);
+  visit("text_fractions", self.text_fractions_);
+  visit("words_for_none", self.words_for_none_);
+  visit("max_second_digits", self.max_second_digits_);
+  visit("fewest_new_fields", self.fewest_new_fields_);
 }
 
 std::string Profile::ToJson() const {
@@ -128,8 +132,9 @@ std::optional<Profile> Profile::FromJson(std::string_view text) {
 }
 
 bool Profile::IsPlausible() const {
-  for (int64_t count : {rows_, absent_, nulls_, booleans_, integers_, fractions_, arrays_, objects_,
-                        max_length_, max_text_length_}) {
+  for (int64_t count :
+       {rows_, absent_, nulls_, booleans_, integers_, fractions_, arrays_, objects_,
+        text_fractions_, words_for_none_, fewest_new_fields_, max_length_, max_text_length_}) {
     if (count < 0) return false;
   }
   for (int64_t count : formats_) {
@@ -137,7 +142,7 @@ bool Profile::IsPlausible() const {
   }
   const bool known_bits =
       integer_bits_ == 0 || integer_bits_ == 16 || integer_bits_ == 32 || integer_bits_ == 64;
-  return known_bits && max_integer_digits_ >= 0 && max_scale_ >= 0;
+  return known_bits && max_integer_digits_ >= 0 && max_scale_ >= 0 && max_second_digits_ >= 0;
 }
 
 }  // namespace mend::drift

@@ -49,13 +49,15 @@ std::string DriftFingerprint(const Shape& shape, const drift::DriftSet& drift) {
   std::vector<const drift::Drift*> ordered;
   for (const drift::Drift& one : drift) ordered.push_back(&one);
   std::sort(ordered.begin(), ordered.end(), [](const drift::Drift* a, const drift::Drift* b) {
-    return std::tie(a->field, a->column, a->kind) < std::tie(b->field, b->column, b->kind);
+    return std::tie(a->field, a->column, a->kind, a->cause) <
+           std::tie(b->field, b->column, b->kind, b->cause);
   });
 
   base::Hash hash;
   hash.Add(ShapeFingerprint(shape)).Add(uint64_t{ordered.size()});
   for (const drift::Drift* one : ordered) {
     hash.Add(one->field).Add(one->column).Add(static_cast<uint64_t>(one->kind));
+    hash.Add(drift::Code(one->cause));
     AddEvidence(&hash, one->profile, shape.Find(one->column));
   }
   return hash.Hex();

@@ -115,6 +115,43 @@ bool IsLossless(const Type& from, const Type& to) {
   }
 }
 
+// Scalars that to_jsonb() writes alike in every session, and that come back equal. Not timestamptz,
+// which it writes in the session's zone, nor char(n), whose blanks it drops.
+bool HasJson(uint32_t oid) {
+  switch (oid) {
+    case kBool:
+    case kInt2:
+    case kInt4:
+    case kInt8:
+    case kNumeric:
+    case kText:
+    case kVarchar:
+    case kDate:
+    case kTimestamp:
+    case kUuid: return true;
+    default: return false;
+  }
+}
+
+// One type of each family stands for it.
+uint32_t FamilyOf(uint32_t oid) {
+  switch (oid) {
+    case kInt2:
+    case kInt4:
+    case kInt8:
+    case kFloat4:
+    case kFloat8:
+    case kNumeric: return kNumeric;
+    case kVarchar:
+    case kBpchar:
+    case kText: return kText;
+    case kDate:
+    case kTimestamp:
+    case kTimestamptz: return kTimestamptz;
+    default: return oid;
+  }
+}
+
 }  // namespace
 
 uint32_t ElementType(uint32_t array_oid) {
@@ -139,8 +176,18 @@ Widening Judge(const Type& from, const Type& to) {
     return lossless ? Widening::Lossless : Widening::Refused;
   }
   if (IsLossless(from, to)) return Widening::Lossless;
+  if (to.oid == kJsonb && HasJson(from.oid)) return Widening::ToJsonb;
   const bool unlimited_text = (to.oid == kText || to.oid == kVarchar) && to.typmod < 0;
   return unlimited_text && HasText(from.oid) ? Widening::ToText : Widening::Refused;
+}
+
+bool ChangesFamily(const Type& from, const Type& to) {
+  const uint32_t from_element = ElementType(from.oid);
+  const uint32_t to_element = ElementType(to.oid);
+  if ((from_element != 0) != (to_element != 0)) return true;
+  const uint32_t old_oid = from_element != 0 ? from_element : from.oid;
+  const uint32_t new_oid = to_element != 0 ? to_element : to.oid;
+  return FamilyOf(old_oid) != FamilyOf(new_oid) && Judge(from, to) != Widening::Lossless;
 }
 
 bool Rewrites(const Type& from, const Type& to) {

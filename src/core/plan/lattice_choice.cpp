@@ -1,4 +1,8 @@
 // Choosing a type by evidence.
+#include <algorithm>
+#include <iterator>
+
+#include "core/plan/identifier.h"
 #include "core/plan/lattice.h"
 #include "core/plan/typmod.h"
 
@@ -35,9 +39,9 @@ int BitsOf(uint32_t oid) { return oid == kInt2 ? 16 : oid == kInt4 ? 32 : 64; }
 
 std::optional<Type> WidenInteger(const Type& from, const Profile& profile) {
   if (!OnlyNumbers(profile)) return std::nullopt;
-  // The text of a fraction is a number, but never the canonical text of an integer.
-  const bool integers = profile.fractions() == 0 && profile.strings(Format::Number) == 0 &&
-                        profile.integer_bits() != 0;
+  // The text of a number is that number, written with a fraction or without.
+  const bool integers =
+      profile.fractions() == 0 && profile.text_fractions() == 0 && profile.integer_bits() != 0;
   if (integers && profile.integer_bits() <= BitsOf(from.oid)) return from;
   // Never int4: the next overflow would rewrite the table again.
   if (integers) return Type{kInt8, -1};
@@ -117,20 +121,45 @@ std::optional<Type> WidenFor(const Type& from, const Profile& profile) {
   return Type{ArrayType(widened->oid), widened->typmod};
 }
 
-std::optional<Type> TypeForNew(const Profile& profile) {
+bool NamesTime(std::string_view name) {
+  constexpr std::string_view kWords[] = {"at",        "created", "date",    "datetime", "deleted",
+                                         "due",       "ended",   "expires", "expiry",   "finished",
+                                         "modified",  "on",      "since",   "started",  "time",
+                                         "timestamp", "ts",      "until",   "updated",  "when"};
+  const std::string normal = Normalise(name);
+  const size_t last = normal.find_last_of('_');
+  const std::string_view word = last == std::string::npos
+                                    ? std::string_view(normal)
+                                    : std::string_view(normal).substr(last + 1);
+  return std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords);
+}
+
+std::optional<Type> TypeForNew(const Profile& profile, std::string_view name) {
   if (profile.rows() == 0) return std::nullopt;
   if (profile.objects() > 0 || profile.arrays() > 0) return Type{kJsonb, -1};
   const bool booleans = profile.booleans() > 0;
   const bool numbers = profile.numbers() > 0;
-  const bool strings = profile.strings() > 0;
   if (numbers && !FitsNumeric(profile)) return std::nullopt;  // jsonb holds no such number either
-  if (int{booleans} + int{numbers} + int{strings} != 1) return Type{kJsonb, -1};
-  if (booleans) return Type{kBool, -1};
-  if (numbers) {
-    const bool integers = profile.fractions() == 0 && !profile.written_as_fraction();
+  const int64_t telling = profile.strings() - profile.words_for_none();
+  const int64_t numeric_text = profile.strings(Format::Integer) + profile.strings(Format::Number);
+  if (numbers && !booleans && telling == numeric_text && FitsNumeric(profile)) {
+    const bool integers =
+        profile.fractions() == 0 && profile.text_fractions() == 0 && !profile.written_as_fraction();
     return integers && profile.integer_bits() != 0 ? Type{kInt8, -1} : kUnlimitedNumeric;
   }
-  return OnlyStrings(profile, Format::TimestampTz) ? Type{kTimestamptz, -1} : Type{kText, -1};
+  if (booleans && !numbers && telling == profile.strings(Format::Boolean)) return Type{kBool, -1};
+  if (booleans || numbers) return Type{kJsonb, -1};
+  const bool times = OnlyStrings(profile, Format::TimestampTz) &&
+                     profile.max_second_digits() <= kMicroseconds &&
+                     (NamesTime(name) || profile.strings() >= kTimesThatSpeak);
+  return Type{times ? kTimestamptz : kText, -1};
+}
+
+Type Generalise(const Type& from, const Profile& profile, std::string_view name) {
+  const std::optional<Type> to = TypeForNew(profile, name);
+  if (!to) return from;
+  const Widening widening = Judge(from, *to);
+  return widening == Widening::Lossless || widening == Widening::ToJsonb ? *to : from;
 }
 
 }  // namespace mend::plan

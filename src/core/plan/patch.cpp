@@ -6,8 +6,8 @@ namespace mend::plan {
 namespace {
 
 // In the order of ActionKind.
-constexpr std::string_view kNames[] = {"add_column", "widen_type", "drop_not_null", "set_default",
-                                       "map_field"};
+constexpr std::string_view kNames[] = {"add_column",    "widen_type",  "change_type",
+                                       "drop_not_null", "set_default", "map_field"};
 static_assert(std::size(kNames) == static_cast<size_t>(ActionKind::MapField) + 1);
 
 }  // namespace

@@ -9,19 +9,31 @@
 
 namespace mend::plan {
 
-enum class ActionKind : uint8_t { AddColumn, WidenType, DropNotNull, SetDefault, MapField };
+enum class ActionKind : uint8_t {
+  AddColumn,
+  WidenType,   // within the family of the column's type
+  ChangeType,  // to text or jsonb, or to any type where the column holds no value
+  DropNotNull,
+  SetDefault,
+  MapField,
+};
 
 // "add_column", "widen_type", ...: the labels of the SQL type mend.action.
 std::string_view Name(ActionKind kind);
 std::optional<ActionKind> ActionKindFromName(std::string_view name);
 
+inline bool ChangesType(ActionKind kind) {
+  return kind == ActionKind::WidenType || kind == ActionKind::ChangeType;
+}
+
 // One subcommand of the ALTER TABLE. MapField never appears here: mappings stand in field_map.
 struct Action {
   ActionKind kind = ActionKind::AddColumn;
   std::string column;
-  Type type;                                   // AddColumn, WidenType
+  Type type;                                   // AddColumn, WidenType, ChangeType
   std::optional<std::string> default_literal;  // AddColumn, SetDefault: the constant's text
   bool if_not_exists = false;                  // AddColumn
+  bool only_if_empty = false;  // a change of type: no row holds a value, or it is not made
 };
 
 struct FieldMapping {

@@ -1,6 +1,7 @@
 // A planner proposes one patch for a table from its shape and its drift.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,17 +21,46 @@ struct Policy {
   std::vector<std::pair<std::string, std::string>> held_fields;
   // Columns not to be altered, with the reason (a revert, a rejection).
   std::vector<std::pair<std::string, std::string>> held_columns;
+  // Of held_columns, those that a cool-down alone holds back.
+  std::set<std::string> cooling;
+  // What was seen of the columns that rules added and nobody has altered since.
+  std::map<std::string, drift::Profile> own;
+  std::set<std::string> empty;  // columns that hold no value in any row, as far as it was looked
 };
 
-// Drift that the planner leaves, and why, in plain words for a person.
+// Why a planner leaves drift: what decisions are made by.
+enum class Why : uint8_t {
+  NoRule,      // this kind of drift is answered by no rule
+  Held,        // a person took it back
+  Cooling,     // the column was changed a short time ago
+  NotAllowed,  // by the table's enrolment
+  NoRoom,      // for another column
+  Locked,      // the catalogs forbid the change of type
+  NoType,      // no type of the family holds both what is stored and what comes
+  TypeHolds,   // the column's type holds such values already
+  NoValue,     // only nulls were seen
+  Gone,        // the column
+};
+
+// Drift that the planner leaves.
 struct Unplanned {
-  size_t drift = 0;  // index into the DriftSet
-  std::string reason;
+  size_t drift = 0;    // index into the DriftSet
+  std::string reason;  // in plain words for a person: no decision reads it
+  Why why = Why::NoRule;
+};
+
+// A provable patch that is hardly meant: put before a person.
+struct Suggestion {
+  Patch patch;
+  std::vector<size_t> drift;  // what it answers to, by index into the DriftSet
+  std::string ask;            // why a person is asked
 };
 
 struct Plan {
   Patch patch;  // empty when nothing is provable
   std::vector<Unplanned> unplanned;
+  // For some of the unplanned drift.
+  std::vector<Suggestion> suggestions;
 };
 
 class Planner {

@@ -30,21 +30,20 @@ const std::string* ReasonFor(const std::vector<std::pair<std::string, std::strin
 
 // Why a kind of drift is never answered by a rule.
 std::string WhyNoRule(const Drift& drift) {
-  const std::string rows = Rows(drift.row_count);
+  const std::string column = Named("column", drift.column);
   switch (drift.kind) {
     case Kind::MissingRequired:
-      return Named("column", drift.column) + " must not be null, and " + rows +
-             " lack it or bring null: whether it gets a default or may be null is a decision";
+      return column +
+             " must not be null, and payloads lack it or bring null: whether it gets a default or "
+             "may be null is a decision";
     case Kind::Generated:
-      return Named("column", drift.column) + " is computed by the database, and " + rows +
-             " bring another value for it";
-    case Kind::NoPartition: return "no partition takes " + rows + ": a partition must be added";
+      return column + " is computed by the database, and payloads bring another value for it";
+    case Kind::NoPartition: return "no partition takes the rows: a partition must be added";
     case Kind::Constraint:
-      return "a constraint, policy or trigger refuses " + rows +
-             ": a change of the table's columns cannot help";
-    case Kind::Ambiguous:
-      return "two keys of one payload mean " + Named("column", drift.column) + " in " + rows;
-    case Kind::Malformed: return rows + " are not JSON objects that can be stored";
+      return "a constraint, policy or trigger refuses the rows: a change of the table's columns "
+             "cannot help";
+    case Kind::Ambiguous: return "two keys of one payload mean " + column;
+    case Kind::Malformed: return "the payloads are not JSON objects that can be stored";
     default: return "no rule answers this kind of drift";
   }
 }
@@ -58,6 +57,7 @@ class Proposal {
   Plan Make() {
     for (size_t i = 0; i < drift_.size(); ++i) Take(i);
     for (const Group& group : groups_) PlanColumn(group);
+    SuggestEnvelope();
     std::sort(plan_.unplanned.begin(), plan_.unplanned.end(),
               [](const Unplanned& a, const Unplanned& b) { return a.drift < b.drift; });
     return std::move(plan_);
@@ -73,15 +73,21 @@ class Proposal {
   void Take(size_t i) {
     const Drift& drift = drift_[i];
     if (const std::string* reason = ReasonFor(policy_.held_fields, drift.field)) {
-      Leave(i, Named("field", drift.field) + " is left alone: " + *reason);
+      Leave(i, Why::Held, Named("field", drift.field) + " is left alone: " + *reason);
+    } else if (drift.kind == Kind::NewField && drift.cause == drift::Cause::SharesNoKey) {
+      Leave(i, Why::NoRule,
+            "no key of the payloads is a column of the table, and one of them holds a record that "
+            "is: " +
+                Named("field", drift.field) + " may be a part of an envelope");
+      envelope_.push_back(i);
     } else if (drift.kind == Kind::NewField) {
       PlanNewField(i);
     } else if (!IsAboutType(drift.kind)) {
-      Leave(i, WhyNoRule(drift));
+      Leave(i, Why::NoRule, WhyNoRule(drift));
     } else if (const Column* column = shape_.Find(drift.column)) {
       GroupOf(column).drift.push_back(i);
     } else {
-      Leave(i, Named("column", drift.column) + " does not exist any more");
+      Leave(i, Why::Gone, Named("column", drift.column) + " does not exist any more");
     }
   }
 
@@ -95,31 +101,35 @@ class Proposal {
   void PlanNewField(size_t i) {
     const Drift& drift = drift_[i];
     const std::string field = Named("field", drift.field);
-    const std::optional<Type> type = TypeForNew(drift.profile);
+    const std::optional<Type> type = TypeForNew(drift.profile, drift.field);
     if (!type) {
       const bool seen = drift.profile.rows() > 0;
-      return Leave(i, field + (seen ? " brings a number past what numeric can hold"
-                                    : " has brought no value yet, only null or empty arrays"));
+      return Leave(i, seen ? Why::NoType : Why::NoValue,
+                   field + (seen ? " brings a number past what numeric can hold"
+                                 : " has brought no value yet, only null or empty arrays"));
     }
     if (policy_.allow.count(ActionKind::AddColumn) == 0) {
-      return Leave(i, field + " needs a column, and add_column is not allowed for this table");
+      return Leave(i, Why::NotAllowed,
+                   field + " needs a column, and add_column is not allowed for this table");
     }
     if (const std::string reason = WhyNoRoom(); !reason.empty()) {
-      return Leave(i, field + " needs a column, and " + reason);
+      return Leave(i, Why::NoRoom, field + " needs a column, and " + reason);
     }
     const std::string name = ColumnNameFor(
         drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
-      return Leave(i, Named("column", name) + " is left alone: " + *reason);
+      return Leave(i, WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
     }
     if (!IsPrintable(name)) {
-      return Leave(i, field + " has characters that cannot be printed: name a column for it");
+      return Leave(i, Why::NoRule,
+                   field + " has characters that cannot be printed: name a column for it");
     }
     // Without a recorded mapping, only a field whose normal form is the column finds it.
     const bool may_map = policy_.allow.count(ActionKind::MapField) > 0;
     if (!may_map && name != Normalise(drift.field)) {
-      return Leave(i, field + " needs a mapping to " + Named("column", name) +
-                          ", and map_field is not allowed for this table");
+      return Leave(i, Why::NotAllowed,
+                   field + " needs a mapping to " + Named("column", name) +
+                       ", and map_field is not allowed for this table");
     }
     Act({ActionKind::AddColumn, name, *type, std::nullopt, false},
         "add " + Named("column", name) + " " + TypeText(*type) + " for new " + field + " (" +
@@ -155,58 +165,179 @@ class Proposal {
     return false;
   }
 
+  // What is provable by itself is planned even if another class of the column's values is not.
   void PlanColumn(const Group& group) {
     const Column& column = *group.column;
-    // What is provable by itself is planned even if other drift of the column is not.
+    if (PlanOwn(group) || PlanEmpty(group)) return;
     drift::Profile merged;
     std::vector<size_t> provable;
     for (size_t i : group.drift) {
-      const std::optional<Type> type = WidenFor(column.type, drift_[i].profile);
+      const Drift& drift = drift_[i];
+      const std::optional<Type> type =
+          drift::MayFitWiderType(drift.cause) ? WidenFor(column.type, drift.profile) : std::nullopt;
       if (!type) {
-        Leave(i, Describe(column, drift_[i].profile) + ": no lossless type holds both");
+        Leave(i, Why::NoType, Describe(column, drift) + ": no lossless type holds both");
       } else if (*type == column.type) {
-        Leave(i, Describe(column, drift_[i].profile) +
-                     ": the type holds such values, so widening it cannot help");
+        Leave(i, Why::TypeHolds,
+              Describe(column, drift) + ": the type holds such values, so widening it cannot help");
       } else {
-        merged.Merge(drift_[i].profile);
+        merged.Merge(drift.profile);
         provable.push_back(i);
       }
     }
     if (provable.empty()) return;
 
     const std::optional<Type> type = WidenFor(column.type, merged);
-    const std::string obstacle =
-        type ? WhyNotWiden(column) : Describe(column, merged) + ": no lossless type holds all";
-    if (obstacle.empty()) {
+    std::string obstacle;
+    const Why why = type ? WhyNotWiden(column, &obstacle) : Why::NoType;
+    if (!type) {
+      obstacle = Describe(column, merged) + ": no lossless type holds all";
+    } else if (obstacle.empty() && IsFarOut(column, *type, group, merged)) {
+      obstacle = Describe(column, merged) + ": far more digits than the column ever held";
+      Suggest({ActionKind::WidenType, column.name, *type, std::nullopt, false}, provable,
+              "a single row asks for it, with far more digits than the column can hold");
+    } else if (obstacle.empty()) {
       return Act({ActionKind::WidenType, column.name, *type, std::nullopt, false},
                  "widen " + Named("column", column.name) + " from " + column.type_text + " to " +
                      TypeText(*type) + " (" + Evidence(merged) + ")");
     }
-    for (size_t i : provable) Leave(i, obstacle);
+    for (size_t i : provable) Leave(i, why, obstacle);
   }
 
-  std::string WhyNotWiden(const Column& column) const {
+  // A single row that would have the whole table rewritten for a number which is hardly one.
+  bool IsFarOut(const Column& column, const Type& type, const Group& group,
+                const drift::Profile& seen) const {
+    constexpr int kFarMoreDigits = 40;
+    return group.drift.size() == 1 && drift_[group.drift.front()].row_count == 1 &&
+           type.oid == type_oid::kNumeric && column.type.oid != type_oid::kNumeric &&
+           std::max(seen.max_integer_digits(), seen.max_scale()) > kFarMoreDigits;
+  }
+
+  void Suggest(Action action, std::vector<size_t> drift, std::string ask = {}) {
+    Suggestion& suggestion = plan_.suggestions.emplace_back();
+    suggestion.patch.rationale = Says(action);
+    suggestion.patch.actions.push_back(std::move(action));
+    suggestion.drift = std::move(drift);
+    suggestion.ask = std::move(ask);
+  }
+
+  std::string Says(const Action& action) const {
+    const Column* column = shape_.Find(action.column);
+    const std::string name = Named("column", action.column);
+    return "change " + name + " from " + (column != nullptr ? column->type_text : "") + " to " +
+           TypeText(action.type);
+  }
+
+  // Payloads that wrap the record: their keys become columns only with somebody's word.
+  void SuggestEnvelope() {
+    if (envelope_.empty() || policy_.allow.count(ActionKind::AddColumn) == 0) return;
+    const Patch before = std::move(plan_.patch);
+    plan_.patch = Patch();
+    const size_t left = plan_.unplanned.size();
+    for (size_t i : envelope_) PlanNewField(i);
+    Suggestion suggestion;
+    suggestion.patch = std::move(plan_.patch);
+    plan_.patch = before;
+    plan_.unplanned.resize(left);
+    suggestion.drift = envelope_;
+    suggestion.ask = "no key of the payloads is a column of the table: they may be envelopes";
+    if (!suggestion.patch.actions.empty()) plan_.suggestions.push_back(std::move(suggestion));
+  }
+
+  // The type of a column that rules have added was a guess: it becomes what they would have chosen
+  // had they seen all values at once.
+  bool PlanOwn(const Group& group) {
+    const Column& column = *group.column;
+    const auto own = policy_.own.find(column.name);
+    if (own == policy_.own.end()) return false;
+    drift::Profile all = own->second;
+    for (size_t i : group.drift) all.Merge(drift_[i].profile);
+    return ChangeTo(group, Generalise(column.type, all, column.name), all, false);
+  }
+
+  // Values that stand for nothing are no reason to change a type.
+  static bool IsOfNothing(const Drift& drift) {
+    return drift.cause == drift::Cause::EmptyText || drift.cause == drift::Cause::WordForNone ||
+           drift.profile.words_for_none() == drift.profile.rows();
+  }
+
+  // A column without a value keeps its type where that, or a wider one, holds what comes.
+  bool PlanEmpty(const Group& group) {
+    const Column& column = *group.column;
+    if (policy_.empty.count(column.name) == 0) return false;
+    drift::Profile all;
+    for (size_t i : group.drift) {
+      const Drift& drift = drift_[i];
+      if (drift::MayFitWiderType(drift.cause) && WidenFor(column.type, drift.profile)) return false;
+      if (!IsOfNothing(drift)) all.Merge(drift.profile);
+    }
+    const std::optional<Type> type = TypeForNew(all, column.name);
+    return type && ChangeTo(group, *type, all, true);
+  }
+
+  // Whether the column was planned.
+  bool ChangeTo(const Group& group, const Type& type, const drift::Profile& seen, bool if_empty) {
+    const Column& column = *group.column;
+    std::string obstacle;
+    WhyNotWiden(column, &obstacle);
+    if (type == column.type || !obstacle.empty()) return false;
+    if (ChangesFamily(column.type, type) && !column.family_locked_by.empty()) return false;
+    const ActionKind kind =
+        ChangesFamily(column.type, type) ? ActionKind::ChangeType : ActionKind::WidenType;
+    Action action{kind, column.name, type, std::nullopt, false};
+    action.only_if_empty = if_empty;
+    Act(std::move(action), "change " + Named("column", column.name) + " from " + column.type_text +
+                               " to " + TypeText(type) + " (" + Evidence(seen) + ")");
+    for (size_t i : group.drift) {
+      if (!Holds(type, drift_[i])) {
+        Leave(i, Why::NoType, Describe(column, drift_[i]) + ": no lossless type holds both");
+      }
+    }
+    return true;
+  }
+
+  // Whether the type that a column is to have takes this class of values.
+  static bool Holds(const Type& type, const Drift& drift) {
+    if (type.oid == type_oid::kJsonb || type.oid == type_oid::kText) return true;
+    return drift::MayFitWiderType(drift.cause) && WidenFor(type, drift.profile) == type;
+  }
+
+  // Why a column is held: by a person, or by its cool-down alone.
+  Why WhyHeld(const std::string& column) const {
+    return policy_.cooling.count(column) > 0 ? Why::Cooling : Why::Held;
+  }
+
+  // `obstacle` stays empty where nothing is in the way.
+  Why WhyNotWiden(const Column& column, std::string* obstacle) const {
     const std::string name = Named("column", column.name);
     if (const std::string* reason = ReasonFor(policy_.held_columns, column.name)) {
-      return name + " is left alone: " + *reason;
+      *obstacle = name + " is left alone: " + *reason;
+      return WhyHeld(column.name);
     }
     if (policy_.allow.count(ActionKind::WidenType) == 0) {
-      return name + " needs a wider type, and widen_type is not allowed for this table";
+      *obstacle = name + " needs a wider type, and widen_type is not allowed for this table";
+      return Why::NotAllowed;
     }
     if (!column.type_locked_by.empty()) {
-      return "the type of " + name + " cannot be changed: " + column.type_locked_by;
+      *obstacle = "the type of " + name + " cannot be changed: " + column.type_locked_by;
+    } else if (column.generated == Generated::Computed) {
+      *obstacle = name + " is computed by the database";
+    } else if (column.generated != Generated::No) {
+      *obstacle = name + " is an identity column: its sequence would have to change with it";
     }
-    if (column.generated == Generated::Computed) return name + " is computed by the database";
-    if (column.generated != Generated::No) {
-      return name + " is an identity column: its sequence would have to change with it";
-    }
-    return {};
+    return Why::Locked;
   }
 
   static std::string Describe(const Column& column, const drift::Profile& profile) {
-    return Named("column", column.name) + " is " + column.type_text + ", and " +
-           Rows(profile.rows()) + (profile.rows() == 1 ? " brings " : " bring ") +
-           Evidence(profile);
+    return Named("column", column.name) + " is " + column.type_text + ", and payloads bring " +
+           Kinds(profile);
+  }
+  static std::string Describe(const Column& column, const Drift& drift) {
+    if (drift.cause == drift::Cause::Unspecified) {
+      return Describe(column, drift.profile);
+    }
+    return Named("column", column.name) + " is " + column.type_text +
+           ", and a value does not fit: " + drift::Phrase(drift.cause, column.type_text);
   }
 
   void Act(Action action, const std::string& why) {
@@ -215,13 +346,16 @@ class Proposal {
     plan_.patch.rationale += why;
   }
 
-  void Leave(size_t i, std::string reason) { plan_.unplanned.push_back({i, std::move(reason)}); }
+  void Leave(size_t i, Why why, std::string reason) {
+    plan_.unplanned.push_back({i, std::move(reason), why});
+  }
 
   const Shape& shape_;
   const DriftSet& drift_;
   const Policy& policy_;
   Plan plan_;
   std::vector<Group> groups_;
+  std::vector<size_t> envelope_;  // new fields of payloads that share no key with the table
   int added_ = 0;
 };
 

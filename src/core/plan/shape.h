@@ -39,9 +39,12 @@ struct Column {
   bool has_default = false;
   bool default_is_given = false;  // by a patch, as a constant: what is absent gets it
   Generated generated = Generated::No;
+  bool own = false;  // added by rules, and altered by nobody else since
   // Why the catalogs forbid changing this column's type (a view, rule, generated column, expression
   // or partial index, foreign key, partition key, domain, inheritance ...); empty: nothing does.
   std::string type_locked_by;
+  // The same for a type of another family: what PostgreSQL carries over within the family.
+  std::string family_locked_by;
 };
 
 struct Shape {

@@ -43,7 +43,9 @@ std::string Named(std::string_view word, std::string_view name) {
   return out;
 }
 
-std::string Evidence(const drift::Profile& profile) {
+namespace {
+
+std::string ListEvidence(const drift::Profile& profile, bool counted) {
   int64_t dates = 0;
   for (Format format : {Format::TimestampTz, Format::Timestamp, Format::Date, Format::Time}) {
     dates += profile.strings(format);
@@ -66,10 +68,15 @@ std::string Evidence(const drift::Profile& profile) {
     if (seen.count <= 0) continue;
     if (!out.empty()) out += ", ";
     out += seen.what;
-    if (kinds > 1) out += " (" + std::to_string(seen.count) + ")";
+    if (counted && kinds > 1) out += " (" + std::to_string(seen.count) + ")";
   }
   return out.empty() ? "no value" : out;
 }
+
+}  // namespace
+
+std::string Evidence(const drift::Profile& profile) { return ListEvidence(profile, true); }
+std::string Kinds(const drift::Profile& profile) { return ListEvidence(profile, false); }
 
 std::string TypeText(const Type& type) {
   const uint32_t element = ElementType(type.oid);

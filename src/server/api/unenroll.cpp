@@ -74,11 +74,13 @@ void Forget(Oid target) {
   pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
       " fields AS (DELETE FROM mend.fields WHERE target = $1),"
+      " own_columns AS (DELETE FROM mend.own_columns WHERE target = $1),"
       " progress AS (DELETE FROM mend.progress WHERE target = $1),"
       " requests AS (DELETE FROM mend.requests WHERE target = $1),"
       " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')),"
       " patches AS (UPDATE mend.patches SET state = 'rejected', reason = 'the table was "
       "unenrolled',"
+      "             evidence = evidence || '{\"unenrolled\": true}',"
       "             decided_by = session_user, decided_at = pg_catalog.clock_timestamp()"
       "             WHERE target = $1 AND state IN ('proposed', 'approved') RETURNING id, "
       "target_name, reason),"

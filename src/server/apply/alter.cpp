@@ -4,6 +4,7 @@
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/active_unit.h"
+#include "server/apply/empty_column.h"
 #include "server/apply/origin.h"
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
@@ -38,17 +39,28 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
 
 void RecordApplied(const table::Target& target, const PatchRecord& record) {
   SetPatchState(record.id, "applied", "");
-  // Of a table that has changed, what the worker itself proposed is planned anew.
+  std::vector<std::string> columns, fields;
+  for (const plan::Action& action : record.patch.actions) {
+    columns.push_back(action.column);
+  }
+  for (const plan::FieldMapping& mapping : record.patch.field_map) {
+    fields.push_back(mapping.field);
+    columns.push_back(mapping.column.value_or(mapping.field));
+  }
+  fields.insert(fields.end(), columns.begin(), columns.end());
+  // What the worker itself proposed for the same columns or fields is planned anew.
   pg::RunPrepared(
       "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' "
       "AND proposed_by = 'pg_mend' "
-      "AND decided_at IS NULL "
+      "AND decided_at IS NULL AND (EXISTS (SELECT FROM jsonb_array_elements(evidence -> 'actions') "
+      "a WHERE a ->> 'column' = ANY ($3)) OR field_map ?| $4) "
       // Not one that somebody is deciding on: we hold the table's lock, and must not wait for
       // people.
       "FOR UPDATE SKIP LOCKED) "
-      "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM "
+      "UPDATE mend.patches p SET state = 'superseded', reason = 'superseded by patch ' || $2 FROM "
       "superseded s WHERE p.id = s.id",
-      {pg::ObjectId(target.shape().relid), pg::Int8(record.id)});
+      {pg::ObjectId(target.shape().relid), pg::Int8(record.id), pg::TextArray(columns),
+       pg::TextArray(fields)});
   pg::RunPrepared(
       "UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
       "WHERE target = $1",
@@ -257,6 +269,13 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   if (plan::ShapeFingerprint(target->shape()) != planned_shape) {
     application.result = Application::Result::ShapeChanged;
     return application;
+  }
+  for (const plan::Action& action : record.patch.actions) {
+    if (action.only_if_empty && !HoldsNoValue(target->shape(), action.column)) {
+      application.result = Application::Result::Unfit;
+      application.reason = "column \"" + action.column + "\" is not empty";
+      return application;
+    }
   }
   if (!record.ddl.empty()) {
     const std::string code = table::CodeOf(target_oid);

@@ -13,6 +13,7 @@ drift::Drift ReadDrift(const pg::Rows& rows, size_t i) {
   drift.kind = drift::KindFromName(rows.text(i, 3)).value_or(drift::Kind::Malformed);
   drift.row_count = rows.int8(i, 4);
   drift.profile = drift::Profile::FromJson(rows.text(i, 5)).value_or(drift::Profile());
+  drift.cause = drift::CauseFromCode(rows.text(i, 6)).value_or(drift::Cause::Unspecified);
   return drift;
 }
 
@@ -23,20 +24,21 @@ DriftStore::DriftStore(Oid target) : target_(target) {
                                   {pg::ObjectId(target)});
   for (size_t i = 0; i < rows.size(); ++i) {
     drift::Drift drift = ReadDrift(rows, i);
-    index_[{drift.field, drift.kind}] = static_cast<int>(drifts_.size());
+    index_[drift::ClassOf(drift)] = static_cast<int>(drifts_.size());
     new_fields_ += drift.kind == drift::Kind::NewField ? 1 : 0;
     drifts_.push_back(std::move(drift));
     added_.push_back(0);
   }
 }
 
-int DriftStore::Find(const std::string& field, drift::Kind kind) const {
-  auto found = index_.find({field, kind});
+int DriftStore::Find(const drift::Class& values) const {
+  auto found = index_.find(values);
   return found == index_.end() ? -1 : found->second;
 }
 
-void DriftStore::Add(const drift::Misfit& misfit, const json::Document& payload) {
-  int at = Find(misfit.field, misfit.kind);
+void DriftStore::Add(const drift::Misfit& misfit, const json::Document& payload,
+                     int64_t new_fields) {
+  int at = Find(drift::ClassOf(misfit));
   if (at < 0 && misfit.kind == drift::Kind::NewField && ++new_fields_ > limits::kMostNewFields) {
     --new_fields_;
     ++unrecorded_;
@@ -48,15 +50,19 @@ void DriftStore::Add(const drift::Misfit& misfit, const json::Document& payload)
     drift.field = misfit.field;
     drift.column = misfit.column;
     drift.kind = misfit.kind;
+    drift.cause = misfit.cause;
     drifts_.push_back(std::move(drift));
     added_.push_back(0);
-    index_[{misfit.field, misfit.kind}] = at;
+    index_[drift::ClassOf(misfit)] = at;
   }
   drift::Drift& drift = drifts_[static_cast<size_t>(at)];
   if (misfit.token == 0) {
     drift.profile.AddAbsent();
   } else {
     drift.profile.Add(json::Value(&payload, misfit.token));
+  }
+  if (misfit.kind == drift::Kind::NewField) {
+    drift.profile.AddCompany(new_fields);
   }
   ++drift.row_count;
   ++added_[static_cast<size_t>(at)];
@@ -75,21 +81,22 @@ void DriftStore::Save(const std::string& target_name) {
         pg::Text(drift.column.empty() ? std::nullopt : std::optional<std::string>(drift.column)),
         pg::Text(drift::Name(drift.kind)),
         pg::Int8(drift.row_count),
-        pg::Text(drift.profile.ToJson())};
+        pg::Text(drift.profile.ToJson()),
+        pg::Text(drift::Code(drift.cause))};
     if (drift.id == 0) {
       pg::Rows reopened = pg::RunPrepared(
           "UPDATE mend.drifts SET state = 'open', reason = NULL, patch_id = NULL, last_seen = "
           "now(), "
           "target_name = $2, column_name = $4, row_count = $6, profile = $7::jsonb "
           "WHERE id = (SELECT max(id) FROM mend.drifts WHERE target = $1 AND field = $3 AND kind = "
-          "$5 "
+          "$5 AND cause = $8 "
           "AND state = 'dead_lettered') RETURNING id",
           params);
       if (reopened.empty()) {
         reopened = pg::RunPrepared(
             "INSERT INTO mend.drifts (target, target_name, field, column_name, kind, row_count, "
-            "profile) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb) RETURNING id",
+            "profile, cause) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8) RETURNING id",
             params);
       }
       drift.id = reopened.int8(0, 0);
@@ -98,7 +105,8 @@ void DriftStore::Save(const std::string& target_name) {
       pg::RunPrepared(
           "UPDATE mend.drifts SET last_seen = now(), target_name = $2, column_name = $4, row_count "
           "= $6, "
-          "profile = $7::jsonb WHERE id = $8 AND target = $1 AND field = $3 AND kind = $5",
+          "profile = $7::jsonb WHERE id = $9 AND target = $1 AND field = $3 AND kind = $5 AND "
+          "cause = $8",
           params);
     }
     added_[i] = 0;

@@ -14,7 +14,8 @@
 namespace mend::apply {
 
 // The columns that ReadDrift takes, of mend.drifts as d.
-#define MEND_DRIFT_COLUMNS "d.id, d.field, d.column_name, d.kind, d.row_count, d.profile::text"
+#define MEND_DRIFT_COLUMNS \
+  "d.id, d.field, d.column_name, d.kind, d.row_count, d.profile::text, d.cause"
 drift::Drift ReadDrift(const pg::Rows& rows, size_t i);
 
 class DriftStore {
@@ -22,9 +23,9 @@ class DriftStore {
   // Reads the unsettled drift of the table.
   explicit DriftStore(Oid target);
 
-  // Folds one misfit of one payload in. Past limits::kMostNewFields a field that is not known yet
-  // is counted, and no more.
-  void Add(const drift::Misfit& misfit, const json::Document& payload);
+  // Folds one misfit of one payload in, which brings `new_fields` fields without a column. Past
+  // limits::kMostNewFields a field that is not known yet is counted, and no more.
+  void Add(const drift::Misfit& misfit, const json::Document& payload, int64_t new_fields);
   // Writes what was added back, in the current transaction. A drift that was dead-lettered before
   // and shows again is opened anew, with a fresh profile.
   void Save(const std::string& target_name);
@@ -35,7 +36,7 @@ class DriftStore {
   // Misfits that found no room.
   int64_t unrecorded() const { return unrecorded_; }
   // Index into drifts(), or -1.
-  int Find(const std::string& field, drift::Kind kind) const;
+  int Find(const drift::Class& values) const;
 
  private:
   Oid target_;
@@ -43,7 +44,7 @@ class DriftStore {
   size_t new_fields_ = 0;
   int64_t unrecorded_ = 0;
   std::vector<int64_t> added_;  // rows since the last Save, by index
-  std::map<std::pair<std::string, drift::Kind>, int> index_;
+  std::map<drift::Class, int> index_;
 };
 
 // Settles unsettled drift: state is one of mend.drifts.state.

@@ -63,7 +63,7 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
       text += ", \"type\": ";
       json::AppendQuoted(&text, guard::RenderType(action.type));
     }
-    if (action.kind == plan::ActionKind::WidenType) {
+    if (plan::ChangesType(action.kind)) {
       text += ", \"from\": ";
       json::AppendQuoted(&text, guard::RenderType(target.shape().Find(action.column)->type));
     }
@@ -78,6 +78,8 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
     json::AppendQuoted(&text, one.field);
     text += ", \"kind\": ";
     json::AppendQuoted(&text, drift::Name(one.kind));
+    text += ", \"cause\": ";
+    json::AppendQuoted(&text, drift::Code(one.cause));
     text += ", \"rows\": " + std::to_string(one.row_count) +
             ", \"profile\": " + one.profile.ToJson() + "}";
   }
@@ -93,7 +95,7 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
 bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch) {
   return std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
     const plan::Column* column = shape.Find(action.column);
-    return action.kind == plan::ActionKind::WidenType && column != nullptr &&
+    return plan::ChangesType(action.kind) && column != nullptr &&
            plan::Rewrites(column->type, action.type);
   });
 }
@@ -205,6 +207,7 @@ base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::stri
 std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state) {
   pg::Rows rows = pg::RunPrepared(
       "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table, "
+      "decided_by IS DISTINCT FROM 'pg_mend', "
       "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END FROM "
       "mend.patches "
       "WHERE target = $1 AND state = $2 ORDER BY id",
@@ -224,7 +227,7 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
       continue;
     }
     records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch),
-                       rows.boolean(i, 4), rows.maybe(i, 5)});
+                       rows.boolean(i, 4), rows.boolean(i, 5), rows.maybe(i, 6)});
   }
   return records;
 }

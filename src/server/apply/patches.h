@@ -19,6 +19,7 @@ struct PatchRecord {
   std::string ddl;  // canonical
   plan::Patch patch;
   bool rewrites = false;
+  bool decided = false;  // by a person
   std::optional<std::string>
       put_back;  // why it waits for a person although it was decided on: it could not be applied
 };
@@ -73,5 +74,4 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
 // Reads one DDL text and field map back into a patch; an Error's message says what does not pass.
 base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
                                     const std::string& field_map_json);
-
 }  // namespace mend::apply

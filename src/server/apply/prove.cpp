@@ -88,7 +88,7 @@ class Prover {
     ++proof_.tried;
     if (!fits) {
       for (const drift::Misfit& misfit : left) {
-        const std::pair key(misfit.field, misfit.kind);
+        const drift::Class key = drift::ClassOf(misfit);
         if (proof_.remains.size() < Proof::kMaxRemains || proof_.remains.count(key) > 0) {
           ++proof_.remains[key];
         }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/drift/drift.h"
 #include "core/plan/patch.h"
 #include "server/queue/queue_reader.h"
 #include "server/table/target.h"
@@ -22,8 +23,9 @@ struct Proof {
   std::string shape;   // fingerprint of the table's shape that it holds for
   int64_t tried = 0;   // rows that do not fit the table as it is
   int64_t healed = 0;  // of these, rows that fit the patched shape
-  // Why the others do not: field and kind, with how many rows; of the first kMaxRemains.
-  std::map<std::pair<std::string, drift::Kind>, int64_t> remains;
+  // Why the others do not: the classes of their values, with how many rows; of the first
+  // kMaxRemains.
+  std::map<drift::Class, int64_t> remains;
   static constexpr size_t kMaxRemains = 20;
   std::vector<bool> action_helps;   // by index into patch.actions
   std::vector<bool> mapping_helps;  // by index into patch.field_map

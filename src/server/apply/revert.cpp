@@ -222,9 +222,15 @@ void CheckNoNulls(int64_t id, const table::Target& target, const AppliedAction& 
 
 void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction& action) {
   std::string column = pg::QuoteIdentifier(action.column);
-  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE (" + column +
-                    "::" + action.from + ")::" + action.type + " IS DISTINCT FROM " + column +
-                    " LIMIT 1";
+  // Through text, which every type has: a column that was empty may have had any.
+  std::string back =
+      "(" + column + "::pg_catalog.text::" + action.from + ")::pg_catalog.text::" + action.type;
+  if (action.type == guard::RenderType({plan::type_oid::kJsonb, -1})) {
+    back = "pg_catalog.to_jsonb(pg_catalog.jsonb_extract_path_text(" + column +
+           ", VARIADIC '{}')::" + action.from + ")";
+  }
+  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " + back +
+                    " IS DISTINCT FROM " + column + " LIMIT 1";
   base::Result<uint64_t> changed = RunAsOwner(id, target.shape().relid, sql);
   if (!changed || *changed > 0) {
     Refuse(id,
@@ -243,7 +249,7 @@ void SaveForUndo(int64_t id, const table::Target& target,
   LoosePolicies policies(target.shape().relid);
   KeepValues(id, target, actions);
   for (const AppliedAction& action : actions) {
-    if (action.kind == "widen_type") {
+    if (action.kind == "widen_type" || action.kind == "change_type") {
       CheckNarrowing(id, target, action);
     } else if (action.kind == "drop_not_null") {
       CheckNoNulls(id, target, action);

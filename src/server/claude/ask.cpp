@@ -300,7 +300,7 @@ std::optional<Answer> Reuse(Question* question, const Remembered& remembered) {
 
 bool Answer::Concerns(const drift::Drift& one) const {
   return std::any_of(drift.begin(), drift.end(), [&](const drift::Drift& asked) {
-    return asked.field == one.field && asked.kind == one.kind;
+    return drift::ClassOf(asked) == drift::ClassOf(one);
   });
 }
 

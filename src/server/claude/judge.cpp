@@ -75,10 +75,11 @@ std::string WhyOutOfScope(const Question& question, const plan::Patch& patch) {
 std::string WithoutHolders(std::string reason, const plan::Shape& shape) {
   static const std::string kSomething = "something else in the database needs it as it is";
   for (const plan::Column& column : shape.columns) {
-    const std::string& holder = column.type_locked_by;
-    const size_t at = holder.empty() ? std::string::npos : reason.find(holder);
-    if (at != std::string::npos) {
-      reason.replace(at, holder.size(), kSomething);
+    for (const std::string& holder : {column.type_locked_by, column.family_locked_by}) {
+      const size_t at = holder.empty() ? std::string::npos : reason.find(holder);
+      if (at != std::string::npos) {
+        reason.replace(at, holder.size(), kSomething);
+      }
     }
   }
   return reason;
@@ -94,14 +95,18 @@ std::string WhyTooMany(const Question& question, const plan::Patch& patch) {
   return "the table may not grow past " + std::to_string(question.policy.max_columns) + " columns";
 }
 
+std::string Cause(drift::Cause cause) {
+  return cause == drift::Cause::Unspecified ? "" : ": " + std::string(drift::Code(cause));
+}
+
 std::string WhyProvesNothing(const apply::Proof& proof) {
   std::string why =
       "it proves nothing: of " + plan::Rows(proof.tried) + " that wait, none fits thanks to it";
   const char* separator = "; what still does not fit: ";
   for (const auto& [key, rows] : proof.remains) {
-    const auto& [field, kind] = key;
+    const auto& [field, kind, cause] = key;
     why += separator + (field.empty() ? std::string() : plan::Named("field", field) + " ") + "(" +
-           std::string(drift::Name(kind)) + ", " + plan::Rows(rows) + ")";
+           std::string(drift::Name(kind)) + Cause(cause) + ", " + plan::Rows(rows) + ")";
     separator = ", ";
   }
   return why;

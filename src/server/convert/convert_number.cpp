@@ -195,11 +195,14 @@ bool Converter::ToInteger(const TypeInfo& type, json::Value value, Datum* out) {
   }
   int64_t integer = 0;
   if (!base::ParseInteger(number, &integer)) {
-    if (value.kind() == json::Kind::String && !base::IsCanonicalInteger(number)) {
-      return number == "-0" ? Lossy(type, value, "it is not the canonical text of a number")
-                            : BadSyntax(type, value);
-    }
     const base::Decimal decimal = base::Analyse(number);
+    const bool text = value.kind() == json::Kind::String;
+    if (text && decimal.zero && number.front() == '-') {
+      return Lossy(type, value, "it is not the canonical text of a number");
+    }
+    if (text && !decimal.integer) {
+      return BadSyntax(type, value);
+    }
     if (!decimal.integer) {
       return Fail(drift::Kind::Lossy, "22P02",
                   "invalid input syntax for type " + type.name + ": " + Quote(value));

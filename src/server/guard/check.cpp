@@ -45,8 +45,8 @@ Refusal WhyOtherTable(const plan::Shape& shape, const AlterTableStmt* statement)
 // NOT NULL may go with a new type; anything else twice on one column hides what it comes to.
 Refusal WhyClash(const plan::Action& one, const plan::Action& other) {
   using Kind = plan::ActionKind;
-  const bool harmless = (one.kind == Kind::WidenType && other.kind == Kind::DropNotNull) ||
-                        (one.kind == Kind::DropNotNull && other.kind == Kind::WidenType);
+  const bool harmless = (plan::ChangesType(one.kind) && other.kind == Kind::DropNotNull) ||
+                        (one.kind == Kind::DropNotNull && plan::ChangesType(other.kind));
   if (one.column != other.column || harmless) {
     return std::nullopt;
   }

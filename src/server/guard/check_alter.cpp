@@ -63,33 +63,67 @@ bool IsBareTypeChange(const ColumnDef* node) {
   return bare;
 }
 
-// USING may only be `column::newtype`.
-Refusal WhyStrangeUsing(const Node* node, const std::string& column, const plan::Type& type) {
+bool IsColumn(const Node* node, const std::string& column) {
+  if (node == nullptr || !IsA(node, ColumnRef)) {
+    return false;
+  }
+  const List* fields = reinterpret_cast<const ColumnRef*>(node)->fields;
+  const Node* name =
+      list_length(fields) == 1 ? static_cast<const Node*>(linitial(fields)) : nullptr;
+  return name != nullptr && IsA(name, String) && column == strVal(name);
+}
+
+// to_jsonb(column), of pg_catalog: what is run is rendered with the schema's name.
+bool IsToJsonb(const Node* node, const std::string& column) {
+  if (!IsA(node, FuncCall)) {
+    return false;
+  }
+  const auto* call = reinterpret_cast<const FuncCall*>(node);
+  const int parts = list_length(call->funcname);
+  if (parts < 1 || parts > 2 || std::string_view(strVal(llast(call->funcname))) != "to_jsonb" ||
+      (parts == 2 && std::string_view(strVal(linitial(call->funcname))) != "pg_catalog")) {
+    return false;
+  }
+  return list_length(call->args) == 1 &&
+         IsColumn(static_cast<const Node*>(linitial(call->args)), column) &&
+         call->agg_order == NIL && call->agg_filter == nullptr && call->over == nullptr &&
+         !call->agg_within_group && !call->agg_star && !call->agg_distinct &&
+         !call->func_variadic && call->funcformat == COERCE_EXPLICIT_CALL;
+}
+
+// USING may be `column::newtype`, `to_jsonb(column)` for jsonb, or, of a column that must hold no
+// value, `column::text::newtype`.
+Refusal WhyStrangeUsing(const Node* node, const std::string& column, plan::Action* action) {
   static constexpr const char* kPlainCast = "USING may only cast the column itself to its new type";
   if (node == nullptr) {
+    return std::nullopt;
+  }
+  if (action->type == plan::Type{plan::type_oid::kJsonb, -1} && IsToJsonb(node, column)) {
     return std::nullopt;
   }
   if (!IsA(node, TypeCast)) {
     return kPlainCast;
   }
   const auto* cast = reinterpret_cast<const TypeCast*>(node);
-  if (cast->arg == nullptr || !IsA(cast->arg, ColumnRef)) {
-    return kPlainCast;
-  }
-  const List* fields = reinterpret_cast<const ColumnRef*>(cast->arg)->fields;
-  const Node* name =
-      list_length(fields) == 1 ? static_cast<const Node*>(linitial(fields)) : nullptr;
-  if (name == nullptr || !IsA(name, String) || column != strVal(name)) {
-    return kPlainCast;
-  }
   plan::Type target;
   if (Refusal why = ReadType(cast->typeName, &target)) {
     return why;
   }
-  return target == type ? std::nullopt : Refusal(kPlainCast);
+  const Node* inner = cast->arg;
+  if (inner != nullptr && IsA(inner, TypeCast)) {
+    const auto* through = reinterpret_cast<const TypeCast*>(inner);
+    plan::Type text;
+    if (Refusal why = ReadType(through->typeName, &text)) {
+      return why;
+    }
+    action->only_if_empty = text == plan::Type{plan::type_oid::kText, -1};
+    inner = action->only_if_empty ? through->arg : nullptr;
+  }
+  return IsColumn(inner, column) && target == action->type ? std::nullopt : Refusal(kPlainCast);
 }
 
-Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan::Type& to) {
+Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan::Type& to,
+                      bool only_if_empty) {
   if (column.generated != plan::Generated::No) {
     return "column " + Quote(column.name) +
            " is an identity or generated column: its type is not changed";
@@ -98,18 +132,25 @@ Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan
     return "column " + Quote(column.name) + " is of that type already: it changes nothing";
   }
   const plan::Widening widening = plan::Judge(column.type, to);
-  if (widening == plan::Widening::Refused) {
+  if (widening == plan::Widening::Refused && !only_if_empty) {
     return "changing column " + Quote(column.name) + " from " + column.type_text +
            " to that type could change or lose values; only a wider type is allowed";
   }
   if (!column.type_locked_by.empty()) {
     return "the type of column " + Quote(column.name) + " cannot change: " + column.type_locked_by;
   }
-  if (widening == plan::Widening::ToText) {
+  if (plan::ChangesFamily(column.type, to) && !column.family_locked_by.empty()) {
+    return "the type of column " + Quote(column.name) +
+           " cannot change: " + column.family_locked_by;
+  }
+  if (widening == plan::Widening::ToJsonb && column.has_default) {
+    return "column " + Quote(column.name) + " has a DEFAULT, which cannot become jsonb";
+  }
+  if (widening != plan::Widening::Lossless) {
     const std::string key = KeyOver(terms.shape.relid, column.attnum);
     if (!key.empty()) {
       return "column " + Quote(column.name) + " is part of " + key +
-             ", and as text its values would compare otherwise";
+             ", and its values would compare otherwise";
     }
   }
   return std::nullopt;
@@ -130,11 +171,17 @@ Refusal ReadAlterType(const Terms& terms, const AlterTableCmd* node, plan::Actio
   if (!IsBareTypeChange(change)) {
     return "ALTER COLUMN ... TYPE takes a type and at most a plain USING";
   }
-  action->kind = plan::ActionKind::WidenType;
   action->column = column->name;
   Refusal why = ReadType(change->typeName, &action->type);
-  if (!why) why = WhyStrangeUsing(change->raw_default, column->name, action->type);
-  if (!why) why = WhyNoWidening(terms, *column, action->type);
+  if (!why) why = WhyStrangeUsing(change->raw_default, column->name, action);
+  action->kind = plan::ChangesFamily(column->type, action->type) ? plan::ActionKind::ChangeType
+                                                                 : plan::ActionKind::WidenType;
+  // A change to another family waits for a person where it is not allowed; it is not refused.
+  const bool widens = action->kind == plan::ActionKind::WidenType || action->only_if_empty;
+  if (!why && widens && terms.allow.count(plan::ActionKind::WidenType) == 0) {
+    why = NotAllowed(terms, plan::ActionKind::WidenType);
+  }
+  if (!why) why = WhyNoWidening(terms, *column, action->type, action->only_if_empty);
   return why;
 }
 
@@ -213,12 +260,12 @@ Refusal ReadSubcommand(const Terms& terms, const AlterTableCmd* node, plan::Acti
   Refusal (*read)(const Terms&, const AlterTableCmd*, plan::Action*) = nullptr;
   switch (node->subtype) {
     case AT_AddColumn: kind = plan::ActionKind::AddColumn, read = ReadAddColumn; break;
-    case AT_AlterColumnType: kind = plan::ActionKind::WidenType, read = ReadAlterType; break;
+    case AT_AlterColumnType: read = ReadAlterType; break;
     case AT_DropNotNull: kind = plan::ActionKind::DropNotNull, read = ReadDropNotNull; break;
     case AT_ColumnDefault: kind = plan::ActionKind::SetDefault, read = ReadSetDefault; break;
     default: return std::string(InWords(node->subtype)) + " is not allowed; " + kAllowedForms;
   }
-  if (terms.allow.count(kind) == 0) {
+  if (node->subtype != AT_AlterColumnType && terms.allow.count(kind) == 0) {
     return NotAllowed(terms, kind);
   }
   const bool strange = node->num != 0 || node->newowner != nullptr ||

@@ -1,5 +1,7 @@
 #include "server/guard/columns_only.h"
 
+#include <string_view>
+
 namespace mend::guard {
 namespace {
 
@@ -38,12 +40,38 @@ const char* WhyNotAdd(const ColumnDef* column) {
   return nullptr;
 }
 
+// to_jsonb(column) and jsonb_extract_path_text(column, constant ...), of pg_catalog by name.
+bool IsJsonOfColumn(const Node* node) {
+  if (node == nullptr || !IsA(node, FuncCall)) {
+    return false;
+  }
+  const auto* call = reinterpret_cast<const FuncCall*>(node);
+  if (list_length(call->funcname) != 2 || list_length(call->args) < 1 ||
+      std::string_view(strVal(linitial(call->funcname))) != "pg_catalog") {
+    return false;
+  }
+  const std::string_view name = strVal(lsecond(call->funcname));
+  if (name != "to_jsonb" && name != "jsonb_extract_path_text") {
+    return false;
+  }
+  const ListCell* cell;
+  foreach (cell, call->args) {
+    const Node* argument = static_cast<const Node*>(lfirst(cell));
+    if (cell == list_head(call->args) ? !IsA(argument, ColumnRef) : !IsConstant(argument)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 const char* WhyNotRetype(const ColumnDef* column) {
   if (!IsBuiltIn(column->typeName)) {
     return kForeignType;
   }
   const Node* node = Innermost(column->raw_default);
-  return node == nullptr || IsA(node, ColumnRef) ? nullptr : "to compute a column's values";
+  return node == nullptr || IsA(node, ColumnRef) || IsJsonOfColumn(node)
+             ? nullptr
+             : "to compute a column's values";
 }
 
 const char* WhyNotDo(const AlterTableCmd* command) {

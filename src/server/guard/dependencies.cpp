@@ -57,7 +57,14 @@ constexpr const char* kDependents =
     "     FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid WHERE "
     "c.oid = d.objid)"
     "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) || ' names it' END AS "
-    "why "
+    "why, "
+    // A CHECK of built-in functions and operators alone: no others are recorded.
+    "  d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"
+    "  AND EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid AND c.contype = "
+    "'c')"
+    "  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = d.classid"
+    "                  AND x.objid = d.objid"
+    "                  AND x.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass) AS carried "
     "FROM dependents d ORDER BY 1, 2";
 
 // Facts of the columns themselves.
@@ -86,7 +93,7 @@ constexpr const char* kOwnReasons =
     "lost'"
     "  WHEN x.index IS NOT NULL THEN 'what is set for ' || x.index || ' alone, the index of a "
     "partition, would be lost'"
-    "  WHEN c.used_by IS NOT NULL THEN c.used_by END AS why "
+    "  WHEN c.used_by IS NOT NULL THEN c.used_by END AS why, false "
     "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid,"
     " LATERAL (SELECT pg_catalog.min(u.attrelid::pg_catalog.regclass || '.' || "
     "pg_catalog.quote_ident(u.attname)"
@@ -121,8 +128,10 @@ void Note(plan::Shape* shape, const pg::Rows& rows) {
       continue;
     }
     for (plan::Column& column : shape->columns) {
-      if (column.name == rows.text(row, 0) && column.type_locked_by.empty()) {
-        column.type_locked_by = rows.text(row, 1);
+      std::string& locked_by =
+          rows.boolean(row, 2) ? column.family_locked_by : column.type_locked_by;
+      if (column.name == rows.text(row, 0) && locked_by.empty()) {
+        locked_by = rows.text(row, 1);
       }
     }
   }
@@ -144,6 +153,7 @@ std::string DistributedBy(const plan::Shape& shape, const plan::Column& column) 
 void ExplainTypeLocks(plan::Shape* shape) {
   for (plan::Column& column : shape->columns) {
     column.type_locked_by.clear();
+    column.family_locked_by.clear();
   }
   const int16_t distributed_by = citus::FindManagedTable(shape->relid).distribution_column;
   for (plan::Column& column : shape->columns) {

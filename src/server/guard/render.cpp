@@ -55,6 +55,18 @@ std::string Constant(const std::string& literal, const plan::Type& type) {
   return Literal(literal) + "::" + RenderType(type);
 }
 
+// How the values of a column come to its new type, where a plain cast is not the way.
+std::string Using(const plan::Shape& shape, const plan::Action& action) {
+  const std::string column = Identifier(action.column);
+  if (action.only_if_empty) {
+    return " USING " + column + "::pg_catalog.text::" + RenderType(action.type);
+  }
+  const plan::Column* from = shape.Find(action.column);
+  const bool to_jsonb =
+      from != nullptr && plan::Judge(from->type, action.type) == plan::Widening::ToJsonb;
+  return to_jsonb ? " USING pg_catalog.to_jsonb(" + column + ")" : "";
+}
+
 std::string Clause(const plan::Shape& shape, const plan::Action& action) {
   const std::string column = Identifier(action.column);
   const std::string alter = "ALTER COLUMN " + column;
@@ -64,7 +76,9 @@ std::string Clause(const plan::Shape& shape, const plan::Action& action) {
              " " + RenderType(action.type) +
              (action.default_literal ? " DEFAULT " + Constant(*action.default_literal, action.type)
                                      : "");
-    case plan::ActionKind::WidenType: return alter + " TYPE " + RenderType(action.type);
+    case plan::ActionKind::WidenType:
+    case plan::ActionKind::ChangeType:
+      return alter + " TYPE " + RenderType(action.type) + Using(shape, action);
     case plan::ActionKind::DropNotNull: return alter + " DROP NOT NULL";
     case plan::ActionKind::SetDefault: {
       const plan::Column* existing = shape.Find(action.column);
@@ -79,17 +93,22 @@ std::string Clause(const plan::Shape& shape, const plan::Action& action) {
 bool Same(const plan::Action& one, const plan::Action& other) {
   return one.kind == other.kind && one.column == other.column &&
          one.default_literal == other.default_literal && one.if_not_exists == other.if_not_exists &&
+         one.only_if_empty == other.only_if_empty &&
          (one.type == other.type || one.kind == plan::ActionKind::SetDefault);
+}
+
+const std::set<plan::ActionKind>& AllKinds() {
+  using Kind = plan::ActionKind;
+  static const std::set<Kind>& all = *new std::set<Kind>{
+      Kind::AddColumn, Kind::WidenType, Kind::ChangeType, Kind::DropNotNull, Kind::SetDefault};
+  return all;
 }
 
 // What is about to run must pass the first wall too, and mean the same.
 void RequireRoundTrip(const plan::Shape& shape, const std::vector<plan::Action>& actions,
                       const std::string& text) {
-  using Kind = plan::ActionKind;
-  const std::set<Kind> all = {Kind::AddColumn, Kind::WidenType, Kind::DropNotNull,
-                              Kind::SetDefault};
   std::vector<plan::Action> again;
-  const Refusal why = ReadActions({shape, all}, text, &again);
+  const Refusal why = ReadActions({shape, AllKinds()}, text, &again);
   bool same = !why && again.size() == actions.size();
   for (size_t i = 0; same && i < actions.size(); ++i) {
     same = Same(actions[i], again[i]);
@@ -139,11 +158,14 @@ std::string InverseClause(const plan::Shape& shape, const plan::Action& action) 
   const std::string alter = "ALTER COLUMN " + column;
   switch (action.kind) {
     case plan::ActionKind::AddColumn: return existing == nullptr ? "DROP COLUMN " + column : "";
-    case plan::ActionKind::WidenType: {
-      const std::string old_type = existing != nullptr ? RenderType(existing->type) : "";
-      return existing != nullptr ? alter + " TYPE " + old_type + " USING " + column +
-                                       "::" + old_type + StorageClauses(shape, action.column)
-                                 : "";
+    case plan::ActionKind::WidenType:
+    case plan::ActionKind::ChangeType: {
+      if (existing == nullptr) {
+        return "";
+      }
+      const std::string old_type = RenderType(existing->type);
+      return alter + " TYPE " + old_type + " USING " +
+             RenderBack(column, existing->type, action.type) + StorageClauses(shape, action.column);
     }
     case plan::ActionKind::DropNotNull: return alter + " SET NOT NULL";
     case plan::ActionKind::SetDefault: {
@@ -174,6 +196,17 @@ std::string RenderType(const plan::Type& type) {
   const uint32_t scalar = element != 0 ? element : type.oid;
   return "pg_catalog." + Identifier(FindListed(scalar)->name) + Modifiers(scalar, type.typmod) +
          (element != 0 ? "[]" : "");
+}
+
+std::string RenderBack(const std::string& column, const plan::Type& from, const plan::Type& to) {
+  const plan::Widening widening = plan::Judge(from, to);
+  std::string value = column;
+  if (widening == plan::Widening::ToJsonb) {
+    value = "pg_catalog.jsonb_extract_path_text(" + column + ", VARIADIC '{}')";
+  } else if (widening == plan::Widening::Refused) {  // it held no value then
+    value = column + "::pg_catalog.text";
+  }
+  return value + "::" + RenderType(from);
 }
 
 std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions) {

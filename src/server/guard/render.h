@@ -17,6 +17,9 @@ std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& ac
 // The text that takes the actions back, against the shape they are applied to. Empty for none.
 std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions);
 
+// What gives a column's value in its former type `from`, of which a patch made `to`.
+std::string RenderBack(const std::string& column, const plan::Type& from, const plan::Type& to);
+
 // A type as it is rendered: pg_catalog."varchar"(40). Types that are not listed too, for the
 // inverse.
 std::string RenderType(const plan::Type& type);

@@ -182,10 +182,59 @@ void MarkBuriedHealed(Oid target, const apply::PatchRecord& record) {
       {pg::ObjectId(target), pg::Int8(record.id), pg::TextArray(fields), pg::TextArray(columns)});
 }
 
+// What was seen of the values of a column.
+drift::Profile SeenOf(const table::Target& target, const std::string& column,
+                      const drift::DriftSet& covered) {
+  drift::Profile seen;
+  for (const drift::Drift& drift : covered) {
+    const table::Resolution goes_to = target.Resolve(drift.field);
+    if (goes_to.kind == table::Resolution::Kind::Column &&
+        target.shape().columns[static_cast<size_t>(goes_to.column)].name == column) {
+      seen.Merge(drift.profile);
+    }
+  }
+  return seen;
+}
+
+// The columns that rules add by themselves are guesses, which later values may better: what they
+// were made from is kept. A type that somebody has decided on is no guess.
+void KeepOwnColumns(Oid target_oid, const apply::PatchRecord& record,
+                    const drift::DriftSet& covered) {
+  if (record.planner != "rules" || record.decided) {
+    return;
+  }
+  const std::shared_ptr<const table::Target> target = table::FindTarget(target_oid);
+  for (const plan::Action& action : record.patch.actions) {
+    if (action.kind != plan::ActionKind::AddColumn && !plan::ChangesType(action.kind)) {
+      continue;
+    }
+    drift::Profile seen = SeenOf(*target, action.column, covered);
+    const bool adds = action.kind == plan::ActionKind::AddColumn;
+    const pg::Rows before = pg::RunPrepared(
+        "SELECT profile::text FROM mend.own_columns WHERE target = $1 AND column_name = $2::name",
+        {pg::ObjectId(target_oid), pg::Text(action.column)});
+    if (!adds && before.empty()) {
+      continue;
+    }
+    if (!adds) {
+      seen.Merge(drift::Profile::FromJson(before.text(0, 0)).value_or(drift::Profile()));
+    }
+    pg::RunPrepared(
+        "INSERT INTO mend.own_columns AS o (target, column_name, attnum, type, profile, patch_id) "
+        "SELECT $1, attname, attnum, format_type(atttypid, atttypmod), $3::jsonb, $4 FROM "
+        "pg_attribute WHERE attrelid = $1 AND attname = $2 AND NOT attisdropped "
+        "ON CONFLICT (target, column_name) DO UPDATE SET attnum = excluded.attnum, type = "
+        "excluded.type, profile = excluded.profile, patch_id = excluded.patch_id",
+        {pg::ObjectId(target_oid), pg::Text(action.column), pg::Text(seen.ToJson()),
+         pg::Int8(record.id)});
+  }
+}
+
 // What an applied patch means for the round.
 void TakeApplied(RoundState* round, const apply::PatchRecord& record,
                  const drift::DriftSet& covered, const queue::ReplayCounts& counts) {
   MarkBuriedHealed(round->target, record);
+  KeepOwnColumns(round->target, record, covered);
   for (const drift::Drift& drift : covered) {
     round->Healed(drift, record.id);
   }

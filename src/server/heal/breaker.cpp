@@ -137,7 +137,7 @@ void ProfileUnrecorded(RoundState* round) {
   size_t waiting = 0;
   const apply::DriftStore book(round->target);
   for (const drift::Drift& drift : book.drifts()) {
-    const queue::RowOutcome* fate = round->outcome_policy.Find(drift.field, drift.kind);
+    const queue::RowOutcome* fate = round->outcome_policy.Find(drift::ClassOf(drift));
     waiting +=
         IsNew(drift) && (fate == nullptr || fate->kind != queue::RowOutcome::Kind::DeadLetter) ? 1
                                                                                                : 0;
@@ -160,6 +160,17 @@ drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::Dri
   }
   int64_t wanted = std::count_if(drifts.begin(), drifts.end(), IsNew);
   int64_t room = std::max<int64_t>(pg::max_columns - shape.max_attnum, 0);
+  // What a payload asks is judged by itself: where one asks for more than there is room for, its
+  // neighbours get what they ask for.
+  const auto floods = [all = room](const drift::Drift& drift) {
+    return IsNew(drift) && drift.profile.fewest_new_fields() > all;
+  };
+  const int64_t flood = std::count_if(drifts.begin(), drifts.end(), floods);
+  const bool judged_apart = flood > 0 && wanted - flood <= room;
+  if (judged_apart) {
+    room -= wanted - flood;
+    wanted = flood;
+  }
   if (wanted == 0 || wanted <= room) {
     Close(round);
     return drifts;
@@ -168,8 +179,9 @@ drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::Dri
                        (round->unrecorded > 0 ? ", and more that are not recorded," : "") +
                        " would take the table past " + std::to_string(pg::max_columns) +
                        " columns (mend.max_columns)";
-  auto middle = std::stable_partition(drifts.begin(), drifts.end(),
-                                      [](const drift::Drift& drift) { return !IsNew(drift); });
+  auto middle = std::stable_partition(drifts.begin(), drifts.end(), [&](const drift::Drift& drift) {
+    return judged_apart ? !floods(drift) : !IsNew(drift);
+  });
   drift::DriftSet fresh(std::make_move_iterator(middle), std::make_move_iterator(drifts.end()));
   drifts.erase(middle, drifts.end());
   Breaker breaker = Load(round->target);

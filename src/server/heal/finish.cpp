@@ -14,7 +14,7 @@ std::vector<int64_t> WithoutRows(const RoundState& round) {
   if (round.replay_all && !round.ended) {
     const apply::DriftStore book(round.target);
     for (const drift::Drift& drift : book.drifts()) {
-      if (round.counts.waits_for.count({drift.field, drift.kind}) == 0) {
+      if (round.counts.waits_for.count(drift::ClassOf(drift)) == 0) {
         ids.push_back(drift.id);
       }
     }

@@ -1,9 +1,12 @@
 #include "server/heal/plan_step.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/plan/fingerprint.h"
+#include "core/plan/lattice.h"
 #include "core/plan/wording.h"
+#include "server/apply/empty_column.h"
 #include "server/apply/speculative_proof.h"
 #include "server/claude/judge.h"
 #include "server/guard/render.h"
@@ -15,6 +18,20 @@ namespace mend::heal {
 namespace {
 
 constexpr int64_t kRowsOfLongProof = 256;
+
+void Append(plan::Patch* patch, const plan::Patch& more) {
+  patch->actions.insert(patch->actions.end(), more.actions.begin(), more.actions.end());
+  patch->field_map.insert(patch->field_map.end(), more.field_map.begin(), more.field_map.end());
+  patch->rationale += (patch->rationale.empty() ? "" : "; ") + more.rationale;
+}
+
+std::vector<std::string> ColumnsOf(const plan::Patch& patch) {
+  std::vector<std::string> columns;
+  for (const plan::Action& action : patch.actions) {
+    columns.push_back(action.column);
+  }
+  return columns;
+}
 
 }  // namespace
 
@@ -30,8 +47,7 @@ drift::DriftSet PlanStep::ToPlan() {
     }
     if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
       round_.settlements.push_back({drift.id,
-                                    drift.field,
-                                    drift.kind,
+                                    drift::ClassOf(drift),
                                     "waiting",
                                     "its rows are tried again by themselves",
                                     {}});
@@ -93,9 +109,10 @@ void PlanStep::LeaveToReview(drift::DriftSet* drifts,
 }
 
 void PlanStep::BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts,
-                        const std::string& why) {
+                        const plan::Plan& plan, const std::string& why) {
   for (const UnplannedDrift& unplanned_drift : unplanned) {
-    if (unplanned_drift.status == UnplannedDrift::Status::Open && !unplanned_drift.provable) {
+    if (unplanned_drift.status == UnplannedDrift::Status::Open && !unplanned_drift.provable &&
+        !IsSuggested(plan, unplanned_drift.drift)) {
       round_.Decide(drifts[unplanned_drift.drift], queue::RowOutcome::Kind::DeadLetter,
                     unplanned_drift.reason + "; " + why);
     }
@@ -129,6 +146,8 @@ void PlanStep::TakeAnswer(const claude::Answer& answer,
     if (answer.kind == Kind::Wait) {
       round_.Decide(drift, queue::RowOutcome::Kind::Wait,
                     unplanned_drift.reason + "; " + answer.reason);
+    } else if (answer.Concerns(drift) && IsSuggested(*plan, unplanned_drift.drift)) {
+      continue;  // nobody has anything better
     } else if (answer.Concerns(drift)) {
       round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter,
                     unplanned_drift.reason + "; " + answer.reason);
@@ -154,13 +173,19 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
                   [](const auto& drift) { return drift.kind != drift::Kind::NewField; })) {
     ExplainTypeLocks();
   }
+  if (TakeAsGiven(drifts)) {
+    return std::nullopt;
+  }
   std::vector<apply::PatchRecord> proposed;
   if (round_.patches_wait) {
     proposed = apply::LoadPatches(*target_, "proposed");
   }
   LeaveToReview(&drifts, proposed);
-  const Terms terms = LoadTerms(*target_, shape_);
+  Terms terms = LoadTerms(*target_, shape_);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
+  if (FindEmptyColumns(drifts, plan, &terms.policy)) {
+    plan = AskRules(shape_, drifts, terms.policy);
+  }
   const std::vector<UnplannedDrift> unplanned =
       FindUnplannedDrift(*target_, terms, drifts, plan, proposed);
   for (const UnplannedDrift& unplanned_drift : unplanned) {
@@ -170,9 +195,9 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
     ExplainTypeLocks();
   }
   if (!pg::PlannerEnabled("claude")) {
-    BuryOpen(unplanned, drifts, "no other planner is configured");
+    BuryOpen(unplanned, drifts, plan, "no other planner is configured");
   } else if (access.state == claude::Access::State::Absent) {
-    BuryOpen(unplanned, drifts, "Claude is not asked: no key is configured");
+    BuryOpen(unplanned, drifts, plan, "Claude is not asked: no key is configured");
   } else if (std::optional<claude::Question> open =
                  MakeQuestion(*target_, shape_, terms, drifts, plan, unplanned)) {
     if (!answer) {
@@ -184,10 +209,130 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
     }
     TakeAnswer(*answer, unplanned, drifts, &plan);
   }
+  if (!answer || answer->kind == claude::Answer::Kind::DeadLetter) {
+    ProposeSuggestions(drifts, plan);
+  }
   if (plan.patch.empty() || WaitsAlready(drifts, plan.patch)) {
     return std::nullopt;
   }
   return Prepare(drifts, plan.patch, answer);
+}
+
+// A column whose guessed type cannot become another, since something holds it as it is, takes what
+// its type takes from now on. Whether there was one: the rows are then judged anew.
+bool PlanStep::TakeAsGiven(const drift::DriftSet& drifts) {
+  if (std::none_of(drifts.begin(), drifts.end(), [](const drift::Drift& drift) {
+        return drift.cause == drift::Cause::NotTextSoFar;
+      })) {
+    return false;
+  }
+  const plan::Policy policy = LoadTerms(*target_, shape_).policy;
+  const plan::Plan plan = AskRules(shape_, drifts, policy);
+  std::vector<std::string> columns;
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const drift::Drift& drift = drifts[unplanned.drift];
+    if (drift.cause == drift::Cause::NotTextSoFar && unplanned.why != plan::Why::Cooling) {
+      columns.push_back(drift.column);
+    }
+  }
+  if (columns.empty()) {
+    return false;
+  }
+  pg::RunPrepared(
+      "DELETE FROM mend.own_columns WHERE target = $1 AND column_name = ANY ($2::name[])",
+      {pg::ObjectId(round_.target), pg::TextArray(columns)});
+  round_.replay_all = true;
+  round_.again = true;
+  return true;
+}
+
+bool PlanStep::IsSuggested(const plan::Plan& plan, size_t drift) const {
+  return std::any_of(plan.suggestions.begin(), plan.suggestions.end(),
+                     [&](const plan::Suggestion& suggestion) {
+                       return std::find(suggestion.drift.begin(), suggestion.drift.end(), drift) !=
+                              suggestion.drift.end();
+                     });
+}
+
+void PlanStep::ProposeSuggestions(const drift::DriftSet& drifts, const plan::Plan& plan) {
+  for (const plan::Suggestion& suggestion : plan.suggestions) {
+    const drift::DriftSet open = OpenOf(suggestion, drifts);
+    if (!open.empty()) {
+      ProposeBeside(plan.patch, suggestion, open);
+    }
+  }
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const drift::Drift& drift = drifts[unplanned.drift];
+    if (IsSuggested(plan, unplanned.drift) && !round_.Decided(drift)) {
+      round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter,
+                    unplanned.reason + "; no patch could be proposed that would help");
+    }
+  }
+}
+
+drift::DriftSet PlanStep::OpenOf(const plan::Suggestion& suggestion,
+                                 const drift::DriftSet& drifts) const {
+  drift::DriftSet open;
+  for (size_t i : suggestion.drift) {
+    if (!round_.Decided(drifts[i])) {
+      open.push_back(drifts[i]);
+    }
+  }
+  return open;
+}
+
+// Proposes the suggestion if a row fits thanks to it once `done` is done.
+void PlanStep::ProposeBeside(const plan::Patch& done, const plan::Suggestion& suggestion,
+                             const drift::DriftSet& open) {
+  plan::Patch both = done;
+  Append(&both, suggestion.patch);
+  Planned planned;
+  planned.proof = apply::Prove(*target_, both, apply::Evidence::Queue);
+  bool helps = false;
+  for (size_t i = done.actions.size(); i < both.actions.size(); ++i) {
+    helps = helps || planned.proof.action_helps[i];
+  }
+  if (!helps) {
+    return;
+  }
+  planned.patch = suggestion.patch;
+  planned.covered = open;
+  planned.record.planner = "rules";
+  planned.record.fingerprint = plan::DriftFingerprint(shape_, open);
+  planned.record.rationale = suggestion.patch.rationale;
+  planned.record.proposed_ddl = planned.record.ddl =
+      guard::Render(shape_, suggestion.patch.actions);
+  planned.record.inverse_ddl = guard::RenderInverse(shape_, suggestion.patch.actions);
+  planned.record.field_map = suggestion.patch.field_map;
+  planned.proof.healed = 0;
+  for (const drift::Drift& drift : open) {
+    planned.proof.healed = std::max(planned.proof.healed, drift.row_count);
+  }
+  planned.record.evidence =
+      apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
+  planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
+  planned.record.proposed_by = observe::kWorker;
+  Propose(planned, suggestion.ask);
+}
+
+// Looks whether columns for whose drift no type was found hold no value; whether there are any.
+// Changing the type of a larger table than mend.max_rewrite_size needs a person anyway.
+bool PlanStep::FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
+                                plan::Policy* policy) const {
+  if (shape_.total_bytes > static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024) {
+    return false;
+  }
+  std::set<std::string> looked_at;
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const std::string& name = drifts[unplanned.drift].column;
+    const plan::Column* column = shape_.Find(name);
+    if (unplanned.why == plan::Why::NoType && column != nullptr && !column->own &&
+        column->generated == plan::Generated::No && !column->has_default && !column->not_null &&
+        looked_at.insert(name).second && apply::HoldsOnlyNulls(shape_, name)) {
+      policy->empty.insert(name);
+    }
+  }
+  return !policy->empty.empty();
 }
 
 // What is of use but has no row in the sample is for the patch after this one: its rows wait as
@@ -259,12 +404,36 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
   return planned;
 }
 
+// What rules may do unasked to columns that they have made, and to those without a value, is
+// theirs.
+std::string PlanStep::WhyNotAllowed(const plan::Patch& patch) const {
+  const std::set<plan::ActionKind>& allow = target_->enrollment().allow;
+  for (const plan::Action& action : patch.actions) {
+    const plan::Column* column = shape_.Find(action.column);
+    if (column == nullptr || allow.count(action.kind) > 0) {
+      continue;
+    }
+    const std::string name = plan::Named("column", action.column);
+    const bool guessed =
+        column->own && plan::Judge(column->type, action.type) != plan::Widening::ToText;
+    if (action.kind == plan::ActionKind::ChangeType && !action.only_if_empty && !guessed &&
+        !apply::HoldsNoValue(shape_, action.column)) {
+      return "it changes " + name + " from " + column->type_text + " to " +
+             plan::TypeText(action.type) + ", and change_type is not allowed for this table";
+    }
+  }
+  return "";
+}
+
 std::string PlanStep::WhyReview(const Planned& planned) {
   for (const plan::FieldMapping& mapping : planned.patch.field_map) {
     if (!mapping.column) {
       return "it ignores " + plan::Named("field", mapping.field) +
              ": what the field brings would not be kept";
     }
+  }
+  if (std::string why = WhyNotAllowed(planned.patch); !why.empty()) {
+    return why;
   }
   if (target_->enrollment().mode == table::Mode::Review) {
     return "the table is in review mode";
@@ -308,11 +477,13 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
     pg::RunPrepared(
         "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' "
         "AND planner = 'rules' "
-        "AND decided_at IS NULL AND id <> $2 FOR UPDATE SKIP LOCKED) "
-        "UPDATE mend.patches p SET state = 'refused', reason = 'superseded by patch ' || $2 FROM "
+        "AND decided_at IS NULL AND id <> $2 AND EXISTS (SELECT FROM jsonb_array_elements(evidence "
+        "-> 'actions') a WHERE a ->> 'column' = ANY ($3)) FOR UPDATE SKIP LOCKED) "
+        "UPDATE mend.patches p SET state = 'superseded', reason = 'superseded by patch ' || $2 "
+        "FROM "
         "superseded s "
         "WHERE p.id = s.id",
-        {pg::ObjectId(round_.target), pg::Int8(id)});
+        {pg::ObjectId(round_.target), pg::Int8(id), pg::TextArray(ColumnsOf(planned.patch))});
     if (planned.answer) {
       claude::BookAnswer(*planned.answer, id);
     }

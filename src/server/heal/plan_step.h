@@ -36,6 +36,7 @@ class PlanStep {
                              std::optional<claude::Question>* question);
   // Why the patch must wait for a person, or empty.
   std::string WhyReview(const Planned& planned);
+  std::string WhyNotAllowed(const plan::Patch& patch) const;
   // Puts it before a person, unless the same patch waits already.
   void Propose(const Planned& planned, const std::string& why);
   // Whether the same patch waits for a person already, proved on half of the rows that there are by
@@ -50,13 +51,22 @@ class PlanStep {
   void ExplainTypeLocks();
   // What of the open drift the patch answers.
   drift::DriftSet CoveredBy(const plan::Patch& patch, const drift::DriftSet& drifts) const;
+  bool IsSuggested(const plan::Plan& plan, size_t drift) const;
+  // Puts the suggestions before a person; drift for which none helps is for nobody.
+  void ProposeSuggestions(const drift::DriftSet& drifts, const plan::Plan& plan);
+  drift::DriftSet OpenOf(const plan::Suggestion& suggestion, const drift::DriftSet& drifts) const;
+  void ProposeBeside(const plan::Patch& done, const plan::Suggestion& suggestion,
+                     const drift::DriftSet& open);
+  bool TakeAsGiven(const drift::DriftSet& drifts);
+  bool FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
+                        plan::Policy* policy) const;
   void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
   void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful,
                          const plan::Patch& now);
   void SettleLeftover(const drift::Drift& drift, const UnplannedDrift& unplanned_drift);
   void LeaveToReview(drift::DriftSet* drifts, const std::vector<apply::PatchRecord>& proposed);
   void BuryOpen(const std::vector<UnplannedDrift>& unplanned, const drift::DriftSet& drifts,
-                const std::string& why);
+                const plan::Plan& plan, const std::string& why);
   void TakeAnswer(const claude::Answer& answer, const std::vector<UnplannedDrift>& unplanned,
                   const drift::DriftSet& drifts, plan::Plan* plan);
   std::optional<Planned> Prepare(const drift::DriftSet& drifts, const plan::Patch& patch,

@@ -162,11 +162,16 @@ void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& tar
   for (const queue::QueuedRow& row : batch.rows) {
     pg::CheckInterrupts();
     round->low_id = std::min(round->low_id, row.id - 1);
-    for (const drift::Misfit& misfit :
-         speculative_proof != nullptr ? speculative_proof->Add(row) : evaluator.Evaluate(row)) {
+    const std::vector<drift::Misfit>& misfits =
+        speculative_proof != nullptr ? speculative_proof->Add(row) : evaluator.Evaluate(row);
+    const json::Document& payload =
+        speculative_proof != nullptr ? speculative_proof->payload() : evaluator.payload();
+    const auto new_fields = std::count_if(
+        misfits.begin(), misfits.end(),
+        [](const drift::Misfit& misfit) { return misfit.kind == drift::Kind::NewField; });
+    for (const drift::Misfit& misfit : misfits) {
       if (!drift::IsFinal(misfit.kind)) {
-        book->Add(misfit, speculative_proof != nullptr ? speculative_proof->payload()
-                                                       : evaluator.payload());
+        book->Add(misfit, payload, new_fields);
       }
     }
   }

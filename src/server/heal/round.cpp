@@ -25,22 +25,22 @@ int Rank(const std::string& state) {
 
 bool RoundState::Decided(const drift::Drift& drift) const {
   return std::any_of(settlements.begin(), settlements.end(), [&](const Settlement& settled) {
-    return settled.field == drift.field && settled.kind == drift.kind;
+    return settled.values == drift::ClassOf(drift);
   });
 }
 
 void RoundState::Decide(const drift::Drift& drift, queue::RowOutcome::Kind to,
                         const std::string& why, std::optional<int64_t> patch) {
-  outcome_policy.Set(drift.field, drift.kind, to, why, patch);
-  settlements.push_back({drift.id, drift.field, drift.kind,
+  outcome_policy.Set(drift::ClassOf(drift), to, why, patch);
+  settlements.push_back({drift.id, drift::ClassOf(drift),
                          to == queue::RowOutcome::Kind::DeadLetter ? "dead_lettered" : "waiting",
                          why, patch});
 }
 
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
-  outcome_policy.Set(drift.field, drift.kind, queue::RowOutcome::Kind::DeadLetter,
+  outcome_policy.Set(drift::ClassOf(drift), queue::RowOutcome::Kind::DeadLetter,
                      "it still does not fit after patch " + std::to_string(patch), patch);
-  settlements.push_back({drift.id, drift.field, drift.kind, "healed", "", patch});
+  settlements.push_back({drift.id, drift::ClassOf(drift), "healed", "", patch});
 }
 
 void RoundState::PauseFor(int64_t ms) { pause_ms = std::min(pause_ms.value_or(ms), ms); }

@@ -22,8 +22,7 @@ namespace mend::heal {
 // How a drift ends this round.
 struct Settlement {
   int64_t drift;  // its id
-  std::string field;
-  drift::Kind kind;
+  drift::Class values;
   const char* state;  // of mend.drifts
   std::string reason;
   std::optional<int64_t> patch_id;

@@ -29,8 +29,7 @@ void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Po
       "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM "
       "(SELECT DISTINCT ON (a ->> 'column') p.*, a "
       "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
-      "AND p.state IN ('rejected', 'reverted', 'applied') AND p.reason IS DISTINCT FROM 'the table "
-      "was unenrolled' "
+      "AND p.state IN ('rejected', 'reverted', 'applied') AND NOT p.evidence ? 'unenrolled' "
       "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
       {pg::ObjectId(target.shape().relid)});
   for (size_t i = 0; i < held.size(); ++i) {
@@ -58,10 +57,19 @@ void CoolColumns(const table::Target& target, Terms* terms) {
       "AND p.applied_at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
       {pg::ObjectId(target.shape().relid), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::string reason =
-        "column \"" + rows.text(i, 0) + "\" was changed less than mend.column_cooldown ago";
-    terms->cooling[rows.text(i, 0)] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
-    terms->policy.held_columns.emplace_back(rows.text(i, 0), reason);
+    const std::string name = rows.text(i, 0);
+    const plan::Column* column = target.shape().Find(name);
+    if (column != nullptr && column->own) {
+      continue;  // its type has few steps to go
+    }
+    const auto& held = terms->policy.held_columns;
+    if (std::none_of(held.begin(), held.end(),
+                     [&](const auto& one) { return one.first == name; })) {
+      terms->policy.cooling.insert(name);
+    }
+    std::string reason = "column \"" + name + "\" was changed less than mend.column_cooldown ago";
+    terms->cooling[name] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
+    terms->policy.held_columns.emplace_back(name, reason);
   }
 }
 
@@ -77,11 +85,12 @@ bool Held(const plan::Policy& policy, const drift::Drift& drift) {
 // matter.
 drift::DriftSet BuriedDrift(Oid target) {
   const pg::Rows rows = pg::RunPrepared(
-      "SELECT DISTINCT ON (d.field, d.kind) " MEND_DRIFT_COLUMNS
+      "SELECT DISTINCT ON (d.field, d.kind, d.cause) " MEND_DRIFT_COLUMNS
       " "
       "FROM mend.drifts d WHERE d.target = $1 AND d.state = 'dead_lettered' AND EXISTS (SELECT "
       "FROM mend.dead_letters l "
-      "WHERE l.target = $1 AND d.field = ANY (l.fields)) ORDER BY d.field, d.kind, d.id DESC",
+      "WHERE l.target = $1 AND d.field = ANY (l.fields)) ORDER BY d.field, d.kind, "
+      "d.cause, d.id DESC",
       {pg::ObjectId(target)});
   drift::DriftSet drifts;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -107,6 +116,23 @@ void AddProvable(const drift::DriftSet& drifts, const plan::Plan& plan,
   }
 }
 
+void ReadOwnColumns(const plan::Shape& shape, plan::Policy* policy) {
+  if (std::none_of(shape.columns.begin(), shape.columns.end(),
+                   [](const plan::Column& column) { return column.own; })) {
+    return;
+  }
+  const pg::Rows rows =
+      pg::RunPrepared("SELECT column_name, profile::text FROM mend.own_columns WHERE target = $1",
+                      {pg::ObjectId(shape.relid)});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const plan::Column* column = shape.Find(rows.text(i, 0));
+    const std::optional<drift::Profile> profile = drift::Profile::FromJson(rows.text(i, 1));
+    if (column != nullptr && column->own && profile) {
+      policy->own.emplace(column->name, *profile);
+    }
+  }
+}
+
 }  // namespace
 
 Terms LoadTerms(const table::Target& target, const plan::Shape& shape) {
@@ -115,6 +141,7 @@ Terms LoadTerms(const table::Target& target, const plan::Shape& shape) {
   terms.policy.max_columns = pg::max_columns;
   HoldColumns(target, shape, &terms.policy);
   CoolColumns(target, &terms);
+  ReadOwnColumns(shape, &terms.policy);
   return terms;
 }
 
@@ -125,9 +152,11 @@ plan::Plan AskRules(const plan::Shape& shape, const drift::DriftSet& drifts,
   }
   plan::Plan plan;
   for (size_t i = 0; i < drifts.size(); ++i) {
-    plan.unplanned.push_back({i, pg::PlannerEnabled("claude")
-                                     ? "rules are not asked (mend.planners)"
-                                     : "mend.planners names no planner that could answer"});
+    plan.unplanned.push_back({i,
+                              pg::PlannerEnabled("claude")
+                                  ? "rules are not asked (mend.planners)"
+                                  : "mend.planners names no planner that could answer",
+                              plan::Why::NoRule});
   }
   return plan;
 }
@@ -145,8 +174,7 @@ std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, cons
     const auto cooling = terms.cooling.find(drift.column);
     // Only what the cool-down alone holds back waits for its end.
     if (cooling != terms.cooling.end() &&
-        (given.reason.find(cooling->second.reason) != std::string::npos ||
-         !pg::PlannerEnabled("rules"))) {
+        (given.why == plan::Why::Cooling || !pg::PlannerEnabled("rules"))) {
       unplanned_drift.status = UnplannedDrift::Status::Cooling;
       unplanned_drift.reason = cooling->second.reason;
       unplanned_drift.pause_ms = cooling->second.pause_ms;
@@ -161,8 +189,7 @@ std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, cons
       unplanned_drift.status = UnplannedDrift::Status::Proposed;
       unplanned_drift.reason = waits->put_back.value_or("");
       unplanned_drift.patch = waits->id;
-    } else if (Held(terms.policy, drift) ||
-               given.reason.find(" is left alone: ") != std::string::npos) {
+    } else if (Held(terms.policy, drift) || given.why == plan::Why::Held) {
       unplanned_drift.status = UnplannedDrift::Status::Held;
     }
   }
@@ -179,7 +206,7 @@ std::optional<claude::Question> MakeQuestion(const table::Target& target, const 
   std::vector<plan::Unplanned> open;
   for (const UnplannedDrift& unplanned_drift : unplanned) {
     if (unplanned_drift.status == UnplannedDrift::Status::Open) {
-      open.push_back({unplanned_drift.drift, unplanned_drift.reason});
+      open.push_back({unplanned_drift.drift, unplanned_drift.reason, plan::Why::NoRule});
     }
   }
   if (open.empty()) {

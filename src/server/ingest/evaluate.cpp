@@ -18,6 +18,10 @@ using drift::Misfit;
 constexpr uint32_t kInterruptEvery = 1024;
 
 constexpr size_t kMaxPlaces = 256;
+
+// How far into a payload a record is looked for.
+constexpr int kEnvelopeDepth = 3;
+constexpr int kEnvelopeKeys = 64;
 constexpr size_t kMaxRememberedKeyBytes = 128;
 
 // What a payload has brought for one column.
@@ -117,6 +121,13 @@ class Evaluator::Work {
            (value.kind() == json::Kind::Array && value.token().size == 0);
   }
   static bool IsNothing(const convert::JsonbPart& value) { return value.IsNothing(); }
+  static bool IsNumberOrBoolean(const json::Value& value) {
+    return value.IsScalar() && value.kind() != json::Kind::String &&
+           value.kind() != json::Kind::Null;
+  }
+  static bool IsNumberOrBoolean(const convert::JsonbPart& value) {
+    return !value.IsString() && !value.IsNull() && !value.IsContainer();
+  }
 
   void Begin(const std::vector<char>* only, bool values, std::vector<Misfit>* misfits) {
     converter_.Want(values);
@@ -125,6 +136,7 @@ class Evaluator::Work {
     before_ = misfits->size();
     ++number_;
     new_fields_ = 0;
+    wraps_record_ = meets_column_ = false;
     unknown_.Clear();
     computed_.clear();
   }
@@ -163,7 +175,51 @@ class Evaluator::Work {
     watched_layout_ = other.layout_;
   }
 
+  // Whether the value holds a record whose keys are columns, at most kEnvelopeDepth levels down.
+  bool HoldsRecord(const json::Value& value, int depth = 0) const {
+    if (value.kind() != json::Kind::Object) {
+      return false;
+    }
+    int looked = 0;
+    for (json::Value key = value.First(); key && ++looked <= kEnvelopeKeys;
+         key = value.After(key)) {
+      if (target_.Resolve(key.text()).kind == table::Resolution::Kind::Column ||
+          (depth + 1 < kEnvelopeDepth && HoldsRecord(value.ValueOf(key), depth + 1))) {
+        return true;
+      }
+    }
+    return false;
+  }
+  bool HoldsRecord(const convert::JsonbPart& value, int depth = 0) const {
+    if (!value.IsContainer() || !JsonContainerIsObject(value.container())) {
+      return false;
+    }
+    const auto count = static_cast<uint32_t>(JsonContainerSize(value.container()));
+    convert::JsonbParts keys(value.container()), values(value.container(), count);
+    for (uint32_t i = 0; i < count && i < kEnvelopeKeys; ++i) {
+      const convert::JsonbPart key = keys.Next(), part = values.Next();
+      if (target_.Resolve(key.text()).kind == table::Resolution::Kind::Column ||
+          (depth + 1 < kEnvelopeDepth && HoldsRecord(part, depth + 1))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // An envelope around a record is no record with so many new fields.
+  void MarkEnvelope() {
+    if (!wraps_record_ || meets_column_) {
+      return;
+    }
+    for (size_t i = before_; i < misfits_->size(); ++i) {
+      if ((*misfits_)[i].kind == Kind::NewField) {
+        (*misfits_)[i].cause = drift::Cause::SharesNoKey;
+      }
+    }
+  }
+
   void End(table::Row* row) {
+    MarkEnvelope();
     for (int column : target_.required()) {
       if (slots_[static_cast<size_t>(column)].seen != number_) {
         Missing(ColumnAt(column).name, column, 0);
@@ -223,6 +279,7 @@ class Evaluator::Work {
                    "more than one column is equal to field " + convert::Quote(key), TokenOf(value));
       case table::Resolution::Kind::Column: break;
     }
+    meets_column_ = true;
     Slot& slot = slots_[static_cast<size_t>(resolution.column)];
     if (slot.seen == number_) {
       return Add(Kind::Ambiguous, key, resolution.column, "42701",
@@ -261,6 +318,7 @@ class Evaluator::Work {
             "column " + convert::Quote(key) + " of relation \"" + shape_.name + "\" does not exist";
       }
       Add(Kind::NewField, key, -1, "42703", new_message_, TokenOf(value));
+      wraps_record_ = wraps_record_ || (!meets_column_ && HoldsRecord(value));
     }
   }
 
@@ -269,6 +327,13 @@ class Evaluator::Work {
     const plan::Column& column = ColumnAt(index);
     if (column.generated == plan::Generated::IdentityAlways) {
       return Computes(key, index, TokenOf(value));
+    }
+    // Text was a guess made of text: another kind of value makes it guess again.
+    if (column.own && column.type.oid == TEXTOID && IsNumberOrBoolean(value)) {
+      Add(Kind::TypeConflict, key, index, "22P02",
+          "column \"" + column.name + "\" has only had text so far", TokenOf(value));
+      misfits_->back().cause = drift::Cause::NotTextSoFar;
+      return;
     }
     if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index),
                             &slot->value, &slot->null)) {
@@ -348,6 +413,8 @@ class Evaluator::Work {
   size_t before_ = 0;  // misfits when the payload's turn came
   KeySet unknown_;     // its keys that mean no column
   int new_fields_ = 0;
+  bool wraps_record_ = false;          // a new field of the payload holds a record of the table
+  bool meets_column_ = false;          // a key of the payload means a column
   std::string new_key_, new_message_;  // of the last new field, which mostly comes again
   std::vector<store::Computed> computed_;
   bool computes_ = false;  // whether the target does

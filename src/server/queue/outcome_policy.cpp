@@ -13,13 +13,13 @@ bool MayArriveLate(const drift::Misfit& misfit) {
 
 }  // namespace
 
-void OutcomePolicy::Set(const std::string& field, drift::Kind kind, RowOutcome::Kind to,
-                        std::string reason, std::optional<int64_t> patch) {
-  fates_[{field, kind}] = RowOutcome{to, std::move(reason), 0, patch};
+void OutcomePolicy::Set(const drift::Class& values, RowOutcome::Kind to, std::string reason,
+                        std::optional<int64_t> patch) {
+  fates_[values] = RowOutcome{to, std::move(reason), 0, patch};
 }
 
-const RowOutcome* OutcomePolicy::Find(const std::string& field, drift::Kind kind) const {
-  auto found = fates_.find({field, kind});
+const RowOutcome* OutcomePolicy::Find(const drift::Class& values) const {
+  auto found = fates_.find(values);
   return found == fates_.end() ? nullptr : &found->second;
 }
 
@@ -42,7 +42,7 @@ RowOutcome OutcomePolicy::For(const std::vector<drift::Misfit>& misfits, const Q
                             "no partition takes it: a person must add one", i, patch};
     } else if (drift::IsFinal(misfit.kind)) {
       return {RowOutcome::Kind::DeadLetter, DeadLetterReason(misfits), i, patch};
-    } else if (const RowOutcome* fate = Find(misfit.field, misfit.kind)) {
+    } else if (const RowOutcome* fate = Find(drift::ClassOf(misfit))) {
       if (fate->kind == RowOutcome::Kind::BackOff &&
           row.attempts + 1 >= limits::kForeignKeyAttempts) {
         return {RowOutcome::Kind::DeadLetter,

@@ -14,14 +14,34 @@ void SetBackOff(const QueuedRow& row) {
   pg::RunPrepared("UPDATE mend.queue SET not_before = NULL WHERE id = $1", {pg::Int8(row.id)});
 }
 
+// What is wrong with the row by the last try, as $2 to $7; what was wrong at first stays beside it.
+#define MEND_SET_MISFIT                                                                    \
+  "kind = $2, field = nullif($3, ''), sqlstate = $4, first_error = CASE WHEN error <> $5 " \
+  "THEN coalesce(first_error, error) ELSE first_error END, error = $5, "                   \
+  "cause = nullif($6, 'unspecified'), about = nullif($7, '') "
+
+std::vector<pg::Param> WithMisfit(const QueuedRow& row, const drift::Misfit& misfit) {
+  return {pg::Int8(row.id),         pg::Text(drift::Name(misfit.kind)),
+          pg::Text(misfit.field),   pg::Text(misfit.sqlstate),
+          pg::Text(misfit.message), pg::Text(drift::Code(misfit.cause)),
+          pg::Text(misfit.about)};
+}
+
 // A new transaction number makes the next fold see the row as new.
 void Refold(const QueuedRow& row, const drift::Misfit& misfit) {
   pg::RunPrepared(
       "UPDATE mend.queue SET attempts = CASE WHEN not_before IS NULL THEN attempts + 1 ELSE 1 END, "
-      "not_before = NULL, xid = pg_current_xact_id(), kind = $2, field = nullif($3, ''), "
-      "sqlstate = $4, error = $5 WHERE id = $1",
-      {pg::Int8(row.id), pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field),
-       pg::Text(misfit.sqlstate), pg::Text(misfit.message)});
+      "not_before = NULL, xid = pg_current_xact_id(), " MEND_SET_MISFIT "WHERE id = $1",
+      WithMisfit(row, misfit));
+}
+
+// The row stays as it is, but what is wrong with it may be another thing by now.
+void NoteMisfit(const QueuedRow& row, const drift::Misfit& misfit) {
+  if (row.kind != misfit.kind || row.field != misfit.field || row.sqlstate != misfit.sqlstate ||
+      row.error != misfit.message) {
+    pg::RunPrepared("UPDATE mend.queue SET " MEND_SET_MISFIT "WHERE id = $1",
+                    WithMisfit(row, misfit));
+  }
 }
 
 }  // namespace
@@ -49,13 +69,12 @@ void ReplayCounts::Forget() {
 }
 
 void BackOff(const QueuedRow& row, const drift::Misfit& misfit, int64_t at_least_ms) {
+  std::vector<pg::Param> params = WithMisfit(row, misfit);
+  params.push_back(pg::Int8(std::max(limits::BackoffMs(row.attempts + 1), at_least_ms)));
   pg::RunPrepared(
-      "UPDATE mend.queue SET attempts = attempts + 1, kind = $3, field = nullif($4, ''), sqlstate "
-      "= $5, error = $6, "
-      "not_before = clock_timestamp() + $2 * interval '1 millisecond' WHERE id = $1",
-      {pg::Int8(row.id), pg::Int8(std::max(limits::BackoffMs(row.attempts + 1), at_least_ms)),
-       pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(misfit.sqlstate),
-       pg::Text(misfit.message)});
+      "UPDATE mend.queue SET attempts = attempts + 1, not_before = clock_timestamp() + $8 * "
+      "interval '1 millisecond', " MEND_SET_MISFIT "WHERE id = $1",
+      params);
 }
 
 void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts* counts) {
@@ -77,18 +96,20 @@ void PutOff(const QueuedRow& row, std::optional<int64_t> patch_id, ReplayCounts*
 
 void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const std::string& reason,
                        std::optional<int64_t> patch_id) {
+  std::vector<pg::Param> params = WithMisfit(row, misfit);
+  params.push_back(pg::Text(reason));
+  params.push_back(pg::Int8(patch_id));
   pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.queue WHERE id = $1 RETURNING *) "
       "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
       "submitted_at, "
       "sqlstate, error, kind, field, fields, context, session_submitter, "
-      "session_submitted_by, code, reason, patch_id) "
-      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $2, $3, $4, "
-      "nullif($5, ''), "
-      "fields, context, session_submitter, session_submitted_by, code, $6, $7 FROM gone",
-      {pg::Int8(row.id), pg::Text(misfit.sqlstate), pg::Text(misfit.message),
-       pg::Text(drift::Name(misfit.kind)), pg::Text(misfit.field), pg::Text(reason),
-       pg::Int8(patch_id)});
+      "session_submitted_by, code, reason, patch_id, cause, about, first_error) "
+      "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $4, $5, $2, "
+      "nullif($3, ''), "
+      "fields, context, session_submitter, session_submitted_by, code, $8, $9, nullif($6, 'unspecified'), nullif($7, ''), CASE WHEN error <> $5 "
+      "THEN coalesce(first_error, error) ELSE first_error END FROM gone",
+      params);
 }
 
 void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits,
@@ -109,6 +130,7 @@ void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfi
       if (row.backed_off) {
         SetBackOff(row);
       }
+      NoteMisfit(row, culprit);
       break;
     case RowOutcome::Kind::BackOff:
       BackOff(row, culprit);
@@ -133,9 +155,9 @@ void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfi
   ++counts->waiting;
   for (const drift::Misfit& misfit : misfits) {
     // Of made-up names no more than drift records.
-    if (misfit.kind != drift::Kind::NewField || policy.Find(misfit.field, misfit.kind) != nullptr ||
+    if (misfit.kind != drift::Kind::NewField || policy.Find(drift::ClassOf(misfit)) != nullptr ||
         counts->waits_for.size() < limits::kMostNewFields) {
-      counts->waits_for.emplace(misfit.field, misfit.kind);
+      counts->waits_for.insert(drift::ClassOf(misfit));
     }
   }
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/drift/kind.h"
+#include "core/drift/drift.h"
 #include "server/queue/queue_reader.h"
 
 namespace mend::queue {
@@ -36,20 +36,20 @@ struct RowOutcome {
 // What a round has decided for each drift; from it, the fate of each row that fails.
 class OutcomePolicy {
  public:
-  void Set(const std::string& field, drift::Kind kind, RowOutcome::Kind to, std::string reason,
+  void Set(const drift::Class& values, RowOutcome::Kind to, std::string reason,
            std::optional<int64_t> patch = std::nullopt);
   // What becomes of rows with new fields that no drift records.
   void SetUnrecorded(RowOutcome::Kind to, std::string reason) {
     unrecorded_ = RowOutcome{to, std::move(reason), 0, std::nullopt};
   }
-  const RowOutcome* Find(const std::string& field, drift::Kind kind) const;
+  const RowOutcome* Find(const drift::Class& values) const;
   // The fate of a row with these misfits (at least one). `patch` is what was applied in this round,
   // if anything.
   RowOutcome For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
                  std::optional<int64_t> patch) const;
 
  private:
-  std::map<std::pair<std::string, drift::Kind>, RowOutcome> fates_;
+  std::map<drift::Class, RowOutcome> fates_;
   std::optional<RowOutcome> unrecorded_;
 };
 
@@ -61,7 +61,7 @@ struct ReplayCounts {
   int64_t backing_off = 0;  // of the waiting
   bool refold = false;
   std::vector<int64_t> stored_ids;
-  std::set<std::pair<std::string, drift::Kind>> waits_for;  // the misfits of the rows that wait
+  std::set<drift::Class> waits_for;  // the misfits of the rows that wait
   std::string refusal;  // why the table refused a row, in plain words; the first of them
   void Add(const ReplayCounts& other);
   // What was counted has been rolled back; why rows were refused is still known.

@@ -74,7 +74,21 @@ constexpr char kFieldsSql[] =
     "SELECT field, column_name, held FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 ORDER "
     "BY field";
 
+constexpr char kOwnColumnsSql[] =
+    "SELECT column_name, attnum, type FROM mend.own_columns WHERE target OPERATOR(pg_catalog.=) $1";
+
 }  // namespace
+
+void MarkOwnColumns(plan::Shape* shape) {
+  const pg::Rows rows = ReadBooks(kOwnColumnsSql, shape->relid);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (plan::Column& column : shape->columns) {
+      column.own = column.own ||
+                   (column.name == rows.text(i, 0) && column.attnum == rows.int8(i, 1) &&
+                    column.type_text == rows.text(i, 2) && !column.not_null && !column.has_default);
+    }
+  }
+}
 
 std::optional<Enrollment> LoadEnrollment(Oid target) {
   const pg::Rows rows = ReadBooks(kEnrollmentSql, target);

@@ -40,6 +40,9 @@ struct FieldRecord {
 std::optional<Enrollment> LoadEnrollment(Oid target);
 std::vector<FieldRecord> LoadFields(Oid target);
 
+// Marks the columns that rules have added and nobody has altered since.
+void MarkOwnColumns(plan::Shape* shape);
+
 // 55000, with the call that would enrol the table as the hint.
 [[noreturn]] void ThrowNotEnrolled(Oid target);
 void RequireEnrolled(Oid target);

@@ -86,7 +86,7 @@ Target Patched(const Target& target, const plan::Patch& patch) {
       column->has_default = action.default_literal.has_value();
     } else if (column == nullptr) {
       continue;
-    } else if (action.kind == plan::ActionKind::WidenType) {
+    } else if (plan::ChangesType(action.kind)) {
       column->type = action.type;
     } else if (action.kind == plan::ActionKind::DropNotNull) {
       column->not_null = false;

@@ -83,6 +83,7 @@ std::shared_ptr<const Target> Load(Oid relid) {
   if (!enrollment) {
     ThrowNotEnrolled(relid);
   }
+  MarkOwnColumns(&*shape);
   return std::make_shared<const Target>(std::move(*shape), std::move(*enrollment),
                                         LoadFields(relid));
 }

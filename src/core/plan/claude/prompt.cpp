@@ -108,7 +108,11 @@ class Document {
       Name(drift.field);
     }
     if (!drift.column.empty()) Text("column", drift.column);
-    out_.String("kind", drift::Name(drift.kind)).Number("rows", drift.row_count);
+    out_.String("kind", drift::Name(drift.kind));
+    if (drift.cause != drift::Cause::Unspecified && drift.cause != drift::Cause::NewField) {
+      out_.String("cause", drift::Code(drift.cause));
+    }
+    out_.Number("rows", drift.row_count);
     WriteProfile(drift.profile);
     WriteSamples(drift.field);
     out_.Close();

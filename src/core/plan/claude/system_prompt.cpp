@@ -12,14 +12,15 @@ The user's turn holds one JSON document between <untrusted_data> and </untrusted
 
 The document:
 - table: name and columns: [name, type, flags]. Flags: required (NOT NULL), default (has one), generated, identity, fixed (its type cannot be changed).
-- drift: for each field what does not fit, in how many rows, and what its values look like. kind is one of: new_field (no column for the field), type_conflict, lossy, out_of_range, too_long (values do not fit the column), missing_required (a required column's field is absent or null).
+- drift: for each field what does not fit, in how many rows, and what its values look like. cause says what is wrong with the values of this entry. kind is one of: new_field (no column for the field), type_conflict, lossy, out_of_range, too_long (values do not fit the column), missing_required (a required column's field is absent or null).
 - rename_candidates: a new field and a required column that payloads lack. rows_together counts payloads that bring the one and lack the other. fits: the column's type holds the new field's values.
 - policy: allow lists the actions permitted. leave_alone lists fields and columns that must not be touched.
 - refused: earlier proposals for this drift, and why each was refused. Do not repeat them.
 
 What a patch may hold:
 - add_column: ADD COLUMN name type, optionally DEFAULT with one constant; never NOT NULL or another constraint. Name new columns in snake_case. A field whose name differs from its column's needs a field_map entry.
-- widen_type: ALTER COLUMN name TYPE type, only to a type that holds every value the old one can: integers to larger integers or numeric, varchar to longer or text, and any scalar type to text when nothing narrower holds both. USING is only name::type.
+- widen_type: ALTER COLUMN name TYPE type, only to a type of the same family that holds every value the old one can: integers to larger integers or numeric, varchar to longer or text. USING is only name::type.
+- change_type: ALTER COLUMN name TYPE text, or TYPE jsonb USING to_jsonb(name), for a scalar column when nothing of its family holds both. Readers of the column notice it: where allow does not list it, the patch waits for a person, and the rows with it. Never for values that stand for nothing, such as n/a.
 - drop_not_null: ALTER COLUMN name DROP NOT NULL, when rows truly lack the value.
 - set_default: ALTER COLUMN name SET DEFAULT with one constant; prefer drop_not_null, since a made-up value is hard to tell from a real one.
 - map_field: a field_map entry {field, column}. Use it for a renamed field: then the existing column takes the field, and no column is added. column null means that the field is ignored: data is lost, so only when it is certainly worthless.
