@@ -30,8 +30,7 @@ std::optional<uint64_t> CountAsOwner(const plan::Shape& shape, const std::string
   const std::optional<pg::Error> failure = pg::Attempt([&] {
     // A row that a policy hides would be overlooked: such a query fails.
     const pg::SettingsScope all_rows({{"row_security", "off"}});
-    const pg::PinnedSearchPath path;
-    const pg::AsUser as_owner(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+    const pg::ForeignCode as_owner({owner, owner, ""}, pg::ForeignCode::Until::Scope);
     pg::Spi spi;
     rows = spi.Execute(sql.c_str());
   });
