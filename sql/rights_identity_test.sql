@@ -142,7 +142,7 @@ SELECT healing_insert('rewritten', '{"id": 1, "n": 1}'), healing_insert('rewritt
 SELECT healing_insert('taken_back', '{"id": 1, "extra": 1}');
 RESET SESSION AUTHORIZATION;
 CALL mend.wait_idle();
-SELECT state, regexp_replace(reason, '\(.*', '') AS reason FROM mend.patches WHERE target = 'rewritten'::regclass;
+SELECT regexp_replace(detail ->> 'message', '\(.*', '') AS message FROM mend.events WHERE target_name = 'rights_identity_test.rewritten' AND kind = 'patch_failed';
 TRUNCATE loot;
 SELECT mend.revert(id) FROM mend.patches WHERE target = 'taken_back'::regclass;
 SELECT * FROM seen;

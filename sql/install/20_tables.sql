@@ -309,7 +309,11 @@ CREATE TABLE mend.progress (
     unrecorded bigint NOT NULL DEFAULT 0,
     last_heal  timestamptz,
     last_error text,
-    failures   int NOT NULL DEFAULT 0
+    failures   int NOT NULL DEFAULT 0,
+    told_since timestamptz,
+    told       int NOT NULL DEFAULT 0,
+    untold_dead bigint NOT NULL DEFAULT 0,
+    untold_stored bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE mend.progress IS 'How far the worker is with each table';
 COMMENT ON COLUMN mend.progress.target IS 'The landing table';
@@ -331,6 +335,10 @@ COMMENT ON COLUMN mend.progress.unrecorded IS 'How often a payload showed a new 
 COMMENT ON COLUMN mend.progress.last_heal IS 'When a patch was last applied';
 COMMENT ON COLUMN mend.progress.last_error IS 'The last error of a round';
 COMMENT ON COLUMN mend.progress.failures IS 'How many rounds in a row have ended in an error: the pauses grow with them';
+COMMENT ON COLUMN mend.progress.told_since IS 'Since when rounds with the same kinds of events are counted: a minute at most';
+COMMENT ON COLUMN mend.progress.told IS 'How many rounds since then left an event of the rows that they stored or buried';
+COMMENT ON COLUMN mend.progress.untold_dead IS 'Rows that became dead letters and are still to be told of, in one event';
+COMMENT ON COLUMN mend.progress.untold_stored IS 'Rows that were stored and are still to be told of, in one event';
 
 -- Columns that rules have added by themselves. Not dumped: after a restore they are like any other.
 CREATE TABLE mend.own_columns (

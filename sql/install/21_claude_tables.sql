@@ -1,13 +1,13 @@
 -- The claude planner's books: what its models cost, what was asked, what was answered, and why it is not asked now.
 CREATE TABLE mend.model_prices (
     model              text PRIMARY KEY,
-    input              numeric NOT NULL CHECK (input >= 0),
-    output             numeric NOT NULL CHECK (output >= 0),
-    cache_write        numeric NOT NULL CHECK (cache_write >= 0),
-    cache_write_hour   numeric NOT NULL CHECK (cache_write_hour >= 0),
-    cache_read         numeric NOT NULL CHECK (cache_read >= 0),
+    input              numeric NOT NULL CHECK (input >= 0 AND input < 'Infinity'),
+    output             numeric NOT NULL CHECK (output >= 0 AND output < 'Infinity'),
+    cache_write        numeric NOT NULL CHECK (cache_write >= 0 AND cache_write < 'Infinity'),
+    cache_write_hour   numeric NOT NULL CHECK (cache_write_hour >= 0 AND cache_write_hour < 'Infinity'),
+    cache_read         numeric NOT NULL CHECK (cache_read >= 0 AND cache_read < 'Infinity'),
     long_prompt_tokens bigint CHECK (long_prompt_tokens > 0),
-    long_prompt_factor numeric NOT NULL DEFAULT 1 CHECK (long_prompt_factor >= 0),
+    long_prompt_factor numeric NOT NULL DEFAULT 1 CHECK (long_prompt_factor >= 0 AND long_prompt_factor < 'Infinity'),
     listed             boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE mend.model_prices IS

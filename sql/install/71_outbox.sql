@@ -4,6 +4,8 @@ CREATE OR REPLACE FUNCTION mend.severity_of(kind text, patch_id bigint) RETURNS 
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE
     WHEN kind IN ('breaker_opened', 'quarantined', 'round_failed') THEN 'critical'
+    -- What an agent tries in vain is no trouble of a table's.
+    WHEN kind = 'patch_refused' AND EXISTS (SELECT FROM mend.patches p WHERE p.id = severity_of.patch_id AND p.planner = 'agent') THEN 'notice'
     WHEN kind IN ('patch_proposed', 'patch_refused', 'patch_failed', 'dead_lettered', 'claude_held') THEN 'warning'
     WHEN kind = 'patch_applied' THEN
         CASE WHEN EXISTS (SELECT FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a

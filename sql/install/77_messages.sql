@@ -62,11 +62,13 @@ REVOKE ALL ON FUNCTION mend.message(mend.outbox) FROM PUBLIC;
 -- Slack reads <!channel> and <url|text> in a text: its three characters are written as it wants them.
 CREATE OR REPLACE FUNCTION mend.slack_text(message jsonb) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN replace(replace(replace(
+RETURN replace(replace(replace(replace(
     CASE message ->> 'severity' WHEN 'critical' THEN 'CRITICAL: ' WHEN 'warning' THEN 'Warning: ' ELSE '' END
     || CASE WHEN message ? 'count' THEN mend.in_order(message ->> 'text') ELSE mend.one_line(message ->> 'text') END
     || coalesce(E'\n```' || mend.in_order(translate(message ->> 'ddl', '`', '''')) || '```', '')
-    || E'\nTo do: ' || mend.one_line(message ->> 'what_to_do'), '&', '&amp;'), '<', '&lt;'), '>', '&gt;');
+    || E'\nTo do: ' || mend.one_line(message ->> 'what_to_do'), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'),
+    -- No text of an agent's or a sender's calls for a channel or a person.
+    '@', '@ ');
 COMMENT ON FUNCTION mend.slack_text(jsonb) IS 'Internal: a message as the text of a Slack message';
 REVOKE ALL ON FUNCTION mend.slack_text(jsonb) FROM PUBLIC;
 
@@ -141,7 +143,9 @@ DECLARE
 BEGIN
     RETURN CASE format
         WHEN 'slack' THEN jsonb_build_object('text', mend.slack_text(message) || coalesce(E'\n<' || translate(report, '<>| ', '') || '|Report>', ''))::text
-        WHEN 'text' THEN mend.in_order(concat_ws(E'\n', message ->> 'text', message ->> 'ddl', 'To do: ' || (message ->> 'what_to_do'), 'Report: ' || report))
+        WHEN 'text' THEN mend.in_order(concat_ws(E'\n',
+            CASE WHEN message ? 'count' THEN message ->> 'text' ELSE mend.one_line(message ->> 'text') END,
+            mend.one_line(message ->> 'ddl'), 'To do: ' || mend.one_line(message ->> 'what_to_do'), 'Report: ' || report))
         ELSE (message || CASE WHEN report IS NULL THEN '{}' ELSE jsonb_build_object('report', report) END)::text END;
 END
 $$;

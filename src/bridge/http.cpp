@@ -115,6 +115,10 @@ MHD_Result Begin(Service* service, MHD_Connection* connection, const char* url, 
   if (auto refusal = mcp::RefuseHttp(service->policy, method, url, request->headers))
     return Send(connection, *refusal);
   if (AnnouncesTooMuch(connection)) return Send(connection, mcp::TooLarge());
+  // Whoever stands between may take another of the two for the length (RFC 9112, section 6.1).
+  if (Header(connection, "Content-Length") && Header(connection, "Transfer-Encoding"))
+    return Send(connection, {400, mcp::ErrorReply("", mcp::code::kInvalidRequest,
+                                                  "Content-Length and Transfer-Encoding")});
   *state = request.release();
   return MHD_YES;
 }

@@ -37,6 +37,8 @@ std::string Mask(json::Value value) {
     case json::Kind::Array: return "[]";
     case json::Kind::String:
     case json::Kind::Number: return Mask(value.text());
+    case json::Kind::True:
+    case json::Kind::False: return "boolean";  // which of the two is the value
     default: return std::string(value.text());
   }
 }

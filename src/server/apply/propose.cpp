@@ -7,6 +7,8 @@
 #include "server/apply/prove.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
+#include "server/pg/settings_limits.h"
+#include "server/pg/spi.h"
 
 namespace mend::apply {
 namespace {
@@ -25,9 +27,42 @@ void Complete(NewPatch* record, const table::Target& target, const plan::Patch& 
   record->fingerprint = plan::DriftFingerprint(target.shape(), book.drifts());
 }
 
+constexpr int kMaxTextCharacters = 100000;
+constexpr int kMaxRationaleCharacters = 10000;
+
+void CheckLength(const char* what, const std::string& text, int most) {
+  const int length =
+      pg::Call([&] { return pg_mbstrlen_with_len(text.data(), static_cast<int>(text.size())); });
+  if (length > most) {
+    throw pg::Error(ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+                    std::string(what) + " of " + std::to_string(length) + " characters is too long",
+                    std::to_string(most) + " characters are kept.");
+  }
+}
+
+// What is refused is recorded and told, too: one role leaves so much an hour.
+void CheckRate() {
+  if (pg::proposals_per_hour == 0) {
+    return;
+  }
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT count(*) FROM mend.patches WHERE proposed_by = session_user AND created_at > "
+      "clock_timestamp() - interval '1 h'");
+  if (rows.int8(0, 0) >= pg::proposals_per_hour) {
+    throw pg::Error(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                    "the role has proposed " + rows.text(0, 0) + " patches in the last hour",
+                    "mend.proposals_per_hour is " + std::to_string(pg::proposals_per_hour) +
+                        ": wait, or have an administrator raise it.");
+  }
+}
+
 }  // namespace
 
 int64_t Propose(Oid relid, const Proposal& proposal) {
+  CheckLength("a DDL text", proposal.ddl, kMaxTextCharacters);
+  CheckLength("a field map", proposal.field_map, kMaxTextCharacters);
+  CheckLength("a rationale", proposal.rationale, kMaxRationaleCharacters);
+  CheckRate();
   const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
   NewPatch record;
   record.planner = proposal.planner;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/base/utf8.h"
 #include "core/limits/breaker.h"
 #include "server/apply/alter.h"
 #include "server/apply/prove.h"
@@ -17,6 +18,8 @@
 
 namespace mend::heal {
 namespace {
+
+constexpr size_t kMaxMessageBytes = 10000;
 
 // The undecided drift of the table that a patch covers.
 drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target,
@@ -39,13 +42,30 @@ void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::RowOutco
   }
 }
 
+// What agents may read of an error: what a table's code raises, and what PostgreSQL says of a
+// value, may quote rows.
+std::string WithoutValues(const pg::Error& error) {
+  const bool may_quote =
+      error.fields().context.has_value() || error.IsClass("22") || error.IsClass("P0");
+  return may_quote ? "SQLSTATE " + error.sqlstate() +
+                         ", raised by code of the table or about a value: the event patch_failed "
+                         "has the message"
+                   : std::string(error.what());
+}
+
+// `message`: what PostgreSQL said, for those who may see payloads.
 void Fail(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
           const std::string& reason,
-          queue::RowOutcome::Kind to = queue::RowOutcome::Kind::DeadLetter) {
+          queue::RowOutcome::Kind to = queue::RowOutcome::Kind::DeadLetter,
+          const std::string& message = "") {
   round->shared->Join();
   apply::SetPatchState(record.id, "failed", reason);
   std::string detail = "{\"reason\": ";
   json::AppendQuoted(&detail, reason);
+  if (!message.empty()) {
+    detail += ", \"message\": ";
+    json::AppendQuoted(&detail, message);
+  }
   observe::Record("patch_failed", round->target_name, record.id, detail + "}", observe::kWorker);
   round->shared->CommitUnlessYoung();
   DecideAll(round, covered, to, "patch " + std::to_string(record.id) + " failed: " + reason,
@@ -323,9 +343,11 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
   }
   // The context names the function that failed it: an event trigger's, say.
   const std::string context = failure->fields().context.value_or("");
-  Fail(round, record, covered,
-       failure->what() +
-           (context.empty() ? "" : " (" + context.substr(0, context.find('\n')) + ")"));
+  Fail(round, record, covered, WithoutValues(*failure), queue::RowOutcome::Kind::DeadLetter,
+       std::string(base::CutUtf8(
+           failure->what() +
+               (context.empty() ? "" : " (" + context.substr(0, context.find('\n')) + ")"),
+           kMaxMessageBytes)));
   return std::nullopt;
 }
 

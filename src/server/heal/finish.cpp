@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "server/apply/drifts.h"
 #include "server/heal/round_state.h"
 #include "server/observe/events.h"
@@ -86,15 +88,43 @@ std::string WhyBackingOff(Oid target) {
   return rows.boolean(0, 2) ? "some rows wait for the row they refer to" : "";
 }
 
-void RecordRows(const RoundState& round) {
-  auto record = [&](const char* kind, int64_t rows, std::optional<int64_t> patch) {
+// Of how many rounds a minute a table's rows are told: a sender makes as many rounds as he likes.
+constexpr int kRoundsToldAMinute = 10;
+
+// What no patch has brought about is told at once a few times a minute, and then in one event when
+// the minute is over.
+void RecordRows(RoundState* round) {
+  const auto record = [&](const char* kind, int64_t rows, std::optional<int64_t> patch) {
     if (rows > 0) {
-      observe::Record(kind, round.target_name, patch, "{\"rows\": " + std::to_string(rows) + "}",
+      observe::Record(kind, round->target_name, patch, "{\"rows\": " + std::to_string(rows) + "}",
                       observe::kWorker);
     }
   };
-  record("replayed", round.counts.stored, round.patch_id);
-  record("dead_lettered", round.counts.dead, std::nullopt);
+  if (round->patch_id) {
+    record("replayed", round->counts.stored, round->patch_id);
+  }
+  const pg::Rows told = pg::RunPrepared(
+      "UPDATE mend.progress p SET told = CASE WHEN m.over THEN 1 ELSE p.told + 1 END, "
+      "told_since = CASE WHEN m.over THEN clock_timestamp() ELSE p.told_since END, "
+      "untold_dead = CASE WHEN m.now THEN 0 ELSE p.untold_dead + $2 END, "
+      "untold_stored = CASE WHEN m.now THEN 0 ELSE p.untold_stored + $3 END "
+      "FROM (SELECT w.target, w.over, w.over OR w.told < $4 AS now, w.untold_dead, w.untold_stored "
+      "FROM (SELECT q.*, coalesce(q.told_since <= clock_timestamp() - interval '1 min', true) AS "
+      "over FROM mend.progress q WHERE q.target = $1) w) m "
+      "WHERE p.target = m.target AND (p.untold_dead + $2 > 0 OR p.untold_stored + $3 > 0) "
+      "RETURNING m.now, m.untold_dead + $2, m.untold_stored + $3, "
+      "ceil(extract(epoch FROM p.told_since + interval '61 s' - clock_timestamp()) * 1000)::bigint",
+      {pg::ObjectId(round->target), pg::Int8(round->counts.dead),
+       pg::Int8(round->patch_id ? 0 : round->counts.stored), pg::Int4(kRoundsToldAMinute)});
+  if (told.empty()) {
+    return;
+  }
+  if (!told.boolean(0, 0)) {
+    round->PauseFor(std::max<int64_t>(told.int8(0, 3), 1000));
+    return;
+  }
+  record("replayed", told.int8(0, 2), std::nullopt);
+  record("dead_lettered", told.int8(0, 1), std::nullopt);
 }
 
 }  // namespace
@@ -105,8 +135,8 @@ void WriteEnd(RoundState* ending) {
   if (std::string why = ending->ended ? "" : WhyBackingOff(ending->target); !why.empty()) {
     ending->EscalateState("waiting", why);
   }
+  RecordRows(ending);
   const RoundState& round = *ending;
-  RecordRows(round);
   pg::RunPrepared(
       "UPDATE mend.progress SET done = $2, requested = requested + $3, state = $4, reason = "
       "nullif($5, ''), "

@@ -6,6 +6,7 @@
 
 #include "server/pg/postgres.h"
 #include "server/pg/settings_claude.h"
+#include "server/pg/settings_limits.h"
 #include "server/pg/settings_observe.h"
 
 namespace mend::pg {
@@ -147,6 +148,7 @@ void DefineSettings() {
   }
   DefineClaudeSettings();
   DefineObserveSettings();
+  DefineLimitSettings();
   MarkGUCPrefixReserved("mend");
 }
 

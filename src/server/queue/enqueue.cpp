@@ -13,6 +13,7 @@
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
 #include "server/queue/own_table.h"
+#include "server/queue/room.h"
 #include "server/store/insert_plan.h"
 #include "server/table/code.h"
 
@@ -345,7 +346,9 @@ EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& 
   if (rows.empty()) {
     return kept;
   }
+  size_t bytes = 0;
   for (const Rejected& row : rows) {
+    bytes += row.payload.size() + kBytesBeside;
     if (row.payload.size() > kMaxPayloadBytes) {
       throw pg::Error(
           ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -356,6 +359,7 @@ EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& 
     }
     ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
   }
+  RequireRoom(GetUserId(), bytes);
   // What is the caller's is read before the as_owner's own settings hold.
   const Offer offer = {GetUserId(), GetSessionUserId(), SessionContext(target.enrollment()),
                        table::CodeAsJsonb(target.shape().relid)};

@@ -9,6 +9,15 @@
 namespace mend::queue {
 namespace {
 
+// A misfit without its message, which may quote the value.
+std::string InWords(const drift::Misfit& misfit) {
+  if (misfit.kind == drift::Kind::MissingRequired) {
+    return misfit.message;
+  }
+  return std::string(drift::Name(misfit.kind)) + " (SQLSTATE " + misfit.sqlstate + ")" +
+         (misfit.field.empty() ? "" : " in field \"" + misfit.field + "\"");
+}
+
 // Waits for something else now: its time must not make the table due for ever.
 void SetBackOff(const QueuedRow& row) {
   pg::RunPrepared("UPDATE mend.queue SET not_before = NULL WHERE id = $1", {pg::Int8(row.id)});
@@ -123,7 +132,7 @@ void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfi
       ++counts->dead;
       counts->failed += fate.patch ? 1 : 0;
       if (counts->refusal.empty()) {
-        counts->refusal = drift::IsFinal(culprit.kind) ? fate.reason : culprit.message;
+        counts->refusal = drift::IsFinal(culprit.kind) ? fate.reason : InWords(culprit);
       }
       return;
     case RowOutcome::Kind::Wait:
@@ -143,7 +152,7 @@ void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfi
       Refold(row, culprit);
       counts->refold = true;
       if (counts->refusal.empty()) {
-        counts->refusal = culprit.message;
+        counts->refusal = InWords(culprit);
       }
       break;
     case RowOutcome::Kind::Reprofile:

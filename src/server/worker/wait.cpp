@@ -26,8 +26,11 @@ std::vector<Oid> Due(Oid target) {
   return due;
 }
 
-// The names of tables and why they wait are for mend_admin.
+// How much is queued, for which tables and why it waits is for mend_admin.
 std::string WhatIsLeft(Oid target) {
+  if (!guard::IsAdmin()) {
+    return "Members of mend_admin are told what is left.";
+  }
   pg::Rows counts = pg::RunPrepared(
       "SELECT count(*) FILTER (WHERE w.due), (SELECT count(*) FROM mend.queue q WHERE $1 = 0::oid "
       "OR q.target::oid = $1) "
@@ -39,10 +42,6 @@ std::string WhatIsLeft(Oid target) {
   if (const std::optional<WaitSeen> wait = WaitOf(MyDatabaseId)) {
     left += wait->no_room ? " No room for another background worker: see max_worker_processes."
                           : " All mend.max_server_workers are busy in other databases.";
-  }
-  bool admin = guard::IsAdmin();
-  if (!admin) {
-    return left;
   }
   pg::Rows tables = pg::RunPrepared(
       "SELECT format(E'\\n%s: %s queued, %s%s', w.target_name, "

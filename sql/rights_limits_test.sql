@@ -1,0 +1,89 @@
+-- What one role can cause has a bound: payloads that wait, proposals, texts, events; and what others read quotes no value.
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE SCHEMA rights_limits_test;
+SET search_path = rights_limits_test, public;
+CREATE ROLE regress_limits_flood;
+CREATE ROLE regress_limits_other;
+CREATE ROLE regress_limits_agent;
+GRANT mend_agent TO regress_limits_agent;
+GRANT USAGE ON SCHEMA rights_limits_test TO mend_healer, PUBLIC;
+CREATE FUNCTION noise(n int) RETURNS text LANGUAGE sql AS $$SELECT string_agg(md5(n || '.' || i), '') FROM generate_series(1, 312) i$$;
+CREATE TABLE small (id int CHECK (id > 0), note text);
+GRANT INSERT ON small TO regress_limits_flood, regress_limits_other;
+SELECT mend.enroll('small', mode => 'paused');
+
+-- Half of mend.max_queue_size is one role's, dead letters included; then nothing of the statement is kept, and others go on.
+SET mend.max_queue_size = '8MB';
+SET ROLE regress_limits_flood;
+SELECT healing_load('small', string_agg(format('{"id": %s, "note": "%s"}', n - 180, noise(n)), E'\n')) FROM generate_series(1, 180) n;
+SELECT healing_load('small', string_agg(format('{"id": %s, "extra": "%s"}', n, noise(n)), E'\n')) FROM generate_series(1, 180) n;
+SELECT healing_load('small', string_agg(format('{"id": %s, "extra": "%s"}', n, noise(n)), E'\n')) FROM generate_series(1, 180) n;
+SELECT healing_insert('small', '{"id": 7}');
+RESET ROLE;
+SELECT (SELECT count(*) FROM mend.queue WHERE target = 'small'::regclass) AS queued, (SELECT count(*) FROM mend.dead_letters WHERE target = 'small'::regclass) AS dead;
+SET ROLE regress_limits_other;
+SELECT healing_load('small', string_agg(format('{"id": %s, "extra": "%s"}', n, noise(n)), E'\n')) FROM generate_series(1, 300) n;
+RESET ROLE;
+SELECT count(mend.discard(ARRAY[id], 'test')) FROM mend.dead_letters WHERE target = 'small'::regclass;
+SET ROLE regress_limits_flood;
+SELECT healing_load('small', string_agg(format('{"id": %s, "extra": "%s"}', n, noise(n)), E'\n')) FROM generate_series(1, 50) n;
+RESET ROLE;
+RESET mend.max_queue_size;
+DELETE FROM mend.queue WHERE target = 'small'::regclass;
+
+-- Proposals of one role, refused ones too, and the texts that come with them.
+SET mend.proposals_per_hour = 3;
+SET ROLE regress_limits_agent;
+SET client_min_messages = error;
+SELECT count(mend.propose('small', 'DROP TABLE small')) FROM generate_series(1, 3);
+SELECT mend.propose('small', 'DROP TABLE small');
+SELECT mend.propose('small', 'ALTER TABLE small ADD a int', '{}', repeat('x', 10001));
+SELECT mend.propose('small', 'ALTER TABLE small ADD a int -- ' || repeat('x', 100000));
+SET client_min_messages = warning;
+RESET ROLE;
+RESET mend.proposals_per_hour;
+SELECT DISTINCT e.kind, mend.severity_of(e.kind, e.patch_id) FROM mend.events e WHERE e.target_name = 'rights_limits_test.small' AND e.actor = 'postgres' AND e.kind LIKE 'patch%';
+
+-- Round after round of dead letters: a few are told at once, the others in one event.
+CREATE TABLE noisy (id int);
+SELECT mend.enroll('noisy');
+\o /dev/null
+SELECT unnest(ARRAY[format('SELECT healing_insert(''noisy'', ''{"id": "x%s"}'')', n), 'CALL mend.wait_idle(''rights_limits_test.noisy'')']) FROM generate_series(1, 14) n \gexec
+\o
+SELECT count(*) AS events, sum((detail ->> 'rows')::int) AS told FROM mend.events WHERE target_name = 'rights_limits_test.noisy' AND kind = 'dead_lettered';
+SELECT untold_dead, not_before > clock_timestamp() AS will_be_told FROM mend.progress WHERE target = 'noisy'::regclass;
+UPDATE mend.progress SET told_since = told_since - interval '1 min', not_before = clock_timestamp() WHERE target = 'noisy'::regclass;
+SELECT healing_insert('noisy', '{"id": "last"}');
+CALL mend.wait_idle('noisy');
+SELECT count(*) AS events, sum((detail ->> 'rows')::int) AS told FROM mend.events WHERE target_name = 'rights_limits_test.noisy' AND kind = 'dead_lettered';
+
+-- A trigger quotes a value when the row is stored, and when its transaction ends: agents read why a patch failed, and no value.
+CREATE TABLE cards (id int, card text);
+CREATE FUNCTION quote_card() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'card % is not known', NEW.card USING ERRCODE = TG_ARGV[0]; END$$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON cards DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION quote_card('55006');
+SELECT mend.enroll('cards');
+SELECT healing_insert('cards', '{"id": 1, "card": "4111-CANARY", "extra": 1}');
+CALL mend.wait_idle('cards');
+DROP TRIGGER late ON cards;
+CREATE TRIGGER soon BEFORE INSERT ON cards FOR EACH ROW EXECUTE FUNCTION quote_card('22012');
+SELECT healing_insert('cards', '{"id": 1, "card": "4111-CANARY", "more": 1}');
+CALL mend.wait_idle('cards');
+SELECT state, reason FROM mend.patches WHERE target = 'cards'::regclass ORDER BY id;
+SELECT field, state, regexp_replace(reason, '\mpatch \d+', 'patch N') AS reason FROM mend.drifts WHERE target = 'cards'::regclass ORDER BY id;
+SELECT count(*) FILTER (WHERE detail ->> 'message' LIKE '%CANARY%') AS in_events FROM mend.events WHERE target_name = 'rights_limits_test.cards';
+SELECT count(*) FROM mend.patches p WHERE p::text LIKE '%CANARY%';
+SELECT count(*) FROM mend.drifts d WHERE d::text LIKE '%CANARY%';
+
+-- Small ones: a price that is no number, a call for a channel.
+INSERT INTO mend.model_prices VALUES ('cheap', 'NaN', 1, 1, 1, 1);
+SELECT mend.slack_text('{"severity": "warning", "text": "table\n@channel: <!channel> all is well", "what_to_do": "@here"}');
+
+SET client_min_messages = error;
+CALL mend.wait_idle();
+DELETE FROM mend.queue WHERE target_name LIKE 'rights_limits_test.%';
+SELECT count(mend.discard(ARRAY[id], 'test')) > 0 AS discarded FROM mend.dead_letters WHERE target_name LIKE 'rights_limits_test.%';
+SELECT count(mend.unenroll(target)) FROM mend.enrollments WHERE target_name LIKE 'rights_limits_test.%';
+DROP SCHEMA rights_limits_test CASCADE;
+DROP ROLE regress_limits_flood, regress_limits_other, regress_limits_agent;
