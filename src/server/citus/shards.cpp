@@ -2,6 +2,7 @@
 
 #include "server/citus/catalog.h"
 #include "server/pg/catalog.h"
+#include "server/pg/spi.h"
 
 namespace mend::citus {
 
@@ -72,6 +73,16 @@ std::vector<Shard> ShardsHere(const std::vector<Oid>& tables) {
     }
   }
   return here;
+}
+
+int64_t BytesOnNodes(Oid table) {
+  int64_t bytes = 0;
+  pg::Attempt([&] {
+    bytes = pg::RunPrepared("SELECT pg_catalog.citus_table_size($1::pg_catalog.regclass)",
+                            {pg::ObjectId(table)})
+                .int8(0, 0);
+  });
+  return bytes;
 }
 
 std::string TableOfShard(Oid relid) {

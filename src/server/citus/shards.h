@@ -22,6 +22,9 @@ struct Shard {
 // The shards of these tables that are relations of this database.
 std::vector<Shard> ShardsHere(const std::vector<Oid>& tables);
 
+// What the shards of a table take on all nodes; 0 where a node cannot say.
+int64_t BytesOnNodes(Oid table);
+
 // The table, schema-qualified, that the relation is a shard of; empty when it is none.
 std::string TableOfShard(Oid relid);
 

@@ -8,6 +8,8 @@
 #include "core/plan/wording.h"
 #include "server/apply/empty_column.h"
 #include "server/apply/speculative_proof.h"
+#include "server/citus/managed_table.h"
+#include "server/citus/shards.h"
 #include "server/claude/judge.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
@@ -448,8 +450,12 @@ std::string PlanStep::WhyReview(const Planned& planned) {
     }
   }
   int64_t limit = static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024;
-  if (planned.record.rewrites && shape_.total_bytes > limit) {
-    return "it rewrites the table, which has " + std::to_string(shape_.total_bytes / 1024 / 1024) +
+  // The table that Citus shows is empty: its rows are in shards.
+  const int64_t bytes = planned.record.rewrites && citus::Manages(shape_.relid)
+                            ? citus::BytesOnNodes(shape_.relid)
+                            : shape_.total_bytes;
+  if (planned.record.rewrites && bytes > limit) {
+    return "it rewrites the table, which has " + std::to_string(bytes / 1024 / 1024) +
            " MB: more than mend.max_rewrite_size";
   }
   return "";

@@ -32,10 +32,12 @@ std::shared_ptr<const table::Target> Begin(Oid relid) {
   return table::FindTarget(relid);
 }
 
-// Triggers of the statement want all rows at once: there, only bytes end a batch.
+// Triggers of the statement want all rows at once, and Citus opens a COPY to each shard for a set:
+// there, only bytes end a batch.
 size_t MaxRows(const table::Target& target) {
-  return target.shape().has_statement_trigger ? std::numeric_limits<size_t>::max()
-                                              : static_cast<size_t>(pg::batch_size);
+  return target.shape().has_statement_trigger || citus::Manages(target.shape().relid)
+             ? std::numeric_limits<size_t>::max()
+             : static_cast<size_t>(pg::batch_size);
 }
 
 }  // namespace

@@ -173,7 +173,7 @@ class NodeStore {
           results_[at] = std::move(misfit);
         }
         done = end;
-        step = rows_.size();
+        step = std::min(4 * step, rows_.size());
         continue;
       }
       // What a node says of several rows may come without its code: the row will tell, alone.
@@ -183,7 +183,7 @@ class NodeStore {
       if (!pass_over_ && citus::HasLostItsCode(*error) && CanPassOver()) {
         pass_over_ = true;  // the same rows once more, past keys that are there
       } else if (end - done > kFew) {
-        step = kFew;
+        step = end - done > kMany ? kMany : kFew;
       } else {
         for (size_t at = done; at < end; ++at) {
           WriteAlone(at);
@@ -200,6 +200,7 @@ class NodeStore {
   // So many rows are quicker written one by one than in ever smaller sets: each set that fails
   // makes Citus cancel what its other connections do.
   static constexpr size_t kFew = 64;
+  static constexpr size_t kMany = 1024;
 
   // Spares a set the trip to the nodes that would only show it.
   void RefuseNulls() {
