@@ -95,3 +95,5 @@ DELETE FROM mend.events;
 DELETE FROM mend.patches;
 DELETE FROM mend.drifts;
 DROP TABLE regress_shown_with_a_name_that_is_rather_long_for_a_column;
+-- A page about nothing has no empty boxes.
+SELECT mend.report_html() LIKE '%No table is enrolled yet%' AS told, mend.report_html() LIKE '%class="tile%' AS boxes;

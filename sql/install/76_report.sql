@@ -126,6 +126,7 @@ DECLARE
     sections text[];
     names text[];
     body text;
+    used boolean := EXISTS (SELECT FROM mend.enrollments) OR EXISTS (SELECT FROM mend.events);
 BEGIN
     IF since IS NULL THEN
         RAISE EXCEPTION 'since must not be null' USING ERRCODE = 'null_value_not_allowed', HINT = 'For all there is: ''-infinity''.';
@@ -189,12 +190,12 @@ BEGIN
         || '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer"><title>pg_mend: '
         || mend.html(title) || '</title><style>' || mend.html_style() || '</style></head><body><main><h1>pg_mend: ' || mend.html(title)
         || '</h1><p class="soft">' || mend.html(format('%s to %s', CASE WHEN isfinite(since) THEN date_trunc('second', since)::text ELSE 'the beginning' END, date_trunc('second', now())))
-        || '</p>' || CASE WHEN one_table IS NULL THEN '<p class="claim">' || mend.html(mend.claim(since)) || '</p>' ELSE '' END
-        || CASE WHEN sections[1] = '' THEN '<p class="claim">' || CASE WHEN EXISTS (SELECT FROM mend.enrollments) THEN 'Nothing needs you.' ELSE 'No table is enrolled yet.' END || '</p>' ELSE '' END
-        || coalesce(body, '') || sections[1] || '<div class="tiles">'
+        || '</p>' || CASE WHEN one_table IS NULL AND used THEN '<p class="claim">' || mend.html(mend.claim(since)) || '</p>' ELSE '' END
+        || CASE WHEN sections[1] = '' THEN '<p class="claim">' || CASE WHEN EXISTS (SELECT FROM mend.enrollments) THEN 'Nothing needs you.' ELSE 'No table is enrolled yet: <code>SELECT mend.enroll(''schema.table'')</code>' END || '</p>' ELSE '' END
+        || coalesce(body, '') || sections[1] || CASE WHEN used THEN '<div class="tiles">'
         || (SELECT string_agg('<div class="tile' || CASE WHEN (t ->> 2)::boolean THEN ' bad' ELSE '' END || '"><b>' || mend.html(coalesce(t ->> 1, '0')) || '</b>' || mend.html(t ->> 0)
                               || CASE WHEN t ->> 3 <> '' THEN '<small>' || mend.html(t ->> 3) || '</small>' ELSE '' END || '</div>', '' ORDER BY n)
-            FROM jsonb_array_elements(tiles) WITH ORDINALITY u (t, n)) || '</div>'
+            FROM jsonb_array_elements(tiles) WITH ORDINALITY u (t, n)) || '</div>' ELSE '' END
         || array_to_string(sections[2:], '') || '</main></body></html>';
 END
 $$;
