@@ -1,5 +1,5 @@
 // mend.enroll, mend.configure, mend.map_field, mend.accept_loss. They run with the
-// caller's rights, check those themselves, and write as the as_owner.
+// caller's rights, check those themselves, and write as the extension's owner.
 #include <optional>
 #include <string>
 

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <optional>
+
+#include "server/pg/unwinding.h"
 
 namespace mend::apply {
 
@@ -15,7 +16,7 @@ class ActiveUnit {
  public:
   enum class Kind : uint8_t { Nothing, Row, Patch };
 
-  ActiveUnit(Kind what, int64_t id) : exceptions_(std::uncaught_exceptions()) {
+  ActiveUnit(Kind what, int64_t id) {
     kind_ = what;
     id_ = id;
     failed_row_.reset();
@@ -30,7 +31,7 @@ class ActiveUnit {
   ActiveUnit& operator=(const ActiveUnit&) = delete;
 
   // Whether an error ends it.
-  bool Failed() const { return std::uncaught_exceptions() > exceptions_; }
+  bool Failed() const { return static_cast<bool>(unwinding_); }
 
   static Kind kind() { return kind_; }
   static int64_t id() { return id_; }  // of a row in the queue, or of a patch
@@ -38,7 +39,7 @@ class ActiveUnit {
   static std::optional<int64_t> failed_row() { return failed_row_; }
 
  private:
-  int exceptions_;
+  pg::Unwinding unwinding_;
   inline static Kind kind_ = Kind::Nothing;
   inline static int64_t id_ = 0;
   inline static std::optional<int64_t> failed_row_;

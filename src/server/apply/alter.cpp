@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/json_writer.h"
 #include "core/plan/fingerprint.h"
 #include "server/apply/active_unit.h"
 #include "server/apply/empty_column.h"
@@ -65,9 +66,12 @@ void RecordApplied(const table::Target& target, const PatchRecord& record) {
       "UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
       "WHERE target = $1",
       {pg::ObjectId(target.shape().relid)});
-  std::string detail = "{\"ddl\": ";
-  json::AppendQuoted(&detail, record.ddl);
-  detail += ", \"field_map\": " + FieldMapToJson(record.patch.field_map) + "}";
+  const std::string detail = json::Writer()
+                                 .Object()
+                                 .String("ddl", record.ddl)
+                                 .Raw("field_map", FieldMapToJson(record.patch.field_map))
+                                 .Close()
+                                 .Take();
   observe::Record("patch_applied", target.enrollment().target_name, record.id, detail,
                   observe::kWorker);
 }

@@ -1,6 +1,6 @@
 #include "server/apply/propose.h"
 
-#include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "core/plan/fingerprint.h"
 #include "server/apply/drifts.h"
 #include "server/apply/patches.h"
@@ -84,7 +84,7 @@ int64_t Propose(Oid relid, const Proposal& proposal) {
     });
   }
   observe::Record(patch ? "patch_proposed" : "patch_refused", target->enrollment().target_name, id,
-                  "{\"planner\": \"" + record.planner + "\"}");
+                  json::Writer().Object().String("planner", record.planner).Close().Take());
   return id;
 }
 

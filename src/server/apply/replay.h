@@ -11,9 +11,9 @@
 namespace mend::apply {
 
 // In the open transaction, as the current user: stores what fits, and writes the books (as the
-// as_owner, for a moment). All rows have one submitter and one context, and are locked. `patch_id`
-// is credited. The caller has become the submitter and stays so until after the commit: deferred
-// triggers run user code then.
+// extension's owner, for a moment). All rows have one submitter and one context, and are locked.
+// `patch_id` is credited. The caller has become the submitter and stays so until after the commit:
+// deferred triggers run user code then.
 queue::ReplayCounts ReplayHere(const table::Target& target,
                                const std::vector<queue::QueuedRow>& rows,
                                const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id);

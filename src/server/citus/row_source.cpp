@@ -41,14 +41,14 @@ Datum BatchRows(FunctionCallInfo fcinfo) {
 }  // namespace
 
 RowSource::RowSource(TupleDesc row, Tuplestorestate* rows)
-    : outer_row_(offered_row), outer_(offered), exceptions_(std::uncaught_exceptions()) {
+    : outer_row_(offered_row), outer_(offered) {
   offered_row = row;
   offered = rows;
 }
 
 // After an error the roll back frees the rows.
 RowSource::~RowSource() {
-  if (offered != nullptr && std::uncaught_exceptions() == exceptions_) {
+  if (offered != nullptr && !unwinding_) {
     tuplestore_end(offered);
   }
   offered = outer_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/pg/call.h"
+#include "server/pg/unwinding.h"
 
 namespace mend::citus {
 
@@ -17,7 +18,7 @@ class RowSource {
  private:
   TupleDesc outer_row_;
   Tuplestorestate* outer_;
-  int exceptions_;
+  pg::Unwinding unwinding_;
 };
 
 }  // namespace mend::citus

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "core/plan/claude/hold.h"
 #include "server/observe/events.h"
 #include "server/pg/spi.h"
@@ -17,11 +17,7 @@ constexpr int64_t kLookAgainMs = 5 * 60'000;
 constexpr int64_t kKeyFileMs = 60'000;
 
 std::string Detail(const std::string& kind, const std::string& reason) {
-  std::string detail = "{\"kind\": ";
-  json::AppendQuoted(&detail, kind);
-  detail += ", \"reason\": ";
-  json::AppendQuoted(&detail, reason);
-  return detail + "}";
+  return json::Writer().Object().String("kind", kind).String("reason", reason).Close().Take();
 }
 
 std::string InWords(const std::string& kind, const std::string& reason) {

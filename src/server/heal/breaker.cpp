@@ -9,6 +9,7 @@
 //      +------------------------- few enough ------------------+
 #include <algorithm>
 
+#include "core/base/json_writer.h"
 #include "core/limits/breaker.h"
 #include "server/apply/drifts.h"
 #include "server/heal/round_state.h"
@@ -22,9 +23,9 @@ namespace {
 bool IsNew(const drift::Drift& drift) { return drift.kind == drift::Kind::NewField; }
 
 void RecordBreaker(const RoundState& round, const char* kind, const std::string& reason) {
-  std::string detail = "{\"reason\": ";
-  json::AppendQuoted(&detail, reason);
-  observe::Record(kind, round.target_name, std::nullopt, detail + "}", observe::kWorker);
+  observe::Record(kind, round.target_name, std::nullopt,
+                  json::Writer().Object().String("reason", reason).Close().Take(),
+                  observe::kWorker);
 }
 
 void HoldBack(RoundState* round, const drift::DriftSet& drifts, const std::string& reason,

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/base/json_writer.h"
 #include "server/apply/drifts.h"
 #include "server/heal/round_state.h"
 #include "server/observe/events.h"
@@ -96,7 +97,8 @@ constexpr int kRoundsToldAMinute = 10;
 void RecordRows(RoundState* round) {
   const auto record = [&](const char* kind, int64_t rows, std::optional<int64_t> patch) {
     if (rows > 0) {
-      observe::Record(kind, round->target_name, patch, "{\"rows\": " + std::to_string(rows) + "}",
+      observe::Record(kind, round->target_name, patch,
+                      json::Writer().Object().Number("rows", rows).Close().Take(),
                       observe::kWorker);
     }
   };

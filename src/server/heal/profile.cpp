@@ -1,3 +1,4 @@
+#include "core/base/json_writer.h"
 #include "core/limits/breaker.h"
 #include "server/apply/evaluate_row.h"
 #include "server/apply/speculative_proof.h"
@@ -37,7 +38,8 @@ bool RecoverInFlight(RoundState* round, const pg::Rows& progress) {
           std::nullopt);
     }
     observe::Record("quarantined", round->target_name, std::nullopt,
-                    "{\"id\": " + hit.text(0, 0) + "}", observe::kWorker);
+                    json::Writer().Object().Number("id", hit.int8(0, 0)).Close().Take(),
+                    observe::kWorker);
   }
   pg::RunPrepared("UPDATE mend.progress SET in_flight = NULL WHERE target = $1",
                   {pg::ObjectId(round->target)});
@@ -51,12 +53,12 @@ void BuryQueue(RoundState* round, const std::optional<std::string>& reason) {
     if (rows == 0) {
       return;
     }
-    std::string detail = "{\"rows\": " + std::to_string(rows);
+    json::Writer detail;
+    detail.Object().Number("rows", rows);
     if (reason) {
-      detail += ", \"reason\": ";
-      json::AppendQuoted(&detail, *reason);
+      detail.String("reason", *reason);
     }
-    observe::Record("dead_lettered", round->target_name, std::nullopt, detail + "}",
+    observe::Record("dead_lettered", round->target_name, std::nullopt, detail.Close().Take(),
                     observe::kWorker);
     pg::TestPoint("buried");
     round->shared->Commit();
@@ -202,10 +204,10 @@ bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch*
 // A sender makes up names, and the books are full of them: said once, until there is room again.
 void CountUnrecorded(RoundState* round, int64_t misfits) {
   if (round->unrecorded == 0) {
-    std::string detail = "{\"reason\": ";
-    json::AppendQuoted(&detail, std::to_string(limits::kMostNewFields) +
-                                    " new fields wait: more are not recorded, and their rows wait");
-    observe::Record("drift_capped", round->target_name, std::nullopt, detail + "}",
+    const std::string reason = std::to_string(limits::kMostNewFields) +
+                               " new fields wait: more are not recorded, and their rows wait";
+    observe::Record("drift_capped", round->target_name, std::nullopt,
+                    json::Writer().Object().String("reason", reason).Close().Take(),
                     observe::kWorker);
   }
   round->unrecorded += misfits;

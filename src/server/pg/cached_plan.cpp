@@ -1,6 +1,5 @@
 #include "server/pg/cached_plan.h"
 
-#include <exception>
 #include <string>
 #include <unordered_map>
 
@@ -30,8 +29,7 @@ SPIPlanPtr CachedPlan(const char* literal, const Arguments& arguments) {
   return plan;
 }
 
-RowCursor::RowCursor(const char* literal, const std::vector<Param>& params)
-    : exceptions_(std::uncaught_exceptions()) {
+RowCursor::RowCursor(const char* literal, const std::vector<Param>& params) {
   const Arguments arguments(params);
   const SPIPlanPtr plan = CachedPlan(literal, arguments);
   cursor_ = Call(
@@ -40,7 +38,7 @@ RowCursor::RowCursor(const char* literal, const std::vector<Param>& params)
 
 RowCursor::~RowCursor() {
   // While an error unwinds, PostgreSQL closes it when it rolls back.
-  if (std::uncaught_exceptions() == exceptions_) {
+  if (!unwinding_) {
     SPI_cursor_close(cursor_);
   }
 }

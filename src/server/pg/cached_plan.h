@@ -85,7 +85,7 @@ class RowCursor {
   AsExtensionOwner as_owner_;
   ThroughIndexes planning_;
   Spi spi_;
-  int exceptions_;
+  Unwinding unwinding_;
   Portal cursor_ = nullptr;
   SPITupleTable* table_ = nullptr;
   size_t fetched_ = 0;

@@ -1,7 +1,6 @@
 #include "server/pg/spi.h"
 
 #include <cstdlib>
-#include <exception>
 
 #include "server/pg/cached_plan.h"
 #include "server/pg/user.h"
@@ -87,13 +86,13 @@ int64_t Rows::int8(size_t row, size_t column) const {
   return std::strtoll(text(row, column).c_str(), nullptr, 10);
 }
 
-Spi::Spi() : exceptions_(std::uncaught_exceptions()) {
+Spi::Spi() {
   Call([] { SPI_connect(); });
 }
 
 Spi::~Spi() {
   // While an error unwinds, PostgreSQL closes the connection itself when it rolls back.
-  if (std::uncaught_exceptions() == exceptions_) {
+  if (!unwinding_) {
     SPI_finish();
   }
 }

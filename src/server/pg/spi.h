@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/pg/call.h"
+#include "server/pg/unwinding.h"
 
 namespace mend::pg {
 
@@ -77,13 +78,13 @@ class Spi {
  private:
   Rows Fetch(int result);
 
-  int exceptions_;
+  Unwinding unwinding_;
 };
 
-// One SPI query in a scope of its own, as the as_owner, with search_path pinned. The session keeps
-// the plan, which is made for any parameters, and through indexes: planning would take longer than
-// most of these queries, and the books grow faster than they are analysed. For texts that are the
-// same every time.
+// One SPI query in a scope of its own, as the owner of the extension, with search_path pinned. The
+// session keeps the plan, which is made for any parameters, and through indexes: planning would
+// take longer than most of these queries, and the books grow faster than they are analysed. For
+// texts that are the same every time.
 Rows RunPrepared(const char* literal, const std::vector<Param>& params = {});
 // The same for a text made at run time, which is planned for this once.
 Rows RunOnce(const std::string& sql, const std::vector<Param>& params = {});

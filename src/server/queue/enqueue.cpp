@@ -127,7 +127,7 @@ std::string ArrayLiteral(const std::vector<std::string>& elements) {
   return text + '}';
 }
 
-// Saved for the session. Planned and run as the as_owner only, under its search_path.
+// Saved for the session. Planned and run as the extension's owner only, under its search_path.
 const store::SavedPlan& PlanFor(bool dead_letter) {
   static const store::SavedPlan* plans[2] = {nullptr, nullptr};
   const store::SavedPlan*& plan = plans[dead_letter ? 1 : 0];
@@ -360,7 +360,7 @@ EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& 
     ++(IsDeadLetter(row.misfits) ? kept.dead_lettered : kept.queued);
   }
   RequireRoom(GetUserId(), bytes);
-  // What is the caller's is read before the as_owner's own settings hold.
+  // What is the caller's is read before the extension owner's settings hold.
   const Offer offer = {GetUserId(), GetSessionUserId(), SessionContext(target.enrollment()),
                        table::CodeAsJsonb(target.shape().relid)};
   for (bool dead_letter : {false, true}) {

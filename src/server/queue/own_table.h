@@ -22,7 +22,8 @@ class OwnTable {
   // Opens the table for the length of `use`. False, with nothing done, where somebody has hung a
   // trigger or the like on it: then the executor must write.
   bool With(const std::function<void(Relation)>& use);
-  // Inside With(): as the as_owner, with the defaults of the columns that the rows do not bring.
+  // Inside With(): as the extension's owner, with the defaults of the columns that the rows do not
+  // bring.
   void Write(Relation relation, std::vector<table::Row>* rows);
 
  private:

@@ -53,14 +53,13 @@ std::string_view Copied(std::string_view text) {
   return {copy, text.size()};
 }
 
-QueueScan::QueueScan(Oid target, int64_t after_id) : exceptions_(std::uncaught_exceptions()) {
+QueueScan::QueueScan(Oid target, int64_t after_id) {
   ScanKeyData behind;
   ScanKeyInit(&behind, 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after_id));
   Begin("queue_target_id", target, behind);
 }
 
-QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id)
-    : exceptions_(std::uncaught_exceptions()) {
+QueueScan::QueueScan(Oid target, uint64_t after_xid, int64_t after_id) {
   // (xid, id) > (after_xid, after_id), as the executor tells an index.
   const auto member = [](ScanKey key, int flags, AttrNumber number, Oid compare, Datum value) {
     pg::Call([&] { ScanKeyInit(key, number, BTGreaterStrategyNumber, compare, value); });
@@ -114,7 +113,7 @@ void QueueScan::Begin(const char* index, Oid target, const ScanKeyData& behind) 
 }
 
 QueueScan::~QueueScan() {
-  if (std::uncaught_exceptions() == exceptions_) {
+  if (!unwinding_) {
     index_endscan(scan_);
     ExecDropSingleTupleTableSlot(slot_);
     UnregisterSnapshot(snapshot_);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "server/pg/unwinding.h"
 #include "server/queue/queue_table.h"
 
 namespace mend::queue {
@@ -62,7 +63,7 @@ class QueueScan {
   void ReadObject(Column column, std::string_view* memo, std::string_view* text);
 
   QueueTable table_{AccessShareLock};
-  int exceptions_;
+  pg::Unwinding unwinding_;
   AttrNumber numbers_[kColumns];
   AttrNumber last_number_ = 0;
   ScanKeyData keys_[2];

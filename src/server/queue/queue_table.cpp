@@ -13,12 +13,12 @@ Oid OidInMend(const char* name) {
   return found;
 }
 
-QueueTable::QueueTable(LOCKMODE lock) : exceptions_(std::uncaught_exceptions()), lock_(lock) {
+QueueTable::QueueTable(LOCKMODE lock) : lock_(lock) {
   relation_ = pg::Call([&] { return table_open(OidInMend("queue"), lock); });
 }
 
 QueueTable::~QueueTable() {
-  if (std::uncaught_exceptions() == exceptions_) {
+  if (!unwinding_) {
     table_close(relation_, lock_ == AccessShareLock
                                ? lock_
                                : NoLock);  // what was changed stays locked until the commit

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "server/pg/unwinding.h"
 #include "server/queue/queue_reader.h"
 
 namespace mend::queue {
@@ -30,7 +31,7 @@ class QueueTable {
   AttrNumber NumberOf(const char* column) const;
 
  private:
-  int exceptions_;
+  pg::Unwinding unwinding_;
   LOCKMODE lock_;
   Relation relation_ = nullptr;
 };

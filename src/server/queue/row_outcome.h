@@ -68,7 +68,7 @@ struct ReplayCounts {
   void Forget();
 };
 
-// In the current transaction, as the as_owner, with the row locked:
+// In the current transaction, as the extension's owner, with the row locked:
 
 // Writes down the fate of a row that has these misfits (at least one), and counts it.
 void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits,

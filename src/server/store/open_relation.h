@@ -1,9 +1,8 @@
 // A relation that is open by scope.
 #pragma once
 
-#include <exception>
-
 #include "server/pg/call.h"
+#include "server/pg/unwinding.h"
 
 namespace mend::store {
 
@@ -11,11 +10,11 @@ namespace mend::store {
 // closes it. Null when it is gone.
 class OpenRelation {
  public:
-  explicit OpenRelation(Oid relid) : exceptions_(std::uncaught_exceptions()) {
+  explicit OpenRelation(Oid relid) {
     relation_ = pg::Call([&] { return try_table_open(relid, RowExclusiveLock); });
   }
   ~OpenRelation() {
-    if (relation_ != nullptr && std::uncaught_exceptions() == exceptions_) {
+    if (relation_ != nullptr && !unwinding_) {
       table_close(relation_, NoLock);
     }
   }
@@ -25,7 +24,7 @@ class OpenRelation {
   Relation get() const { return relation_; }
 
  private:
-  int exceptions_;
+  pg::Unwinding unwinding_;
   Relation relation_;
 };
 

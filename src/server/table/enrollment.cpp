@@ -1,11 +1,10 @@
 #include "server/table/enrollment.h"
 
-#include <exception>
-
 #include "core/base/json.h"
 #include "server/pg/cached_plan.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/pg/unwinding.h"
 #include "server/pg/user.h"
 
 namespace mend::table {
@@ -14,12 +13,12 @@ namespace {
 // Makes the latest snapshot active until the end of the scope.
 class LatestSnapshot {
  public:
-  LatestSnapshot() : exceptions_(std::uncaught_exceptions()) {
+  LatestSnapshot() {
     pg::Call([] { PushActiveSnapshot(GetLatestSnapshot()); });
   }
   ~LatestSnapshot() {
     // While an error unwinds, the roll back pops it.
-    if (std::uncaught_exceptions() == exceptions_) {
+    if (!unwinding_) {
       PopActiveSnapshot();
     }
   }
@@ -27,7 +26,7 @@ class LatestSnapshot {
   LatestSnapshot& operator=(const LatestSnapshot&) = delete;
 
  private:
-  int exceptions_;
+  pg::Unwinding unwinding_;
 };
 
 // What is read here is cached beyond the transaction, so an old snapshot of the caller will not do.

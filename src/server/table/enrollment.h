@@ -36,7 +36,7 @@ struct FieldRecord {
   std::string held;                   // why the field is never given a column again by itself
 };
 
-// Read from the tables as the as_owner. nullopt: not enrolled.
+// Read from the tables as the extension's owner. nullopt: not enrolled.
 std::optional<Enrollment> LoadEnrollment(Oid target);
 std::vector<FieldRecord> LoadFields(Oid target);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/json_writer.h"
 #include "core/limits/breaker.h"
 #include "server/observe/events.h"
 #include "server/pg/spi.h"
@@ -55,7 +56,8 @@ void BookFailure(Oid target, const pg::Error& error, int64_t at_least_ms, bool g
   // People are told once, not once a try.
   if (before.boolean(0, 1)) {
     observe::Record("round_failed", before.text(0, 0), std::nullopt,
-                    "{\"sqlstate\": \"" + error.sqlstate() + "\"}", observe::kWorker);
+                    json::Writer().Object().String("sqlstate", error.sqlstate()).Close().Take(),
+                    observe::kWorker);
   }
   const int failures = static_cast<int>(before.int8(0, 2)) + 1;
   pg::RunPrepared(
