@@ -34,8 +34,9 @@ class StandInTest : public testing::Test {
 
   static std::string Good(const std::string& messages = R"([{"role":"user","content":"x"}])") {
     Turns turns;
-    std::string body = plan::claude::RequestBody(
-        plan::claude::WireOf(plan::claude::Endpoint()), {"claude-haiku-5-5", "s", "low", false}, turns, 100);
+    std::string body =
+        plan::claude::RequestBody(plan::claude::WireOf(plan::claude::Endpoint()),
+                                  {"claude-haiku-5-5", "s", "low", false}, turns, 100);
     return Replace(body, "\"messages\":[]", "\"messages\":" + messages);
   }
   static std::string Replace(std::string text, const std::string& from, const std::string& to) {

@@ -211,10 +211,11 @@ constexpr Tool kTools[kToolCount] = {
      {},
      {"Patches, newest first: who proposed them, the DDL that would run or ran, and their state. A "
       "patch in state proposed waits for a person.",
-      MEND_OBJECT(MEND_TABLE
-                  R"(,"state":{"type":"string","enum":["any","proposed","superseded","refused","approved",)"
-                  R"("applied","failed","rejected","reverted"],"default":"any"},)" MEND_PAGING,
-                  "")},
+      MEND_OBJECT(
+          MEND_TABLE
+          R"(,"state":{"type":"string","enum":["any","proposed","superseded","refused","approved",)"
+          R"("applied","failed","rejected","reverted"],"default":"any"},)" MEND_PAGING,
+          "")},
      MEND_PAGE(
          "patches",
          MEND_RESULT(R"("patch_id":)" MEND_INTEGER R"(,"table":)" MEND_TEXT R"(,"state":)" MEND_TEXT

@@ -2,8 +2,8 @@
 #include "server/api/arguments.h"
 #include "server/guard/check.h"
 #include "server/guard/dependencies.h"
-#include "server/table/shape.h"
 #include "server/table/enrollment.h"
+#include "server/table/shape.h"
 
 namespace mend::api {
 namespace {

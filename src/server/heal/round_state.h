@@ -43,7 +43,7 @@ struct RoundState {
   int64_t folded = 0;  // rows that were new to this round
   // What waited when the round began: a heal that nothing stands in the way of looks for it once.
   bool patches_wait = false;  // approved, proposed or failed ones
-  bool altered = false;  // by somebody else, since the last round
+  bool altered = false;       // by somebody else, since the last round
   bool breaker_open = false;
   bool lock_backs_off = false;
   int64_t unrecorded =

@@ -7,8 +7,8 @@ namespace mend::store {
 
 // What is known of the row that an error is about.
 struct Culprit {
-  size_t at = 0;       // the row that was being written
-  bool exact = true;   // whether the error is certainly its own
+  size_t at = 0;      // the row that was being written
+  bool exact = true;  // whether the error is certainly its own
 };
 
 // The error as it would be raised by a table of PostgreSQL's own.
