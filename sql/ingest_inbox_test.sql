@@ -59,7 +59,7 @@ SELECT submitted_by FROM mend.queue WHERE payload LIKE '%lost%';
 -- one WITH feeds two
 CREATE TABLE others (id int);
 SELECT mend.enroll('others', mode => 'paused'), mend.create_inbox('others');
-WITH first AS (INSERT INTO orders_inbox VALUES ('{"id": 25001}'), ('{"id": 25002, "note": []}')),
+WITH first AS (INSERT INTO orders_inbox VALUES ('{"id": 25001}'), ('{"id": 25002, "note": [1]}')),
      again AS (INSERT INTO orders_inbox VALUES ('{"id": 25003}'))
 INSERT INTO others_inbox VALUES ('{"id": 1}'), ('{"id": 2}');
 SELECT id FROM orders WHERE id BETWEEN 25000 AND 26000 ORDER BY id;

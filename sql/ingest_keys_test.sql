@@ -114,7 +114,6 @@ FROM mend.queue ORDER BY id DESC LIMIT 1;
 -- A dropped and recreated extension, in a session that has used it.
 DROP VIEW kept;
 SELECT mend.unenroll_all(force => true) > 0 AS unenrolled;
-DELETE FROM mend.dead_letters;
 DROP EXTENSION pg_mend CASCADE;
 CREATE EXTENSION pg_mend SCHEMA public;
 SELECT mend.enroll('t', 'paused');

@@ -15,7 +15,8 @@ CREATE TABLE mend.enrollments (
     enrolled_by       name NOT NULL DEFAULT session_user,
     enrolled_at       timestamptz NOT NULL DEFAULT now(),
     system_identifier bigint NOT NULL,
-    database_oid      oid NOT NULL
+    database_oid      oid NOT NULL,
+    newer_by          name
 );
 COMMENT ON TABLE mend.enrollments IS 'The landing tables: the only tables pg_mend ever alters, and under which terms';
 COMMENT ON COLUMN mend.enrollments.target IS 'The landing table';
@@ -34,6 +35,7 @@ COMMENT ON COLUMN mend.enrollments.enrolled_by IS 'Who enrolled the table';
 COMMENT ON COLUMN mend.enrollments.enrolled_at IS 'When the table was enrolled';
 COMMENT ON COLUMN mend.enrollments.system_identifier IS 'The cluster in which the enrolment heals; in a copy nothing heals until mend.start()';
 COMMENT ON COLUMN mend.enrollments.database_oid IS 'The database in which the enrolment heals';
+COMMENT ON COLUMN mend.enrollments.newer_by IS 'The column by which a row is newer than the stored one; null: the order in which payloads are offered';
 
 CREATE TABLE mend.fields (
     target      regclass NOT NULL,
@@ -64,7 +66,7 @@ CREATE TABLE mend.queue (
     error        text NOT NULL,
     kind         text NOT NULL
                  CHECK (kind IN ('new_field', 'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy',
-                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed')),
+                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed', 'behind')),
     field        text,
     fields       text[] NOT NULL DEFAULT '{}',
     context      jsonb NOT NULL DEFAULT '{}',
@@ -78,10 +80,12 @@ CREATE TABLE mend.queue (
     first_error  text,
     session_submitter oid,
     session_submitted_by name,
-    code         jsonb NOT NULL DEFAULT '{}'
+    code         jsonb NOT NULL DEFAULT '{}',
+    key_hash     bigint
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX queue_target_id ON mend.queue (target, id);
 CREATE INDEX queue_target_xid ON mend.queue (target, xid, id);
+CREATE INDEX queue_target_key ON mend.queue (target, key_hash, id) WHERE key_hash IS NOT NULL;
 CREATE INDEX queue_not_before ON mend.queue (target, not_before) WHERE not_before IS NOT NULL;
 COMMENT ON TABLE mend.queue IS 'Payloads that did not fit and wait to be healed; written in the caller''s transaction';
 COMMENT ON COLUMN mend.queue.id IS 'Identity of the payload for life: kept when it becomes a dead letter and when it is retried';
@@ -108,6 +112,7 @@ COMMENT ON COLUMN mend.queue.first_error IS 'The message of the first try, where
 COMMENT ON COLUMN mend.queue.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
 COMMENT ON COLUMN mend.queue.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
 COMMENT ON COLUMN mend.queue.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
+COMMENT ON COLUMN mend.queue.key_hash IS 'Hash of the primary key that the payload brings, where on_conflict is update: payloads for one row are stored in their order';
 
 CREATE TABLE mend.dead_letters (
     id           bigint PRIMARY KEY DEFAULT nextval('mend.queue_id_seq'),
@@ -122,7 +127,7 @@ CREATE TABLE mend.dead_letters (
     error        text NOT NULL,
     kind         text NOT NULL
                  CHECK (kind IN ('new_field', 'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy',
-                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed')),
+                                 'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed', 'behind')),
     field        text,
     fields       text[] NOT NULL DEFAULT '{}',
     context      jsonb NOT NULL DEFAULT '{}',
@@ -133,7 +138,8 @@ CREATE TABLE mend.dead_letters (
     first_error  text,
     session_submitter oid,
     session_submitted_by name,
-    code         jsonb NOT NULL DEFAULT '{}'
+    code         jsonb NOT NULL DEFAULT '{}',
+    key_hash     bigint
 );
 CREATE INDEX dead_letters_target ON mend.dead_letters (target, id);
 COMMENT ON TABLE mend.dead_letters IS 'Payloads that a person must look at; never deleted by the software';
@@ -159,6 +165,7 @@ COMMENT ON COLUMN mend.dead_letters.first_error IS 'The message of the first try
 COMMENT ON COLUMN mend.dead_letters.session_submitter IS 'OID of the session user who offered it; null: the submitter himself';
 COMMENT ON COLUMN mend.dead_letters.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
 COMMENT ON COLUMN mend.dead_letters.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
+COMMENT ON COLUMN mend.dead_letters.key_hash IS 'As in the queue, for a retry';
 
 CREATE TABLE mend.drifts (
     id          bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
@@ -168,7 +175,7 @@ CREATE TABLE mend.drifts (
     column_name name,
     kind        text NOT NULL
                 CHECK (kind IN ('new_field', 'type_conflict', 'out_of_range', 'too_long', 'missing_required', 'lossy',
-                                'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed')),
+                                'ambiguous', 'generated', 'no_partition', 'constraint', 'malformed', 'behind')),
     row_count   bigint NOT NULL DEFAULT 0,
     profile     jsonb NOT NULL DEFAULT '{}',
     first_seen  timestamptz NOT NULL DEFAULT now(),

@@ -8,7 +8,8 @@ CREATE OR REPLACE FUNCTION mend.enroll(
     on_conflict     text          DEFAULT 'dead_letter',
     carry           text[]        DEFAULT '{}',
     naive_zone      text          DEFAULT NULL,
-    allow_published boolean       DEFAULT false
+    allow_published boolean       DEFAULT false,
+    newer_by        name          DEFAULT NULL
 ) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_enroll';
 COMMENT ON FUNCTION mend.enroll IS
@@ -22,7 +23,9 @@ lossless: whether a value that the column''s type would silently change is drift
 on_conflict: what a duplicate key does: dead_letter, ignore, update (on the primary key, only the columns present) or raise
 carry: settings of the submitter''s session that replay restores, such as app.tenant_id
 naive_zone: time zone of times without an offset; null or empty: such a time does not fit timestamptz
-allow_published: whether patches may be applied without review though the table is in a publication';
+allow_published: whether patches may be applied without review though the table is in a publication
+newer_by: with on_conflict update, the column that says which of two rows is newer: a row is updated only where its value there is not less than
+the stored one; null: the order in which payloads are offered';
 
 CREATE OR REPLACE FUNCTION mend.configure(
     target          regclass,
@@ -34,12 +37,14 @@ CREATE OR REPLACE FUNCTION mend.configure(
     on_conflict     text          DEFAULT NULL,
     carry           text[]        DEFAULT NULL,
     naive_zone      text          DEFAULT NULL,
-    allow_published boolean       DEFAULT NULL
+    allow_published boolean       DEFAULT NULL,
+    newer_by        name          DEFAULT NULL
 ) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_configure';
 COMMENT ON FUNCTION mend.configure IS
 'Changes the terms of a landing table. The arguments are those of mend.enroll; null leaves a term as it is, an empty
-naive_zone takes the zone away.';
+naive_zone takes the zone away. An empty
+newer_by takes the column away.';
 
 CREATE OR REPLACE FUNCTION mend.unenroll(target regclass) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_unenroll';

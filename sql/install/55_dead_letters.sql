@@ -6,10 +6,10 @@ BEGIN ATOMIC
     ), queued AS (
         INSERT INTO mend.queue (id, target, target_name, payload, submitter, submitted_by, submitted_at,
                                 sqlstate, error, kind, field, fields, context,
-                                session_submitter, session_submitted_by, code)
+                                session_submitter, session_submitted_by, code, key_hash)
         SELECT b.id, b.target, coalesce(e.target_name, b.target_name), b.payload, b.submitter, b.submitted_by,
                b.submitted_at, b.sqlstate, b.error, b.kind, b.field, b.fields, b.context,
-               b.session_submitter, b.session_submitted_by, b.code
+               b.session_submitter, b.session_submitted_by, b.code, b.key_hash
         FROM back b LEFT JOIN mend.enrollments e ON e.target = b.target
         RETURNING 1
     )

@@ -86,6 +86,13 @@ COMMENT ON FUNCTION mend.count_of(bigint, text) IS 'Internal: a number of things
 REVOKE ALL ON FUNCTION mend.count_of(bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.count_of(bigint, text) TO mend_admin, mend_agent, pg_monitor;
 
+CREATE OR REPLACE FUNCTION mend.ignored_updates(target regclass) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'mend_ignored_updates';
+COMMENT ON FUNCTION mend.ignored_updates(regclass) IS
+    'Payloads that changed nothing because the stored row is newer (newer_by), since the server started';
+REVOKE ALL ON FUNCTION mend.ignored_updates(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.ignored_updates(regclass) TO mend_admin, mend_agent, pg_monitor;
+
 CREATE OR REPLACE VIEW mend.decisions AS
 SELECT p.target, p.id AS patch_id, p.planner, p.proposed_by, p.created_at AS waits_since, p.reason,
        coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table,

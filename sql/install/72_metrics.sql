@@ -54,6 +54,10 @@ SELECT 'mend_last_offered_timestamp_seconds', t.labels, extract(epoch FROM s.off
        'When a payload was last offered, since the server started', 'gauge'
 FROM t, mend.last_seen(t.target) s WHERE s.offered IS NOT NULL
 UNION ALL
+SELECT 'mend_ignored_updates_total', t.labels, mend.ignored_updates(t.target),
+       'Payloads that changed nothing because the stored row is newer, since the server started', 'counter'
+FROM t JOIN mend.enrollments e USING (target) WHERE e.newer_by IS NOT NULL
+UNION ALL
 SELECT 'mend_last_heal_timestamp_seconds', t.labels, extract(epoch FROM r.last_heal), 'When a patch was last applied', 'gauge'
 FROM t JOIN mend.progress r USING (target) WHERE r.last_heal IS NOT NULL
 UNION ALL

@@ -1,11 +1,13 @@
 -- Deciding, and taking home what was decided: patches as pages and as migration files.
 
 -- Names, fields and reasons come from strangers: on one line, none of them can end a comment or begin a statement.
--- Nor can one make what stands beside it read otherwise: the characters that turn the direction of text become question marks.
+-- Nor can one make what stands beside it read otherwise: characters that turn the direction of text, or show nothing, become question marks.
 CREATE OR REPLACE FUNCTION mend.in_order(words text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN regexp_replace(words, E'[\\u202a-\\u202e\\u2066-\\u2069]', '?', 'g');
-COMMENT ON FUNCTION mend.in_order(text) IS 'A text as it is read: characters that would show it in another order become question marks';
+RETURN regexp_replace(words, E'[\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e'
+                             '\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff9-\\ufffb\\U0001bca0-\\U0001bca3'
+                             '\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff]', '?', 'g');
+COMMENT ON FUNCTION mend.in_order(text) IS 'A text as it is read: characters that would show it in another order, or show nothing, become question marks';
 REVOKE ALL ON FUNCTION mend.in_order(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.in_order(text) TO mend_admin, mend_agent;
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/base/invisible.h"
 #include "core/base/utf8.h"
 
 namespace mend::plan {
@@ -13,7 +14,13 @@ bool Never(const std::string&) { return false; }
 
 TEST(Normalise, IsSnakeCase) {
   const std::pair<const char*, const char*> cases[] = {{"createdAt", "created_at"},
-                                                       {"HTTPServer", "httpserver"},
+                                                       {"HTTPServer", "http_server"},
+                                                       {"sourceIPAddress", "source_ip_address"},
+                                                       {"HTMLUrl", "html_url"},
+                                                       {"userIDs", "user_ids"},
+                                                       {"IPv4Address", "ipv4_address"},
+                                                       {" name\u00a0", "name"},
+                                                       {"a\u00a0b", "a_b"},
                                                        {"userID", "user_id"},
                                                        {"Worldwide Gross", "worldwide_gross"},
                                                        {"already_snake", "already_snake"},
@@ -35,6 +42,29 @@ TEST(Normalise, IsIdempotent) {
   for (const char* field : {"createdAt", "HTTP Server", "a _ b", "!!!", "Ünïcode Key", "_A"}) {
     EXPECT_EQ(Normalise(Normalise(field)), Normalise(field)) << field;
   }
+}
+
+TEST(Spellings, AreTheCommonOnes) {
+  EXPECT_EQ(Spellings("HTMLUrl"), (std::vector<std::string>{"html_url", "htmlurl", "h_t_m_l_url"}));
+  EXPECT_EQ(Spellings("line2Text"), (std::vector<std::string>{"line2_text", "line_2_text"}));
+  EXPECT_EQ(Spellings("line2"), std::vector<std::string>{"line2"});
+  EXPECT_EQ(Spellings(std::string(70, 'a')), std::vector<std::string>{std::string(63, 'a')});
+  EXPECT_TRUE(MeanTheSame("sourceIPAddress", "source_ipaddress"));
+  EXPECT_TRUE(MeanTheSame("source_ip_address", "SourceIPAddress"));
+  EXPECT_FALSE(MeanTheSame("user_name", "username"));
+  EXPECT_FALSE(MeanTheSame("ids", "i_ds"));
+}
+
+TEST(Invisible, IsFoundAndDropped) {
+  for (const char* text : {"name\u200b", "\ufeffname", "na\u00adme", "name\u200e", "\u00a0name",
+                           "name\u3000", "na\ufe0fme", "\U000e0041name"}) {
+    EXPECT_TRUE(base::HasInvisible(text)) << text;
+    EXPECT_EQ(base::WithoutInvisible(text), "name");
+  }
+  for (const char* text : {"name", "größe 😀", "a\u00a0b", " name ", "\xff\xfe", ""}) {
+    EXPECT_FALSE(base::HasInvisible(text)) << text;
+  }
+  EXPECT_EQ(base::WithoutInvisible(" \u00a0a \u200b b\t "), "a  b");
 }
 
 TEST(ColumnName, IsPlainWhereItCanBe) {

@@ -95,6 +95,8 @@ class Value {
   bool IsScalar() const { return kind() != Kind::Array && kind() != Kind::Object; }
   // Number: text as written. String: decoded. True/False/Null: their JSON text. Containers: empty.
   std::string_view text() const;
+  // Whether there is no value in it: null, an empty object, an array of nothing but such.
+  bool IsNothing() const;
   // The value's own JSON text: the source slice when parsed from text, else serialised (strings
   // escaped, no added white space, or that of PostgreSQL's jsonb).
   enum class Space : bool { None, Jsonb };

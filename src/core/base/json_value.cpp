@@ -79,6 +79,17 @@ void AppendQuoted(std::string* out, std::string_view text) {
   *out += '"';
 }
 
+bool Value::IsNothing() const {
+  for (uint32_t i = index_; i < token().next; ++i) {
+    const Token& part = document_->tokens()[i];
+    if (part.kind != Kind::Null && part.kind != Kind::Array &&
+        (part.kind != Kind::Object || part.size > 0)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::string_view Value::text() const { return TextOf(token()); }
 
 Value Value::First() const {

@@ -8,9 +8,9 @@ namespace {
 // In the order of Kind.
 constexpr std::string_view kNames[] = {
     "new_field", "type_conflict", "out_of_range", "too_long",   "missing_required", "lossy",
-    "ambiguous", "generated",     "no_partition", "constraint", "malformed",
+    "ambiguous", "generated",     "no_partition", "constraint", "malformed",        "behind",
 };
-static_assert(std::size(kNames) == static_cast<size_t>(Kind::Malformed) + 1);
+static_assert(std::size(kNames) == static_cast<size_t>(Kind::Behind) + 1);
 
 }  // namespace
 
@@ -36,7 +36,7 @@ bool IsFinal(Kind kind) {
     case Kind::MissingRequired:
     case Kind::Lossy:
     case Kind::NoPartition:  // waits for a person to add the partition
-      return false;
+    case Kind::Behind: return false;
   }
   return true;
 }

@@ -22,6 +22,7 @@ enum class Kind : uint8_t {
   NoPartition,
   Constraint,
   Malformed,
+  Behind,  // nothing is wrong with it: an older payload of the same key waits
 };
 
 // "new_field", "type_conflict", ...: as stored in mend.queue.kind.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/invisible.h"
 #include "core/plan/identifier.h"
 #include "core/plan/lattice.h"
 #include "core/plan/wording.h"
@@ -44,6 +45,7 @@ std::string WhyNoRule(const Drift& drift) {
              "cannot help";
     case Kind::Ambiguous: return "two keys of one payload mean " + column;
     case Kind::Malformed: return "the payloads are not JSON objects that can be stored";
+    case Kind::Behind: return "the rows wait for an older payload of the same key";
     default: return "no rule answers this kind of drift";
   }
 }
@@ -120,7 +122,7 @@ class Proposal {
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
     }
-    if (!IsPrintable(name)) {
+    if (!IsPrintable(name) || base::HasInvisible(drift.field)) {
       return Leave(i, Why::NoRule,
                    field + " has characters that cannot be printed: name a column for it");
     }
@@ -157,7 +159,7 @@ class Proposal {
       if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;
     }
     for (const Column& column : shape_.columns) {
-      if (column.name == name || Normalise(column.name) == name) return true;
+      if (column.name == name || MeanTheSame(column.name, name)) return true;
     }
     for (const Action& action : plan_.patch.actions) {
       if (action.kind == ActionKind::AddColumn && action.column == name) return true;

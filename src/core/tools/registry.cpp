@@ -265,7 +265,7 @@ constexpr Tool kTools[kToolCount] = {
       MEND_OBJECT(MEND_TABLE
                   R"(,"kind":{"type":"string","enum":["any","new_field","type_conflict",)"
                   R"("out_of_range","too_long","missing_required","lossy","ambiguous","generated",)"
-                  R"("no_partition","constraint","malformed"],"default":"any"},)"
+                  R"("no_partition","constraint","malformed","behind"],"default":"any"},)"
                   R"("include_values":{"type":"boolean","default":false},)" MEND_PAGING,
                   "")},
      MEND_PAGE("dead_letters",

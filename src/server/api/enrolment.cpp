@@ -56,22 +56,26 @@ Datum Enroll(FunctionCallInfo call) {
   if (terms.on_conflict == "update") {
     CheckKeyForUpdate(target);
   }
+  if (terms.newer_by && !terms.newer_by->empty()) {
+    CheckNewerBy(target, *terms.newer_by);
+  }
   std::vector<pg::Param> parameters = Parameters(target, terms);
   parameters.push_back(pg::Int8(static_cast<int64_t>(GetSystemIdentifier())));
   parameters.push_back(pg::ObjectId(MyDatabaseId));
+  parameters.push_back(pg::Text(terms.newer_by));
   const pg::Rows added = pg::RunPrepared(
       "WITH added AS ("
       "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, "
       "lossless, on_conflict,"
       "                                     carry, naive_zone, allow_published, system_identifier, "
-      "database_oid)"
+      "database_oid, newer_by)"
       "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, "
       "'auto'),"
       "         coalesce($3::mend.action[], '{add_column,widen_type,map_field}'),"
       "         pg_catalog.pg_get_userbyid($4), coalesce($5::mend.share, 'shape'), coalesce($6, "
       "true),"
       "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, "
-      "false), $11, $12"
+      "false), $11, $12, nullif($13, '')::name"
       "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
       "c.oid = $1"
       "  ON CONFLICT DO NOTHING RETURNING e.*) "
@@ -129,9 +133,13 @@ Datum Configure(FunctionCallInfo call) {
   if (terms.on_conflict == "update") {
     CheckKeyForUpdate(target);
   }
+  if (terms.newer_by && !terms.newer_by->empty()) {
+    CheckNewerBy(target, *terms.newer_by);
+  }
   std::vector<pg::Param> parameters = Parameters(target, terms);
   const std::string name = pg::QualifiedName(target);
   parameters.push_back(pg::Text(name));
+  parameters.push_back(pg::Text(terms.newer_by));
   const pg::Rows changed = pg::RunPrepared(
       "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE "
       "e.target = $1),"
@@ -143,6 +151,7 @@ Datum Configure(FunctionCallInfo call) {
       "           on_conflict = coalesce($7, on_conflict), carry = coalesce($8, carry),"
       "           naive_zone = nullif(coalesce($9, naive_zone), ''),"
       "           allow_published = coalesce($10, allow_published),"
+      "           newer_by = nullif(coalesce($12, newer_by::text), '')::name,"
       // A renamed table is still the same one, unless the OID came with a restore.
       "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $11 "
       "ELSE target_name END"

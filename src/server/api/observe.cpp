@@ -19,6 +19,10 @@ Datum LastSeen(FunctionCallInfo fcinfo) {
   });
 }
 
+Datum IgnoredUpdates(FunctionCallInfo fcinfo) {
+  return Int64GetDatum(observe::LastSeenOf(DatumGetObjectId(fcinfo->args[0].value)).ignored);
+}
+
 Datum Setting(FunctionCallInfo call) {
   const std::optional<std::string> name = TextArgument(call, 0);
   return pg::Call(
@@ -29,4 +33,5 @@ Datum Setting(FunctionCallInfo call) {
 }  // namespace mend::api
 
 MEND_EXPORT(mend_last_seen, mend::api::LastSeen)
+MEND_EXPORT(mend_ignored_updates, mend::api::IgnoredUpdates)
 MEND_EXPORT(mend_setting, mend::api::Setting)

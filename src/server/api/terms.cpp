@@ -120,6 +120,7 @@ Terms ReadTerms(FunctionCallInfo call) {
   terms.carry = TextArrayArgument(call, 7, "carry");
   terms.naive_zone = TextArgument(call, 8);
   terms.allow_published = BoolArgument(call, 9);
+  terms.newer_by = NameArgument(call, call->nargs - 1);
   if (terms.allow) CheckActions(*terms.allow);
   if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);
   if (terms.carry) CheckCarry(*terms.carry);
@@ -153,6 +154,22 @@ void CheckHealer(Oid target, Oid healer) {
         std::string("role \"") + name + "\" may not heal this table",
         std::string("Name a role without rights of its own, such as the default, mend_healer."),
         *why);
+  }
+}
+
+void CheckNewerBy(Oid target, const std::string& column) {
+  const Oid type = pg::Call([&] {
+    const AttrNumber number = get_attnum(target, column.c_str());
+    return number > 0 ? get_atttype(target, number) : InvalidOid;
+  });
+  if (!OidIsValid(type)) {
+    throw pg::Error(ERRCODE_UNDEFINED_COLUMN, "the table has no column \"" + column + "\"",
+                    std::string("newer_by names the column that says which row is newer."));
+  }
+  const bool ordered = pg::Call(
+      [&] { return OidIsValid(lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf); });
+  if (!ordered) {
+    Invalid("the values of column \"" + column + "\" have no order", "Name another column.");
   }
 }
 

@@ -20,6 +20,7 @@ struct Terms {
   std::optional<std::vector<std::string>> carry;
   std::optional<std::string> naive_zone;  // "": none
   std::optional<bool> allow_published;
+  std::optional<std::string> newer_by;  // "": none
 };
 
 // Reads the arguments after `target` and checks each by itself. Throws 22004, 22023 or 0A000.
@@ -28,6 +29,9 @@ Terms ReadTerms(FunctionCallInfo call);
 // Throws unless the caller may name this healer and the healer may heal the table. Lets the healer
 // into the table's schema, with a NOTICE, where it lacks USAGE and the caller may grant that.
 void CheckHealer(Oid target, Oid healer);
+
+// Throws unless the table has such a column, and its values have an order.
+void CheckNewerBy(Oid target, const std::string& column);
 
 // Throws 22023 unless the table has the key that on_conflict 'update' needs.
 void CheckKeyForUpdate(Oid target);

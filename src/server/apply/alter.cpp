@@ -1,6 +1,7 @@
 #include "server/apply/alter.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/base/json_writer.h"
 #include "core/plan/fingerprint.h"
@@ -20,6 +21,7 @@
 #include "server/pg/test_point.h"
 #include "server/pg/user.h"
 #include "server/pg/work_transaction.h"
+#include "server/queue/order.h"
 #include "server/store/store.h"
 #include "server/table/code.h"
 
@@ -222,6 +224,15 @@ std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, O
                                      row.context != first.context || row.code != first.code ||
                                      WhyRefused(row, target, target_name).has_value();
                             }),
+             rows.end());
+  // What stands behind a row that is not tried here cannot be stored before it.
+  queue::ReplayGroup run;
+  for (const queue::QueuedRow& row : rows) {
+    run.push_back(&row);
+  }
+  const std::set<int64_t> behind = queue::BehindOthers(target, run);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [&](const queue::QueuedRow& row) { return behind.count(row.id) > 0; }),
              rows.end());
   return rows;
 }

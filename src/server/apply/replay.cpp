@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
+#include <unordered_set>
 
 #include "core/limits/breaker.h"
 #include "server/apply/patches.h"
@@ -15,6 +17,7 @@
 #include "server/pg/settings.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/queue/order.h"
 #include "server/queue/queue_table.h"
 #include "server/store/store.h"
 
@@ -28,48 +31,99 @@ struct Outcome {
   std::vector<drift::Misfit> misfits;  // empty: stored
 };
 
-// Evaluates some of the rows, then stores those that fit as one batch.
+// Keeps rows of one key in their order: what stands behind a row that goes on waiting waits, too.
+class Order {
+ public:
+  Order(const table::Target& target, const queue::ReplayGroup& rows,
+        const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id)
+      : behind_others_(queue::BehindOthers(target.shape().relid, rows)),
+        policy_(policy),
+        patch_id_(patch_id) {}
+
+  bool IsBehind(const queue::QueuedRow& row) const {
+    return row.key && (waiting_.count(*row.key) > 0 || behind_others_.count(row.id) > 0);
+  }
+  void Note(const Outcome& outcome) {
+    if (outcome.row->key && !outcome.misfits.empty() &&
+        policy_.For(outcome.misfits, *outcome.row, patch_id_).kind !=
+            queue::RowOutcome::Kind::DeadLetter) {
+      waiting_.insert(*outcome.row->key);
+    }
+  }
+
+ private:
+  std::set<int64_t> behind_others_;
+  std::unordered_set<int64_t> waiting_;
+  const queue::OutcomePolicy& policy_;
+  std::optional<int64_t> patch_id_;
+};
+
+// Evaluates some of the rows, and stores those that fit: as one batch, but that what the table
+// makes of a row must be known before the next of its key.
 void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size_t first,
-               size_t end, ingest::EvaluationBuffers* buffers,
+               size_t end, ingest::EvaluationBuffers* buffers, Order* order,
                std::vector<Outcome>* outcomes_of_all) {
   std::vector<Outcome>& outcomes = *outcomes_of_all;
   std::vector<table::Row> fitting;
   std::vector<size_t> positions;
+  std::unordered_set<int64_t> keys;
   fitting.reserve(end - first);
   positions.reserve(end - first);
+  const auto store = [&] {
+    std::vector<std::optional<drift::Misfit>> results = store::Store(target, &fitting, true);
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (results[i]) {
+        outcomes[positions[i]].misfits.push_back(*results[i]);
+        order->Note(outcomes[positions[i]]);
+      }
+      ingest::GiveBackRow(std::move(fitting[i]));
+    }
+    fitting.clear();
+    positions.clear();
+    keys.clear();
+  };
   for (size_t i = first; i < end; ++i) {
     pg::CheckInterrupts();
     outcomes[i].row = rows[i];
+    if (rows[i]->key && keys.count(*rows[i]->key) > 0) {
+      store();
+    }
+    if (order->IsBehind(*rows[i])) {
+      outcomes[i].misfits.push_back(queue::MisfitBehind());
+      continue;
+    }
     if (auto failure = buffers->document.Parse(rows[i]->payload)) {
       outcomes[i].misfits.push_back({drift::Kind::Malformed, "", "", "22P02", failure->message, 0});
       continue;
     }
     table::Row converted = ingest::TakeSpareRow();
     buffers->evaluator.Evaluate(buffers->document.root(), &converted, &outcomes[i].misfits);
-    if (outcomes[i].misfits.empty()) {
-      fitting.push_back(std::move(converted));
-      positions.push_back(i);
+    if (!outcomes[i].misfits.empty()) {
+      order->Note(outcomes[i]);
+      continue;
+    }
+    fitting.push_back(std::move(converted));
+    positions.push_back(i);
+    if (rows[i]->key) {
+      keys.insert(*rows[i]->key);
     }
   }
-  std::vector<std::optional<drift::Misfit>> results = store::Store(target, &fitting, true);
-  for (size_t i = 0; i < results.size(); ++i) {
-    if (results[i]) {
-      outcomes[positions[i]].misfits.push_back(*results[i]);
-    }
-    ingest::GiveBackRow(std::move(fitting[i]));
-  }
+  store();
 }
 
 // Evaluates and stores all rows, few enough at a time to be in the processor's cache still when
 // they are stored. Triggers of the statement want all at once.
-std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayGroup& rows) {
+std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayGroup& rows,
+                               const queue::OutcomePolicy& policy,
+                               std::optional<int64_t> patch_id) {
   const size_t at_once = target.shape().has_statement_trigger ? rows.size() : kRowsAtOnce;
   std::vector<Outcome> outcomes(rows.size());
+  Order order(target, rows, policy, patch_id);
   std::unique_ptr<ingest::EvaluationBuffers> buffers = ingest::BufferCacheOf(target).Lend(target);
   pg::Context memory("pg_mend replayed rows");
   for (size_t first = 0; first < rows.size(); first += at_once) {
     pg::Switch into(memory.get());
-    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(),
+    StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(), &order,
               &outcomes);
     buffers->evaluator.ForgetMemory();
     memory.Reset();
@@ -106,7 +160,7 @@ std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target,
                                                 const queue::OutcomePolicy& policy,
                                                 std::optional<int64_t> patch_id) {
   queue::ReplayCounts counts;
-  std::vector<Outcome> outcomes = StoreRows(target, rows);
+  std::vector<Outcome> outcomes = StoreRows(target, rows, policy, patch_id);
   pg::TestPoint("storing");
   for (const Outcome& outcome : outcomes) {
     if (outcome.misfits.empty()) {

@@ -36,8 +36,7 @@ bool IsMappedTo(const plan::Patch& patch, const std::string& column) {
 bool Concerns(const Drift& drift, const Action& action) {
   if (action.kind == ActionKind::AddColumn) {
     return drift.kind == Kind::NewField &&
-           (drift.field == action.column ||
-            plan::Normalise(drift.field) == plan::Normalise(action.column));
+           (drift.field == action.column || plan::MeanTheSame(drift.field, action.column));
   }
   return drift.column == action.column;
 }
@@ -181,7 +180,7 @@ plan::Patch Merge(const plan::Patch& answer, const plan::Patch& provable) {
     bool mapped = action.kind == ActionKind::AddColumn && maps(action.column);
     for (const FieldMapping& mapping : answer.field_map) {
       mapped = mapped || (action.kind == ActionKind::AddColumn &&
-                          plan::Normalise(mapping.field) == action.column);
+                          plan::MeanTheSame(mapping.field, action.column));
     }
     for (const FieldMapping& mapping : provable.field_map) {
       mapped = mapped || (mapping.column == action.column && maps(mapping.field));

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "core/base/json.h"
+#include "core/base/notation.h"
 #include "core/drift/kind.h"
 #include "core/plan/shape.h"
 #include "server/convert/iso8601.h"
@@ -43,7 +44,9 @@ enum class TypeClass : uint8_t {
   Array,
   Composite,
   Domain,
-  TimeRange,  // a range or multirange of dates or timestamps
+  Range,  // or multirange
+  Bytea,
+  Vector,  // int2vector, oidvector
   Other,
 };
 
@@ -56,9 +59,12 @@ struct TypeInfo {
   char alignment = 0;
   Oid input = InvalidOid;
   Oid io_param = InvalidOid;
-  Oid element = InvalidOid;  // Array; of TimeRange, what its bounds are
+  Oid output = InvalidOid;
+  Oid element = InvalidOid;  // Array; of Range, what its bounds are
   bool soft_input = false;   // of its input function: soft_input.h
-  plan::Type base;           // Domain
+  // What of a given text may differ from the printed one; nullopt: they are not compared.
+  std::optional<base::Notation> notation = base::Notation::Atoms;
+  plan::Type base;  // Domain
 };
 
 // Types by OID, looked up once. Lives as long as the target whose columns have them.
@@ -125,6 +131,9 @@ class Converter {
   bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
     return ConvertAs(types_.Find(type.oid), type.typmod, value, out, null);
   }
+  // As a column takes a value: what holds none is NULL where the type has no such value.
+  bool ConvertField(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out,
+                    bool* null);
   bool ConvertAs(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
   bool Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
 
@@ -143,13 +152,23 @@ class Converter {
   bool ToInterval(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToMoney(const TypeInfo& type, json::Value value, Datum* out);
   bool ToUnsigned(const TypeInfo& type, json::Value value, Datum* out);
-  bool ToTimeRange(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToRange(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool CheckBound(const TypeInfo& type, std::string_view bound);
+  bool ToBytea(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToVector(const TypeInfo& type, json::Value value, Datum* out);
+  bool ToOther(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ToPairs(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToArray(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToComposite(const TypeInfo& type, json::Value value, Datum* out);
   bool ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null);
   bool CheckDomain(const TypeInfo& type, Datum value, bool null);
   // Through the type's input function, from the JSON text.
   bool ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
+  bool ByInput(const TypeInfo& type, int32_t typmod, const std::string& text, Datum* out);
+  // The same, unless the value then prints as another.
+  bool ByInputUnchanged(const TypeInfo& type, int32_t typmod, json::Value value,
+                        const std::string& text, Datum* out);
+  std::string Printed(const TypeInfo& type, Datum value);
 
   bool NumberText(const TypeInfo& type, json::Value value, std::string_view* number);
   bool ReadTime(const TypeInfo& type, int32_t typmod, json::Value value, IsoTime* time);
@@ -173,10 +192,12 @@ class Converter {
   bool FillArray(const TypeInfo& type, int32_t typmod, json::Value value, const ArrayShape& shape,
                  int depth, Datum** values, bool** nulls);
 
-  bool Fail(drift::Kind kind, const char* sqlstate, std::string message);
+  bool Fail(drift::Kind kind, drift::Cause cause, const char* sqlstate, std::string message,
+            std::string about = {});
   bool BadSyntax(const TypeInfo& type, json::Value value, const char* sqlstate = "22P02");
   bool OutOfRange(const TypeInfo& type, json::Value value);
-  bool Lossy(const TypeInfo& type, json::Value value, const char* what);
+  bool Lossy(const TypeInfo& type, json::Value value, drift::Cause cause, const char* what,
+             std::string about = {});
 
   TypeMap& types_;
   const std::optional<std::string>& naive_zone_;

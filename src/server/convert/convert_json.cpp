@@ -152,11 +152,11 @@ bool Converter::JsonbVerdict(Built built, json::Value value) {
   switch (built) {
     case Built::Done: return true;
     case Built::DuplicateKey:
-      return Fail(drift::Kind::Lossy, "22030",
+      return Fail(drift::Kind::Lossy, drift::Cause::DuplicateKeyInside, "22030",
                   "type jsonb would drop a duplicate key of " + Quote(value));
     case Built::NumberTooLarge: break;
   }
-  return Fail(drift::Kind::OutOfRange, "22003",
+  return Fail(drift::Kind::OutOfRange, drift::Cause::PastNumeric, "22003",
               "value overflows numeric format, in " + Quote(value));
 }
 

@@ -8,15 +8,14 @@ namespace {
 
 constexpr size_t kManyElements = 1000000;  // past this, the array's own limits are near
 
+// Of a part, for whoever hears about the whole.
+std::string PhraseOf(const Fault& fault, const TypeInfo& type) {
+  return drift::Phrase(fault.cause, type.name, fault.about);
+}
+
 void* Huge(size_t size) {
   return pg::Call(
       [&] { return MemoryContextAllocHuge(CurrentMemoryContext, size == 0 ? 1 : size); });
-}
-
-// Whether a null or an empty array: no value to lose.
-bool IsNothing(json::Value value) {
-  return value.kind() == json::Kind::Null ||
-         (value.kind() == json::Kind::Array && value.token().size == 0);
 }
 
 }  // namespace
@@ -42,7 +41,8 @@ bool Converter::ShapeOf(const TypeInfo& type, json::Value value, ArrayShape* sha
     }
   }
   if (shape->total > MaxArraySize) {
-    return Fail(drift::Kind::TooLong, "54000", "array size exceeds the maximum allowed");
+    return Fail(drift::Kind::TooLong, drift::Cause::TooLarge, "54000",
+                "array size exceeds the maximum allowed");
   }
   return true;
 }
@@ -66,6 +66,8 @@ bool Converter::FillArray(const TypeInfo& type, int32_t typmod, json::Value valu
       pg::CheckInterrupts();
     }
     if (!ConvertAs(element_type, typmod, element, *values, *nulls)) {
+      fault_.about = PhraseOf(fault_, element_type);
+      fault_.cause = drift::Cause::Element;
       return false;
     }
     ++*values;
@@ -144,11 +146,13 @@ bool Converter::ToComposite(const TypeInfo& type, json::Value value, Datum* out)
                          key.text() != NameStr(TupleDescAttr(row, i)->attname))) {
       ++i;
     }
-    if (i == count && !IsNothing(member)) {
-      return Lossy(type, value, "it has no such field as one of the object's keys");
+    if (i == count && !member.IsNothing()) {
+      return Lossy(type, value, drift::Cause::UnknownMember,
+                   "it has no such field as one of the object's keys", Quote(key.text()));
     }
     if (i < count && members[i] != 0) {
-      return Lossy(type, value, "two of the object's keys are the same");
+      return Lossy(type, value, drift::Cause::DuplicateKeyInside,
+                   "two of the object's keys are the same");
     }
     if (i < count) {
       members[i] = member.index();
@@ -162,8 +166,11 @@ bool Converter::ToComposite(const TypeInfo& type, json::Value value, Datum* out)
       continue;
     }
     if (members[i] != 0) {
-      if (!ConvertValue({field.atttypid, field.atttypmod},
-                        json::Value(value.document(), members[i]), &values[i], &nulls[i])) {
+      const TypeInfo& member_type = types_.Find(field.atttypid);
+      if (!ConvertField(member_type, field.atttypmod, json::Value(value.document(), members[i]),
+                        &values[i], &nulls[i])) {
+        fault_.about = PhraseOf(fault_, member_type);
+        fault_.cause = drift::Cause::Member;
         return false;
       }
     } else if (!CheckDomain(types_.Find(field.atttypid), 0, true)) {

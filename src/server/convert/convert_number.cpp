@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <type_traits>
 
 #include "core/base/long_work.h"
@@ -89,21 +90,28 @@ int64_t IntegerOf(std::string_view number) {
   return value;
 }
 
-// Whether the nearest float says what the number says. A number written as an integer must be
-// represented exactly; one written as a fraction or with an exponent must be found again in the
-// float's shortest text, if it is an integer at all.
+// As PostgreSQL prints it, where that is not the shortest text: 1e23 is one such number.
+int WriteShortest(double value, char* text) { return double_to_shortest_decimal_bufn(value, text); }
+int WriteShortest(float value, char* text) { return float_to_shortest_decimal_bufn(value, text); }
+
+// Whether the nearest float says what the number says, however that is written: an integer must be
+// the float itself, or the one that its shortest text names.
 template <class Float>
 bool Says(Float nearest, std::string_view number, const base::Decimal& decimal) {
   if (!decimal.integer || decimal.zero) {
     return true;
   }
   char text[512];
-  if (decimal.plain) {
-    const int length = std::snprintf(text, sizeof text, "%.0f", static_cast<double>(nearest));
-    return SameValue(Measure({text, static_cast<size_t>(length)}), Measure(number));
-  }
+  const Extent wanted = Measure(number);
   const std::to_chars_result end = std::to_chars(text, text + sizeof text, nearest);
-  return SameValue(Measure({text, static_cast<size_t>(end.ptr - text)}), Measure(number));
+  if (SameValue(Measure({text, static_cast<size_t>(end.ptr - text)}), wanted)) {
+    return true;
+  }
+  if (SameValue(Measure({text, static_cast<size_t>(WriteShortest(nearest, text))}), wanted)) {
+    return true;
+  }
+  const int length = std::snprintf(text, sizeof text, "%.0f", static_cast<double>(nearest));
+  return SameValue(Measure({text, static_cast<size_t>(length)}), wanted);
 }
 
 enum class Nearest : uint8_t { Found, OutOfRange, Inexact };
@@ -137,6 +145,22 @@ bool IsLooseNumber(std::string_view text) {
   }
   plain += text;
   return base::IsJsonNumber(plain);
+}
+
+// What PostgreSQL writes for the values that JSON has no number for.
+template <class Float>
+std::optional<Float> SpecialOf(json::Value value) {
+  if (value.kind() != json::Kind::String) {
+    return std::nullopt;
+  }
+  constexpr Float kInfinity = std::numeric_limits<Float>::infinity();
+  const std::string_view text = value.text();
+  if (text == "NaN") {
+    return std::numeric_limits<Float>::quiet_NaN();
+  }
+  return text == "Infinity"    ? std::optional<Float>(kInfinity)
+         : text == "-Infinity" ? std::optional<Float>(-kInfinity)
+                               : std::nullopt;
 }
 
 }  // namespace
@@ -179,7 +203,8 @@ bool Converter::NumberText(const TypeInfo& type, json::Value value, std::string_
   if (base::IsJsonNumber(*number)) {
     return true;
   }
-  return IsLooseNumber(*number) ? Lossy(type, value, "it is not the canonical text of a number")
+  return IsLooseNumber(*number) ? Lossy(type, value, drift::CauseOfTextForNumber(*number),
+                                        "it is not the canonical text of a number")
                                 : BadSyntax(type, value);
 }
 
@@ -198,13 +223,13 @@ bool Converter::ToInteger(const TypeInfo& type, json::Value value, Datum* out) {
     const base::Decimal decimal = base::Analyse(number);
     const bool text = value.kind() == json::Kind::String;
     if (text && decimal.zero && number.front() == '-') {
-      return Lossy(type, value, "it is not the canonical text of a number");
+      return Lossy(type, value, drift::CauseOfTextForNumber(number), "it is not the canonical text of a number");
     }
     if (text && !decimal.integer) {
       return BadSyntax(type, value);
     }
     if (!decimal.integer) {
-      return Fail(drift::Kind::Lossy, "22P02",
+      return Fail(drift::Kind::Lossy, drift::Cause::HasFraction, "22P02",
                   "invalid input syntax for type " + type.name + ": " + Quote(value));
     }
     if (decimal.integer_bits == 0) {
@@ -224,6 +249,9 @@ bool Converter::ToInteger(const TypeInfo& type, json::Value value, Datum* out) {
 }
 
 bool Converter::ToNumeric(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
+  if (SpecialOf<double>(value)) {
+    return ByInput(type, typmod, value, out);
+  }
   std::string_view number;
   if (!NumberText(type, value, &number)) {
     return false;
@@ -246,13 +274,14 @@ bool Converter::ToNumeric(const TypeInfo& type, int32_t typmod, json::Value valu
     const plan::NumericLimits limits = plan::DecodeNumeric(typmod);
     const Extent extent = Measure(number);
     if (!extent.zero && extent.magnitude > limits.IntegerDigits()) {
-      return Fail(drift::Kind::OutOfRange, "22003",
+      return Fail(drift::Kind::OutOfRange, drift::Cause::OutOfRange, "22003",
                   "numeric field overflow: " + Quote(value) + " has more than " +
                       std::to_string(limits.precision) + " digits, " +
                       std::to_string(limits.scale) + " of them right of the point");
     }
     if (!extent.zero && extent.scale > limits.scale) {
-      return Lossy(type, value, "it has digits past the scale of the column");
+      return Lossy(type, value, drift::Cause::TooManyDigits,
+                   "it has digits past the scale of the column");
     }
     // Zeros past the scale may be more than numeric_in takes.
     if (extent.zero) {
@@ -262,10 +291,16 @@ bool Converter::ToNumeric(const TypeInfo& type, int32_t typmod, json::Value valu
   if (NumericFrom(number, typmod, out)) {
     return true;
   }
-  return Fail(drift::Kind::OutOfRange, "22003", "value overflows numeric format: " + Quote(value));
+  return Fail(drift::Kind::OutOfRange, drift::Cause::PastNumeric, "22003",
+              "value overflows numeric format: " + Quote(value));
 }
 
 bool Converter::ToFloat(const TypeInfo& type, json::Value value, Datum* out) {
+  if (const std::optional<float> special = SpecialOf<float>(value)) {
+    *out = type.type_class == TypeClass::Float4 ? Float4GetDatum(*special)
+                                                : Float8GetDatum(static_cast<double>(*special));
+    return true;
+  }
   std::string_view number;
   if (!NumberText(type, value, &number)) {
     return false;
@@ -283,9 +318,10 @@ bool Converter::ToFloat(const TypeInfo& type, json::Value value, Datum* out) {
   switch (found) {
     case Nearest::Found: return true;
     case Nearest::OutOfRange:
-      return Fail(drift::Kind::OutOfRange, "22003",
+      return Fail(drift::Kind::OutOfRange, drift::Cause::OutOfRange, "22003",
                   Quote(value) + " is out of range for type " + type.name);
-    case Nearest::Inexact: return Lossy(type, value, "the integer is not exactly representable");
+    case Nearest::Inexact:
+      return Lossy(type, value, drift::Cause::Inexact, "the integer is not exactly representable");
   }
   return false;
 }

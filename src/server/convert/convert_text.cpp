@@ -36,6 +36,16 @@ bool ParseUuid(std::string_view text, unsigned char* bytes) {
   return text.empty();
 }
 
+// How the newer releases print a byte that is no ASCII: a backslash and three octal digits.
+std::optional<char> OctalByte(std::string_view text) {
+  if (PG_VERSION_NUM < 160000 || text.size() != 4 || text[0] != '\\' || text[1] > '3' ||
+      text.find_first_not_of("01234567", 1) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const auto digit = [&](size_t at) { return text[at] - '0'; };
+  return static_cast<char>(digit(1) * 64 + digit(2) * 8 + digit(3));
+}
+
 Datum ShortText(const TypeInfo& type, std::string_view text) {
   if (type.oid == CHAROID) {
     return CharGetDatum(text.empty() ? '\0' : text[0]);
@@ -59,9 +69,15 @@ bool Converter::ToText(const TypeInfo& type, int32_t typmod, json::Value value, 
   }
   std::string_view text = value.text();
   if (type.type_class == TypeClass::Name) {
+    const std::optional<char> byte = type.oid == CHAROID ? OctalByte(text) : std::nullopt;
+    if (byte) {
+      *out = CharGetDatum(*byte);
+      return true;
+    }
     const size_t limit = type.oid == CHAROID ? 1 : NAMEDATALEN - 1;
     if (text.size() > limit) {
-      return Fail(drift::Kind::TooLong, "22001", "value too long for type " + type.name);
+      return Fail(drift::Kind::TooLong, drift::Cause::TooLong, "22001",
+                  "value too long for type " + type.name);
     }
     *out = ShortText(type, text);
     return true;
@@ -79,7 +95,8 @@ bool Converter::ToText(const TypeInfo& type, int32_t typmod, json::Value value, 
         --characters;
       }
       if (characters > limit) {
-        return Fail(drift::Kind::TooLong, "22001", TooLong(type, static_cast<int64_t>(limit)));
+        return Fail(drift::Kind::TooLong, drift::Cause::TooLong, "22001",
+                    TooLong(type, static_cast<int64_t>(limit)));
       }
       blanks = padded ? limit - characters : 0;
     }
@@ -115,8 +132,12 @@ bool Converter::ToEnum(const TypeInfo& type, json::Value value, Datum* out) {
       return true;
     });
   }
-  return known || Fail(drift::Kind::TypeConflict, "22P02",
-                       "invalid input value for enum " + type.name + ": " + Quote(value));
+  if (known) {
+    return true;
+  }
+  BadSyntax(type, value);
+  fault_.message = "invalid input value for enum " + type.name + ": " + Quote(value);
+  return false;
 }
 
 }  // namespace mend::convert

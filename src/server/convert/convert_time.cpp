@@ -75,6 +75,14 @@ bool LookUpZone(std::string_view name, pg_tm* tm, int* seconds_west) {
   });
 }
 
+// Which infinity a value is, as PostgreSQL writes it: 1, -1, or 0 for none.
+int InfinityOf(json::Value value) {
+  if (value.kind() != json::Kind::String) {
+    return 0;
+  }
+  return value.text() == "infinity" ? 1 : value.text() == "-infinity" ? -1 : 0;
+}
+
 constexpr const char* kDropsOffset = "the offset would be dropped";
 constexpr const char* kNoOffset = "without an offset it depends on the time zone of the session";
 
@@ -90,7 +98,7 @@ bool Converter::ReadTime(const TypeInfo& type, int32_t typmod, json::Value value
     return BadSyntax(type, value, "22007");
   }
   if (!parsed->in_range) {
-    return Fail(drift::Kind::TypeConflict, "22008",
+    return Fail(drift::Kind::TypeConflict, drift::Cause::NoSuchTime, "22008",
                 "date/time field value out of range: " + Quote(value));
   }
   const bool wants_date = type.type_class == TypeClass::Date ||
@@ -100,25 +108,37 @@ bool Converter::ReadTime(const TypeInfo& type, int32_t typmod, json::Value value
     return BadSyntax(type, value, "22007");
   }
   if (parsed->leap_second) {
-    return Lossy(type, value, "there is no second 60");
+    return Lossy(type, value, drift::Cause::LeapSecond, "there is no second 60");
   }
   const int precision = plan::TimePrecision(typmod);
   if (precision < plan::kMicroseconds && parsed->fraction_digits > precision) {
-    return Lossy(type, value, "it has digits past the precision of the column");
+    return Lossy(type, value, drift::Cause::TooPrecise,
+                 "it has digits past the precision of the column");
   }
   *time = *parsed;
   return true;
 }
 
 bool Converter::ToDate(const TypeInfo& type, json::Value value, Datum* out) {
+  if (const int infinite = InfinityOf(value)) {
+    *out = DateADTGetDatum(infinite > 0 ? DATEVAL_NOEND : DATEVAL_NOBEGIN);
+    return true;
+  }
   IsoTime time;
   if (!ReadTime(type, -1, value, &time)) {
     return false;
   }
   if (time.has_time) {
-    return Lossy(type, value, "the time of day would be dropped");
+    return Lossy(type, value, drift::Cause::HasTime, "the time of day would be dropped");
   }
-  *out = DateADTGetDatum(date2j(time.year, time.month, time.day) - POSTGRES_EPOCH_JDATE);
+  const int days = IS_VALID_JULIAN(time.year, time.month, time.day)
+                       ? date2j(time.year, time.month, time.day) - POSTGRES_EPOCH_JDATE
+                       : DATE_END_JULIAN;
+  if (!IS_VALID_DATE(days)) {
+    return Fail(drift::Kind::OutOfRange, drift::Cause::OutOfRange, "22008",
+                "date out of range: " + Quote(value));
+  }
+  *out = DateADTGetDatum(days);
   return true;
 }
 
@@ -136,10 +156,10 @@ bool Converter::ToTime(const TypeInfo& type, int32_t typmod, json::Value value, 
   const bool has_zone = time.zone == IsoTime::Zone::Offset;
   if (type.type_class == TypeClass::Time) {
     *out = TimeADTGetDatum(since_midnight);
-    return !has_zone || Lossy(type, value, kDropsOffset);
+    return !has_zone || Lossy(type, value, drift::Cause::HasOffset, kDropsOffset);
   }
   if (!has_zone) {
-    return Lossy(type, value, kNoOffset);
+    return Lossy(type, value, drift::Cause::NoOffset, kNoOffset);
   }
   *out = pg::Call([&] {
     auto* timetz = static_cast<TimeTzADT*>(palloc(sizeof(TimeTzADT)));
@@ -157,18 +177,27 @@ bool Converter::OffsetOf(const TypeInfo& type, json::Value value, const IsoTime&
   switch (time.zone) {
     case IsoTime::Zone::Offset: *seconds_west = -time.offset; return true;
     case IsoTime::Zone::Name:
-      return LookUpZone(time.zone_name, &tm, seconds_west) || BadSyntax(type, value, "22007");
+      if (LookUpZone(time.zone_name, &tm, seconds_west)) {
+        return true;
+      }
+      BadSyntax(type, value, "22007");
+      fault_.cause = drift::Cause::UnknownZone;
+      return false;
     case IsoTime::Zone::None: break;
   }
   pg_tz* zone = naive_zone_ ? Zone(*naive_zone_) : nullptr;
   if (zone == nullptr) {
-    return Lossy(type, value, kNoOffset);
+    return Lossy(type, value, drift::Cause::NoOffset, kNoOffset);
   }
   *seconds_west = pg::Call([&] { return DetermineTimeZoneOffset(&tm, zone); });
   return true;
 }
 
 bool Converter::ToTimestamp(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out) {
+  if (const int infinite = InfinityOf(value)) {
+    *out = TimestampGetDatum(infinite > 0 ? DT_NOEND : DT_NOBEGIN);
+    return true;
+  }
   IsoTime time;
   if (!ReadTime(type, typmod, value, &time)) {
     return false;
@@ -187,7 +216,7 @@ bool Converter::ToTimestamp(const TypeInfo& type, int32_t typmod, json::Value va
     if (type.type_class == TypeClass::Timestamp) {
       pg_tz* zone = naive_zone_ ? Zone(*naive_zone_) : nullptr;
       if (zone == nullptr) {
-        return Lossy(type, value, kDropsOffset);
+        return Lossy(type, value, drift::Cause::HasOffset, kDropsOffset);
       }
       fsec_t fraction = 0;
       stored = stored && timestamp2tm(result, &seconds_west, &tm, &fraction, nullptr, zone) == 0 &&
@@ -195,7 +224,8 @@ bool Converter::ToTimestamp(const TypeInfo& type, int32_t typmod, json::Value va
     }
   }
   if (!stored) {
-    return Fail(drift::Kind::OutOfRange, "22008", "timestamp out of range: " + Quote(value));
+    return Fail(drift::Kind::OutOfRange, drift::Cause::OutOfRange, "22008",
+                "timestamp out of range: " + Quote(value));
   }
   *out = TimestampGetDatum(result);
   return true;

@@ -1,5 +1,6 @@
 #include "server/convert/iso8601.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -8,6 +9,8 @@ namespace mend::convert {
 namespace {
 
 constexpr size_t kMaxLength = 128;
+constexpr size_t kMaxYearDigits = 7;
+constexpr std::string_view kBeforeChrist = " BC";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -38,9 +41,14 @@ class Scanner {
     return true;
   }
 
-  std::string_view TakeDigits() {
+  size_t CountDigits() const {
     size_t count = 0;
     while (count < rest_.size() && IsDigit(rest_[count])) ++count;
+    return count;
+  }
+
+  std::string_view TakeDigits() {
+    const size_t count = CountDigits();
     const std::string_view digits = rest_.substr(0, count);
     rest_.remove_prefix(count);
     return digits;
@@ -56,13 +64,17 @@ int DaysIn(int year, int month) {
   return month == 2 && leap ? 29 : kDays[month - 1];
 }
 
-bool TakeDate(Scanner* text, IsoTime* time) {
-  if (!text->TakeNumber(4, &time->year) || !text->Take('-') || !text->TakeNumber(2, &time->month) ||
-      !text->Take('-') || !text->TakeNumber(2, &time->day)) {
+bool TakeDate(Scanner* text, bool before_christ, IsoTime* time) {
+  const size_t digits = text->CountDigits();
+  if (digits < 4 || digits > kMaxYearDigits || (digits > 4 && text->rest()[0] == '0') ||
+      !text->TakeNumber(digits, &time->year) || !text->Take('-') ||
+      !text->TakeNumber(2, &time->month) || !text->Take('-') || !text->TakeNumber(2, &time->day)) {
     return false;
   }
   time->has_date = true;
-  time->in_range = time->year >= 1 && time->month >= 1 && time->month <= 12 && time->day >= 1 &&
+  const bool has_year = time->year >= 1;
+  time->year = before_christ ? 1 - time->year : time->year;
+  time->in_range = has_year && time->month >= 1 && time->month <= 12 && time->day >= 1 &&
                    time->day <= DaysIn(time->year, time->month);
   return true;
 }
@@ -116,8 +128,8 @@ bool TakeOffset(Scanner* text, IsoTime* time) {
 
 bool TakeZone(Scanner* text, IsoTime* time) {
   if (text->done()) return true;
-  if (text->rest() == "Z") {
-    text->Take('Z');
+  if (text->rest() == "Z" || text->rest() == "z") {
+    *text = Scanner({});
     time->zone = IsoTime::Zone::Offset;
     return true;
   }
@@ -145,9 +157,12 @@ std::optional<IsoTime> ParseIso(std::string_view text) {
     if (TakeClock(&scanner, &time) && TakeZone(&scanner, &time) && scanner.done()) return time;
     return std::nullopt;
   }
-  if (!TakeDate(&scanner, &time)) return std::nullopt;
+  const size_t era = text.size() - std::min(text.size(), kBeforeChrist.size());
+  const bool before_christ = text.substr(era) == kBeforeChrist;
+  if (before_christ) scanner = Scanner(text.substr(0, era));
+  if (!TakeDate(&scanner, before_christ, &time)) return std::nullopt;
   if (scanner.done()) return time;
-  if (!scanner.Take('T') && !scanner.Take(' ')) return std::nullopt;
+  if (!scanner.Take('T') && !scanner.Take('t') && !scanner.Take(' ')) return std::nullopt;
   if (!TakeClock(&scanner, &time) || !TakeZone(&scanner, &time) || !scanner.done())
     return std::nullopt;
   return time;

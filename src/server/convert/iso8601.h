@@ -9,7 +9,7 @@ namespace mend::convert {
 
 struct IsoTime {
   bool has_date = false, has_time = false;
-  int year = 0, month = 0, day = 0;
+  int year = 0, month = 0, day = 0;  // the year 0 is 1 BC
   int hour = 0, minute = 0, second = 0;
   int microsecond = 0;      // rounded; 1000000 carries
   int fraction_digits = 0;  // up to the last that is not zero
@@ -21,7 +21,9 @@ struct IsoTime {
 };
 
 // YYYY-MM-DD, or HH:MM[:SS[.f...]][zone], or both with T or one space between. zone: Z, +hh, +hhmm,
-// +hh:mm[:ss] or, after a time, a name. nullopt: not of that form.
+// +hh:mm[:ss] or, after a time, a name. T and Z may be lower case (RFC 3339). As PostgreSQL writes
+// them, a year may have more than four digits, and a date may end in " BC". nullopt: not of that
+// form.
 std::optional<IsoTime> ParseIso(std::string_view text);
 
 }  // namespace mend::convert

@@ -27,6 +27,20 @@ JsonbValue ScalarOf(const JsonbPart& part) {
 
 }  // namespace
 
+bool JsonbPart::HasNothing() const {
+  const uint32_t count = JsonbParts::CountOf(container());
+  if (!JsonContainerIsArray(container())) {
+    return count == 0;
+  }
+  JsonbParts elements(container());
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!elements.Next().IsNothing()) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::string_view TextOf(const JsonbPart& part) {
   return pg::Call([&] {
     auto* container = const_cast<JsonbContainer*>(part.container());

@@ -21,11 +21,9 @@ struct JsonbPart {
   bool IsContainer() const { return JBE_ISCONTAINER(entry); }
   std::string_view text() const { return {data, size}; }
   const JsonbContainer* container() const { return reinterpret_cast<const JsonbContainer*>(data); }
-  // Whether it is null or an empty array.
-  bool IsNothing() const {
-    return IsNull() || (IsContainer() && JsonContainerIsArray(container()) &&
-                        JsonContainerSize(container()) == 0);
-  }
+  // As json::Value::IsNothing().
+  bool IsNothing() const { return IsNull() || (IsContainer() && HasNothing()); }
+  bool HasNothing() const;  // of a container
 };
 
 // All of a jsonb; a scalar stands in an array of its own, as jsonb has it.

@@ -1,4 +1,5 @@
 // ADD COLUMN.
+#include "core/base/invisible.h"
 #include "core/plan/identifier.h"
 #include "server/guard/nodes.h"
 
@@ -54,6 +55,9 @@ Refusal WhyBadName(const char* name) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7F) return "a column name must not contain control characters";
+  }
+  if (base::HasInvisible(text)) {
+    return "a column name must not contain invisible characters";
   }
   if (plan::IsSystemColumn(text)) {
     return Quote(text) + " is the name of a system column";

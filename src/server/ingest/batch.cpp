@@ -4,6 +4,7 @@
 
 #include "server/citus/managed_table.h"
 #include "server/pg/settings.h"
+#include "server/queue/order.h"
 #include "server/store/store.h"
 
 namespace mend::ingest {
@@ -53,9 +54,12 @@ Batch::Batch(Oid relid, MemoryContext parent)
     : target_(Begin(relid)),
       memory_("pg_mend batch", parent),
       buffers_(BufferCacheOf(*target_).Lend(*target_)),
-      max_rows_(MaxRows(*target_)) {}
+      max_rows_(MaxRows(*target_)) {
+  keeps_order_ = buffers_->evaluator.KeepsOrder();
+}
 
 void Batch::AddText(std::string_view payload) {
+  payload = WithoutMark(payload);
   if (const std::optional<json::Document::Failure> failure = buffers_->document.Parse(payload)) {
     AddMalformed(payload, *failure);
   } else {
@@ -83,6 +87,7 @@ void Batch::AddMalformed(std::string_view payload, const json::Document::Failure
   item.payload_bytes = payload.size();
   drift::Misfit& misfit = item.misfits.emplace_back();
   misfit.sqlstate = "22P02";
+  misfit.cause = drift::Cause::NotJson;
   misfit.message = "invalid input syntax for type json: " + failure.message + ", at byte " +
                    std::to_string(failure.offset + 1);
   Push(std::move(item));
@@ -95,6 +100,9 @@ void Batch::Take(const Given& payload, Item item) {
   {
     pg::Switch here(memory_.get());
     buffers_->evaluator.Evaluate(payload, &row, &item.misfits);
+    if (keeps_order_) {
+      item.key = buffers_->evaluator.Key();
+    }
   }
   item.has_row = item.misfits.empty();
   if (item.has_row) {
@@ -129,19 +137,72 @@ void Batch::Flush() {
   memory_.Reset();
 }
 
+void Batch::Note(Item* item, std::optional<drift::Misfit> misfit) {
+  if (!misfit) {
+    ++counts_.inserted;
+    return;
+  }
+  item->misfits.push_back(std::move(*misfit));
+  if (item->key && !queue::IsDeadLetter(item->misfits)) {
+    waiting_.insert(*item->key);
+  }
+}
+
+// A payload whose key has an older one that waits is put behind it. What the table makes of one
+// payload for a key must be known before the next is offered: no run has two of them.
+void Batch::StoreInOrder() {
+  const bool any_wait = queue::AnyWaits(target_->shape().relid, std::nullopt);
+  std::vector<table::Row> rows;
+  std::vector<Item*> run;
+  std::unordered_set<int64_t> in_run;
+  const auto store = [&] {
+    std::vector<std::optional<drift::Misfit>> results = store::Store(*target_, &rows, false);
+    for (size_t i = 0; i < run.size(); ++i) {
+      Note(run[i], std::move(results[i]));
+      GiveBackRow(std::move(rows[i]));
+    }
+    rows.clear();
+    run.clear();
+    in_run.clear();
+  };
+  size_t next = 0;
+  for (Item& item : items_) {
+    table::Row* row = item.has_row ? &rows_[next++] : nullptr;
+    if (item.key && in_run.count(*item.key) > 0) {
+      store();
+    }
+    if (row == nullptr) {
+      if (item.key && !queue::IsDeadLetter(item.misfits)) {
+        waiting_.insert(*item.key);
+      }
+      continue;
+    }
+    if (item.key && (waiting_.count(*item.key) > 0 ||
+                     (any_wait && queue::AnyWaits(target_->shape().relid, item.key)))) {
+      Note(&item, queue::MisfitBehind());
+      continue;
+    }
+    if (item.key) {
+      in_run.insert(*item.key);
+    }
+    rows.push_back(std::move(*row));
+    run.push_back(&item);
+  }
+  store();
+  rows_.clear();
+}
+
 void Batch::Store() {
+  if (keeps_order_) {
+    return StoreInOrder();
+  }
   std::vector<std::optional<drift::Misfit>> results = store::Store(*target_, &rows_, false);
   size_t next = 0;
   for (Item& item : items_) {
     if (!item.has_row) {
       continue;
     }
-    std::optional<drift::Misfit>& misfit = results[next++];
-    if (misfit) {
-      item.misfits.push_back(std::move(*misfit));
-    } else {
-      ++counts_.inserted;
-    }
+    Note(&item, std::move(results[next++]));
   }
 }
 
@@ -155,7 +216,7 @@ void Batch::EnqueueRejected() {
       pg::Switch here(memory_.get());
       item.payload = convert::TextOf(*item.part);
     }
-    rejected.push_back({item.payload, std::move(item.misfits)});
+    rejected.push_back({item.payload, std::move(item.misfits), item.key});
   }
   const queue::EnqueueCounts kept = queue::Enqueue(*target_, rejected);
   counts_.queued += kept.queued;

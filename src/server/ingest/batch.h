@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/json.h"
@@ -11,6 +12,15 @@
 #include "server/queue/enqueue.h"
 
 namespace mend::ingest {
+
+// Without the byte order mark that it may begin with, which is no part of a text (RFC 8259, section
+// 8.1).
+inline std::string_view WithoutMark(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  return text.substr(0, kByteOrderMark.size()) == kByteOrderMark
+             ? text.substr(kByteOrderMark.size())
+             : text;
+}
 
 class Batch {
  public:
@@ -41,6 +51,7 @@ class Batch {
     std::optional<convert::JsonbPart> part;  // when there is no payload text yet
     size_t payload_bytes = 0;
     bool has_row = false;
+    std::optional<int64_t> key;  // where the order of payloads for a row is kept
     std::vector<drift::Misfit> misfits;
   };
 
@@ -48,6 +59,8 @@ class Batch {
   void Take(const Given& payload, Item item);
   void Push(Item item);
   void Store();
+  void StoreInOrder();
+  void Note(Item* item, std::optional<drift::Misfit> misfit);
   void EnqueueRejected();
 
   std::shared_ptr<const table::Target> target_;
@@ -57,6 +70,8 @@ class Batch {
   std::vector<Item> items_;
   std::vector<table::Row> rows_;  // of the items that have one, in order
   size_t bytes_ = 0;
+  bool keeps_order_ = false;             // of payloads for one row
+  std::unordered_set<int64_t> waiting_;  // keys of payloads that were not stored
   size_t max_rows_;
 };
 

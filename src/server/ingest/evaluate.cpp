@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "core/base/invisible.h"
 #include "server/convert/convert.h"
 #include "server/ingest/key_set.h"
 #include "server/store/generated.h"
+#include "server/store/row_key.h"
 
 namespace mend::ingest {
 namespace {
@@ -12,6 +14,7 @@ namespace {
 // A key longer than this names no column, and would not fit the indexes of the books.
 constexpr uint32_t kMaxKeyBytes = 1024;
 
+using drift::Cause;
 using drift::Kind;
 using drift::Misfit;
 
@@ -30,6 +33,7 @@ struct Slot {
   uint64_t seen;  // the number of the payload that brought it last
   uint64_t stored;
   bool null;
+  std::string_view key;  // as which it came
 };
 
 // Which key came at a place last time, and what it meant.
@@ -47,7 +51,7 @@ class Evaluator::Work {
       : target_(target),
         shape_(target.shape()),
         converter_(&target.types(), target.enrollment().naive_zone),
-        slots_(shape_.columns.size(), Slot{0, 0, 0, false}),
+        slots_(shape_.columns.size(), Slot{0, 0, 0, false, {}}),
         types_(shape_.columns.size(), nullptr) {
     computes_ = std::any_of(
         shape_.columns.begin(), shape_.columns.end(),
@@ -109,6 +113,19 @@ class Evaluator::Work {
     End(row);
   }
 
+  bool KeepsOrder() { return key_.IsKept(target_); }
+  std::optional<int64_t> Key() const {
+    std::vector<Datum> values;
+    for (int column : key_.columns()) {
+      const Slot& slot = slots_[static_cast<size_t>(column)];
+      if (slot.stored != number_ || slot.null) {
+        return std::nullopt;
+      }
+      values.push_back(slot.value);
+    }
+    return key_.Hash(values);
+  }
+
   void ForgetMemory() { converter_.ForgetMemory(); }
   size_t capacity() const { return converter_.capacity() + unknown_.capacity(); }
 
@@ -116,11 +133,6 @@ class Evaluator::Work {
   // Of what a misfit tells of the value's place in the text: the place in a jsonb has none.
   static uint32_t TokenOf(const json::Value& value) { return value.index(); }
   static uint32_t TokenOf(const convert::JsonbPart&) { return 0; }
-  static bool IsNothing(const json::Value& value) {
-    return value.kind() == json::Kind::Null ||
-           (value.kind() == json::Kind::Array && value.token().size == 0);
-  }
-  static bool IsNothing(const convert::JsonbPart& value) { return value.IsNothing(); }
   static bool IsNumberOrBoolean(const json::Value& value) {
     return value.IsScalar() && value.kind() != json::Kind::String &&
            value.kind() != json::Kind::Null;
@@ -275,19 +287,21 @@ class Evaluator::Work {
       case table::Resolution::Kind::Ignored: return;
       case table::Resolution::Kind::Unknown: return TakeUnknown(key, value);
       case table::Resolution::Kind::Ambiguous:
-        return Add(Kind::Ambiguous, key, -1, "42702",
-                   "more than one column is equal to field " + convert::Quote(key), TokenOf(value));
+        return Add(Kind::Ambiguous, Cause::SeveralColumns, key, resolution.column, "42702",
+                   "more than one column is equal to field " + convert::Quote(key), TokenOf(value),
+                   convert::Quote(ColumnAt(resolution.other).name));
       case table::Resolution::Kind::Column: break;
     }
     meets_column_ = true;
     Slot& slot = slots_[static_cast<size_t>(resolution.column)];
     if (slot.seen == number_) {
-      return Add(Kind::Ambiguous, key, resolution.column, "42701",
+      return Add(Kind::Ambiguous, Cause::SameColumnTwice, key, resolution.column, "42701",
                  "more than one key of the payload means column \"" +
                      ColumnAt(resolution.column).name + "\"",
-                 TokenOf(value));
+                 TokenOf(value), convert::Quote(slot.key));
     }
     slot.seen = number_;
+    slot.key = key;
     if (only_ == nullptr || (*only_)[static_cast<size_t>(resolution.column)] != 0) {
       TakeValue(key, value, resolution.column, &slot);
     }
@@ -296,19 +310,19 @@ class Evaluator::Work {
   template <class Given>
   void TakeUnknown(std::string_view key, const Given& value) {
     if (!unknown_.Insert(key)) {
-      return Add(Kind::Ambiguous, key, -1, "22030",
+      return Add(Kind::Ambiguous, Cause::DuplicateKey, key, -1, "22030",
                  "duplicate JSON object key value: " + convert::Quote(key), TokenOf(value));
     }
-    if (IsNothing(value)) {
+    if (value.IsNothing()) {
       return;
     }
     if (key.size() > kMaxKeyBytes) {
-      Add(Kind::Malformed, "", -1, "54000",
+      Add(Kind::Malformed, Cause::KeyTooLong, "", -1, "54000",
           "a key of the payload is longer than " + std::to_string(kMaxKeyBytes) + " bytes",
           TokenOf(value));
     } else if (shape_.max_attnum + ++new_fields_ > MaxHeapAttributeNumber) {
       if (shape_.max_attnum + new_fields_ == MaxHeapAttributeNumber + 1) {
-        Add(Kind::Malformed, "", -1, "54011",
+        Add(Kind::Malformed, Cause::TooManyFields, "", -1, "54011",
             "the payload brings more fields than a table can have columns", TokenOf(value));
       }
     } else {
@@ -317,7 +331,9 @@ class Evaluator::Work {
         new_message_ =
             "column " + convert::Quote(key) + " of relation \"" + shape_.name + "\" does not exist";
       }
-      Add(Kind::NewField, key, -1, "42703", new_message_, TokenOf(value));
+      const bool hidden = base::HasInvisible(key);
+      Add(Kind::NewField, hidden ? Cause::InvisibleCharacters : Cause::NewField, key, -1, "42703",
+          new_message_, TokenOf(value));
       wraps_record_ = wraps_record_ || (!meets_column_ && HoldsRecord(value));
     }
   }
@@ -330,10 +346,8 @@ class Evaluator::Work {
     }
     // Text was a guess made of text: another kind of value makes it guess again.
     if (column.own && column.type.oid == TEXTOID && IsNumberOrBoolean(value)) {
-      Add(Kind::TypeConflict, key, index, "22P02",
-          "column \"" + column.name + "\" has only had text so far", TokenOf(value));
-      misfits_->back().cause = drift::Cause::NotTextSoFar;
-      return;
+      return Add(Kind::TypeConflict, Cause::NotTextSoFar, key, index, "22P02",
+                 "column \"" + column.name + "\" has only had text so far", TokenOf(value));
     }
     if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index),
                             &slot->value, &slot->null)) {
@@ -342,7 +356,8 @@ class Evaluator::Work {
                         TokenOf(value));  // what does not even convert is unlike what is computed
       }
       const convert::Fault& fault = converter_.fault();
-      return Add(fault.kind, key, index, fault.sqlstate, fault.message, TokenOf(value));
+      return Add(fault.kind, fault.cause, key, index, fault.sqlstate, fault.message, TokenOf(value),
+                 fault.about);
     }
     if (column.generated == plan::Generated::Computed) {
       computed_.push_back({index, std::string(key), slot->value, slot->null, TokenOf(value)});
@@ -355,19 +370,21 @@ class Evaluator::Work {
   }
 
   void Computes(std::string_view key, int column, uint32_t token) {
-    Add(Kind::Generated, key, column, "428C9",
-        "cannot insert a non-DEFAULT value into column \"" + ColumnAt(column).name + "\"", token);
+    const bool identity = ColumnAt(column).generated == plan::Generated::IdentityAlways;
+    Add(Kind::Generated, identity ? Cause::IdentityAlways : Cause::ComputedOtherwise, key, column,
+        "428C9", "cannot insert a non-DEFAULT value into column \"" + ColumnAt(column).name + "\"",
+        token);
   }
 
   void Missing(std::string_view field, int column, uint32_t token) {
-    Add(Kind::MissingRequired, field, column, "23502",
+    Add(Kind::MissingRequired, token != 0 ? Cause::IsNull : Cause::Absent, field, column, "23502",
         "null value in column \"" + ColumnAt(column).name + "\" of relation \"" + shape_.name +
             "\" violates not-null constraint",
         token);
   }
 
-  void Add(Kind kind, std::string_view field, int column, std::string_view sqlstate,
-           std::string message, uint32_t token) {
+  void Add(Kind kind, Cause cause, std::string_view field, int column, std::string_view sqlstate,
+           std::string message, uint32_t token, std::string about = {}) {
     Misfit& misfit = misfits_->emplace_back();
     misfit.kind = kind;
     misfit.field = field;
@@ -375,6 +392,8 @@ class Evaluator::Work {
     misfit.sqlstate = sqlstate;
     misfit.message = std::move(message);
     misfit.token = token;
+    misfit.cause = cause;
+    misfit.about = std::move(about);
   }
 
   void Emit(table::Row* row) const {
@@ -393,6 +412,7 @@ class Evaluator::Work {
   const table::Target& target_;
   const plan::Shape& shape_;
   convert::Converter converter_;
+  store::RowKey key_;
   std::vector<Slot> slots_;
   std::vector<const convert::TypeInfo*> types_;  // of the columns, once they were needed
   std::vector<Place> places_;
@@ -424,13 +444,17 @@ class Evaluator::Work {
 Evaluator::Evaluator(const table::Target& target) : work_(std::make_unique<Work>(target)) {}
 Evaluator::~Evaluator() = default;
 
+bool Evaluator::KeepsOrder() { return work_->KeepsOrder(); }
+std::optional<int64_t> Evaluator::Key() const { return work_->Key(); }
 void Evaluator::ForgetMemory() { work_->ForgetMemory(); }
 size_t Evaluator::capacity() const { return work_->capacity(); }
 
 namespace {
 
-void AddMalformed(const char* sqlstate, std::string message, std::vector<Misfit>* misfits) {
+void AddMalformed(drift::Cause cause, const char* sqlstate, std::string message,
+                  std::vector<Misfit>* misfits) {
   Misfit& misfit = misfits->emplace_back();
+  misfit.cause = cause;
   misfit.sqlstate = sqlstate;
   misfit.message = std::move(message);
 }
@@ -446,7 +470,7 @@ void Evaluator::Evaluate(const json::Value& payload, table::Row* row,
     row->Clear();
   }
   if (!payload || payload.kind() != json::Kind::Object) {
-    return AddMalformed("22023", kNoObject, misfits);
+    return AddMalformed(drift::Cause::NotAnObject, "22023", kNoObject, misfits);
   }
   work_->Run(payload, nullptr, row, misfits);
 }
@@ -461,11 +485,12 @@ void Evaluator::Evaluate(const convert::JsonbPart& payload, table::Row* row,
   row->Clear();
   if (convert::IsDeeperThan(payload, json::kMaxDepth)) {
     return AddMalformed(
-        "54000", "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels",
+        drift::Cause::TooDeep, "54000",
+        "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels",
         misfits);
   }
   if (!payload.IsContainer() || !JsonContainerIsObject(payload.container())) {
-    return AddMalformed("22023", kNoObject, misfits);
+    return AddMalformed(drift::Cause::NotAnObject, "22023", kNoObject, misfits);
   }
   work_->Run(payload.container(), row, misfits);
 }

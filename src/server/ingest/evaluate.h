@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/base/json.h"
@@ -31,6 +32,11 @@ class Evaluator {
   // The same of a jsonb, which must stay as long as the row.
   void Evaluate(const convert::JsonbPart& payload, table::Row* row,
                 std::vector<drift::Misfit>* misfits);
+  // Whether the order of payloads for one row is kept.
+  bool KeepsOrder();
+  // Then, of the row that the last payload means, whether the payload fits or not: a number that
+  // its key has; nullopt where it does not say all of the key. Its values must have been made.
+  std::optional<int64_t> Key() const;
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
   // Bytes that grow with payloads, about.

@@ -69,7 +69,7 @@ void ListenOnce() {
 }
 
 bool IsBlank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+  return WithoutMark(text).find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
 // The innermost statement's; nullptr: none. One WITH may feed several inboxes, and their statements

@@ -168,10 +168,7 @@ Counts InsertJsonb(Oid relid, Jsonb* payload) {
 }
 
 Counts LoadText(Oid relid, std::string_view payloads) {
-  // A byte order mark is no part of the text (RFC 8259, section 8.1).
-  if (payloads.substr(0, 3) == "\xEF\xBB\xBF") {
-    payloads.remove_prefix(3);
-  }
+  payloads = WithoutMark(payloads);
   if (IsArray(payloads)) {
     return LoadArray(relid, payloads);
   }

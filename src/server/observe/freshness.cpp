@@ -15,11 +15,13 @@ struct Slot {
   pg_atomic_uint64 key;  // database and table; 0: free
   pg_atomic_uint64 offered;
   pg_atomic_uint64 stored;
+  pg_atomic_uint64 ignored;  // payloads that were older than the stored row
 };
 
 struct Note {
   Oid target;
   bool stored;
+  int64_t ignored;
 };
 
 Slot* slots = nullptr;
@@ -62,6 +64,7 @@ Slot* Take(uint64_t key) {
   pg_atomic_write_u64(&oldest->key, key);
   pg_atomic_write_u64(&oldest->offered, 0);
   pg_atomic_write_u64(&oldest->stored, 0);
+  pg_atomic_write_u64(&oldest->ignored, 0);
   return oldest;
 }
 
@@ -90,6 +93,9 @@ void AtTransactionEnd(XactEvent event, void*) {
     if (notes[i].stored) {
       Advance(&slot->stored, now);
     }
+    if (notes[i].ignored > 0) {
+      pg_atomic_fetch_add_u64(&slot->ignored, notes[i].ignored);
+    }
   }
 }
 
@@ -97,12 +103,13 @@ void MakeSlots() {
   bool found;
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
   auto* made =
-      static_cast<Slot*>(ShmemInitStruct("pg_mend freshness", sizeof(Slot) * kTables, &found));
+      static_cast<Slot*>(ShmemInitStruct("pg_mend freshness 0.2", sizeof(Slot) * kTables, &found));
   if (!found) {
     for (uint32_t i = 0; i < kTables; ++i) {
       pg_atomic_init_u64(&made[i].key, 0);
       pg_atomic_init_u64(&made[i].offered, 0);
       pg_atomic_init_u64(&made[i].stored, 0);
+      pg_atomic_init_u64(&made[i].ignored, 0);
     }
   }
   LWLockRelease(AddinShmemInitLock);
@@ -146,7 +153,19 @@ void NoteOffered(Oid target, bool stored) {
     }
   }
   if (note_count < kNotes && Attached()) {
-    notes[note_count++] = {target, stored};
+    notes[note_count++] = {target, stored, 0};
+  }
+}
+
+void NoteIgnored(Oid target, int64_t count) {
+  if (count == 0) {
+    return;
+  }
+  NoteOffered(target, false);
+  for (int i = note_count - 1; i >= 0; --i) {
+    if (notes[i].target == target) {
+      notes[i].ignored += count;
+    }
   }
 }
 
@@ -158,6 +177,7 @@ LastSeen LastSeenOf(Oid target) {
   if (Slot* slot = Find(Key(target))) {
     seen.offered = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->offered));
     seen.stored = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->stored));
+    seen.ignored = static_cast<int64_t>(pg_atomic_read_u64(&slot->ignored));
   }
   return seen;
 }

@@ -12,9 +12,13 @@ namespace mend::observe {
 // is noted.
 void NoteOffered(Oid target, bool stored);
 
+// So many payloads of the current transaction were older than the rows that are stored.
+void NoteIgnored(Oid target, int64_t count);
+
 struct LastSeen {
   TimestampTz offered = 0;  // 0: not known
   TimestampTz stored = 0;
+  int64_t ignored = 0;  // payloads that were older than the stored row
 };
 LastSeen LastSeenOf(Oid target);
 

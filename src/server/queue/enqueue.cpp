@@ -24,6 +24,7 @@ using drift::Kind;
 using drift::Misfit;
 
 constexpr size_t kMaxErrorBytes = 1000;
+constexpr size_t kMaxAboutBytes = 500;
 // PostgreSQL takes a gigabyte for a row, and the books have more to say than the payload.
 constexpr size_t kMaxPayloadBytes = 1000 * 1000 * 1000;
 
@@ -44,12 +45,28 @@ const Misfit& Culprit(const std::vector<Misfit>& misfits) {
 }
 
 std::string ConstraintReason(const Misfit& misfit) {
-  if (misfit.sqlstate == "23505") return "a row with the same key is already stored";
-  if (misfit.sqlstate == "23P01")
-    return "the row conflicts with a stored one under an exclusion constraint";
-  if (misfit.sqlstate == "23514") return "a CHECK constraint refuses the row";
-  if (misfit.sqlstate == "42501") return "a row-level security policy or a trigger refuses the row";
-  return "a trigger, a domain or an expression of the table refuses the row";
+  using drift::Cause;
+  switch (misfit.cause) {
+    case Cause::UniqueViolation:
+    case Cause::ExclusionViolation:
+    case Cause::CheckViolation:
+    case Cause::Policy: return drift::Phrase(misfit.cause, {}, misfit.about);
+    case Cause::DomainCheck:
+      return misfit.about.empty() ? "a domain refuses the value"
+                                  : "constraint " + misfit.about + " of a domain refuses the value";
+    default: return "a trigger, a domain or an expression of the table refuses the row";
+  }
+}
+
+std::string AmbiguousReason(const Misfit& misfit) {
+  const std::string column = "column \"" + misfit.column + "\"";
+  switch (misfit.cause) {
+    case drift::Cause::SameColumnTwice:
+      return "more than one key of the payload means " + column + ": the other is " + misfit.about;
+    case drift::Cause::SeveralColumns:
+      return "a key of the payload could mean " + column + " or column " + misfit.about;
+    default: return "a key of the payload is there twice";
+  }
 }
 
 // The settings that INSERT depends on, as jsonb. They seldom change: the last one is kept.
@@ -137,17 +154,20 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
     plan = new store::SavedPlan(
         "INSERT INTO " + table +
             " (target, target_name, submitter, submitted_by, session_submitter, "
-            "session_submitted_by, context, code, payload, sqlstate, error, kind, field, fields" +
+            "session_submitted_by, context, code, payload, sqlstate, error, kind, field, fields, "
+            "cause, about, key_hash" +
             reason +
             ") SELECT $1::regclass, $2, $3, $4, nullif($5, $3), "
             "CASE WHEN $5 <> $3 THEN $6 END, $7, $8, r.payload, r.sqlstate, r.error, r.kind, "
-            "NULLIF(r.field, ''), r.fields::text[]" +
+            "NULLIF(r.field, ''), r.fields::text[], r.cause, NULLIF(r.about, ''), NULLIF(r.key, "
+            "'')::bigint" +
             (dead_letter ? ", r.reason" : "") +
-            " FROM ROWS FROM (unnest($9), unnest($10), unnest($11), "
-            "unnest($12), unnest($13), unnest($14), unnest($15)) "
-            "AS r (payload, sqlstate, error, kind, field, fields, reason)",
+            " FROM ROWS FROM (unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), "
+            "unnest($14), unnest($15), unnest($16), unnest($17), unnest($18)) "
+            "AS r (payload, sqlstate, error, kind, field, fields, reason, cause, about, key)",
         {OIDOID, TEXTOID, OIDOID, NAMEOID, OIDOID, NAMEOID, JSONBOID, JSONBOID, TEXTARRAYOID,
-         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
   }
   return *plan;
 }
@@ -155,7 +175,8 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
 // What rows of one fate have in columns of their own.
 struct Columns {
   std::vector<std::string_view> payloads;
-  std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons;
+  std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons, causes, abouts,
+      keys;
 
   void Add(const Rejected& row, bool dead_letter) {
     const Misfit& culprit = Culprit(row.misfits);
@@ -166,6 +187,9 @@ struct Columns {
     fields.push_back(culprit.field);
     all_fields.push_back(ArrayLiteral(FieldsOf(row.misfits)));
     reasons.push_back(dead_letter ? DeadLetterReason(row.misfits) : "");
+    causes.emplace_back(drift::Code(culprit.cause));
+    abouts.emplace_back(base::CutUtf8(culprit.about, kMaxAboutBytes));
+    keys.push_back(row.key ? std::to_string(*row.key) : "");
   }
 };
 
@@ -191,8 +215,9 @@ class Keeper {
     const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates),
                              pg::TextArray(rows.errors),   pg::TextArray(rows.kinds),
                              pg::TextArray(rows.fields),   pg::TextArray(rows.all_fields),
-                             pg::TextArray(rows.reasons)};
-    Datum values[15];
+                             pg::TextArray(rows.reasons),  pg::TextArray(rows.causes),
+                             pg::TextArray(rows.abouts),   pg::TextArray(rows.keys)};
+    Datum values[18];
     int count = 0;
     for (const pg::Param& param : common_) {
       values[count++] = param.value;
@@ -253,6 +278,13 @@ class RowCursor {
       put("field", TextDatum(culprit.field));
     }
     put("fields", pg::TextArray(FieldsOf(rejected.misfits)).value);
+    if (rejected.key) {
+      put("key_hash", Int64GetDatum(*rejected.key));
+    }
+    put("cause", TextDatum(drift::Code(culprit.cause)));
+    if (!culprit.about.empty()) {
+      put("about", TextDatum(base::CutUtf8(culprit.about, kMaxAboutBytes)));
+    }
     if (dead_letter) {
       put("reason", TextDatum(DeadLetterReason(rejected.misfits)));
     }
@@ -327,10 +359,7 @@ std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
   const Misfit& misfit = Culprit(misfits);
   const std::string column = "column \"" + misfit.column + "\"";
   switch (misfit.kind) {
-    case Kind::Ambiguous:
-      return misfit.column.empty()
-                 ? "a key of the payload is there twice, or more than one column answers to it"
-                 : "more than one key of the payload means " + column;
+    case Kind::Ambiguous: return AmbiguousReason(misfit);
     case Kind::Generated: return column + " computes its own value, and the payload brings another";
     case Kind::Malformed: return "the payload is not one JSON object that PostgreSQL can store";
     case Kind::Constraint: return ConstraintReason(misfit);

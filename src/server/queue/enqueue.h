@@ -12,6 +12,7 @@ namespace mend::queue {
 struct Rejected {
   std::string_view payload;            // original bytes
   std::vector<drift::Misfit> misfits;  // at least one, in payload order; the first is the culprit
+  std::optional<int64_t> key{};        // of its row, where the order of payloads for one is kept
 };
 
 struct EnqueueCounts {

@@ -28,6 +28,9 @@ RowOutcome OutcomePolicy::For(const std::vector<drift::Misfit>& misfits, const Q
   std::optional<RowOutcome> wait, back_off;
   for (size_t i = 0; i < misfits.size(); ++i) {
     const drift::Misfit& misfit = misfits[i];
+    if (misfit.kind == drift::Kind::Behind) {
+      return {RowOutcome::Kind::Wait, misfit.message, i, std::nullopt};
+    }
     if (MayArriveLate(misfit)) {
       if (row.attempts + 1 >= limits::kForeignKeyAttempts) {
         return {RowOutcome::Kind::DeadLetter,

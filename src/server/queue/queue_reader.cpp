@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "core/base/number.h"
 #include "server/pg/cached_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
@@ -17,13 +18,15 @@ constexpr char kColumns[] =
     "crashes, not_before "
     "IS NOT NULL AS backed_off, attempts, octet_length(payload) AS bytes, payload, kind, field, "
     "sqlstate, error, coalesce(session_submitter, submitter), "
-    "coalesce(session_submitted_by, submitted_by)::text, nullif(code, '{}')::text";
+    "coalesce(session_submitted_by, submitted_by)::text, nullif(code, '{}')::text, "
+    "key_hash::text";
 constexpr char kDeadLetter[] =
     "id, '0'::xid8 AS xid, target_name, submitter, submitted_by::text, nullif(context, '{}')::text "
     "AS context, 0 AS crashes, "
     "false AS backed_off, 0 AS attempts, octet_length(payload) AS bytes, payload, kind, field, "
     "sqlstate, error, coalesce(session_submitter, submitter), "
-    "coalesce(session_submitted_by, submitted_by)::text, nullif(code, '{}')::text";
+    "coalesce(session_submitted_by, submitted_by)::text, nullif(code, '{}')::text, "
+    "key_hash::text";
 
 QueuedRow ToRow(const pg::RowCursor& rows) {
   QueuedRow row;
@@ -44,6 +47,10 @@ QueuedRow ToRow(const pg::RowCursor& rows) {
   row.session_submitter = rows.oid(15);
   row.session_submitted_by = Copied(rows.text(16));
   row.code = Copied(rows.text(17));
+  int64_t key = 0;
+  if (base::ParseInteger(rows.text(18), &key)) {
+    row.key = key;
+  }
   return row;
 }
 

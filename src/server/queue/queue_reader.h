@@ -32,6 +32,7 @@ struct QueuedRow {
   int attempts = 0;
   bool backed_off = false;     // has a time before which it is not tried
   int crashes = 0;             // how often the worker went down with it
+  std::optional<int64_t> key;  // of its row, where the order of payloads for one is kept
   ItemPointerData place = {};  // where it was, if a QueueReader read it
 
   pg::Identity identity() const { return {submitter, session_submitter, context}; }

@@ -92,7 +92,8 @@ void QueueScan::Begin(const char* index, Oid target, const ScanKeyData& behind) 
                                                    "not_before",
                                                    "session_submitter",
                                                    "session_submitted_by",
-                                                   "code"};
+                                                   "code",
+                                                   "key_hash"};
   for (int i = 0; i < kColumns; ++i) {
     numbers_[i] = table_.NumberOf(kNames[i]);
     last_number_ = std::max(last_number_, numbers_[i]);
@@ -198,6 +199,8 @@ void QueueScan::Read(QueuedRow* row) {
   row->attempts = DatumGetInt32(Value(kAttempts));
   row->crashes = DatumGetInt32(Value(kCrashes));
   row->backed_off = !IsNull(kNotBefore);
+  row->key =
+      IsNull(kKeyHash) ? std::nullopt : std::optional<int64_t>(DatumGetInt64(Value(kKeyHash)));
   row->place = slot_->tts_tid;
   const std::string_view payload = TextOf(Whole(Value(kPayload)));
   row->payload = IsInRow(Value(kPayload)) ? Copied(payload) : payload;

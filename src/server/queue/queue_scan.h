@@ -51,6 +51,7 @@ class QueueScan {
     kSessionSubmitter,
     kSessionSubmittedBy,
     kCode,
+    kKeyHash,
     kColumns
   };
 

@@ -24,19 +24,28 @@ bool SameIdentity(const QueuedRow& one, const QueuedRow& other) {
 
 std::deque<ReplayGroup> ByIdentity(const QueueBatch& batch) {
   std::deque<ReplayGroup> runs;
-  std::map<Oid, size_t> open;  // by submitter: its last run, so that its rows keep their order
+  std::map<Oid, size_t> open;       // by submitter: its last run, so that its rows keep their order
+  std::map<int64_t, size_t> keyed;  // by key: the last run that has it, whoever's that is
   for (const QueuedRow& row : batch.rows) {
     if (row.crashes > 0) {
       open.erase(row.submitter);
+      if (row.key) {
+        keyed[*row.key] = runs.size();
+      }
       runs.push_back({&row});
       continue;
     }
     const auto last = open.find(row.submitter);
-    if (last != open.end() && SameIdentity(*runs[last->second].back(), row)) {
+    const auto older = row.key ? keyed.find(*row.key) : keyed.end();
+    if (last != open.end() && (older == keyed.end() || older->second <= last->second) &&
+        SameIdentity(*runs[last->second].back(), row)) {
       runs[last->second].push_back(&row);
     } else {
       open[row.submitter] = runs.size();
       runs.push_back({&row});
+    }
+    if (row.key) {
+      keyed[*row.key] = open[row.submitter];
     }
   }
   return runs;

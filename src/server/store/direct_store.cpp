@@ -103,30 +103,29 @@ bool HaveShortKeys(const table::Target& target, const DirectPlan& plan,
 Misfit MisfitOf(const table::Target& target, const Verdict& verdict) {
   const std::string name = verdict.name;
   const std::string relation = "relation \"" + target.shape().name + "\"";
+  Misfit misfit;
   switch (verdict.kind) {
     case Verdict::Kind::NotNull:
-      return {
-          Kind::MissingRequired,
-          name,
-          name,
-          "23502",
-          "null value in column \"" + name + "\" of " + relation + " violates not-null constraint",
-          0};
+      misfit.kind = Kind::MissingRequired;
+      misfit.cause = drift::Cause::IsNull;
+      misfit.field = misfit.column = name;
+      misfit.sqlstate = "23502";
+      misfit.message =
+          "null value in column \"" + name + "\" of " + relation + " violates not-null constraint";
+      return misfit;
     case Verdict::Kind::Check:
-      return {Kind::Constraint,
-              "",
-              "",
-              "23514",
-              "new row for " + relation + " violates check constraint \"" + name + "\"",
-              0};
+      misfit.cause = drift::Cause::CheckViolation;
+      misfit.sqlstate = "23514";
+      misfit.message = "new row for " + relation + " violates check constraint \"" + name + "\"";
+      break;
     default:
-      return {Kind::Constraint,
-              "",
-              "",
-              "23505",
-              "duplicate key value violates unique constraint \"" + name + "\"",
-              0};
+      misfit.cause = drift::Cause::UniqueViolation;
+      misfit.sqlstate = "23505";
+      misfit.message = "duplicate key value violates unique constraint \"" + name + "\"";
   }
+  misfit.kind = Kind::Constraint;
+  misfit.about = '"' + name + '"';
+  return misfit;
 }
 
 // How many subtransactions the current transaction has spent here.

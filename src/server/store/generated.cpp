@@ -134,7 +134,7 @@ void CheckComputed(const table::Target& target, const table::Row& row,
       const std::string& column = shape.columns[static_cast<size_t>(computed[i].column)].name;
       misfits->push_back({drift::Kind::Generated, computed[i].field, column, "428C9",
                           "cannot insert a non-DEFAULT value into column \"" + column + "\"",
-                          computed[i].token});
+                          computed[i].token, drift::Cause::ComputedOtherwise});
     }
   }
 }

@@ -28,6 +28,43 @@ std::vector<int> PrimaryKey(Oid relid) {
   return attnums;
 }
 
+// "a >= b" by the order that the column's type has, whatever the search path.
+std::string IsNotLess(const plan::Column& column, const std::string& a, const std::string& b) {
+  const std::string name = pg::Call([&] {
+    TypeCacheEntry* type = lookup_type_cache(column.type.oid, TYPECACHE_BTREE_OPFAMILY);
+    const Oid found = get_opfamily_member(type->btree_opf, type->btree_opintype,
+                                          type->btree_opintype, BTGreaterEqualStrategyNumber);
+    HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(found));
+    if (!HeapTupleIsValid(tuple)) {
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+                      errmsg("the column of newer_by has no order any more")));
+    }
+    auto* row = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+    const char* text = psprintf("%s.%s", quote_identifier(get_namespace_name(row->oprnamespace)),
+                                NameStr(row->oprname));
+    ReleaseSysCache(tuple);
+    return text;
+  });
+  return a + " OPERATOR(" + name + ") " + b;
+}
+
+// Where an update is to be made at all.
+std::string WhereNewer(const table::Target& target) {
+  const std::optional<std::string>& by = target.enrollment().newer_by;
+  if (!by) {
+    return {};
+  }
+  const plan::Column* column = target.shape().Find(*by);
+  if (column == nullptr) {
+    throw pg::Error(ERRCODE_UNDEFINED_COLUMN,
+                    "the table has no column \"" + *by + "\", by which its rows are newer",
+                    std::string("mend.configure() names another, or '' for none."));
+  }
+  const std::string stored = Quoted(target.shape().name) + "." + Quoted(*by);
+  return " WHERE " + stored + " IS NULL OR " +
+         IsNotLess(*column, "EXCLUDED." + Quoted(*by), stored);
+}
+
 std::string OnConflictUpdate(const table::Target& target, const std::vector<int>& columns) {
   const std::vector<int> key = PrimaryKey(target.shape().relid);
   if (key.empty()) {
@@ -50,7 +87,7 @@ std::string OnConflictUpdate(const table::Target& target, const std::vector<int>
     }
   }
   return " ON CONFLICT (" + names + ") DO " +
-         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
+         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates + WhereNewer(target));
 }
 
 // As a column definition: what a function that returns records gives.

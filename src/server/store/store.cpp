@@ -1,7 +1,10 @@
 #include "server/store/store.h"
 
+#include <algorithm>
+
 #include "server/citus/managed_table.h"
 #include "server/citus/node_errors.h"
+#include "server/observe/freshness.h"
 #include "server/pg/spi.h"
 #include "server/store/direct_store.h"
 #include "server/store/insert_plan.h"
@@ -15,8 +18,8 @@ namespace {
 using drift::Kind;
 using drift::Misfit;
 
-// Runs one row's INSERT.
-void Insert(const SavedPlan& plan, table::Row* row) {
+// Runs one row's INSERT. Whether it has written a row.
+bool Insert(const SavedPlan& plan, table::Row* row) {
   char few[64];
   const size_t count = row->columns.size();
   std::string many;
@@ -33,6 +36,7 @@ void Insert(const SavedPlan& plan, table::Row* row) {
   if (result < 0) {
     throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
   }
+  return SPI_processed > 0;
 }
 
 }  // namespace
@@ -41,9 +45,41 @@ void InsertRow(const table::Target& target, table::Row* row) {
   Insert(*PlansOf(target).Find(target, row->columns, RowsFrom::Parameters), row);
 }
 
+namespace {
+
+// What refused a row, by name, where the error says it.
+void NameCause(const pg::Error& error, Misfit* misfit) {
+  using drift::Cause;
+  const pg::ErrorFields& fields = error.fields();
+  switch (error.sqlerrcode()) {
+    case ERRCODE_UNIQUE_VIOLATION: misfit->cause = Cause::UniqueViolation; break;
+    case ERRCODE_EXCLUSION_VIOLATION: misfit->cause = Cause::ExclusionViolation; break;
+    case ERRCODE_FOREIGN_KEY_VIOLATION: misfit->cause = Cause::ForeignKey; break;
+    case ERRCODE_CHECK_VIOLATION:
+      misfit->cause = fields.datatype ? Cause::DomainCheck : Cause::CheckViolation;
+      break;
+    case ERRCODE_INSUFFICIENT_PRIVILEGE:
+      // The message of a policy that has a name to be told is: ... policy "p" for table "t".
+      misfit->cause = fields.function == "ExecWithCheckOptions" ? Cause::Policy : Cause::Refused;
+      break;
+    default: misfit->cause = Cause::Refused;
+  }
+  if (misfit->cause == Cause::Policy) {
+    const size_t first = fields.message.find('"'), second = fields.message.find('"', first + 1);
+    if (second != std::string::npos && fields.message.find('"', second + 1) != std::string::npos) {
+      misfit->about = fields.message.substr(first, second - first + 1);
+    }
+  } else if (fields.constraint && misfit->cause != Cause::Refused) {
+    misfit->about = '"' + *fields.constraint + '"';
+  }
+}
+
+}  // namespace
+
 Misfit MisfitOf(const table::Target& target, const pg::Error& error) {
   Misfit misfit;
   misfit.kind = Kind::Constraint;
+  NameCause(error, &misfit);
   misfit.sqlstate = error.sqlstate();
   misfit.message = error.fields().message;
   const pg::ErrorFields& fields = error.fields();
@@ -52,10 +88,13 @@ Misfit MisfitOf(const table::Target& target, const pg::Error& error) {
       (fields.table == target.shape().name ||
        target.shape().relkind == RELKIND_PARTITIONED_TABLE)) {
     misfit.kind = Kind::MissingRequired;
+    misfit.cause = drift::Cause::IsNull;
     misfit.field = misfit.column = *fields.column;
   } else if (error.sqlerrcode() == ERRCODE_CHECK_VIOLATION &&
              fields.function == "ExecFindPartition") {
     misfit.kind = Kind::NoPartition;
+    misfit.cause = drift::Cause::NoPartition;
+    misfit.about.clear();
   }
   return misfit;
 }
@@ -90,6 +129,7 @@ void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool
   pg::Spi spi;
   std::vector<std::shared_ptr<const SavedPlan>> plans;
   plans.reserve(rows->size());
+  std::vector<char> ignored(rows->size());  // what is older than the stored row
   for (size_t i = 0; i < rows->size(); ++i) {
     const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns;
     plans.push_back(same ? plans.back()
@@ -104,9 +144,12 @@ void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool
       if (i % 100 == 99) {
         pg::CheckInterrupts();
       }
-      Insert(*plans[i], &(*rows)[i]);
+      ignored[i] = Insert(*plans[i], &(*rows)[i]) ? 0 : 1;
     }
   });
+  if (target.enrollment().newer_by) {
+    observe::NoteIgnored(target.shape().relid, std::count(ignored.begin(), ignored.end(), char{1}));
+  }
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ constexpr char kEnrollmentSql[] =
     "on_conflict,"
     " pg_catalog.to_json(carry)::text, naive_zone, allow_published, "
     "pg_catalog.to_json(lossy_columns)::text,"
-    " system_identifier, database_oid"
+    " system_identifier, database_oid, newer_by"
     " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
 
 constexpr char kFieldsSql[] =
@@ -114,6 +114,7 @@ std::optional<Enrollment> LoadEnrollment(Oid target) {
   }
   enrollment.at_home = static_cast<uint64_t>(rows.int8(0, 10)) == GetSystemIdentifier() &&
                        rows.oid(0, 11) == MyDatabaseId;
+  enrollment.newer_by = rows.maybe(0, 12);
   return enrollment;
 }
 

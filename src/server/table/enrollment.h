@@ -26,6 +26,7 @@ struct Enrollment {
   std::optional<std::string> naive_zone;
   bool allow_published = false;
   std::set<std::string> lossy_columns;  // mend.accept_loss()
+  std::optional<std::string> newer_by;  // a column
   bool at_home = false;                 // system identifier and database OID are this database's
 };
 

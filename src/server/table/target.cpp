@@ -1,5 +1,7 @@
 #include "server/table/target.h"
 
+#include "core/base/invisible.h"
+#include "core/base/utf8.h"
 #include "core/plan/identifier.h"
 #include "server/convert/convert.h"
 
@@ -25,11 +27,13 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
         !shape_.has_before_insert) {
       required_.push_back(index);
     }
-    by_name_[column.name] = {Resolution::Kind::Column, index};
-    const auto [twin, fresh] = by_normal_.try_emplace(plan::Normalise(column.name),
-                                                      Resolution{Resolution::Kind::Column, index});
-    if (!fresh) {
-      twin->second = {Resolution::Kind::Ambiguous, -1};
+    by_name_[column.name] = {Resolution::Kind::Column, index, -1};
+    for (std::string& spelling : plan::Spellings(column.name)) {
+      const auto [twin, fresh] = by_spelling_.try_emplace(
+          std::move(spelling), Resolution{Resolution::Kind::Column, index, -1});
+      if (!fresh) {
+        twin->second = {Resolution::Kind::Ambiguous, twin->second.column, index};
+      }
     }
   }
   for (const FieldRecord& record : fields_) {
@@ -39,7 +43,7 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
         by_field_[record.field] = live->second;
       }
     } else if (record.held.empty()) {
-      by_field_[record.field] = {Resolution::Kind::Ignored, -1};
+      by_field_[record.field] = {Resolution::Kind::Ignored, -1, -1};
     }
   }
 }
@@ -52,11 +56,34 @@ Resolution Target::Look(std::string_view key) const {
   if (const auto found = by_field_.find(name); found != by_field_.end()) {
     return found->second;
   }
+  const Resolution resolution = LookByName(key);
+  if (resolution.kind != Resolution::Kind::Unknown) {
+    return resolution;
+  }
+  const std::string visible = base::WithoutInvisible(key);
+  return visible == key ? resolution : LookByName(visible);
+}
+
+Resolution Target::LookByName(std::string_view key) const {
+  const std::string name(base::CutUtf8(key, plan::kMaxIdentifierBytes));
   if (const auto found = by_name_.find(name); found != by_name_.end()) {
     return found->second;
   }
-  const auto found = by_normal_.find(plan::Normalise(key));
-  return found != by_normal_.end() ? found->second : Resolution{};
+  Resolution resolution;
+  for (const std::string& spelling : plan::Spellings(key)) {
+    const auto found = by_spelling_.find(spelling);
+    if (found == by_spelling_.end()) {
+      continue;
+    }
+    if (found->second.kind == Resolution::Kind::Ambiguous) {
+      return found->second;
+    }
+    if (resolution.kind == Resolution::Kind::Column && resolution.column != found->second.column) {
+      return {Resolution::Kind::Ambiguous, resolution.column, found->second.column};
+    }
+    resolution = found->second;
+  }
+  return resolution;
 }
 
 Resolution Target::Resolve(std::string_view key) const {

@@ -26,7 +26,8 @@ enum class AttachmentSlot : uint8_t { Plans, DirectWay, Buffers, kCount };
 
 struct Resolution {
   enum class Kind : uint8_t { Column, Unknown, Ignored, Ambiguous } kind = Kind::Unknown;
-  int column = -1;  // index into shape.columns, with To::Column
+  int column = -1;  // index into shape.columns; when ambiguous, one that is meant
+  int other = -1;   // when ambiguous, another
 };
 
 class Target {
@@ -37,8 +38,9 @@ class Target {
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
 
-  // Recorded mapping, else exact column name, else the one column equal under snake_case
-  // normalisation, else unknown. Remembers each key it has seen (bounded).
+  // Recorded mapping, else exact column name, as CREATE TABLE cuts it, else the one column that is
+  // spelled as the key is in some way (plan::Spellings), else the same of the key without invisible
+  // characters, else unknown. Remembers each key it has seen (bounded).
   Resolution Resolve(std::string_view key) const;
 
   const plan::Shape& shape() const { return shape_; }
@@ -62,15 +64,16 @@ class Target {
 
  private:
   Resolution Look(std::string_view key) const;
+  Resolution LookByName(std::string_view key) const;
 
   plan::Shape shape_;
   Enrollment enrollment_;
   std::vector<FieldRecord> fields_;
   std::vector<bool> accepts_loss_;
   std::vector<int> required_;
-  std::unordered_map<std::string, Resolution> by_field_;   // what mend.fields records
-  std::unordered_map<std::string, Resolution> by_name_;    // exact column names
-  std::unordered_map<std::string, Resolution> by_normal_;  // normalised column names
+  std::unordered_map<std::string, Resolution> by_field_;     // what mend.fields records
+  std::unordered_map<std::string, Resolution> by_name_;      // exact column names
+  std::unordered_map<std::string, Resolution> by_spelling_;  // all spellings of column names
   // Keys seen so far; the views point into seen_keys_.
   mutable std::unordered_map<std::string_view, Resolution> resolved_;
   mutable std::deque<std::string> seen_keys_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/hash.h"
+#include "core/base/invisible.h"
 #include "core/base/json_writer.h"
 #include "core/base/utf8.h"
 #include "core/drift/mask.h"
@@ -23,10 +24,8 @@ constexpr size_t kTagDigits = 8;
 
 // Shown as \uXXXX: controls, invisible and direction-turning characters, and what a marker has.
 bool IsEscaped(char32_t c) {
-  return c == '<' || c == '>' || c == '&' || (c >= 0x7F && c <= 0x9F) || c == 0xAD ||
-         (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-         (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xE000 && c <= 0xF8FF) ||
-         (c >= 0xFFF9 && c <= 0xFFFB) || c >= 0xE0000;
+  return c == '<' || c == '>' || c == '&' || (c >= 0x7F && c <= 0x9F) || base::IsInvisible(c) ||
+         (c >= 0xE000 && c <= 0xF8FF) || c >= 0xE0000;
 }
 
 void AppendUnit(std::string* out, unsigned unit) {
