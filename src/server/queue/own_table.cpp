@@ -1,5 +1,6 @@
 #include "server/queue/own_table.h"
 
+#include "server/pg/relation_changes.h"
 #include "server/pg/user.h"
 #include "server/store/direct_writer.h"
 #include "server/store/open_relation.h"
@@ -7,7 +8,7 @@
 
 namespace mend::queue {
 
-void OwnTable::OnRelcacheChange(Datum, Oid relid) {
+void OwnTable::OnRelcacheChange(Oid relid) {
   for (int which : {kQueue, kDeadLetters}) {
     OwnTable& book = Of(which);
     book.stale_ = book.stale_ || !OidIsValid(relid) || relid == book.relid_;
@@ -22,7 +23,7 @@ OwnTable& OwnTable::Of(int which) {
 bool OwnTable::Load(Relation relation) {
   static bool listening = false;
   if (!listening) {
-    pg::Call([] { CacheRegisterRelcacheCallback(OnRelcacheChange, 0); });
+    pg::ListenToRelations(OnRelcacheChange);
     listening = true;
   }
   if (!stale_ && relid_ == RelationGetRelid(relation) && plan_->IsFresh()) {

@@ -36,7 +36,7 @@ class OwnTable {
   std::unique_ptr<const table::Target> table_;
   std::shared_ptr<const store::DirectPlan> plan_;
 
-  static void OnRelcacheChange(Datum, Oid relid);
+  static void OnRelcacheChange(Oid relid);
 };
 
 }  // namespace mend::queue

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "server/pg/memory.h"
+#include "server/pg/relation_changes.h"
 #include "server/store/expressions.h"
 #include "server/store/planner_check.h"
 #include "server/store/store.h"
@@ -65,7 +66,7 @@ uint64_t ChangesOf(Oid relid) {
 
 void OnFunctionChange(Datum, int, uint32) { ++changes_of_functions; }
 
-void OnRelcacheChange(Datum, Oid relid) {
+void OnRelcacheChange(Oid relid) {
   if (!OidIsValid(relid)) {
     ++changes_of_all_tables;
     return;
@@ -81,8 +82,8 @@ void ListenOnce() {
   if (!listening) {
     pg::Call([] {
       CacheRegisterSyscacheCallback(PROCOID, OnFunctionChange, 0);
-      CacheRegisterRelcacheCallback(OnRelcacheChange, 0);
     });
+    pg::ListenToRelations(OnRelcacheChange);
     listening = true;
   }
 }

@@ -7,6 +7,7 @@
 
 #include "core/base/json.h"
 #include "server/pg/catalog.h"
+#include "server/pg/relation_changes.h"
 #include "server/pg/spi.h"
 
 namespace mend::table {
@@ -133,7 +134,7 @@ std::unordered_map<Oid, Entry>& Cache() {
 }
 
 // Run inside PostgreSQL's invalidation: mark only.
-void OnRelcacheChange(Datum, Oid relid) {
+void OnRelcacheChange(Oid relid) {
   for (auto& [oid, entry] : Cache()) {
     for (Oid member : entry.family) {
       entry.fresh = entry.fresh && OidIsValid(relid) && member != relid;
@@ -157,7 +158,6 @@ void ListenOnce() {
   static bool listening = false;
   if (!listening) {
     pg::Call([] {
-      CacheRegisterRelcacheCallback(OnRelcacheChange, 0);
       for (const int cache : {PROCOID, OPEROID, AUTHOID}) {
         CacheRegisterSyscacheCallback(cache, OnCatalogChange, 0);
       }
@@ -165,6 +165,7 @@ void ListenOnce() {
         CacheRegisterSyscacheCallback(cache, OnTypeChange, 0);
       }
     });
+    pg::ListenToRelations(OnRelcacheChange);
     listening = true;
   }
 }

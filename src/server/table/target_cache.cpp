@@ -3,6 +3,7 @@
 
 #include "server/citus/managed_table.h"
 #include "server/pg/catalog.h"
+#include "server/pg/relation_changes.h"
 #include "server/pg/spi.h"
 #include "server/table/shape.h"
 #include "server/table/target.h"
@@ -29,7 +30,7 @@ Targets& Cache() {
 Oid enrollments = InvalidOid;
 
 // Runs inside PostgreSQL's invalidation: marks only, so that nothing is freed and nothing can fail.
-void OnRelcacheChange(Datum, Oid relid) {
+void OnRelcacheChange(Oid relid) {
   if (OidIsValid(relid) && relid != enrollments) {
     const auto found = Cache().find(relid);
     if (found != Cache().end()) {
@@ -58,9 +59,9 @@ void ListenOnce() {
   static bool listening = false;
   if (!listening) {
     pg::Call([] {
-      CacheRegisterRelcacheCallback(OnRelcacheChange, 0);
       CacheRegisterSyscacheCallback(TYPEOID, OnTypeChange, 0);
     });
+    pg::ListenToRelations(OnRelcacheChange);
     listening = true;
   }
 }
