@@ -239,7 +239,7 @@ $node->safe_psql('postgres', 'CALL mend.wait_idle()');
 is($node->safe_psql('postgres', 'SELECT string_agg(id::text, $$,$$ ORDER BY id) FROM orders WHERE id >= 10'), '10,11', 'the queue that waited heals');
 ok($node->safe_psql('postgres', 'SELECT (mend.verify_events()).ok'), 'and the chain goes on');
 $node->safe_psql('postgres', "SELECT mend.revert(id) FROM mend.patches WHERE state = 'applied' AND target = 'undone_later'::regclass");
-is($node->safe_psql('postgres', "SELECT string_agg(target_name, ',' ORDER BY id) FROM mend.patches WHERE state = 'reverted'"),
+is($node->safe_psql('postgres', "SELECT string_agg(target_name, ',' ORDER BY target_name) FROM mend.patches WHERE state = 'reverted'"),
 	'public.undone,public.undone_later', 'and patches of before can be reverted');
 
 nothing_crashed($node);
