@@ -1,4 +1,6 @@
 -- Enrolling landing tables: who may, what may be enrolled, under which terms.
+SELECT coalesce(max(id), 0) AS first_event FROM mend.events \gset
+SELECT coalesce(max(id), 0) AS first_drift FROM mend.drifts \gset
 CREATE ROLE regress_admin;
 CREATE ROLE regress_owner;
 CREATE ROLE regress_member;
@@ -29,7 +31,7 @@ CREATE VIEW terms AS
            system_identifier = (SELECT system_identifier FROM pg_control_system()) AS this_cluster,
            database_oid = (SELECT oid FROM pg_database WHERE datname = current_database()) AS this_database
     FROM mend.enrollments;
-CREATE VIEW log AS SELECT kind, target_name, actor = session_user AS by_me, detail FROM mend.events ORDER BY id;
+CREATE VIEW log AS SELECT kind, target_name, actor = session_user AS by_me, detail FROM mend.events WHERE id > :first_event ORDER BY id;
 \x
 SELECT * FROM terms;
 SELECT * FROM log;
@@ -204,7 +206,7 @@ SELECT (SELECT count(*) FROM mend.enrollments WHERE target = 'shop.orders'::regc
        (SELECT count(*) FROM mend.fields) AS fields,
        (SELECT count(*) FROM mend.progress WHERE target = 'shop.orders'::regclass) AS progress,
        (SELECT count(*) FROM mend.requests WHERE target = 'shop.orders'::regclass) AS requests,
-       (SELECT string_agg(state, ',') FROM mend.drifts) AS drifts,
+       (SELECT string_agg(state, ',') FROM mend.drifts WHERE id > :first_drift) AS drifts,
        (SELECT count(*) FROM mend.dead_letters) AS dead_letters;
 SELECT kind, target_name FROM log WHERE kind = 'unenrolled' ORDER BY target_name;
 

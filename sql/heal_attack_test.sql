@@ -200,7 +200,7 @@ GRANT INSERT (id, note) ON narrow TO regress_attack_ann;
 SELECT mend.enroll('narrow', 'paused');
 SET ROLE regress_attack_ann;
 SELECT healing_insert('narrow', '{"id": 1, "hidden": "mine"}');
-SELECT healing_insert('narrow', '{"id": 2, "note": "x", "extra": 1}'), healing_insert('narrow', '{"id": 3, "Hidden ": "mine"}'), healing_insert('narrow', '{"id": 4, "secret": "mine"}');
+SELECT healing_insert('narrow', '{"id": 2, "note": "x", "extra": 1}'), healing_insert('narrow', '{"id": 3, "unseen": "mine"}'), healing_insert('narrow', '{"id": 4, "secret": "mine"}');
 RESET ROLE;
 SELECT healing_insert('narrow', '{"id": 5, "extra": 1}');
 SELECT mend.map_field('narrow', 'secret', 'hidden');

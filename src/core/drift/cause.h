@@ -64,7 +64,6 @@ enum class Cause : uint8_t {
   DomainCheck,
   // What is absent.
   Absent,
-  IsNull,
   // Keys.
   SameColumnTwice,  // `about` is the other key
   SeveralColumns,   // `about` is a column that the key could mean as well

@@ -121,7 +121,7 @@ void RowEvaluator::RecallMissing(const queue::QueuedRow& row) {
     return;
   }
   misfits_.push_back({drift::Kind::MissingRequired, column->name, column->name, "23502",
-                      std::string(row.error), 0});
+                      std::string(row.error), 0, drift::Cause::Absent});
 }
 
 const std::vector<drift::Misfit>& RowEvaluator::Evaluate(const queue::QueuedRow& row) {

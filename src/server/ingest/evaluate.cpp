@@ -377,7 +377,7 @@ class Evaluator::Work {
   }
 
   void Missing(std::string_view field, int column, uint32_t token) {
-    Add(Kind::MissingRequired, token != 0 ? Cause::IsNull : Cause::Absent, field, column, "23502",
+    Add(Kind::MissingRequired, Cause::Absent, field, column, "23502",
         "null value in column \"" + ColumnAt(column).name + "\" of relation \"" + shape_.name +
             "\" violates not-null constraint",
         token);

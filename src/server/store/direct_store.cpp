@@ -107,7 +107,7 @@ Misfit MisfitOf(const table::Target& target, const Verdict& verdict) {
   switch (verdict.kind) {
     case Verdict::Kind::NotNull:
       misfit.kind = Kind::MissingRequired;
-      misfit.cause = drift::Cause::IsNull;
+      misfit.cause = drift::Cause::Absent;
       misfit.field = misfit.column = name;
       misfit.sqlstate = "23502";
       misfit.message =

@@ -216,7 +216,8 @@ class NodeStore {
                                 "23502",
                                 "null value in column \"" + column.name + "\" of relation \"" +
                                     shape.name + "\" violates not-null constraint",
-                                0};
+                                0,
+                                drift::Cause::Absent};
         }
       }
     }

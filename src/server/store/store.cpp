@@ -88,7 +88,7 @@ Misfit MisfitOf(const table::Target& target, const pg::Error& error) {
       (fields.table == target.shape().name ||
        target.shape().relkind == RELKIND_PARTITIONED_TABLE)) {
     misfit.kind = Kind::MissingRequired;
-    misfit.cause = drift::Cause::IsNull;
+    misfit.cause = drift::Cause::Absent;
     misfit.field = misfit.column = *fields.column;
   } else if (error.sqlerrcode() == ERRCODE_CHECK_VIOLATION &&
              fields.function == "ExecFindPartition") {
