@@ -11,9 +11,11 @@ SELECT mend.propose('mapped', '', '{"unheard": "n"}') > 0 AS proposed;
 SELECT mend.reject(last_of('mapped'), 'it means something else');
 SELECT field, column_name, regexp_replace(held, '\d+', 'N') AS held FROM mend.fields WHERE target = 'mapped'::regclass;
 DELETE FROM mend.fields;
+SELECT mend.configure('mapped', mode => 'paused');
 SELECT mend.propose('mapped', '', '{"number": "n"}') AS patch \gset
 SELECT healing_insert('mapped', '{"id": 1, "number": 10}');
 SELECT mend.approve(:patch);
+SELECT mend.configure('mapped', mode => 'review');
 CALL mend.wait_idle('mapped');
 SELECT * FROM mapped;
 SELECT mend.revert(:patch);

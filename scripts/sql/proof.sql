@@ -16,6 +16,11 @@ CREATE FUNCTION proof.column_for(field text) RETURNS text LANGUAGE sql IMMUTABLE
     SELECT lower(regexp_replace(regexp_replace(field, '([a-z0-9])([A-Z])', '\1_\2', 'g'), '[\x01-/:-@\x5b-`\x7b-\x7f]+', '_', 'g'))
 $$;
 
+-- null, [], {} and arrays of nulls bring no value.
+CREATE FUNCTION proof.is_nothing(value jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT value IN ('null', '{}') OR (jsonb_typeof(value) = 'array' AND NOT jsonb_path_exists(value, '$[*] ? (@ != null)'))
+$$;
+
 -- The narrowest plain type for the values of one field; null where there are none to judge by.
 CREATE FUNCTION proof.type_for(samples jsonb[]) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
@@ -30,7 +35,7 @@ CREATE FUNCTION proof.type_for(samples jsonb[]) RETURNS text LANGUAGE sql IMMUTA
         WHEN max(abs(n)) < 9223372036854775808 THEN 'bigint'
         ELSE 'numeric' END
     FROM (SELECT v, CASE WHEN jsonb_typeof(v) = 'number' THEN (v #>> '{}')::numeric END AS n FROM unnest(samples) AS v
-          WHERE v <> 'null' AND v <> '[]') AS values_seen
+          WHERE NOT proof.is_nothing(v)) AS values_seen
 $$;
 
 -- Creates the table that fits these records, and no more, and returns its DDL.
@@ -60,7 +65,7 @@ $$;
 -- in a wider type; a number in a text column is its text.
 CREATE FUNCTION proof.canonical(value jsonb, type oid) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT CASE
-        WHEN value = 'null' OR value = '[]' THEN NULL
+        WHEN proof.is_nothing(value) THEN NULL
         WHEN jsonb_typeof(value) IN ('object', 'array') OR type IN (114, 3802) THEN value
         WHEN type IN (20, 21, 23, 1700) THEN to_jsonb((value #>> '{}')::numeric)
         WHEN type IN (700, 701) THEN to_jsonb((value #>> '{}')::float8)

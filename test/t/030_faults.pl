@@ -171,7 +171,7 @@ for (@cases)
 # The extension and the database go away in the middle.
 for my $point ($all ? @points : grep { ($seed + ord) % 3 == 0 } @points)
 {
-	for my $fault ('DROP EXTENSION pg_mend', 'DROP DATABASE scratch', 'DROP DATABASE scratch WITH (FORCE)')
+	for my $fault ('SELECT mend.unenroll_all(force => true); DROP EXTENSION pg_mend', 'DROP DATABASE scratch', 'DROP DATABASE scratch WITH (FORCE)')
 	{
 		my $case = "$fault at $point";
 		$at = $point;

@@ -194,7 +194,7 @@ for my $round (1 .. $rounds)
 		push @states, query("SELECT md5(string_agg(f::text, E'\\n' ORDER BY f::text)) FROM facts f WHERE root = '$table'::regclass");
 		query("CREATE TABLE IF NOT EXISTS mend.kept_$table (step int, what text, object text, fact jsonb)");
 		query("INSERT INTO mend.kept_$table SELECT $#states, what, object, fact FROM facts WHERE root = '$table'::regclass");
-		query("SELECT healing_insert('$table', \$x\$$payload\$x\$)");
+		query("SET SESSION AUTHORIZATION owner; SELECT healing_insert('$table', \$x\$$payload\$x\$)");
 		my (undef, $id) = $node->psql('postgres', "SET client_min_messages = error; SELECT mend.propose('$table', \$x\$$ddl\$x\$, \$x\$$field_map\$x\$)");
 		if (query("SELECT state FROM mend.patches WHERE id = $id") ne 'proposed')
 		{

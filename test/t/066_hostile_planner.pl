@@ -74,7 +74,7 @@ sub make_table
 		ALTER TABLE landing_$n OWNER TO $owner; GRANT INSERT ON landing_$n TO ann;
 		INSERT INTO landing_$n VALUES (1, 1, 'a', 1.5, '2024-01-01');
 		CREATE TABLE elsewhere.landing_$n (id int, small int);
-		SELECT mend.enroll('landing_$n', allow => '{add_column,widen_type,drop_not_null,set_default,map_field}');};
+		SELECT mend.enroll('landing_$n', allow => '{add_column,widen_type,change_type,drop_not_null,set_default,map_field}');};
 }
 
 sub offer
