@@ -13,6 +13,7 @@ use Test::More;
 my $node = mend_node('hostile_payloads', "mend.idle_exit = '1h'", 'mend.max_columns = 60', "log_min_error_statement = 'panic'");
 $node->safe_psql('postgres', q{
 	CREATE TABLE landing (id int, doc jsonb, js json, txt text, num numeric, f4 real, f8 float8, i8 bigint, v varchar(10), at timestamptz, list int[]);
+	INSERT INTO landing (id, num, f4, f8, i8, v, at, list) VALUES (0, 0.5, 0, 0, 1, 'v', now(), '{1}');
 	CREATE TABLE shelf (id int, txt text);
 	CREATE TABLE secret (id int); INSERT INTO secret VALUES (42);
 	SELECT mend.enroll('landing', share => 'values'), mend.enroll('shelf');
