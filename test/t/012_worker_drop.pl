@@ -48,7 +48,7 @@ my $blocker = $node->background_psql('three');
 $blocker->query_safe("BEGIN; SELECT FROM mend.progress WHERE target = 'orders'::regclass FOR UPDATE");
 $node->safe_psql('three', enqueue('orders') . 'SELECT 1');
 $node->psql('three', "CALL mend.wait_idle(timeout => '200 ms')");
-$blocker->query_until(qr/dropping/, "\\echo dropping\nROLLBACK;\nDROP EXTENSION pg_mend;\n");
+$blocker->query_until(qr/dropping/, "\\echo dropping\nROLLBACK;\nSELECT mend.unenroll_all(force => true);\nDROP EXTENSION pg_mend;\n");
 wait_no_worker($node, 'three') or die 'the worker stayed without its extension';
 pass('the worker leaves when its extension is dropped under it');
 $blocker->quit;

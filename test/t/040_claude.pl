@@ -13,7 +13,7 @@ my $node = claude_node('claude', $stand_in);
 my $books = q{SELECT planner, model, state, rows_healed, input_tokens > 1000, output_tokens > 0, cost_usd > 0 AND cost_usd < 0.001 FROM mend.patches};
 
 # An integer column, and an amount with its unit.
-orders_table($node, 'amounts');
+orders_table($node, 'amounts', q{allow => '{add_column,widen_type,map_field,change_type}'});
 heal($node, 'amounts', '{"id": 1, "customer_name": "Ann", "amount": "12.50 USD"}', '{"id": 2, "customer_name": "Bob", "amount": 7}');
 is(sql($node, 'SELECT * FROM amounts ORDER BY id'), "1|Ann|12.50 USD|\n2|Bob|7|", 'an amount with its unit is stored');
 is(sql($node, "$books WHERE target = 'amounts'::regclass"), 'claude|claude-haiku-5-5|applied|1|t|t|t', 'with its tokens and cost');
@@ -38,7 +38,7 @@ is(sql($node, "SELECT planner, state, ddl FROM mend.patches WHERE target = 'miss
 is(scalar(requests($stand_in)), 3, 'after one request');
 
 # What rules can prove and what they cannot: one patch.
-orders_table($node, 'mixed');
+orders_table($node, 'mixed', q{allow => '{add_column,widen_type,map_field,change_type}'});
 heal($node, 'mixed', '{"id": 1, "customer_name": "Ann", "amount": "1 EUR", "coupon": "x"}', '{"id": 2, "customer_name": "Bob", "colour": true}');
 is(sql($node, 'SELECT id, amount, coupon, colour FROM mixed ORDER BY id'), "1|1 EUR|x|\n2|||t", 'both are healed');
 is(sql($node, "SELECT count(*), min(planner), min(rationale) LIKE '% By rule: %' FROM mend.patches WHERE target = 'mixed'::regclass"),
@@ -63,7 +63,7 @@ heal($node, 'preview', '{"id": 1, "total": "5 USD"}');
 my $sent = (requests($stand_in))[-1]{body};
 is(sql($node, q{SELECT mend.preview_prompt('preview')}), $sent, 'the preview is what is sent, to the byte');
 is(sql($node, q{SELECT kind, reason FROM mend.dead_letters WHERE target = 'preview'::regclass}),
-	'type_conflict|column "total" is integer, and payloads bring text that is neither number nor time: no lossless type holds both; claude-haiku-5-5 gave up: No allowed patch is right.',
+	'type_conflict|column "total" is integer, and a value does not fit: it is text that is no number: no lossless type holds both; claude-haiku-5-5 gave up: No allowed patch is right.',
 	'giving up makes dead letters, with its reason');
 is(sql($node, q{SELECT planner, model, state, reason, cost_usd > 0 FROM mend.patches WHERE target = 'preview'::regclass}),
 	'claude|claude-haiku-5-5|refused|claude-haiku-5-5 gave up: No allowed patch is right.|t', 'and is on the books');
