@@ -223,7 +223,8 @@ bool Converter::ToInteger(const TypeInfo& type, json::Value value, Datum* out) {
     const base::Decimal decimal = base::Analyse(number);
     const bool text = value.kind() == json::Kind::String;
     if (text && decimal.zero && number.front() == '-') {
-      return Lossy(type, value, drift::CauseOfTextForNumber(number), "it is not the canonical text of a number");
+      return Lossy(type, value, drift::CauseOfTextForNumber(number),
+                   "it is not the canonical text of a number");
     }
     if (text && !decimal.integer) {
       return BadSyntax(type, value);

@@ -6,8 +6,8 @@
 namespace mend::pg {
 
 // From now on calls `listener` with each relation that PostgreSQL's relation cache forgets
-// (InvalidOid: all). PostgreSQL has room for ten such callbacks of all extensions together, of which
-// Citus takes five: all listeners here share one. A listener must neither allocate nor raise.
+// (InvalidOid: all). PostgreSQL has room for ten such callbacks of all extensions together, of
+// which Citus takes five: all listeners here share one. A listener must neither allocate nor raise.
 void ListenToRelations(void (*listener)(Oid relid));
 
 }  // namespace mend::pg

@@ -80,9 +80,7 @@ void OnRelcacheChange(Oid relid) {
 void ListenOnce() {
   static bool listening = false;
   if (!listening) {
-    pg::Call([] {
-      CacheRegisterSyscacheCallback(PROCOID, OnFunctionChange, 0);
-    });
+    pg::Call([] { CacheRegisterSyscacheCallback(PROCOID, OnFunctionChange, 0); });
     pg::ListenToRelations(OnRelcacheChange);
     listening = true;
   }

@@ -58,9 +58,7 @@ void OnTypeChange(Datum, int, uint32 hash) {
 void ListenOnce() {
   static bool listening = false;
   if (!listening) {
-    pg::Call([] {
-      CacheRegisterSyscacheCallback(TYPEOID, OnTypeChange, 0);
-    });
+    pg::Call([] { CacheRegisterSyscacheCallback(TYPEOID, OnTypeChange, 0); });
     pg::ListenToRelations(OnRelcacheChange);
     listening = true;
   }
