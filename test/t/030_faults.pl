@@ -164,7 +164,8 @@ for (@cases)
 	my $unclear = grep { !$what->{dead} || $_ !~ $what->{dead} } split /\n/, $reasons;
 	my $open = query("SELECT count(*) FROM mend.patches WHERE target_name LIKE 'public.$table%' AND state NOT IN ('applied', 'failed', 'superseded')");
 	ok($settled && $all_rows == $rows && $different == $rows && !$unclear && $open == 0, $case)
-	  or diag("$parts: $all_rows of $rows, different $different; open patches $open; reasons: $reasons");
+	  or diag("$parts: $all_rows of $rows, different $different; open patches $open; reasons: $reasons; "
+		. query("SELECT string_agg(concat_ws(' ', id, state, reason, ddl), '; ' ORDER BY id) FROM mend.patches WHERE target_name LIKE 'public.$table%'"));
 	clear_points($node);
 }
 

@@ -151,8 +151,9 @@ int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
 void SetPatchState(int64_t id, const char* state, const std::string& reason) {
   pg::RunPrepared(
       "UPDATE mend.patches SET state = $2, reason = nullif($3, ''), "
-      "applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END WHERE id = "
-      "$1",
+      "applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END "
+      // An error that comes after the commit of an ALTER does not put its patch back.
+      "WHERE id = $1 AND NOT (state = 'applied' AND $2 = 'approved')",
       {pg::Int8(id), pg::Text(state), pg::Text(reason)});
 }
 
