@@ -51,8 +51,8 @@ COMMENT ON SCHEMA mend IS 'pg_mend: queue, drift, patches and controls of self-h
 CREATE TYPE mend.outcome AS ENUM ('inserted', 'queued', 'dead_lettered');
 COMMENT ON TYPE mend.outcome IS 'What became of one payload: stored, kept for healing, or kept for a person';
 
-CREATE TYPE mend.load_result AS (inserted bigint, queued bigint, dead_lettered bigint);
-COMMENT ON TYPE mend.load_result IS 'How many payloads of one healing_load call were stored, queued and dead-lettered';
+CREATE TYPE mend.load_result AS (inserted bigint, queued bigint, dead_lettered bigint, rescued bigint);
+COMMENT ON TYPE mend.load_result IS 'How many payloads of one healing_load call were stored, queued and dead-lettered; rescued: stored with values in the rescue column';
 
 CREATE TYPE mend.mode AS ENUM ('auto', 'review', 'paused');
 COMMENT ON TYPE mend.mode IS 'auto: the worker heals; review: every patch waits for mend.approve(); paused: the worker leaves the table alone';

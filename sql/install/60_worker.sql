@@ -26,11 +26,15 @@ SELECT e.target,
                           AND q.xid >= pg_snapshot_xmin(p.folded)
                           AND NOT pg_visible_in_snapshot(q.xid, p.folded)
                         ORDER BY q.target, q.xid, q.id LIMIT 1) IS NOT NULL
-              END) AS due,
-       CASE WHEN p.not_before > clock_timestamp() THEN p.not_before END AS next_at,
+              END
+           OR EXISTS (SELECT FROM mend.rescues s WHERE s.target = e.target)
+           OR e.rescue IS NOT NULL AND coalesce(m.wanted AND coalesce(m.not_before <= clock_timestamp(), true), false)) AS due,
+       least(CASE WHEN p.not_before > clock_timestamp() THEN p.not_before END,
+             CASE WHEN e.rescue IS NOT NULL AND m.wanted AND m.not_before > clock_timestamp() THEN m.not_before END) AS next_at,
        p.last_error IS NOT NULL AS failing
 FROM mend.enrollments e
-     LEFT JOIN mend.progress p USING (target),
+     LEFT JOIN mend.progress p USING (target)
+     LEFT JOIN mend.promotions m USING (target),
      LATERAL (SELECT coalesce(p.last_error IS NOT NULL AND p.not_before > clock_timestamp(), false)) b (backing_off)
 WHERE e.mode <> 'paused'
   AND mend.at_home(e.system_identifier, e.database_oid)

@@ -116,6 +116,27 @@ COMMENT ON COLUMN mend.decisions.question IS 'What it would do, and why that is 
 COMMENT ON COLUMN mend.decisions.answer IS 'The statement that says yes; mend.reject(patch_id, reason) says no';
 GRANT SELECT ON mend.decisions TO mend_admin, mend_agent, pg_monitor;
 
+-- With what the worker has not folded yet: it may be stopped, or the table paused.
+CREATE OR REPLACE FUNCTION mend.rescued(target regclass)
+RETURNS TABLE (field text, kinds text[], row_count bigint, first_seen timestamptz, last_seen timestamptz, patch_id bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT r.field, array_agg(DISTINCT r.kind ORDER BY r.kind), sum(r.row_count)::bigint, min(r.first_seen), max(r.last_seen), max(r.patch_id)
+    FROM (SELECT d.field, d.kind, d.rescued, d.first_seen, d.last_seen,
+                 (SELECT c.patch_id FROM mend.decisions c WHERE c.patch_id = d.patch_id AND c.target = rescued.target)
+          FROM mend.drifts d
+          WHERE d.target = rescued.target AND d.rescued > 0 AND d.state <> 'healed'
+          UNION ALL
+          SELECT s.field, s.kind, s.row_count, s.seen_at, s.seen_at, NULL
+          FROM mend.rescues s WHERE s.target = rescued.target) r (field, kind, row_count, first_seen, last_seen, patch_id)
+    GROUP BY r.field
+    ORDER BY r.field;
+END;
+COMMENT ON FUNCTION mend.rescued(regclass) IS
+    'The fields that have values in the rescue column of a table: why, in how many rows, since when, and which patch for them waits for a decision. Of what is on record: a session that stores many such rows tells of them once a second';
+REVOKE ALL ON FUNCTION mend.rescued(regclass) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.rescued(regclass) TO mend_admin, mend_agent, pg_monitor;
+
 -- At most 120 characters wide in psql, where the name of the table is of common length: what would not fit is in the
 -- reason, in mend.decisions and in mend.freshness. Programs get the reason in one line.
 CREATE OR REPLACE VIEW mend.status AS
@@ -131,6 +152,7 @@ SELECT e.target,
        w.pid AS worker_pid
 FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
+     LEFT JOIN mend.promotions m ON m.target = e.target AND e.rescue IS NOT NULL
      LEFT JOIN mend.workers() w ON w.target = e.target
      CROSS JOIN LATERAL (SELECT mend.rows_of('queue', e.target) AS queued,
                                 mend.oldest_of(e.target) AS oldest) q
@@ -173,6 +195,13 @@ FROM mend.enrollments e
                             THEN 'the last heal round ended in an error: ' || mend.error_for_me(p.last_error)
                         ELSE p.reason
                     END,
+                    CASE WHEN m.wanted AND m.not_before > clock_timestamp() AND m.next_block < 0
+                            THEN format('%s rows with rescued values moved; others have the rest locked, or may still store such rows', m.moved)
+                         WHEN m.wanted AND m.next_block < 0 THEN format('%s rows with rescued values moved; looking for what is left', m.moved)
+                         WHEN m.wanted AND m.started_at IS NOT NULL
+                            THEN format('%s rows with rescued values moved, %s of %s blocks read', m.moved, m.next_block, m.block_count)
+                         WHEN m.refusal IS NOT NULL AND NOT m.wanted
+                            THEN 'rescued values could not all be moved: ' || mend.error_for_me(m.refusal) END,
                     -- The reason of a table in review names its patch.
                     CASE WHEN o.patch IS NOT NULL AND (p.reason IS NULL OR p.state <> 'review')
                          THEN format('patch %s waits for mend.approve(%1$s)', o.patch) END,
@@ -198,7 +227,8 @@ SELECT e.target,
        date_trunc('second', s.stored) AS last_stored,
        date_trunc('second', greatest(s.offered, q.newest)) AS last_offered,
        CASE WHEN q.oldest IS NULL THEN interval '0' ELSE date_trunc('second', greatest(now() - q.oldest, interval '0')) END AS lag,
-       date_trunc('second', p.last_heal) AS last_heal
+       date_trunc('second', p.last_heal) AS last_heal,
+       coalesce((SELECT sum(r.row_count)::bigint FROM mend.rescued(e.target) r), 0) AS rescued
 FROM mend.enrollments e
      LEFT JOIN mend.progress p ON p.target = e.target
      CROSS JOIN LATERAL mend.last_seen(e.target) s
@@ -213,6 +243,7 @@ COMMENT ON COLUMN mend.freshness.last_stored IS 'When a row was last stored thro
 COMMENT ON COLUMN mend.freshness.last_offered IS 'When a payload was last offered; null: not since this server started, and none waits';
 COMMENT ON COLUMN mend.freshness.lag IS 'How long the first payload in the queue has waited; zero when none waits. Dead letters do not count';
 COMMENT ON COLUMN mend.freshness.last_heal IS 'When a patch was last applied';
+COMMENT ON COLUMN mend.freshness.rescued IS 'Values on record that are stored in the rescue column, and wait for a column that takes them';
 GRANT SELECT ON mend.freshness TO mend_admin, mend_agent, pg_monitor;
 
 -- At most 120 characters wide in psql for names of common length.

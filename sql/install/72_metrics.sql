@@ -33,6 +33,12 @@ UNION ALL
 SELECT 'mend_dead_letters', t.labels, mend.rows_of('dead_letters', t.target),
        'Payloads that a person must look at: exact up to a hundred thousand, an estimate above', 'gauge' FROM t
 UNION ALL
+SELECT 'mend_rescued_values', t.labels, (SELECT coalesce(sum(r.row_count), 0) FROM mend.rescued(t.target) r),
+       'Values in the rescue column, on record, that wait for a column that takes them', 'gauge' FROM t
+UNION ALL
+SELECT 'mend_promotion_running', t.labels, coalesce(m.wanted, false)::int, 'Whether rescued values are being moved to their columns', 'gauge'
+FROM t LEFT JOIN mend.promotions m USING (target)
+UNION ALL
 SELECT 'mend_waiting', t.labels, (coalesce(r.state, 'idle') = 'waiting')::int,
        'Whether the worker waits with this table: a cooldown, a lock, a back-off, rows that only a person can help', 'gauge'
 FROM t LEFT JOIN mend.progress r USING (target)
@@ -62,7 +68,7 @@ SELECT 'mend_last_heal_timestamp_seconds', t.labels, extract(epoch FROM r.last_h
 FROM t JOIN mend.progress r USING (target) WHERE r.last_heal IS NOT NULL
 UNION ALL
 SELECT 'mend_drift_rows_total', jsonb_build_object('table', d.target_name, 'kind', d.kind), sum(d.row_count),
-       'Queued payloads that showed a drift of this kind', 'counter'
+       'Payloads that showed a drift of this kind, queued or rescued', 'counter'
 FROM mend.drifts d GROUP BY d.target_name, d.kind
 UNION ALL
 SELECT 'mend_patches_applied_total', p.by_planner, count(*), 'Patches applied, those reverted since included', 'counter'

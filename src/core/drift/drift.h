@@ -17,6 +17,7 @@ struct Drift {
   std::string column;  // empty for a new field
   Kind kind = Kind::NewField;
   int64_t row_count = 0;
+  int64_t rescued = 0;  // of these, rows that are stored with the value in the rescue column
   Profile profile;
   Cause cause = Cause::Unspecified;
 };

@@ -19,7 +19,7 @@ void RequestRound(Oid target) {
   pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(target)});
 }
 
-// The parameters that enroll and configure share: $1 target, $2 .. $10 the terms.
+// The parameters that enroll and configure share: $1 target, $2 .. $11 the terms.
 std::vector<pg::Param> Parameters(Oid target, const Terms& terms) {
   const std::vector<std::string> none;
   std::vector<pg::Param> parameters = {
@@ -33,6 +33,7 @@ std::vector<pg::Param> Parameters(Oid target, const Terms& terms) {
       pg::TextArray(terms.carry.value_or(none)),
       pg::Text(terms.naive_zone),
       {BOOLOID, BoolGetDatum(terms.allow_published.value_or(false)), !terms.allow_published},
+      pg::Text(terms.rescue),
   };
   parameters[2].null = !terms.allow;
   parameters[7].null = !terms.carry;
@@ -56,6 +57,9 @@ Datum Enroll(FunctionCallInfo call) {
   if (terms.on_conflict == "update") {
     CheckKeyForUpdate(target);
   }
+  if (terms.rescue && !terms.rescue->empty()) {
+    CheckRescueColumn(target, *terms.rescue);
+  }
   if (terms.newer_by && !terms.newer_by->empty()) {
     CheckNewerBy(target, *terms.newer_by);
   }
@@ -68,14 +72,14 @@ Datum Enroll(FunctionCallInfo call) {
       "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, "
       "lossless, on_conflict,"
       "                                     carry, naive_zone, allow_published, system_identifier, "
-      "database_oid, newer_by)"
+      "database_oid, rescue, newer_by)"
       "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, "
       "'auto'),"
       "         coalesce($3::mend.action[], '{add_column,widen_type,map_field}'),"
       "         pg_catalog.pg_get_userbyid($4), coalesce($5::mend.share, 'shape'), coalesce($6, "
       "true),"
       "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, "
-      "false), $11, $12, nullif($13, '')::name"
+      "false), $12, $13, nullif($11, ''), nullif($14, '')::name"
       "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
       "c.oid = $1"
       "  ON CONFLICT DO NOTHING RETURNING e.*) "
@@ -96,7 +100,7 @@ Datum Enroll(FunctionCallInfo call) {
 // What was offered for the table under an earlier name follows it to the one it is enrolled with
 // now.
 void AdoptName(Oid target) {
-  for (const char* table : {"queue", "dead_letters", "fields", "drifts"}) {
+  for (const char* table : {"queue", "dead_letters", "fields", "drifts", "rescues", "promotions"}) {
     pg::RunOnce(
         std::string("UPDATE mend.") + table +
             " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
@@ -133,6 +137,9 @@ Datum Configure(FunctionCallInfo call) {
   if (terms.on_conflict == "update") {
     CheckKeyForUpdate(target);
   }
+  if (terms.rescue && !terms.rescue->empty()) {
+    CheckRescueColumn(target, *terms.rescue);
+  }
   if (terms.newer_by && !terms.newer_by->empty()) {
     CheckNewerBy(target, *terms.newer_by);
   }
@@ -151,9 +158,10 @@ Datum Configure(FunctionCallInfo call) {
       "           on_conflict = coalesce($7, on_conflict), carry = coalesce($8, carry),"
       "           naive_zone = nullif(coalesce($9, naive_zone), ''),"
       "           allow_published = coalesce($10, allow_published),"
-      "           newer_by = nullif(coalesce($12, newer_by::text), '')::name,"
+      "           rescue = nullif(coalesce($11, rescue::text), '')::name,"
+      "           newer_by = nullif(coalesce($13, newer_by::text), '')::name,"
       // A renamed table is still the same one, unless the OID came with a restore.
-      "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $11 "
+      "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $12 "
       "ELSE target_name END"
       "           WHERE e.target = $1 RETURNING e.target_name, pg_catalog.to_jsonb(e) AS terms),"
       " changes AS (SELECT pg_catalog.jsonb_object_agg(n.key, pg_catalog.jsonb_build_object("
@@ -194,6 +202,23 @@ void RequireSettableColumn(Oid target, const std::string& column) {
   }
 }
 
+// The values of a field that is ignored from now on may be in the rescue column.
+void OfferToDrop(Oid target, const std::string& field) {
+  const pg::Rows rescued = pg::RunPrepared(
+      "SELECT r.row_count, format('UPDATE %s SET %2$I = nullif(%2$I - %3$L, ''{}'') WHERE %2$I ? "
+      "%3$L;', e.target_name, e.rescue, r.field) FROM mend.enrollments e, mend.rescued($1) r WHERE "
+      "e.target = $1 AND e.rescue IS NOT NULL AND r.field = $2",
+      {pg::ObjectId(target), pg::Text(field)});
+  if (!rescued.empty()) {
+    const std::string &rows = rescued.text(0, 0), &statement = rescued.text(0, 1);
+    pg::Call([&] {
+      ereport(NOTICE,
+              (errmsg("%s rows keep a rescued value of field \"%s\"", rows.c_str(), field.c_str()),
+               errhint("To drop them: %s", statement.c_str())));
+    });
+  }
+}
+
 Datum MapField(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   const std::optional<std::string> field = TextArgument(call, 1);
@@ -218,6 +243,9 @@ Datum MapField(FunctionCallInfo call) {
       "column_name)"
       " FROM recorded",
       {pg::ObjectId(target), pg::Text(field), pg::Text(column)});
+  if (!column) {
+    OfferToDrop(target, *field);
+  }
   RequestRound(target);
   return 0;
 }

@@ -106,10 +106,12 @@ Payload PayloadOf(const TriggerData& trigger) {
 }
 
 void NoticeCounts(const ingest::Counts& counts) {
-  if (counts.queued + counts.dead_lettered > 0) {
+  if (counts.queued + counts.dead_lettered + counts.rescued > 0) {
+    const std::string rescued =
+        counts.rescued > 0 ? " (" + std::to_string(counts.rescued) + " with rescued values)" : "";
     pg::Call([&] {
-      ereport(NOTICE, (errmsg("%lld inserted, %lld queued, %lld dead-lettered",
-                              static_cast<long long>(counts.inserted),
+      ereport(NOTICE, (errmsg("%lld inserted%s, %lld queued, %lld dead-lettered",
+                              static_cast<long long>(counts.inserted), rescued.c_str(),
                               static_cast<long long>(counts.queued),
                               static_cast<long long>(counts.dead_lettered))));
     });

@@ -74,9 +74,13 @@ Datum LoadResultOf(FunctionCallInfo fcinfo, const Counts& counts) {
     if (get_call_result_type(fcinfo, nullptr, &row) != TYPEFUNC_COMPOSITE) {
       elog(ERROR, "return type must be a row type");
     }
+    // A session may go on with the library of this version, and the catalog of the one before.
     Datum values[] = {Int64GetDatum(counts.inserted), Int64GetDatum(counts.queued),
-                      Int64GetDatum(counts.dead_lettered)};
-    bool nulls[] = {false, false, false};
+                      Int64GetDatum(counts.dead_lettered), Int64GetDatum(counts.rescued)};
+    bool nulls[] = {false, false, false, false};
+    if (row->natts > 4) {
+      elog(ERROR, "mend.load_result has an attribute that is not known");
+    }
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls));
   });
 }

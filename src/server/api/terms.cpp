@@ -6,6 +6,7 @@
 #include "core/plan/patch.h"
 #include "server/api/arguments.h"
 #include "server/guard/healer.h"
+#include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 
 namespace mend::api {
@@ -120,6 +121,7 @@ Terms ReadTerms(FunctionCallInfo call) {
   terms.carry = TextArrayArgument(call, 7, "carry");
   terms.naive_zone = TextArgument(call, 8);
   terms.allow_published = BoolArgument(call, 9);
+  terms.rescue = NameArgument(call, 10);
   terms.newer_by = NameArgument(call, call->nargs - 1);
   if (terms.allow) CheckActions(*terms.allow);
   if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);
@@ -181,6 +183,28 @@ void CheckKeyForUpdate(Oid target) {
   if (key.empty()) {
     Invalid("on_conflict 'update' needs a primary key that is not deferrable",
             "Add a primary key, or choose dead_letter, ignore or raise.");
+  }
+}
+
+void CheckRescueColumn(Oid target, const std::string& column) {
+  const std::string table = pg::QualifiedName(target), quoted = pg::QuoteIdentifier(column);
+  const std::optional<plan::Shape> shape = pg::LoadShape(target);
+  const plan::Column* found = shape ? shape->Find(column) : nullptr;
+  if (found == nullptr) {
+    throw pg::Error(ERRCODE_UNDEFINED_COLUMN, "the table has no column \"" + column + "\"",
+                    "ALTER TABLE " + table + " ADD COLUMN " + quoted + " jsonb;");
+  }
+  if (found->type.oid != plan::type_oid::kJsonb) {
+    throw pg::Error(ERRCODE_DATATYPE_MISMATCH,
+                    "column \"" + column + "\" is " + found->type_text + ", not jsonb",
+                    std::string("Name a nullable jsonb column of its own: ALTER TABLE ") + table +
+                        " ADD COLUMN _rescued jsonb;");
+  }
+  if (found->not_null || found->has_default || found->generated != plan::Generated::No) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "column \"" + column + "\" cannot be empty",
+                    "ALTER TABLE " + table + " ALTER COLUMN " + quoted +
+                        " DROP NOT NULL, ALTER COLUMN " + quoted + " DROP DEFAULT;");
   }
 }
 

@@ -20,6 +20,7 @@ struct Terms {
   std::optional<std::vector<std::string>> carry;
   std::optional<std::string> naive_zone;  // "": none
   std::optional<bool> allow_published;
+  std::optional<std::string> rescue;  // "": none
   std::optional<std::string> newer_by;  // "": none
 };
 
@@ -35,6 +36,9 @@ void CheckNewerBy(Oid target, const std::string& column);
 
 // Throws 22023 unless the table has the key that on_conflict 'update' needs.
 void CheckKeyForUpdate(Oid target);
+
+// Throws 42703, 42804 or 55000 unless the column of this name can keep rescued values.
+void CheckRescueColumn(Oid target, const std::string& column);
 
 // The OID of mend_healer. Throws 42704 when somebody dropped the role.
 Oid DefaultHealer();

@@ -54,6 +54,7 @@ Batch::Batch(Oid relid, MemoryContext parent)
     : target_(Begin(relid)),
       memory_("pg_mend batch", parent),
       buffers_(BufferCacheOf(*target_).Lend(*target_)),
+      rescues_(!target_->enrollment().rescue.empty() && queue::MayRescueFor(*target_)),
       max_rows_(MaxRows(*target_)) {
   keeps_order_ = buffers_->evaluator.KeepsOrder();
 }
@@ -99,18 +100,44 @@ void Batch::Take(const Given& payload, Item item) {
   table::Row row = TakeSpareRow();
   {
     pg::Switch here(memory_.get());
+    buffers_->evaluator.Rescue(rescues_);
     buffers_->evaluator.Evaluate(payload, &row, &item.misfits);
     if (keeps_order_) {
       item.key = buffers_->evaluator.Key();
     }
   }
   item.has_row = item.misfits.empty();
+  if (item.has_row && !buffers_->evaluator.rescued().empty()) {
+    TakeRescued(&row);
+  }
   if (item.has_row) {
     rows_.push_back(std::move(row));
   } else {
     GiveBackRow(std::move(row));
   }
   Push(std::move(item));
+}
+
+void Batch::TakeRescued(table::Row* row) {
+  for (const RescuedField& field : buffers_->evaluator.rescued()) {
+    const std::string_view column =
+        field.column < 0 ? std::string_view()
+                         : target_->shape().columns[static_cast<size_t>(field.column)].name;
+    row->rescued.push_back(rescued_.Add(field.field, column, field.kind, field.value));
+  }
+}
+
+std::vector<drift::Misfit> Batch::MisfitsOf(const Item& item) {
+  pg::Switch here(memory_.get());
+  std::vector<drift::Misfit> misfits;
+  table::Row row;
+  buffers_->evaluator.Rescue(false);
+  if (item.part) {
+    buffers_->evaluator.Evaluate(*item.part, &row, &misfits);
+  } else if (!buffers_->document.Parse(item.payload)) {
+    buffers_->evaluator.Evaluate(buffers_->document.root(), &row, &misfits);
+  }
+  return misfits;
 }
 
 void Batch::Push(Item item) {
@@ -137,12 +164,20 @@ void Batch::Flush() {
   memory_.Reset();
 }
 
-void Batch::Note(Item* item, std::optional<drift::Misfit> misfit) {
+void Batch::Note(Item* item, const table::Row& row, std::optional<drift::Misfit> misfit) {
   if (!misfit) {
     ++counts_.inserted;
+    counts_.rescued += row.rescued.empty() ? 0 : 1;
+    rescued_.CountStored(row);
     return;
   }
-  item->misfits.push_back(std::move(*misfit));
+  // A constraint may have looked at what was rescued: the row is as any other with its misfits.
+  if (!row.rescued.empty()) {
+    item->misfits = MisfitsOf(*item);
+  }
+  if (item->misfits.empty()) {
+    item->misfits.push_back(std::move(*misfit));
+  }
   if (item->key && !queue::IsDeadLetter(item->misfits)) {
     waiting_.insert(*item->key);
   }
@@ -158,7 +193,7 @@ void Batch::StoreInOrder() {
   const auto store = [&] {
     std::vector<std::optional<drift::Misfit>> results = store::Store(*target_, &rows, false);
     for (size_t i = 0; i < run.size(); ++i) {
-      Note(run[i], std::move(results[i]));
+      Note(run[i], rows[i], std::move(results[i]));
       GiveBackRow(std::move(rows[i]));
     }
     rows.clear();
@@ -179,7 +214,7 @@ void Batch::StoreInOrder() {
     }
     if (item.key && (waiting_.count(*item.key) > 0 ||
                      (any_wait && queue::AnyWaits(target_->shape().relid, item.key)))) {
-      Note(&item, queue::MisfitBehind());
+      Note(&item, table::Row(), queue::MisfitBehind());
       continue;
     }
     if (item.key) {
@@ -194,7 +229,9 @@ void Batch::StoreInOrder() {
 
 void Batch::Store() {
   if (keeps_order_) {
-    return StoreInOrder();
+    StoreInOrder();
+    counts_.has_news = rescued_.LeaveTo(target_) || counts_.has_news;
+    return;
   }
   std::vector<std::optional<drift::Misfit>> results = store::Store(*target_, &rows_, false);
   size_t next = 0;
@@ -202,8 +239,10 @@ void Batch::Store() {
     if (!item.has_row) {
       continue;
     }
-    Note(&item, std::move(results[next++]));
+    const table::Row& row = rows_[next];
+    Note(&item, row, std::move(results[next++]));
   }
+  counts_.has_news = rescued_.LeaveTo(target_) || counts_.has_news;
 }
 
 void Batch::EnqueueRejected() {

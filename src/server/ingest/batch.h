@@ -10,6 +10,7 @@
 #include "server/ingest/offer.h"
 #include "server/pg/memory.h"
 #include "server/queue/enqueue.h"
+#include "server/queue/rescues.h"
 
 namespace mend::ingest {
 
@@ -60,7 +61,10 @@ class Batch {
   void Push(Item item);
   void Store();
   void StoreInOrder();
-  void Note(Item* item, std::optional<drift::Misfit> misfit);
+  void Note(Item* item, const table::Row& row, std::optional<drift::Misfit> misfit);
+  void TakeRescued(table::Row* row);
+  // Why a row was not stored after all whose misfits were rescued: those misfits.
+  std::vector<drift::Misfit> MisfitsOf(const Item& item);
   void EnqueueRejected();
 
   std::shared_ptr<const table::Target> target_;
@@ -69,6 +73,8 @@ class Batch {
   std::unique_ptr<EvaluationBuffers> buffers_;
   std::vector<Item> items_;
   std::vector<table::Row> rows_;  // of the items that have one, in order
+  queue::RescueTally rescued_;
+  bool rescues_;
   size_t bytes_ = 0;
   bool keeps_order_ = false;             // of payloads for one row
   std::unordered_set<int64_t> waiting_;  // keys of payloads that were not stored

@@ -20,6 +20,9 @@ using drift::Misfit;
 
 constexpr uint32_t kInterruptEvery = 1024;
 
+// reserved_name: the payload has a key for the rescue column.
+constexpr char kReservedName[] = "42939";
+
 constexpr size_t kMaxPlaces = 256;
 
 // How far into a payload a record is looked for.
@@ -60,6 +63,69 @@ class Evaluator::Work {
 
   // A row for who wants none; nullptr unless what is computed from other values has to be compared.
   table::Row* Unwanted() { return computes_ ? &unwanted_ : nullptr; }
+
+  void Rescue(bool wanted) { rescues_ = wanted && !target_.enrollment().rescue.empty(); }
+  const std::vector<RescuedField>& rescued() const { return rescued_fields_; }
+
+  // With values rescued where that is wanted and can be; all misfits otherwise.
+  template <class Given>
+  void RunRescuing(const Given& payload, table::Row* row, std::vector<Misfit>* misfits) {
+    rescued_fields_.clear();
+    if (!rescues_) {
+      return RunWhole(payload, row, misfits);
+    }
+    const size_t before = misfits->size();
+    notes_keys_ = target_.enrollment().on_conflict == table::OnConflict::Update;
+    rescuing_ = target_.rescue_column() >= 0;
+    RunWhole(payload, row, misfits);
+    std::string why = rescuing_ ? "" : "the table has no such column of type jsonb any more";
+    const bool rescued = rescuing_ && !kept_.empty();
+    rescuing_ = false;
+    if (rescued && misfits->size() == before && (why = AddRescued(row)).empty()) {
+      NoteKeys(row);
+      return;
+    }
+    if (rescued) {
+      misfits->resize(before);
+      row->Clear();
+      RunWhole(payload, row, misfits);
+    }
+    for (size_t i = before; i < misfits->size() && !why.empty(); ++i) {
+      (*misfits)[i].message +=
+          " (not rescued in column \"" + target_.enrollment().rescue + "\": " + why + ")";
+    }
+    if (misfits->size() == before) {
+      NoteKeys(row);
+    }
+    notes_keys_ = false;
+  }
+
+  void RunRescued(const JsonbContainer* object, table::Row* row,
+                  std::vector<Evaluator::Promoted>* fields, std::vector<Misfit>* misfits) {
+    row->Clear();
+    Begin(nullptr, true, misfits);
+    const auto count = static_cast<uint32_t>(JsonContainerSize(object));
+    convert::JsonbParts keys(object), values(object, count);
+    for (uint32_t i = 0; i < count; ++i) {
+      const std::string_view key = keys.Next().text();
+      const table::Resolution meant = target_.Resolve(key);
+      const size_t known = misfits->size();
+      TakeAs(meant, key, values.Next());
+      const bool moves = meant.kind == table::Resolution::Kind::Column &&
+                         misfits->size() == known &&
+                         slots_[static_cast<size_t>(meant.column)].stored == number_;
+      fields->push_back({key, moves ? meant.column : -1});
+      // Two fields that mean one column: neither is it.
+      if (misfits->size() > known && misfits->back().kind == Kind::Ambiguous &&
+          meant.kind == table::Resolution::Kind::Column) {
+        slots_[static_cast<size_t>(meant.column)].stored = 0;
+        for (Evaluator::Promoted& field : *fields) {
+          field.column = field.column == meant.column ? -1 : field.column;
+        }
+      }
+    }
+    Emit(row);
+  }
 
   // Converts the flagged columns alone, or all; without a row, the values are not wanted.
   void Run(json::Value object, const std::vector<char>* only, table::Row* row,
@@ -127,7 +193,10 @@ class Evaluator::Work {
   }
 
   void ForgetMemory() { converter_.ForgetMemory(); }
-  size_t capacity() const { return converter_.capacity() + unknown_.capacity(); }
+  size_t capacity() const {
+    return converter_.capacity() + unknown_.capacity() + object_.capacity() +
+           object_text_.capacity();
+  }
 
  private:
   // Of what a misfit tells of the value's place in the text: the place in a jsonb has none.
@@ -141,7 +210,81 @@ class Evaluator::Work {
     return !value.IsString() && !value.IsNull() && !value.IsContainer();
   }
 
+  // What is kept in the rescue column: the text of a value as it was offered, and where it belongs.
+  struct Kept {
+    std::string_view key;
+    std::string text;
+    int column;
+    Kind kind;
+  };
+
+  void RunWhole(json::Value object, table::Row* row, std::vector<Misfit>* misfits) {
+    Run(object, nullptr, row, misfits);
+  }
+  void RunWhole(const JsonbContainer* object, table::Row* row, std::vector<Misfit>* misfits) {
+    Run(object, row, misfits);
+  }
+
+  static std::string TextOf(const json::Value& value) { return value.Serialise(); }
+  static std::string TextOf(const convert::JsonbPart& value) {
+    return std::string(convert::TextOf(value));
+  }
+
+  template <class Given>
+  void Keep(std::string_view key, const Given& value, int column, Kind kind) {
+    kept_.push_back({key, TextOf(value), column, kind});
+  }
+
+  static bool IsRescued(Kind kind) {
+    return kind == Kind::TypeConflict || kind == Kind::OutOfRange || kind == Kind::TooLong ||
+           kind == Kind::Lossy;
+  }
+
+  // Puts what was kept into the row. Why it cannot be, or nothing.
+  std::string AddRescued(table::Row* row) {
+    object_text_ = "{";
+    for (const Kept& kept : kept_) {
+      object_text_ += object_text_.size() > 1 ? "," : "";
+      json::AppendQuoted(&object_text_, kept.key);
+      object_text_ += ':';
+      object_text_ += kept.text;
+    }
+    object_text_ += '}';
+    if (object_text_.size() > convert::JsonbBytes::kMaxBytes) {
+      return "its values take more than " +
+             std::to_string(convert::JsonbBytes::kMaxBytes / 1024 / 1024) + " MB";
+    }
+    if (const auto failure = object_.Parse(object_text_)) {
+      return failure->message;
+    }
+    const int column = target_.rescue_column();
+    Datum value = 0;
+    bool null = false;
+    if (!converter_.Convert(TypeOf(column), -1, object_.root(), false, &value, &null)) {
+      return converter_.fault().message;
+    }
+    const auto at = std::lower_bound(row->columns.begin(), row->columns.end(), column);
+    const std::ptrdiff_t offset = at - row->columns.begin();
+    row->columns.insert(at, column);
+    row->values.insert(row->values.begin() + offset, value);
+    row->nulls.insert(row->nulls.begin() + offset, 0);
+    json::Value key = object_.root().First();
+    for (const Kept& kept : kept_) {
+      rescued_fields_.push_back({key.text(), kept.column, kept.kind, object_.root().ValueOf(key)});
+      key = object_.root().After(key);
+    }
+    return {};
+  }
+
+  void NoteKeys(table::Row* row) const {
+    if (notes_keys_) {
+      row->fitting_keys.assign(fitting_keys_.begin(), fitting_keys_.end());
+    }
+  }
+
   void Begin(const std::vector<char>* only, bool values, std::vector<Misfit>* misfits) {
+    kept_.clear();
+    fitting_keys_.clear();
     converter_.Want(values);
     misfits_ = misfits;
     only_ = only;
@@ -290,6 +433,10 @@ class Evaluator::Work {
         return Add(Kind::Ambiguous, Cause::SeveralColumns, key, resolution.column, "42702",
                    "more than one column is equal to field " + convert::Quote(key), TokenOf(value),
                    convert::Quote(ColumnAt(resolution.other).name));
+      case table::Resolution::Kind::Rescue:
+        return Add(Kind::Ambiguous, Cause::SeveralColumns, key, resolution.column, kReservedName,
+                   "field " + convert::Quote(key) + " is called as the rescue column is",
+                   TokenOf(value));
       case table::Resolution::Kind::Column: break;
     }
     meets_column_ = true;
@@ -314,7 +461,7 @@ class Evaluator::Work {
                  "duplicate JSON object key value: " + convert::Quote(key), TokenOf(value));
     }
     if (value.IsNothing()) {
-      return;
+      return NoteFitting(key);
     }
     if (key.size() > kMaxKeyBytes) {
       Add(Kind::Malformed, Cause::KeyTooLong, "", -1, "54000",
@@ -325,6 +472,8 @@ class Evaluator::Work {
         Add(Kind::Malformed, Cause::TooManyFields, "", -1, "54011",
             "the payload brings more fields than a table can have columns", TokenOf(value));
       }
+    } else if (rescuing_) {
+      Keep(key, value, -1, Kind::NewField);
     } else {
       if (key != new_key_ || new_message_.empty()) {
         new_key_ = key;
@@ -356,6 +505,11 @@ class Evaluator::Work {
                         TokenOf(value));  // what does not even convert is unlike what is computed
       }
       const convert::Fault& fault = converter_.fault();
+      if (rescuing_ && IsRescued(fault.kind) && target_.MayRescue(index)) {
+        slot->null = true;
+        slot->stored = number_;
+        return Keep(key, value, index, fault.kind);
+      }
       return Add(fault.kind, fault.cause, key, index, fault.sqlstate, fault.message, TokenOf(value),
                  fault.about);
     }
@@ -367,6 +521,13 @@ class Evaluator::Work {
       return Missing(key, index, TokenOf(value));
     }
     slot->stored = number_;
+    NoteFitting(key);
+  }
+
+  void NoteFitting(std::string_view key) {
+    if (notes_keys_) {
+      fitting_keys_.push_back(key);
+    }
   }
 
   void Computes(std::string_view key, int column, uint32_t token) {
@@ -439,6 +600,14 @@ class Evaluator::Work {
   std::vector<store::Computed> computed_;
   bool computes_ = false;  // whether the target does
   table::Row unwanted_;
+  bool rescues_ = false;   // whether that is wanted
+  bool rescuing_ = false;  // whether it is done with the payload at hand
+  std::vector<Kept> kept_;
+  std::string object_text_;  // what goes to the rescue column
+  json::Document object_;
+  std::vector<RescuedField> rescued_fields_;
+  bool notes_keys_ = false;
+  std::vector<std::string_view> fitting_keys_;
 };
 
 Evaluator::Evaluator(const table::Target& target) : work_(std::make_unique<Work>(target)) {}
@@ -448,6 +617,13 @@ bool Evaluator::KeepsOrder() { return work_->KeepsOrder(); }
 std::optional<int64_t> Evaluator::Key() const { return work_->Key(); }
 void Evaluator::ForgetMemory() { work_->ForgetMemory(); }
 size_t Evaluator::capacity() const { return work_->capacity(); }
+void Evaluator::Rescue(bool wanted) { work_->Rescue(wanted); }
+const std::vector<RescuedField>& Evaluator::rescued() const { return work_->rescued(); }
+
+void Evaluator::EvaluateRescued(const convert::JsonbPart& object, table::Row* row,
+                                std::vector<Promoted>* fields, std::vector<Misfit>* misfits) {
+  work_->RunRescued(object.container(), row, fields, misfits);
+}
 
 namespace {
 
@@ -472,7 +648,10 @@ void Evaluator::Evaluate(const json::Value& payload, table::Row* row,
   if (!payload || payload.kind() != json::Kind::Object) {
     return AddMalformed(drift::Cause::NotAnObject, "22023", kNoObject, misfits);
   }
-  work_->Run(payload, nullptr, row, misfits);
+  if (row == nullptr || row == work_->Unwanted()) {
+    return work_->Run(payload, nullptr, row, misfits);
+  }
+  work_->RunRescuing(payload, row, misfits);
 }
 
 void Evaluator::EvaluateAfter(const Evaluator& other, const json::Value& payload,
@@ -492,7 +671,7 @@ void Evaluator::Evaluate(const convert::JsonbPart& payload, table::Row* row,
   if (!payload.IsContainer() || !JsonContainerIsObject(payload.container())) {
     return AddMalformed(drift::Cause::NotAnObject, "22023", kNoObject, misfits);
   }
-  work_->Run(payload.container(), row, misfits);
+  work_->RunRescuing(payload.container(), row, misfits);
 }
 
 void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row,

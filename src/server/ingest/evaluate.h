@@ -13,6 +13,14 @@
 
 namespace mend::ingest {
 
+// A value that does not fit its column, or has none, and is kept in the rescue column.
+struct RescuedField {
+  std::string_view field;
+  int column = -1;  // index into shape.columns; -1: the field has none
+  drift::Kind kind = drift::Kind::NewField;
+  json::Value value;
+};
+
 // Evaluates many payloads against one target, and remembers what they have in common: the keys that
 // come at each place, the types of the columns.
 class Evaluator {
@@ -37,6 +45,23 @@ class Evaluator {
   // Then, of the row that the last payload means, whether the payload fits or not: a number that
   // its key has; nullopt where it does not say all of the key. Its values must have been made.
   std::optional<int64_t> Key() const;
+  // Whether the payloads to come that have no other misfits than values that can be rescued are
+  // rows without misfits, with those values in the target's rescue column. Not at first.
+  void Rescue(bool wanted);
+  // What the last row has in its rescue column. Good until the next payload.
+  const std::vector<RescuedField>& rescued() const;
+
+  // One field of a rescued object.
+  struct Promoted {
+    std::string_view field;
+    int column = -1;  // to which the value goes, as it is in the row; -1: it stays
+  };
+  // The same for an object of a rescue column, whose fields are judged one by one: `row` has the
+  // values that fit their columns by now. A misfit is of a field that has
+  // still to be healed.
+  void EvaluateRescued(const convert::JsonbPart& object, table::Row* row,
+                       std::vector<Promoted>* fields, std::vector<drift::Misfit>* misfits);
+
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
   // Bytes that grow with payloads, about.

@@ -12,6 +12,8 @@ struct Counts {
   int64_t inserted = 0;
   int64_t queued = 0;
   int64_t dead_lettered = 0;
+  int64_t rescued = 0;    // of the inserted: rows with values in the rescue column
+  bool has_news = false;  // the worker does not know yet of what was rescued
 };
 
 // One payload. Exactly one of the counts is 1. Throws what INSERT would raise for the caller's

@@ -46,6 +46,18 @@ std::string RoleName(Oid role) {
   return Taken(Call([&] { return GetUserNameFromId(role, true); }));
 }
 
+Oid OwnerOf(Oid relid) {
+  return Call([&] {
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+    if (!HeapTupleIsValid(tuple)) {
+      return InvalidOid;
+    }
+    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    return owner;
+  });
+}
+
 Oid RoleByName(const std::string& name) {
   return Call([&] { return get_role_oid(name.c_str(), true); });
 }

@@ -15,6 +15,8 @@ std::string QuoteIdentifier(const std::string& name);
 
 // A role's name, empty when it does not exist; and back, InvalidOid when it does not.
 std::string RoleName(Oid role);
+// InvalidOid when the relation is gone.
+Oid OwnerOf(Oid relid);
 Oid RoleByName(const std::string& name);
 
 // OID of the extension pg_mend, InvalidOid when it is not installed (any more).

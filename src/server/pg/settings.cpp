@@ -22,6 +22,7 @@ int max_server_workers = -1;
 int idle_exit_s = 60;
 int patches_per_hour = 30;
 int column_cooldown_s = 3600;
+int promote_pace = 0;
 int max_columns = 400;
 
 namespace {
@@ -102,6 +103,9 @@ constexpr IntSetting kIntSettings[] = {
      &column_cooldown_s, 3600, 0, INT_MAX / 1000, GUC_UNIT_S},
     {"mend.max_columns", "Columns, dropped ones included, to which a table may grow by itself.",
      &max_columns, 400, 1, 1600, 0},
+    {"mend.promote_pace",
+     "Rows in a second whose rescued values are moved to their columns; 0 is no limit.",
+     &promote_pace, 0, 0, INT_MAX, 0},
 };
 
 }  // namespace

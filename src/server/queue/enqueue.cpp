@@ -359,7 +359,9 @@ std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
   const Misfit& misfit = Culprit(misfits);
   const std::string column = "column \"" + misfit.column + "\"";
   switch (misfit.kind) {
-    case Kind::Ambiguous: return AmbiguousReason(misfit);
+    case Kind::Ambiguous:
+      return misfit.sqlstate == "42939" ? "a key of the payload is called as the rescue column is"
+                                        : AmbiguousReason(misfit);
     case Kind::Generated: return column + " computes its own value, and the payload brings another";
     case Kind::Malformed: return "the payload is not one JSON object that PostgreSQL can store";
     case Kind::Constraint: return ConstraintReason(misfit);

@@ -9,14 +9,15 @@
 namespace mend::queue {
 
 void OwnTable::OnRelcacheChange(Oid relid) {
-  for (int which : {kQueue, kDeadLetters}) {
+  for (int which : {kQueue, kDeadLetters, kRescues}) {
     OwnTable& book = Of(which);
     book.stale_ = book.stale_ || !OidIsValid(relid) || relid == book.relid_;
   }
 }
 
 OwnTable& OwnTable::Of(int which) {
-  static OwnTable* const books[] = {new OwnTable("queue"), new OwnTable("dead_letters")};
+  static OwnTable* const books[] = {new OwnTable("queue"), new OwnTable("dead_letters"),
+                                    new OwnTable("rescues")};
   return *books[which];
 }
 

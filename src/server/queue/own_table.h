@@ -13,7 +13,7 @@ namespace mend::queue {
 // One of pg_mend's tables, as this session last saw it.
 class OwnTable {
  public:
-  static constexpr int kQueue = 0, kDeadLetters = 1;
+  static constexpr int kQueue = 0, kDeadLetters = 1, kRescues = 2;
   static OwnTable& Of(int which);
 
   // Index of a column in the rows given to Write(); -1: there is none.

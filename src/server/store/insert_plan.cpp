@@ -49,7 +49,7 @@ std::string IsNotLess(const plan::Column& column, const std::string& a, const st
 }
 
 // Where an update is to be made at all.
-std::string WhereNewer(const table::Target& target) {
+std::string WhereNewer(const table::Target& target, const std::string& table) {
   const std::optional<std::string>& by = target.enrollment().newer_by;
   if (!by) {
     return {};
@@ -60,12 +60,13 @@ std::string WhereNewer(const table::Target& target) {
                     "the table has no column \"" + *by + "\", by which its rows are newer",
                     std::string("mend.configure() names another, or '' for none."));
   }
-  const std::string stored = Quoted(target.shape().name) + "." + Quoted(*by);
+  const std::string stored = table + "." + Quoted(*by);
   return " WHERE " + stored + " IS NULL OR " +
          IsNotLess(*column, "EXCLUDED." + Quoted(*by), stored);
 }
 
-std::string OnConflictUpdate(const table::Target& target, const std::vector<int>& columns) {
+std::string OnConflictUpdate(const table::Target& target, const std::vector<int>& columns,
+                             bool clears_rescued) {
   const std::vector<int> key = PrimaryKey(target.shape().relid);
   if (key.empty()) {
     return {};
@@ -81,13 +82,31 @@ std::string OnConflictUpdate(const table::Target& target, const std::vector<int>
   }
   for (int index : columns) {
     const plan::Column& column = target.shape().columns[static_cast<size_t>(index)];
-    if (!is_key(column)) {
+    if (!is_key(column) && !(clears_rescued && index == target.rescue_column())) {
       updates += (updates.empty() ? "" : ", ") + Quoted(column.name) + " = EXCLUDED." +
                  Quoted(column.name);
     }
   }
+  // What fits now is not rescued any more; what the payload does not bring stays.
+  const bool rescues =
+      std::find(columns.begin(), columns.end(), target.rescue_column()) != columns.end();
+  if (clears_rescued && (rescues || !updates.empty())) {
+    const plan::Column& rescue =
+        target.shape().columns[static_cast<size_t>(target.rescue_column())];
+    const std::string older = "pg_mend_older." + Quoted(rescue.name);
+    const std::string keys = "$" + std::to_string(columns.size() + 1);
+    const std::string left = "(coalesce(" + older +
+                             ", '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.-) " + keys +
+                             " OPERATOR(pg_catalog.||) coalesce(EXCLUDED." + Quoted(rescue.name) +
+                             ", '{}'::pg_catalog.jsonb))";
+    updates += (updates.empty() ? "" : ", ") + Quoted(rescue.name) + " = CASE WHEN " + left +
+               " OPERATOR(pg_catalog.<>) '{}'::pg_catalog.jsonb THEN " + left + " END";
+  }
   return " ON CONFLICT (" + names + ") DO " +
-         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates + WhereNewer(target));
+         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates +
+                                           WhereNewer(target, clears_rescued
+                                                                  ? "pg_mend_older"
+                                                                  : Quoted(target.shape().name)));
 }
 
 // As a column definition: what a function that returns records gives.
@@ -99,7 +118,7 @@ std::string TypeInFull(const plan::Type& type) {
 }
 
 std::string InsertSql(const table::Target& target, const std::vector<int>& columns, RowsFrom from,
-                      const std::vector<int>& returning) {
+                      const std::vector<int>& returning, bool clears_rescued) {
   const plan::Shape& shape = target.shape();
   const auto column = [&](int index) -> const plan::Column& {
     return shape.columns[static_cast<size_t>(index)];
@@ -116,6 +135,7 @@ std::string InsertSql(const table::Target& target, const std::vector<int>& colum
     }
   }
   std::string sql = "INSERT INTO " + Quoted(shape.schema) + "." + Quoted(shape.name);
+  sql += clears_rescued ? " AS pg_mend_older" : "";
   sql += columns.empty() ? " DEFAULT VALUES"
          : one           ? " (" + names + ") VALUES (" + values + ")"
                          : " (" + names + ") SELECT " + values + " FROM ";
@@ -133,7 +153,7 @@ std::string InsertSql(const table::Target& target, const std::vector<int>& colum
   }
   switch (target.enrollment().on_conflict) {
     case table::OnConflict::Ignore: return sql + " ON CONFLICT DO NOTHING";
-    case table::OnConflict::Update: return sql + OnConflictUpdate(target, columns);
+    case table::OnConflict::Update: return sql + OnConflictUpdate(target, columns, clears_rescued);
     case table::OnConflict::DeadLetter:
     case table::OnConflict::Raise: break;
   }
@@ -158,8 +178,10 @@ SavedPlan::~SavedPlan() { SPI_freeplan(plan_); }
 
 std::shared_ptr<const SavedPlan> PlanCache::Find(const table::Target& target,
                                                  const std::vector<int>& columns, RowsFrom from,
-                                                 const std::vector<int>& returning) {
+                                                 const std::vector<int>& returning,
+                                                 bool clears_rescued) {
   std::string key(1, static_cast<char>(from));
+  key += clears_rescued ? 'c' : '-';
   for (int column : columns) {
     key += static_cast<char>(column & 0xff);
     key += static_cast<char>(column >> 8);
@@ -173,7 +195,10 @@ std::shared_ptr<const SavedPlan> PlanCache::Find(const table::Target& target,
       types.push_back(target.shape().columns[static_cast<size_t>(column)].type.oid);
     }
   }
-  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, from, returning),
+  if (clears_rescued) {
+    types.push_back(TEXTARRAYOID);
+  }
+  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, from, returning, clears_rescued),
                                                 std::move(types));
   if (plans_.size() >= kMaxPlans) {
     plans_.clear();

@@ -40,10 +40,12 @@ enum class RowsFrom : uint8_t {
 class PlanCache : public table::Attachment {
  public:
   // The plan that inserts these columns (indexes into shape.columns) under the terms of the target.
-  // Needs an SPI connection.
+  // With `clears_rescued`, which is for on_conflict update, one parameter more, text[]: the fields
+  // whose older values leave the rescue column. Needs an SPI connection.
   std::shared_ptr<const SavedPlan> Find(const table::Target& target,
                                         const std::vector<int>& columns, RowsFrom from,
-                                        const std::vector<int>& returning = {});
+                                        const std::vector<int>& returning = {},
+                                        bool clears_rescued = false);
 
  private:
   std::unordered_map<std::string, std::shared_ptr<const SavedPlan>> plans_;

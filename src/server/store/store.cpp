@@ -18,21 +18,40 @@ namespace {
 using drift::Kind;
 using drift::Misfit;
 
+// Whether an older row with the key loses what it has rescued of the fields that this one brings.
+bool ClearsRescued(const table::Target& target, const table::Row& row) {
+  return !row.fitting_keys.empty() && target.rescue_column() >= 0 &&
+         target.enrollment().on_conflict == table::OnConflict::Update;
+}
+
+std::shared_ptr<const SavedPlan> PlanFor(const table::Target& target, const table::Row& row) {
+  return PlansOf(target).Find(target, row.columns, RowsFrom::Parameters, {},
+                              ClearsRescued(target, row));
+}
+
 // Runs one row's INSERT. Whether it has written a row.
-bool Insert(const SavedPlan& plan, table::Row* row) {
+bool Insert(const table::Target& target, const SavedPlan& plan, table::Row* row) {
   char few[64];
   const size_t count = row->columns.size();
+  const Datum* values = row->values.data();
+  std::vector<Datum> with_keys;
+  if (ClearsRescued(target, *row)) {
+    with_keys = row->values;
+    with_keys.push_back(pg::TextArray(row->fitting_keys).value);
+    values = with_keys.data();
+  }
   std::string many;
   char* nulls = few;
-  if (count > sizeof few) {
-    many.resize(count);
+  few[std::min(count, sizeof few - 1)] = ' ';
+  if (count >= sizeof few) {
+    many.resize(count + 1, ' ');
     nulls = many.data();
   }
   for (size_t i = 0; i < count; ++i) {
     nulls[i] = row->nulls[i] ? 'n' : ' ';
   }
-  const int result =
-      pg::Call([&] { return SPI_execute_plan(plan.get(), row->values.data(), nulls, false, 0); });
+  const int result = pg::Call(
+      [&] { return SPI_execute_plan(plan.get(), const_cast<Datum*>(values), nulls, false, 0); });
   if (result < 0) {
     throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
   }
@@ -42,7 +61,7 @@ bool Insert(const SavedPlan& plan, table::Row* row) {
 }  // namespace
 
 void InsertRow(const table::Target& target, table::Row* row) {
-  Insert(*PlansOf(target).Find(target, row->columns, RowsFrom::Parameters), row);
+  Insert(target, *PlanFor(target, *row), row);
 }
 
 namespace {
@@ -131,9 +150,9 @@ void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool
   plans.reserve(rows->size());
   std::vector<char> ignored(rows->size());  // what is older than the stored row
   for (size_t i = 0; i < rows->size(); ++i) {
-    const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns;
-    plans.push_back(same ? plans.back()
-                         : PlansOf(target).Find(target, (*rows)[i].columns, RowsFrom::Parameters));
+    const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns &&
+                      (*rows)[i].fitting_keys.empty() == (*rows)[i - 1].fitting_keys.empty();
+    plans.push_back(same ? plans.back() : PlanFor(target, (*rows)[i]));
   }
   StoreIsolatingFailures(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
     for (size_t i = first; i < end; ++i) {
@@ -144,7 +163,7 @@ void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool
       if (i % 100 == 99) {
         pg::CheckInterrupts();
       }
-      ignored[i] = Insert(*plans[i], &(*rows)[i]) ? 0 : 1;
+      ignored[i] = Insert(target, *plans[i], &(*rows)[i]) ? 0 : 1;
     }
   });
   if (target.enrollment().newer_by) {

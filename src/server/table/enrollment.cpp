@@ -66,8 +66,42 @@ constexpr char kEnrollmentSql[] =
     "on_conflict,"
     " pg_catalog.to_json(carry)::text, naive_zone, allow_published, "
     "pg_catalog.to_json(lossy_columns)::text,"
-    " system_identifier, database_oid, newer_by"
+    " system_identifier, database_oid, newer_by, rescue"
     " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
+
+// Columns that keys, foreign keys, partition keys, generated columns or policies look at, of the
+// table or of a partition.
+constexpr char kBoundColumnsSql[] =
+    "WITH RECURSIVE heirs (relid) AS (SELECT $1 UNION SELECT i.inhrelid FROM "
+    "pg_catalog.pg_inherits i, heirs h WHERE i.inhparent OPERATOR(pg_catalog.=) h.relid), "
+    "uses (relid, attnum) AS ("
+    "SELECT d.refobjid, d.refobjsubid FROM pg_catalog.pg_depend d, heirs h "
+    "WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass "
+    "AND d.refobjid OPERATOR(pg_catalog.=) h.relid AND d.refobjsubid OPERATOR(pg_catalog.>) 0 AND ("
+    "d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_policy'::pg_catalog.regclass "
+    "OR EXISTS (SELECT FROM pg_catalog.pg_attrdef f, pg_catalog.pg_attribute g "
+    "WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass "
+    "AND f.oid OPERATOR(pg_catalog.=) d.objid AND g.attrelid OPERATOR(pg_catalog.=) f.adrelid "
+    "AND g.attnum OPERATOR(pg_catalog.=) f.adnum AND g.attgenerated OPERATOR(pg_catalog.<>) '') "
+    "OR EXISTS (SELECT FROM pg_catalog.pg_index x "
+    "WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass "
+    "AND x.indexrelid OPERATOR(pg_catalog.=) d.objid AND (x.indisunique OR x.indisexclusion)) "
+    "OR EXISTS (SELECT FROM pg_catalog.pg_constraint c "
+    "WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass "
+    "AND c.oid OPERATOR(pg_catalog.=) d.objid AND c.contype IN ('p', 'u', 'x', 'f')) "
+    // A partition key's expression depends on the columns, and they on the key.
+    "OR d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass AND "
+    "d.objid OPERATOR(pg_catalog.=) d.refobjid) "
+    "UNION SELECT d.objid, d.objsubid FROM pg_catalog.pg_depend d, heirs h "
+    "WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass "
+    "AND d.objid OPERATOR(pg_catalog.=) h.relid AND d.objsubid OPERATOR(pg_catalog.>) 0 "
+    "AND d.refclassid OPERATOR(pg_catalog.=) d.classid AND d.refobjid OPERATOR(pg_catalog.=) "
+    "d.objid "
+    "UNION SELECT p.partrelid, k.attnum FROM pg_catalog.pg_partitioned_table p, heirs h, "
+    "pg_catalog.unnest(p.partattrs::pg_catalog.int2[]) k (attnum) "
+    "WHERE p.partrelid OPERATOR(pg_catalog.=) h.relid AND k.attnum OPERATOR(pg_catalog.>) 0) "
+    "SELECT DISTINCT a.attname::pg_catalog.text FROM uses u, pg_catalog.pg_attribute a "
+    "WHERE a.attrelid OPERATOR(pg_catalog.=) u.relid AND a.attnum OPERATOR(pg_catalog.=) u.attnum";
 
 constexpr char kFieldsSql[] =
     "SELECT field, column_name, held FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 ORDER "
@@ -115,6 +149,13 @@ std::optional<Enrollment> LoadEnrollment(Oid target) {
   enrollment.at_home = static_cast<uint64_t>(rows.int8(0, 10)) == GetSystemIdentifier() &&
                        rows.oid(0, 11) == MyDatabaseId;
   enrollment.newer_by = rows.maybe(0, 12);
+  enrollment.rescue = rows.text(0, 13);
+  if (!enrollment.rescue.empty()) {
+    const pg::Rows bound = ReadBooks(kBoundColumnsSql, target);
+    for (size_t i = 0; i < bound.size(); ++i) {
+      enrollment.bound_columns.insert(bound.text(i, 0));
+    }
+  }
   return enrollment;
 }
 

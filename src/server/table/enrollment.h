@@ -27,6 +27,8 @@ struct Enrollment {
   bool allow_published = false;
   std::set<std::string> lossy_columns;  // mend.accept_loss()
   std::optional<std::string> newer_by;  // a column
+  std::string rescue;                   // the rescue column; empty: rows are not rescued
+  std::set<std::string> bound_columns;  // with `rescue`: whose values are never rescued
   bool at_home = false;                 // system identifier and database OID are this database's
 };
 

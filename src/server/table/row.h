@@ -1,6 +1,7 @@
 // One row as it is stored.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "server/pg/postgres.h"
@@ -12,11 +13,18 @@ struct Row {
   std::vector<int> columns;  // indexes into shape.columns, ascending
   std::vector<Datum> values;
   std::vector<char> nulls;  // not vector<bool>: bits are slow
+  // The fields whose values are in the rescue column, as indexes into what whoever evaluated the
+  // row has on record of rescued fields.
+  std::vector<int> rescued;
+  // Where an older row with the key may be updated: the payload's keys, but those of `rescued`.
+  std::vector<std::string> fitting_keys;
 
   void Clear() {
     columns.clear();
     values.clear();
     nulls.clear();
+    rescued.clear();
+    fitting_keys.clear();
   }
 };
 

@@ -27,10 +27,18 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
         !shape_.has_before_insert) {
       required_.push_back(index);
     }
-    by_name_[column.name] = {Resolution::Kind::Column, index, -1};
+    const bool rescues = !enrollment_.rescue.empty() && column.name == enrollment_.rescue;
+    if (rescues && column.type.oid == plan::type_oid::kJsonb && !column.not_null &&
+        column.generated == plan::Generated::No) {
+      rescue_column_ = index;
+    }
+    may_rescue_.push_back(!column.not_null && column.generated == plan::Generated::No &&
+                          enrollment_.bound_columns.count(column.name) == 0);
+    const Resolution::Kind kind = rescues ? Resolution::Kind::Rescue : Resolution::Kind::Column;
+    by_name_[column.name] = {kind, index, -1};
     for (std::string& spelling : plan::Spellings(column.name)) {
-      const auto [twin, fresh] = by_spelling_.try_emplace(
-          std::move(spelling), Resolution{Resolution::Kind::Column, index, -1});
+      const auto [twin, fresh] =
+          by_spelling_.try_emplace(std::move(spelling), Resolution{kind, index, -1});
       if (!fresh) {
         twin->second = {Resolution::Kind::Ambiguous, twin->second.column, index};
       }

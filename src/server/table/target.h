@@ -22,10 +22,16 @@ class Attachment {
  public:
   virtual ~Attachment() = default;
 };
-enum class AttachmentSlot : uint8_t { Plans, DirectWay, Buffers, kCount };
+enum class AttachmentSlot : uint8_t { Plans, DirectWay, Buffers, Rescues, kCount };
 
 struct Resolution {
-  enum class Kind : uint8_t { Column, Unknown, Ignored, Ambiguous } kind = Kind::Unknown;
+  enum class Kind : uint8_t {
+    Column,
+    Unknown,
+    Ignored,
+    Ambiguous,
+    Rescue  // the rescue column, which no payload may fill
+  } kind = Kind::Unknown;
   int column = -1;  // index into shape.columns; when ambiguous, one that is meant
   int other = -1;   // when ambiguous, another
 };
@@ -48,6 +54,10 @@ class Target {
   const std::vector<FieldRecord>& fields() const { return fields_; }
   // Whether PostgreSQL's own coercion is wanted for this column.
   bool AcceptsLoss(int column) const { return accepts_loss_[static_cast<size_t>(column)]; }
+  // Index of the column that keeps rescued values; -1: there is none, or none that can.
+  int rescue_column() const { return rescue_column_; }
+  // Whether a value that does not fit this column may be rescued: the column is then NULL.
+  bool MayRescue(int column) const { return may_rescue_[static_cast<size_t>(column)] != 0; }
   // Columns that a row must bring: NOT NULL, and nothing supplies a value.
   const std::vector<int>& required() const { return required_; }
 
@@ -71,6 +81,8 @@ class Target {
   std::vector<FieldRecord> fields_;
   std::vector<bool> accepts_loss_;
   std::vector<int> required_;
+  int rescue_column_ = -1;
+  std::vector<char> may_rescue_;
   std::unordered_map<std::string, Resolution> by_field_;     // what mend.fields records
   std::unordered_map<std::string, Resolution> by_name_;      // exact column names
   std::unordered_map<std::string, Resolution> by_spelling_;  // all spellings of column names

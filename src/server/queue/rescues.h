@@ -1,0 +1,50 @@
+// What ingest tells the worker of rescued values: counted and profiled in memory, written to
+// mend.rescues when the transaction commits.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/json.h"
+#include "core/drift/drift.h"
+#include "server/table/row.h"
+#include "server/table/target.h"
+
+namespace mend::queue {
+
+// One field of one table whose values were rescued for one reason.
+struct RescuedDrift {
+  std::string field;
+  std::string column;  // empty for a new field
+  drift::Kind kind = drift::Kind::NewField;
+  int64_t rows = 0;
+  drift::Profile profile;
+  std::vector<std::string> samples;  // objects of the field and a value, of different JSON types
+
+  // Allocates nothing.
+  void Add(int64_t more_rows, const drift::Profile& more);
+};
+
+// Of rows that are evaluated, and then stored or not.
+class RescueTally {
+ public:
+  // Profiles a value, and gives the index for Row::rescued.
+  int Add(std::string_view field, std::string_view column, drift::Kind kind, json::Value value);
+  // The row was stored.
+  void CountStored(const table::Row& row);
+  // Leaves what was counted to the current transaction, and is empty again. True when the worker is
+  // to learn of it at commit; false when it knows the fields already, and is told of these rows
+  // later.
+  bool LeaveTo(const std::shared_ptr<const table::Target>& target);
+
+ private:
+  std::vector<RescuedDrift> drifts_;
+};
+
+// Whether the current user may write the target's rescue column, with its older value where
+// on_conflict is update.
+bool MayRescueFor(const table::Target& target);
+
+}  // namespace mend::queue
