@@ -14,6 +14,7 @@ drift::Drift ReadDrift(const pg::Rows& rows, size_t i) {
   drift.row_count = rows.int8(i, 4);
   drift.profile = drift::Profile::FromJson(rows.text(i, 5)).value_or(drift::Profile());
   drift.cause = drift::CauseFromCode(rows.text(i, 6)).value_or(drift::Cause::Unspecified);
+  drift.rescued = rows.int8(i, 7);
   return drift;
 }
 
@@ -36,24 +37,48 @@ int DriftStore::Find(const drift::Class& values) const {
   return found == index_.end() ? -1 : found->second;
 }
 
-void DriftStore::Add(const drift::Misfit& misfit, const json::Document& payload,
-                     int64_t new_fields) {
-  int at = Find(drift::ClassOf(misfit));
-  if (at < 0 && misfit.kind == drift::Kind::NewField && ++new_fields_ > limits::kMostNewFields) {
+int DriftStore::FindOrMake(const drift::Class& values, const std::string& column) {
+  const auto& [field, kind, cause] = values;
+  int at = Find(values);
+  if (at < 0 && kind == drift::Kind::NewField && ++new_fields_ > limits::kMostNewFields) {
     --new_fields_;
-    ++unrecorded_;
-    return;
+    return -1;
   }
   if (at < 0) {
     at = static_cast<int>(drifts_.size());
     drift::Drift drift;
-    drift.field = misfit.field;
-    drift.column = misfit.column;
-    drift.kind = misfit.kind;
-    drift.cause = misfit.cause;
+    drift.field = field;
+    drift.column = column;
+    drift.kind = kind;
+    drift.cause = cause;
     drifts_.push_back(std::move(drift));
     added_.push_back(0);
-    index_[drift::ClassOf(misfit)] = at;
+    index_[values] = at;
+  }
+  return at;
+}
+
+void DriftStore::AddRescued(const drift::Drift& rescued) {
+  // Without a field: of more fields than a transaction has told of.
+  const int at =
+      rescued.field.empty() ? -1 : FindOrMake(drift::ClassOf(rescued), rescued.column);
+  if (at < 0) {
+    unrecorded_ += rescued.rescued;
+    return;
+  }
+  drift::Drift& drift = drifts_[static_cast<size_t>(at)];
+  drift.profile.Merge(rescued.profile);
+  drift.row_count += rescued.rescued;
+  drift.rescued += rescued.rescued;
+  added_[static_cast<size_t>(at)] += rescued.rescued;
+}
+
+void DriftStore::Add(const drift::Misfit& misfit, const json::Document& payload,
+                     int64_t new_fields) {
+  const int at = FindOrMake(drift::ClassOf(misfit), misfit.column);
+  if (at < 0) {
+    ++unrecorded_;
+    return;
   }
   drift::Drift& drift = drifts_[static_cast<size_t>(at)];
   if (misfit.token == 0) {
@@ -82,12 +107,13 @@ void DriftStore::Save(const std::string& target_name) {
         pg::Text(drift::Name(drift.kind)),
         pg::Int8(drift.row_count),
         pg::Text(drift.profile.ToJson()),
-        pg::Text(drift::Code(drift.cause))};
+        pg::Text(drift::Code(drift.cause)), pg::Int8(drift.rescued)};
     if (drift.id == 0) {
       pg::Rows reopened = pg::RunPrepared(
           "UPDATE mend.drifts SET state = 'open', reason = NULL, patch_id = NULL, last_seen = "
           "now(), "
-          "target_name = $2, column_name = $4, row_count = $6, profile = $7::jsonb "
+          "target_name = $2, column_name = $4, row_count = $6, profile = $7::jsonb, "
+          "rescued = rescued + $9 "
           "WHERE id = (SELECT max(id) FROM mend.drifts WHERE target = $1 AND field = $3 AND kind = "
           "$5 AND cause = $8 "
           "AND state = 'dead_lettered') RETURNING id",
@@ -95,8 +121,8 @@ void DriftStore::Save(const std::string& target_name) {
       if (reopened.empty()) {
         reopened = pg::RunPrepared(
             "INSERT INTO mend.drifts (target, target_name, field, column_name, kind, row_count, "
-            "profile, cause) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8) RETURNING id",
+            "profile, cause, rescued) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9) RETURNING id",
             params);
       }
       drift.id = reopened.int8(0, 0);
@@ -105,8 +131,8 @@ void DriftStore::Save(const std::string& target_name) {
       pg::RunPrepared(
           "UPDATE mend.drifts SET last_seen = now(), target_name = $2, column_name = $4, row_count "
           "= $6, "
-          "profile = $7::jsonb WHERE id = $9 AND target = $1 AND field = $3 AND kind = $5 AND "
-          "cause = $8",
+          "profile = $7::jsonb, rescued = $9 WHERE id = $10 AND target = $1 AND field = $3 AND kind "
+          "= $5 AND cause = $8",
           params);
     }
     added_[i] = 0;

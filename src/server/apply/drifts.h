@@ -15,7 +15,7 @@ namespace mend::apply {
 
 // The columns that ReadDrift takes, of mend.drifts as d.
 #define MEND_DRIFT_COLUMNS \
-  "d.id, d.field, d.column_name, d.kind, d.row_count, d.profile::text, d.cause"
+  "d.id, d.field, d.column_name, d.kind, d.row_count, d.profile::text, d.cause, d.rescued"
 drift::Drift ReadDrift(const pg::Rows& rows, size_t i);
 
 class DriftStore {
@@ -26,6 +26,8 @@ class DriftStore {
   // Folds one misfit of one payload in, which brings `new_fields` fields without a column. Past
   // limits::kMostNewFields a field that is not known yet is counted, and no more.
   void Add(const drift::Misfit& misfit, const json::Document& payload, int64_t new_fields);
+  // Folds in what ingest has on record of rescued rows.
+  void AddRescued(const drift::Drift& rescued);
   // Writes what was added back, in the current transaction. A drift that was dead-lettered before
   // and shows again is opened anew, with a fresh profile.
   void Save(const std::string& target_name);
@@ -39,6 +41,9 @@ class DriftStore {
   int Find(const drift::Class& values) const;
 
  private:
+  // Index of the drift, made if need be; -1: there is no room.
+  int FindOrMake(const drift::Class& values, const std::string& column);
+
   Oid target_;
   drift::DriftSet drifts_;
   size_t new_fields_ = 0;

@@ -81,6 +81,7 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
     text += ", \"cause\": ";
     json::AppendQuoted(&text, drift::Code(one.cause));
     text += ", \"rows\": " + std::to_string(one.row_count) +
+            (one.rescued > 0 ? ", \"rescued\": " + std::to_string(one.rescued) : "") +
             ", \"profile\": " + one.profile.ToJson() + "}";
   }
   text += "], \"proof\": {\"rows_tried\": " + std::to_string(proof.tried) +

@@ -7,9 +7,11 @@
 #include "core/plan/fingerprint.h"
 #include "server/apply/evaluate_row.h"
 #include "server/apply/speculative_proof.h"
+#include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
+#include "server/pg/spi.h"
 
 namespace mend::apply {
 namespace {
@@ -72,6 +74,7 @@ class Prover {
       : target_(target), patched_(table::Patched(target, patch)), patch_(patch) {
     proof_.action_helps.resize(patch.actions.size());
     proof_.mapping_helps.resize(patch.field_map.size());
+    proof_.action_helps_rescued.resize(patch.actions.size());
     proof_.shape = plan::ShapeFingerprint(target.shape());
     touched_ = Touched(target, patch);
   }
@@ -106,6 +109,22 @@ class Prover {
   }
   const json::Document& payload() const { return patched_evaluator_.payload(); }
 
+  // An object of one field, whose value is rescued: stored already, it is no row to replay.
+  void AddRescued(const queue::QueuedRow& row) {
+    for (const drift::Misfit& misfit : patched_evaluator_.Evaluate(row)) {
+      if (misfit.field == row.field && misfit.kind != drift::Kind::MissingRequired) {
+        return;
+      }
+    }
+    for (const drift::Misfit& misfit : evaluator_.Evaluate(row)) {
+      if (misfit.field == row.field && misfit.kind != drift::Kind::MissingRequired) {
+        CreditRescued(misfit);
+      }
+    }
+  }
+  // The same of rescued values of which none is at hand.
+  void CreditRescued(const drift::Misfit& misfit) { Credit(misfit, &proof_.action_helps_rescued); }
+
   Proof Finish() {
     const Coverage* best = nullptr;
     for (const auto& [submitter, coverage] : coverage_) {
@@ -114,6 +133,10 @@ class Prover {
         best = &coverage;
       }
     }
+    for (auto& [submitter, coverage] : coverage_) {
+      LeaveRescued(&coverage.rows);
+    }
+    LeaveRescued(&suspect_);
     proof_.sample = best != nullptr ? best->rows : suspect_;
     for (const auto& [submitter, coverage] : coverage_) {
       if (&coverage != best) {
@@ -136,6 +159,15 @@ class Prover {
   }
 
  private:
+  // That rows of the queue fail for another reason refutes no action that rescued values need.
+  void LeaveRescued(std::vector<SampleRow>* rows) const {
+    for (SampleRow& row : *rows) {
+      for (size_t i = 0; i < row.needs.size(); ++i) {
+        row.needs[i] = row.needs[i] && !proof_.action_helps_rescued[i];
+      }
+    }
+  }
+
   static long Covered(const Coverage& coverage) {
     return std::count(coverage.actions.begin(), coverage.actions.end(), true);
   }
@@ -238,6 +270,41 @@ bool Proof::Helps() const {
          std::find(mapping_helps.begin(), mapping_helps.end(), true) != mapping_helps.end();
 }
 
+namespace {
+
+// Values that are rescued are judged as they will be when they are moved: as the table's owner.
+void ProveRescued(const table::Target& target, Prover* prover) {
+  const pg::Rows drifts = pg::RunPrepared(
+      "SELECT d.field, d.column_name, d.kind, s.payload FROM mend.drifts d LEFT JOIN "
+      "mend.rescue_samples s ON s.target = d.target AND s.field = d.field AND s.kind = d.kind "
+      "WHERE d.target = $1 AND d.rescued > 0 AND d.state <> 'healed'",
+      {pg::ObjectId(target.shape().relid)});
+  if (drifts.empty()) {
+    return;
+  }
+  const Oid owner = pg::OwnerOf(target.shape().relid);
+  const std::string name = pg::RoleName(owner);
+  for (size_t i = 0; i < drifts.size(); ++i) {
+    pg::CheckInterrupts();
+    if (drifts.IsNull(i, 3)) {
+      drift::Misfit misfit;
+      misfit.field = drifts.text(i, 0);
+      misfit.column = drifts.text(i, 1);
+      prover->CreditRescued(misfit);
+      continue;
+    }
+    queue::QueuedRow row;
+    row.target_name = target.enrollment().target_name;
+    row.payload = drifts.text(i, 3);
+    row.field = drifts.text(i, 0);
+    row.submitter = owner;
+    row.submitted_by = name;
+    prover->AddRescued(row);
+  }
+}
+
+}  // namespace
+
 Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evidence,
             std::vector<int64_t>* healed_ids) {
   Prover prover(target, patch);
@@ -251,6 +318,9 @@ Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evid
     const pg::Deadline deadline(pg::batch_timeout_ms);  // domains bring user code
     pg::Switch into(scratch.get());
     if (!reader.Next(&batch)) {
+      if (evidence == Evidence::Queue && !target.enrollment().rescue.empty()) {
+        ProveRescued(target, &prover);
+      }
       return prover.Finish();
     }
     for (const queue::QueuedRow& row : batch.rows) {
@@ -293,6 +363,9 @@ std::optional<Proof> SpeculativeProof::Of(const table::Target& target, const pla
                   patch_.field_map.end(), same_mapping)) {
     return std::nullopt;
   }
+  if (!target.enrollment().rescue.empty()) {
+    ProveRescued(target, prover_.get());
+  }
   Proof proof = prover_->Finish();
   prover_.reset();
   return proof;
@@ -302,7 +375,8 @@ plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled) 
   plan::Patch helpful;
   helpful.rationale = patch.rationale;
   for (size_t i = 0; i < patch.actions.size(); ++i) {
-    bool shown = std::any_of(proof.sample.begin(), proof.sample.end(),
+    bool shown = proof.action_helps_rescued[i] ||
+                 std::any_of(proof.sample.begin(), proof.sample.end(),
                              [&](const SampleRow& row) { return row.needs[i]; });
     if (proof.action_helps[i] && (shown || !sampled)) {
       helpful.actions.push_back(patch.actions[i]);

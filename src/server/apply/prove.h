@@ -27,8 +27,9 @@ struct Proof {
   // kMaxRemains.
   std::map<drift::Class, int64_t> remains;
   static constexpr size_t kMaxRemains = 20;
-  std::vector<bool> action_helps;   // by index into patch.actions
-  std::vector<bool> mapping_helps;  // by index into patch.field_map
+  std::vector<bool> action_helps;          // by index into patch.actions
+  std::vector<bool> mapping_helps;         // by index into patch.field_map
+  std::vector<bool> action_helps_rescued;  // the actions that make rescued values fit
   // Rows to replay under the lock: of one submitter, at most 64, covering as many actions as rows
   // of one submitter can.
   std::vector<SampleRow> sample;
@@ -39,7 +40,7 @@ struct Proof {
 
 // Which payloads a proof looks at.
 enum class Evidence : uint8_t {
-  Queue,        // queued rows
+  Queue,        // queued rows, and samples of rescued values
   DeadLetters,  // dead letters whose kind DDL can heal
 };
 

@@ -19,6 +19,7 @@
 #include "server/pg/work_transaction.h"
 #include "server/queue/order.h"
 #include "server/queue/queue_table.h"
+#include "server/queue/rescues.h"
 #include "server/store/store.h"
 
 namespace mend::apply {
@@ -62,7 +63,8 @@ class Order {
 // makes of a row must be known before the next of its key.
 void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size_t first,
                size_t end, ingest::EvaluationBuffers* buffers, Order* order,
-               std::vector<Outcome>* outcomes_of_all) {
+               std::vector<Outcome>* outcomes_of_all, queue::RescueTally* rescued) {
+  const bool rescues = !target.enrollment().rescue.empty() && queue::MayRescueFor(target);
   std::vector<Outcome>& outcomes = *outcomes_of_all;
   std::vector<table::Row> fitting;
   std::vector<size_t> positions;
@@ -72,8 +74,22 @@ void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size
   const auto store = [&] {
     std::vector<std::optional<drift::Misfit>> results = store::Store(target, &fitting, true);
     for (size_t i = 0; i < results.size(); ++i) {
+      std::vector<drift::Misfit>& misfits = outcomes[positions[i]].misfits;
+      if (!results[i]) {
+        rescued->CountStored(fitting[i]);
+      } else if (!fitting[i].rescued.empty()) {
+        // A constraint may have looked at what was rescued: the row is as any other with its
+        // misfits.
+        table::Row row;
+        buffers->evaluator.Rescue(false);
+        if (!buffers->document.Parse(rows[positions[i]]->payload)) {
+          buffers->evaluator.Evaluate(buffers->document.root(), &row, &misfits);
+        }
+      }
       if (results[i]) {
-        outcomes[positions[i]].misfits.push_back(*results[i]);
+        if (misfits.empty()) {
+          misfits.push_back(*results[i]);
+        }
         order->Note(outcomes[positions[i]]);
       }
       ingest::GiveBackRow(std::move(fitting[i]));
@@ -97,10 +113,17 @@ void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size
       continue;
     }
     table::Row converted = ingest::TakeSpareRow();
+    buffers->evaluator.Rescue(rescues);
     buffers->evaluator.Evaluate(buffers->document.root(), &converted, &outcomes[i].misfits);
     if (!outcomes[i].misfits.empty()) {
       order->Note(outcomes[i]);
       continue;
+    }
+    for (const ingest::RescuedField& field : buffers->evaluator.rescued()) {
+      const std::string_view column =
+          field.column < 0 ? std::string_view()
+                           : target.shape().columns[static_cast<size_t>(field.column)].name;
+      converted.rescued.push_back(rescued->Add(field.field, column, field.kind, field.value));
     }
     fitting.push_back(std::move(converted));
     positions.push_back(i);
@@ -121,14 +144,16 @@ std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayG
   Order order(target, rows, policy, patch_id);
   std::unique_ptr<ingest::EvaluationBuffers> buffers = ingest::BufferCacheOf(target).Lend(target);
   pg::Context memory("pg_mend replayed rows");
+  queue::RescueTally rescued;
   for (size_t first = 0; first < rows.size(); first += at_once) {
     pg::Switch into(memory.get());
     StoreSome(target, rows, first, std::min(first + at_once, rows.size()), buffers.get(), &order,
-              &outcomes);
+              &outcomes, &rescued);
     buffers->evaluator.ForgetMemory();
     memory.Reset();
   }
   ingest::BufferCacheOf(target).GiveBack(std::move(buffers));
+  rescued.LeaveTo(table::FindTarget(target.shape().relid));
   return outcomes;
 }
 

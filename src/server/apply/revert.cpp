@@ -8,6 +8,7 @@
 #include "core/base/json.h"
 #include "server/apply/alter.h"
 #include "server/apply/origin.h"
+#include "server/apply/promote.h"
 #include "server/citus/managed_table.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
@@ -220,7 +221,98 @@ void CheckNoNulls(int64_t id, const table::Target& target, const AppliedAction& 
   }
 }
 
-void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction& action) {
+// The fields of the drift that the patch answered.
+std::vector<std::string> ReadFields(const std::string& text) {
+  json::Document document;
+  std::vector<std::string> fields;
+  if (!document.Parse(text) && document.root().kind() == json::Kind::Array) {
+    for (json::Value one = document.root().First(); one; one = document.root().After(one)) {
+      fields.push_back(Member(one, "field"));
+    }
+  }
+  return fields;
+}
+
+// Values go back to the rescue column that had none before the patch.
+class RescueUndo {
+ public:
+  RescueUndo(int64_t id, const table::Target& target, std::vector<std::string> fields)
+      : id_(id), target_(target), fields_(std::move(fields)) {}
+
+  // All of a column that goes. Nothing where rows are not rescued.
+  void PutBackAll(const AppliedAction& action) {
+    if (const std::optional<std::string> field = FieldOf(action.column)) {
+      const std::string column = pg::QuoteIdentifier(action.column);
+      Run("UPDATE " + pg::QualifiedName(target_.shape().relid) + " SET " + Rescued(*field, column) +
+          " WHERE " + column + " IS NOT NULL");
+    }
+  }
+
+  // What does not fit a column's former type; false where that cannot be done.
+  bool PutBackUnfit(const AppliedAction& action) {
+    const std::optional<std::string> field = FieldOf(action.column);
+    const plan::Column* found = target_.shape().Find(action.column);
+    const auto index = static_cast<int>(found - target_.shape().columns.data());
+    if (!field || found == nullptr || !target_.MayRescue(index)) {
+      return false;
+    }
+    const std::string table = pg::QualifiedName(target_.shape().relid),
+                      column = pg::QuoteIdentifier(action.column);
+    // Casts fail one by one.
+    Run("DO LANGUAGE plpgsql $pg_mend$ DECLARE one record; fits boolean; BEGIN FOR one IN SELECT "
+        "tableoid AS part, ctid AS place, " +
+        column + " AS value FROM " + table + " WHERE " + column +
+        " IS NOT NULL LOOP BEGIN fits := (one.value::" + action.from + ")::" + action.type +
+        " IS NOT DISTINCT FROM one.value; EXCEPTION WHEN data_exception THEN fits := false; END; "
+        "IF NOT fits THEN UPDATE " +
+        table + " SET " + Rescued(*field, column) + ", " + column +
+        " = NULL WHERE tableoid OPERATOR(pg_catalog.=) one.part AND ctid "
+        "OPERATOR(pg_catalog.=) one.place; END IF; END LOOP; END $pg_mend$");
+    return true;
+  }
+
+ private:
+  std::optional<std::string> FieldOf(const std::string& column) const {
+    if (target_.rescue_column() < 0) {
+      return std::nullopt;
+    }
+    for (const std::string& field : fields_) {
+      const table::Resolution meant = target_.Resolve(field);
+      if (meant.kind == table::Resolution::Kind::Column &&
+          target_.shape().columns[static_cast<size_t>(meant.column)].name == column) {
+        return field;
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::string Rescued(const std::string& field, const std::string& column) const {
+    const std::string rescue = pg::QuoteIdentifier(target_.enrollment().rescue);
+    char* literal = pg::Call([&] { return quote_literal_cstr(field.c_str()); });
+    return rescue + " = coalesce(" + rescue + ", '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.||) " +
+           "pg_catalog.jsonb_build_object(" + literal + ", pg_catalog.to_jsonb(" + column + "))";
+  }
+
+  // Triggers that wait for the end of the transaction would keep the table from being altered.
+  void Run(const std::string& sql) {
+    const base::Result<uint64_t> done = RunAsOwner(id_, target_.shape().relid, sql);
+    if (!done) {
+      Refuse(id_, "values cannot go back to the rescue column: " + done.error().message,
+             "Mend the table's triggers and constraints first.");
+    }
+    pg::Call([] {
+      ConstraintsSetStmt* all = makeNode(ConstraintsSetStmt);
+      AfterTriggerSetState(all);
+    });
+  }
+
+  int64_t id_;
+  const table::Target& target_;
+  std::vector<std::string> fields_;
+};
+
+void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction& action,
+                    RescueUndo* rescue) {
   std::string column = pg::QuoteIdentifier(action.column);
   // Through text, which every type has: a column that was empty may have had any.
   std::string back =
@@ -232,7 +324,7 @@ void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction
   std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " + back +
                     " IS DISTINCT FROM " + column + " LIMIT 1";
   base::Result<uint64_t> changed = RunAsOwner(id, target.shape().relid, sql);
-  if (!changed || *changed > 0) {
+  if ((!changed || *changed > 0) && !rescue->PutBackUnfit(action)) {
     Refuse(id,
            "column \"" + action.column + "\" holds values that do not fit its former type " +
                action.from,
@@ -241,16 +333,19 @@ void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction
 }
 
 // Keeps what would be lost, or refuses. Under the lock.
-void SaveForUndo(int64_t id, const table::Target& target,
-                 const std::vector<AppliedAction>& actions) {
+void SaveForUndo(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions,
+                 std::vector<std::string> fields) {
+  RescueUndo rescue(id, target, std::move(fields));
   for (const AppliedAction& action : actions) {
     CheckUnchanged(id, target, action);
   }
   LoosePolicies policies(target.shape().relid);
   KeepValues(id, target, actions);
   for (const AppliedAction& action : actions) {
-    if (action.kind == "widen_type" || action.kind == "change_type") {
-      CheckNarrowing(id, target, action);
+    if (action.kind == "add_column") {
+      rescue.PutBackAll(action);
+    } else if (action.kind == "widen_type" || action.kind == "change_type") {
+      CheckNarrowing(id, target, action, &rescue);
     } else if (action.kind == "drop_not_null") {
       CheckNoNulls(id, target, action);
     }
@@ -263,7 +358,7 @@ void SaveForUndo(int64_t id, const table::Target& target,
 void Revert(int64_t patch_id) {
   pg::Rows patch = pg::RunPrepared(
       "SELECT target::oid, state, coalesce(inverse_ddl, ''), coalesce(evidence -> 'actions', "
-      "'[]')::text "
+      "'[]')::text, coalesce(evidence -> 'drift', '[]')::text "
       "FROM mend.patches WHERE id = $1 FOR UPDATE",
       {pg::Int8(patch_id)});
   if (patch.empty()) {
@@ -283,7 +378,7 @@ void Revert(int64_t patch_id) {
     }
     std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
-    SaveForUndo(patch_id, *target, actions);
+    SaveForUndo(patch_id, *target, actions, ReadFields(patch.text(0, 4)));
     if (!inverse.empty()) {
       const std::string code = table::CodeOf(relid);
       if (std::optional<std::string> unfit = AlterUnderLock(*target, inverse)) {
@@ -303,6 +398,13 @@ void Revert(int64_t patch_id) {
       "mend.patches p "
       "WHERE p.id = $1",
       {pg::Int8(patch_id)});
+  {
+    // What went back is on record again once it was looked for.
+    const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
+    if (!target->enrollment().rescue.empty()) {
+      RequestPromotion(*target, std::nullopt);
+    }
+  }
   // What waited for the reverted column is judged again.
   pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(relid)});
   observe::Record("patch_reverted", pg::QualifiedName(relid), patch_id);

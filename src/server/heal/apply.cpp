@@ -3,6 +3,7 @@
 #include "core/base/utf8.h"
 #include "core/limits/breaker.h"
 #include "server/apply/alter.h"
+#include "server/apply/promote.h"
 #include "server/apply/prove.h"
 #include "server/apply/submitter.h"
 #include "server/citus/node_errors.h"
@@ -255,6 +256,10 @@ void TakeApplied(RoundState* round, const apply::PatchRecord& record,
                  const drift::DriftSet& covered, const queue::ReplayCounts& counts) {
   MarkBuriedHealed(round->target, record);
   KeepOwnColumns(round->target, record, covered);
+  const std::shared_ptr<const table::Target> target = table::FindTarget(round->target);
+  if (!target->enrollment().rescue.empty()) {
+    apply::RequestPromotion(*target, record.id);
+  }
   for (const drift::Drift& drift : covered) {
     round->Healed(drift, record.id);
   }

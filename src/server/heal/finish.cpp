@@ -17,7 +17,7 @@ std::vector<int64_t> WithoutRows(const RoundState& round) {
   if (round.replay_all && !round.ended) {
     const apply::DriftStore book(round.target);
     for (const drift::Drift& drift : book.drifts()) {
-      if (round.counts.waits_for.count(drift::ClassOf(drift)) == 0) {
+      if (drift.rescued == 0 && round.counts.waits_for.count(drift::ClassOf(drift)) == 0) {
         ids.push_back(drift.id);
       }
     }
@@ -63,9 +63,10 @@ void SettleAll(const RoundState& round) {
       "now' END FROM "
       "(SELECT EXISTS (SELECT FROM mend.dead_letters WHERE target = $1 AND drifts.field = ANY "
       "(fields)) AS buried) d) "
-      "WHERE target = $1 AND state IN ('open', 'waiting') AND (id = ANY ($2) OR NOT EXISTS (SELECT "
-      "FROM mend.queue "
-      "WHERE target = $1))",
+      // What is rescued is settled when it was moved.
+      "WHERE target = $1 AND state IN ('open', 'waiting') AND rescued = 0 AND (id = ANY ($2) OR "
+      "NOT "
+      "EXISTS (SELECT FROM mend.queue WHERE target = $1))",
       {pg::ObjectId(round.target), pg::Int8Array(WithoutRows(round))});
 }
 

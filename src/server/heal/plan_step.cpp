@@ -44,7 +44,11 @@ drift::DriftSet PlanStep::ToPlan() {
   drift::DriftSet drifts;
   for (const drift::Drift& drift : book.drifts()) {
     most_rows_ = std::max(most_rows_, drift.row_count);
-    if (round_.Decided(drift)) {
+    // What has a column by now, or is ignored, is about to be moved.
+    if (round_.Decided(drift) ||
+        (drift.kind == drift::Kind::NewField && drift.rescued > 0 &&
+         drift.rescued == drift.row_count &&
+         target_->Resolve(drift.field).kind != table::Resolution::Kind::Unknown)) {
       continue;
     }
     if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
@@ -528,7 +532,7 @@ bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& pa
   }
   int64_t rows = 0;
   for (const drift::Drift& drift : drifts) {
-    rows = std::max(rows, drift.row_count);
+    rows = std::max(rows, drift.row_count - drift.rescued);
   }
   pg::Rows same = pg::RunPrepared(
       "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = "

@@ -1,6 +1,7 @@
 #include "core/base/json_writer.h"
 #include "core/limits/breaker.h"
 #include "server/apply/evaluate_row.h"
+#include "server/apply/promote.h"
 #include "server/apply/speculative_proof.h"
 #include "server/heal/round_state.h"
 #include "server/heal/unplanned_drift.h"
@@ -215,6 +216,65 @@ void CountUnrecorded(RoundState* round, int64_t misfits) {
                   {pg::ObjectId(round->target), pg::Int8(round->unrecorded)});
 }
 
+constexpr int64_t kMostReports = 1000;
+constexpr int64_t kMostSamples = 50;  // of one drift
+
+// Keeps what patches for rescued values are proved on.
+void KeepSamples(Oid target, const drift::Drift& drift, const std::string& samples) {
+  if (samples == "[]") {
+    return;
+  }
+  pg::RunPrepared(
+      "INSERT INTO mend.rescue_samples (target, field, kind, payload) SELECT $1, $2, $3, s FROM "
+      "jsonb_array_elements_text($4::jsonb) s WHERE (SELECT count(*) FROM mend.rescue_samples "
+      "WHERE target = $1 AND field = $2 AND kind = $3) < $5",
+      {pg::ObjectId(target), pg::Text(drift.field), pg::Text(drift::Name(drift.kind)),
+       pg::Text(samples), pg::Int8(kMostSamples)});
+}
+
+// Folds what ingest has told of rescued rows; whether there was anything.
+bool FoldRescued(RoundState* round, apply::DriftStore* book) {
+  const pg::Rows told = pg::RunPrepared(
+      "DELETE FROM mend.rescues WHERE ctid = ANY (ARRAY(SELECT ctid FROM mend.rescues WHERE target "
+      "= $1 LIMIT $2)) RETURNING field, column_name, kind, row_count, profile::text, "
+      "to_json(samples)::text, seen_at::text",
+      {pg::ObjectId(round->target), pg::Int8(kMostReports)});
+  std::string oldest;
+  for (size_t i = 0; i < told.size(); ++i) {
+    drift::Drift drift;
+    drift.field = told.text(i, 0);
+    drift.column = told.text(i, 1);
+    drift.kind = drift::KindFromName(told.text(i, 2)).value_or(drift::Kind::NewField);
+    drift.cause = drift.kind == drift::Kind::NewField ? drift::Cause::NewField
+                                                      : drift::Cause::Unspecified;
+    drift.rescued = told.int8(i, 3);
+    drift.profile = drift::Profile::FromJson(told.text(i, 4)).value_or(drift::Profile());
+    book->AddRescued(drift);
+    KeepSamples(round->target, drift, told.text(i, 5));
+    oldest = oldest.empty() ? told.text(i, 6) : std::min(oldest, told.text(i, 6));
+  }
+  if (!told.empty()) {
+    // Told by a transaction that began before values were last moved: it may be about those.
+    pg::RunPrepared(
+        "UPDATE mend.promotions SET wanted = true, relation = NULL, next_block = 0, block_count = "
+        "0, moved = 0, started_at = NULL WHERE target = $1 AND NOT wanted AND finished_at >= "
+        "$2::timestamptz",
+        {pg::ObjectId(round->target), pg::Text(oldest)});
+  }
+  round->again = round->again || told.size() == static_cast<size_t>(kMostReports);
+  return !told.empty();
+}
+
+// How often a table with rescued values is looked at: a person may give them a column.
+constexpr int64_t kLookForColumnsMs = 15 * 1000;
+
+void WatchRescued(RoundState* round) {
+  const std::shared_ptr<const table::Target> target = table::FindTarget(round->target);
+  if (!target->enrollment().rescue.empty() && apply::WatchRescued(*target)) {
+    round->PauseFor(kLookForColumnsMs);
+  }
+}
+
 // Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue
 // must not hold back vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to
 // which it was, or not at all.
@@ -235,8 +295,9 @@ void Fold(RoundState* round) {
     }
   }
   round->shared->Join();
+  const bool rescued = FoldRescued(round, &*book);
   book->Save(round->target_name);
-  round->requested += round->folded > 0 ? 1 : 0;
+  round->requested += round->folded > 0 || rescued ? 1 : 0;
   pg::RunPrepared(
       "UPDATE mend.progress SET state = 'healing', reason = NULL, folded = $2::pg_snapshot, "
       "requested = $3, low_id = $4 "
@@ -246,6 +307,7 @@ void Fold(RoundState* round) {
   if (book->unrecorded() > 0) {
     CountUnrecorded(round, book->unrecorded());
   }
+  WatchRescued(round);
   pg::TestPoint("folding");
   round->shared->CommitUnlessYoung();
 }

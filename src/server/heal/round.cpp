@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "server/apply/active_unit.h"
+#include "server/apply/promote.h"
 #include "server/apply/submitter.h"
 #include "server/heal/round_state.h"
 #include "server/pg/deadline.h"
@@ -141,6 +142,25 @@ void PutOffJudged() {
   transaction.Commit();
 }
 
+// How long rescued values are moved before the table is looked at again.
+constexpr int kPromoteForMs = 1000;
+
+// Step 6. Rescued values go to their columns.
+void PromoteRescued(RoundState* round) {
+  pg::WorkTransaction transaction;
+  const bool rescues = !table::FindTarget(round->target)->enrollment().rescue.empty();
+  transaction.Commit();
+  if (!rescues) {
+    return;
+  }
+  apply::PromotionHost host;
+  host.between_batches = [round] { round->host->CheckMustYield(round->target); };
+  host.show = [round](const std::string& what) {
+    round->host->ShowProgress(what + " of " + round->target_name);
+  };
+  apply::PromoteRescued(round->target, host, kPromoteForMs);
+}
+
 // No row is in flight any more: what a dead worker leaves behind would be held against its rows.
 void Abandon(Oid target) {
   apply::DiscardSession();
@@ -176,6 +196,7 @@ void RunRound(RoundHost* host, Oid target) {
       EndRound(&round);
       SweepIndex(round);
     }
+    PromoteRescued(&round);
     apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled
     pg::TestPoint("ended");
     return;
