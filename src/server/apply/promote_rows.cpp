@@ -214,6 +214,21 @@ std::vector<std::pair<std::string, int>> RescuedRows::Judge(const Found& found,
   return moves;
 }
 
+SPIPlanPtr RescuedRows::PlanOf(const std::string& sql, const std::vector<Oid>& types) {
+  SPIPlanPtr& plan = plans_[sql];
+  if (plan == nullptr) {
+    plan = pg::Call([&] {
+      SPIPlanPtr made = SPI_prepare_cursor(sql.c_str(), static_cast<int>(types.size()),
+                                           const_cast<Oid*>(types.data()), CURSOR_OPT_GENERIC_PLAN);
+      if (made == nullptr) {
+        elog(ERROR, "SPI_prepare: %s", SPI_result_code_string(SPI_result));
+      }
+      return made;
+    });
+  }
+  return plan;
+}
+
 bool RescuedRows::Update(Oid relation, const Found& found,
                          const std::vector<std::pair<std::string, int>>& moves) {
   std::string sql = "UPDATE ONLY " + pg::QualifiedName(relation) + " SET ";
@@ -241,16 +256,16 @@ bool RescuedRows::Update(Oid relation, const Found& found,
   values.push_back(Place(found.place));
   types.push_back(TIDOID);
   nulls += "  ";
-  const int result = pg::Call([&] {
-    return SPI_execute_with_args(sql.c_str(), static_cast<int>(values.size()), types.data(),
-                                 values.data(), nulls.c_str(), false, 0);
-  });
+  const SPIPlanPtr plan = PlanOf(sql, types);
+  const int result =
+      pg::Call([&] { return SPI_execute_plan(plan, values.data(), nulls.c_str(), false, 0); });
   return result == SPI_OK_UPDATE && SPI_processed == 1;
 }
 
 MoveCounts RescuedRows::Move(Oid relation, const std::string& where,
                              const std::vector<Datum>& values, const std::vector<Oid>& types) {
   MoveCounts counts;
+  plans_.clear();  // of an earlier connection
   pg::Spi spi;
   pg::Context memory("pg_mend rescued rows");
   const pg::Switch here(memory.get());

@@ -74,8 +74,12 @@ class RescuedRows {
   // Whether a field of the objects means a column whose state is not read yet; it is from now on.
   bool WatchMore(const std::vector<Found>& rows);
 
+  // Planned once a connection: rows mostly need the same.
+  SPIPlanPtr PlanOf(const std::string& sql, const std::vector<Oid>& types);
+
   const table::Target& target_;
   std::string rescue_;  // quoted
+  std::map<std::string, SPIPlanPtr> plans_;
   ingest::Evaluator evaluator_;
   std::vector<int> watched_;                  // columns of which is read whether they are empty
   std::map<std::string, std::string> given_;  // what rows have that are older than a column

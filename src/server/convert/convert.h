@@ -106,6 +106,10 @@ class Converter {
   // The same from a jsonb, in which the value may go on pointing.
   bool Convert(const TypeInfo& type, int32_t typmod, const JsonbPart& part, bool lossy, Datum* out,
                bool* null);
+  // A jsonb object of values on a tape: false as Convert() says it. All of them together are small
+  // enough for JsonbBytes.
+  bool ToJsonbObject(const json::Document& tape, const std::vector<JsonbBytes::NamedValue>& members,
+                     Datum* out);
   // Whether values are wanted, as they are at first, or verdicts alone: then what it gives for one
   // is not to be used.
   void Want(bool values) { values_ = values; }

@@ -160,6 +160,11 @@ bool Converter::JsonbVerdict(Built built, json::Value value) {
               "value overflows numeric format, in " + Quote(value));
 }
 
+bool Converter::ToJsonbObject(const json::Document& tape,
+                              const std::vector<JsonbBytes::NamedValue>& members, Datum* out) {
+  return JsonbVerdict(jsonb_.WriteObjectOf(tape.tokens(), members, &arena_, out), tape.root());
+}
+
 bool Converter::ToJsonb(json::Value value, Datum* out) {
   if (!values_ && JsonbBytes::TakesAtALook(value.document()->tokens(), value.index())) {
     return true;

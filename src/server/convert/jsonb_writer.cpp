@@ -79,17 +79,34 @@ bool JsonbBytes::TakesAtALook(const std::vector<json::Token>& tokens, uint32_t i
   return true;
 }
 
-Built JsonbBytes::Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena,
-                        Datum* result) {
+void JsonbBytes::Begin(const std::vector<json::Token>& tokens) {
   tokens_ = tokens.data();
   size_ = 0;
   members_.clear();
   Reserve(VARHDRSZ);
+}
+
+Built JsonbBytes::WriteObjectOf(const std::vector<json::Token>& tokens,
+                                const std::vector<NamedValue>& members, pg::Arena* arena,
+                                Datum* result) {
+  Begin(tokens);
+  members_ = members;
+  JEntry entry = 0;
+  return End(WriteMembers(0, &entry), arena, result);
+}
+
+Built JsonbBytes::Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena,
+                        Datum* result) {
+  Begin(tokens);
   JEntry entry = 0;
   const json::Token& token = tokens[index];
   const bool container = token.kind == json::Kind::Array || token.kind == json::Kind::Object;
   const Built built = container ? WriteValue(index, &entry)
                                 : WriteArray(index, token.next, 1, JB_FARRAY | JB_FSCALAR, &entry);
+  return End(built, arena, result);
+}
+
+Built JsonbBytes::End(Built built, pg::Arena* arena, Datum* result) {
   if (built == Built::Done) {
     void* jsonb = arena->Take(size_);
     std::memcpy(jsonb, bytes_.data(), size_);
@@ -203,14 +220,18 @@ bool JsonbBytes::Before(const Member& a, const Member& b) {
 }
 
 Built JsonbBytes::WriteObject(const json::Token& object, uint32_t index, JEntry* entry) {
-  const size_t before = size_;
-  Pad();
-  const uint32_t count = object.size;
-  const uint32_t header = count | JB_FOBJECT;
   const size_t first = members_.size();
   for (uint32_t key = index + 1; key < object.next; key = tokens_[key + 1].next) {
     members_.push_back({{tokens_[key].data, tokens_[key].size}, key + 1});
   }
+  return WriteMembers(first, entry);
+}
+
+Built JsonbBytes::WriteMembers(size_t first, JEntry* entry) {
+  const size_t before = size_;
+  Pad();
+  const auto count = static_cast<uint32_t>(members_.size() - first);
+  const uint32_t header = count | JB_FOBJECT;
   std::sort(members_.begin() + static_cast<std::ptrdiff_t>(first), members_.end(),
             [this](const Member& a, const Member& b) {
               work_.Took(4);

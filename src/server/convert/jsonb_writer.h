@@ -26,18 +26,27 @@ class JsonbBytes {
 
   Built Write(const std::vector<json::Token>& tokens, uint32_t index, pg::Arena* arena,
               Datum* result);
+  // An object of members whose values are on the tape, and small enough together. The keys must
+  // live until it returns, and be there once each.
+  struct NamedValue {
+    std::string_view key;
+    uint32_t value;  // index of a token
+  };
+  Built WriteObjectOf(const std::vector<json::Token>& tokens,
+                      const std::vector<NamedValue>& members, pg::Arena* arena, Datum* result);
   size_t capacity() const { return bytes_.capacity() + members_.capacity() * sizeof(Member); }
 
  private:
-  struct Member {
-    std::string_view key;
-    uint32_t value;
-  };
+  using Member = NamedValue;
 
   static bool Before(const Member& a, const Member& b);
   Built WriteValue(uint32_t index, JEntry* entry);
   Built WriteArray(uint32_t first, uint32_t end, uint32_t count, uint32_t flags, JEntry* entry);
   Built WriteObject(const json::Token& object, uint32_t index, JEntry* entry);
+  // Of the members behind `first`, which it takes away.
+  Built WriteMembers(size_t first, JEntry* entry);
+  void Begin(const std::vector<json::Token>& tokens);
+  Built End(Built built, pg::Arena* arena, Datum* result);
   Built WriteNumber(const json::Token& token, JEntry* entry);
   void WriteBytes(const char* data, size_t size);
   size_t Reserve(size_t size);  // its offset

@@ -78,6 +78,10 @@ class Evaluator::Work {
     notes_keys_ = target_.enrollment().on_conflict == table::OnConflict::Update;
     rescuing_ = target_.rescue_column() >= 0;
     RunWhole(payload, row, misfits);
+    if (misfits->size() == before && kept_.empty()) {
+      rescuing_ = false;
+      return NoteKeys(row);
+    }
     std::string why = rescuing_ ? "" : "the table has no such column of type jsonb any more";
     const bool rescued = rescuing_ && !kept_.empty();
     rescuing_ = false;
@@ -86,6 +90,7 @@ class Evaluator::Work {
       return;
     }
     if (rescued) {
+      rescued_fields_.clear();
       misfits->resize(before);
       row->Clear();
       RunWhole(payload, row, misfits);
@@ -213,7 +218,8 @@ class Evaluator::Work {
   // What is kept in the rescue column: the text of a value as it was offered, and where it belongs.
   struct Kept {
     std::string_view key;
-    std::string text;
+    uint32_t token;    // of a payload that came as text
+    std::string text;  // of one that came as jsonb
     int column;
     Kind kind;
   };
@@ -225,14 +231,13 @@ class Evaluator::Work {
     Run(object, row, misfits);
   }
 
-  static std::string TextOf(const json::Value& value) { return value.Serialise(); }
-  static std::string TextOf(const convert::JsonbPart& value) {
-    return std::string(convert::TextOf(value));
+  void Keep(std::string_view key, const json::Value& value, int column, Kind kind) {
+    kept_.push_back({key, value.index(), {}, column, kind});
+    tape_ = value.document();
   }
-
-  template <class Given>
-  void Keep(std::string_view key, const Given& value, int column, Kind kind) {
-    kept_.push_back({key, TextOf(value), column, kind});
+  void Keep(std::string_view key, const convert::JsonbPart& value, int column, Kind kind) {
+    kept_.push_back({key, 0, std::string(convert::TextOf(value)), column, kind});
+    tape_ = nullptr;
   }
 
   static bool IsRescued(Kind kind) {
@@ -242,25 +247,29 @@ class Evaluator::Work {
 
   // Puts what was kept into the row. Why it cannot be, or nothing.
   std::string AddRescued(table::Row* row) {
-    object_text_ = "{";
-    for (const Kept& kept : kept_) {
-      object_text_ += object_text_.size() > 1 ? "," : "";
-      json::AppendQuoted(&object_text_, kept.key);
-      object_text_ += ':';
-      object_text_ += kept.text;
+    if (tape_ == nullptr) {
+      if (std::string why = MakeTape(); !why.empty()) {
+        return why;
+      }
     }
-    object_text_ += '}';
-    if (object_text_.size() > convert::JsonbBytes::kMaxBytes) {
+    size_t bytes = 0;
+    members_.clear();
+    for (const Kept& kept : kept_) {
+      const json::Token& token = tape_->tokens()[kept.token];
+      bytes += kept.key.size() + (token.end - token.begin) +
+               (convert::JsonbBytes::Takes(tape_->tokens(), kept.token)
+                    ? 0
+                    : convert::JsonbBytes::kMaxBytes);
+      members_.push_back({kept.key, kept.token});
+      rescued_fields_.push_back({kept.key, kept.column, kept.kind, {tape_, kept.token}});
+    }
+    if (bytes > convert::JsonbBytes::kMaxBytes) {
       return "its values take more than " +
              std::to_string(convert::JsonbBytes::kMaxBytes / 1024 / 1024) + " MB";
     }
-    if (const auto failure = object_.Parse(object_text_)) {
-      return failure->message;
-    }
     const int column = target_.rescue_column();
     Datum value = 0;
-    bool null = false;
-    if (!converter_.Convert(TypeOf(column), -1, object_.root(), false, &value, &null)) {
+    if (!converter_.ToJsonbObject(*tape_, members_, &value)) {
       return converter_.fault().message;
     }
     const auto at = std::lower_bound(row->columns.begin(), row->columns.end(), column);
@@ -268,10 +277,25 @@ class Evaluator::Work {
     row->columns.insert(at, column);
     row->values.insert(row->values.begin() + offset, value);
     row->nulls.insert(row->nulls.begin() + offset, 0);
-    json::Value key = object_.root().First();
+    return {};
+  }
+
+  // Of what came as jsonb. Why there is none, or nothing.
+  std::string MakeTape() {
+    object_text_ = "[";
     for (const Kept& kept : kept_) {
-      rescued_fields_.push_back({key.text(), kept.column, kept.kind, object_.root().ValueOf(key)});
-      key = object_.root().After(key);
+      object_text_ += object_text_.size() > 1 ? "," : "";
+      object_text_ += kept.text;
+    }
+    object_text_ += ']';
+    if (const auto failure = object_.Parse(object_text_)) {
+      return failure->message;
+    }
+    tape_ = &object_;
+    json::Value value = object_.root().First();
+    for (Kept& kept : kept_) {
+      kept.token = value.index();
+      value = object_.root().After(value);
     }
     return {};
   }
@@ -603,7 +627,9 @@ class Evaluator::Work {
   bool rescues_ = false;   // whether that is wanted
   bool rescuing_ = false;  // whether it is done with the payload at hand
   std::vector<Kept> kept_;
-  std::string object_text_;  // what goes to the rescue column
+  const json::Document* tape_ = nullptr;  // of the values that are kept
+  std::vector<convert::JsonbBytes::NamedValue> members_;
+  std::string object_text_;  // of what came as jsonb: the values that are kept
   json::Document object_;
   std::vector<RescuedField> rescued_fields_;
   bool notes_keys_ = false;

@@ -17,6 +17,8 @@ constexpr int64_t kWellKnownRows = 1000;
 constexpr int64_t kBetweenReportsUs = 1000 * 1000;
 constexpr size_t kMaxSampleBytes = 8 * 1024;
 constexpr size_t kMaxSamples = 6;
+constexpr size_t kMaxFields = 200, kMaxReported = 5000, kMaxEntries = 1000;
+constexpr uint64_t kProfiledOf = 8;
 
 // What this session has told of a drift since it last read the target.
 struct Reported {
@@ -194,18 +196,33 @@ bool IsOf(const Entry& entry, Oid target, const RescuedDrift& drift) {
          entry.drift.kind == drift.kind && entry.drift.field == drift.field;
 }
 
+const Reported* FindReported(const table::Target& target, const RescuedDrift& drift) {
+  const auto& known = target.Attached<ReportedDrifts>(table::AttachmentSlot::Rescues).by_field;
+  const auto found = known.find({drift.field, drift.kind});
+  return found == known.end() ? nullptr : found->second.get();
+}
+
 // True when it is told of at commit.
 bool Leave(const std::shared_ptr<const table::Target>& target, RescuedDrift* drift) {
   const Oid relid = target->shape().relid;
-  for (Entry& entry : Entries()) {
-    if (IsOf(entry, relid, *drift)) {
-      entry.drift.Add(drift->rows, drift->profile);
-      return !entry.later;
+  for (;;) {
+    for (Entry& entry : Entries()) {
+      if (IsOf(entry, relid, *drift)) {
+        entry.drift.Add(drift->rows, drift->profile);
+        return !entry.later;
+      }
     }
+    if (Entries().size() < kMaxEntries || drift->field.empty()) {
+      break;
+    }
+    *drift = RescuedDrift{{}, {}, drift::Kind::NewField, drift->rows, {}, {}};
   }
-  std::shared_ptr<Reported>& reported =
-      target->Attached<ReportedDrifts>(table::AttachmentSlot::Rescues)
-          .by_field[{drift->field, drift->kind}];
+  auto& known = target->Attached<ReportedDrifts>(table::AttachmentSlot::Rescues).by_field;
+  if (known.size() >= kMaxReported && known.count({drift->field, drift->kind}) == 0) {
+    // A sender makes up names: what was told of the first of them is forgotten.
+    known.clear();
+  }
+  std::shared_ptr<Reported>& reported = known[{drift->field, drift->kind}];
   if (!reported) {
     reported = std::make_shared<Reported>();
   }
@@ -255,35 +272,50 @@ void RescuedDrift::Add(int64_t more_rows, const drift::Profile& more) {
   profile.Merge(more);
 }
 
-int RescueTally::Add(std::string_view field, std::string_view column, drift::Kind kind,
-                     json::Value value) {
+int RescueTally::Add(const table::Target& target, std::string_view field, std::string_view column,
+                     drift::Kind kind, json::Value value) {
   size_t at = 0;
-  while (at < drifts_.size() && (drifts_[at].kind != kind || drifts_[at].field != field)) {
+  while (at < drifts_.size() &&
+         (drifts_[at].drift.kind != kind || drifts_[at].drift.field != field)) {
     ++at;
   }
-  if (at == drifts_.size()) {
-    RescuedDrift& drift = drifts_.emplace_back();
-    drift.field = field;
-    drift.column = column;
-    drift.kind = kind;
+  if (at >= kMaxFields) {
+    // More fields than are told of: one entry without a name stands for the others.
+    at = kMaxFields;
+    field = column = {};
   }
-  AddSample(&drifts_[at], value);
-  drifts_[at].profile.Add(value);
+  if (at == drifts_.size()) {
+    Tallied& tallied = drifts_.emplace_back();
+    tallied.drift.field = field;
+    tallied.drift.column = column;
+    tallied.drift.kind = kind;
+    const Reported* reported = FindReported(target, tallied.drift);
+    tallied.well_known = reported != nullptr && reported->rows >= kWellKnownRows;
+  }
+  Tallied& tallied = drifts_[at];
+  const json::Kind type = TypeOf(value);
+  if (!tallied.well_known || tallied.values++ % kProfiledOf == 0 || type != tallied.last) {
+    if (!tallied.well_known) {
+      AddSample(&tallied.drift, value);
+    }
+    tallied.drift.profile.Add(value);
+    tallied.last = type;
+  }
   return static_cast<int>(at);
 }
 
 void RescueTally::CountStored(const table::Row& row) {
   for (int at : row.rescued) {
-    ++drifts_[static_cast<size_t>(at)].rows;
+    ++drifts_[static_cast<size_t>(at)].drift.rows;
   }
 }
 
 bool RescueTally::LeaveTo(const std::shared_ptr<const table::Target>& target) {
   bool now = false;
-  for (RescuedDrift& drift : drifts_) {
-    if (drift.rows > 0) {
+  for (Tallied& tallied : drifts_) {
+    if (tallied.drift.rows > 0) {
       ListenOnce();
-      now = Leave(target, &drift) || now;
+      now = Leave(target, &tallied.drift) || now;
     }
   }
   drifts_.clear();

@@ -30,8 +30,10 @@ struct RescuedDrift {
 // Of rows that are evaluated, and then stored or not.
 class RescueTally {
  public:
-  // Profiles a value, and gives the index for Row::rescued.
-  int Add(std::string_view field, std::string_view column, drift::Kind kind, json::Value value);
+  // Profiles a value, and gives the index for Row::rescued. Of a field that is well known few
+  // values are profiled, unless their JSON type is another.
+  int Add(const table::Target& target, std::string_view field, std::string_view column,
+          drift::Kind kind, json::Value value);
   // The row was stored.
   void CountStored(const table::Row& row);
   // Leaves what was counted to the current transaction, and is empty again. True when the worker is
@@ -40,7 +42,14 @@ class RescueTally {
   bool LeaveTo(const std::shared_ptr<const table::Target>& target);
 
  private:
-  std::vector<RescuedDrift> drifts_;
+  struct Tallied {
+    RescuedDrift drift;
+    bool well_known = false;
+    uint64_t values = 0;
+    json::Kind last = json::Kind::Null;  // the JSON type of the last value
+  };
+
+  std::vector<Tallied> drifts_;
 };
 
 // Whether the current user may write the target's rescue column, with its older value where
