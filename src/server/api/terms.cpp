@@ -8,6 +8,7 @@
 #include "server/guard/healer.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/table/shape.h"
 
 namespace mend::api {
 namespace {
@@ -188,7 +189,7 @@ void CheckKeyForUpdate(Oid target) {
 
 void CheckRescueColumn(Oid target, const std::string& column) {
   const std::string table = pg::QualifiedName(target), quoted = pg::QuoteIdentifier(column);
-  const std::optional<plan::Shape> shape = pg::LoadShape(target);
+  const std::optional<plan::Shape> shape = table::LoadShape(target);
   const plan::Column* found = shape ? shape->Find(column) : nullptr;
   if (found == nullptr) {
     throw pg::Error(ERRCODE_UNDEFINED_COLUMN, "the table has no column \"" + column + "\"",

@@ -15,14 +15,19 @@ constexpr long kFetchedAtOnce = 500;
 constexpr size_t kMaxSampleBytes = 8 * 1024;
 constexpr size_t kMaxSamples = 6, kMaxLeftOvers = 2000;
 
-// The setting of the role in this database, of the role, of the database; else PostgreSQL's own.
-std::string SearchPathOf(Oid role) {
-  return pg::RunPrepared(
-             "SELECT coalesce((SELECT substr(c, 13) FROM pg_db_role_setting s, unnest(s.setconfig) "
-             "c WHERE c LIKE 'search\\_path=%' AND s.setdatabase IN (0, $1) AND s.setrole IN (0, "
-             "$2) ORDER BY s.setrole = 0, s.setdatabase = 0 LIMIT 1), '\"$user\", public')",
-             {pg::ObjectId(MyDatabaseId), pg::ObjectId(role)})
-      .text(0, 0);
+// The search_path of the role in this database, of the role, or of the database; else PostgreSQL's
+// own. A row that a policy hides would be passed over: such a statement fails instead.
+std::string SettingsOf(Oid role) {
+  std::string settings = "{\"row_security\": \"off\", \"search_path\": ";
+  json::AppendQuoted(
+      &settings,
+      pg::RunPrepared(
+          "SELECT coalesce((SELECT substr(c, 13) FROM pg_db_role_setting s, unnest(s.setconfig) c "
+          "WHERE c LIKE 'search\\_path=%' AND s.setdatabase IN (0, $1) AND s.setrole IN (0, $2) "
+          "ORDER BY s.setrole = 0, s.setdatabase = 0 LIMIT 1), '\"$user\", public')",
+          {pg::ObjectId(MyDatabaseId), pg::ObjectId(role)})
+          .text(0, 0));
+  return settings + "}";
 }
 
 // An evaluator forgets the memory of the scope at its end.
@@ -87,26 +92,9 @@ void Remember(LeftOvers* left_overs, const drift::Misfit& misfit,
 
 }  // namespace
 
-OwnerIdentity::OwnerIdentity(Oid relid) {
-  const Oid owner = pg::OwnerOf(relid);
-  const std::string path = SearchPathOf(owner);
-  pg::Call([&] {
-    SetSessionAuthorization(owner, superuser_arg(owner));
-    SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE);
-    // A row that a policy hides would be passed over: such a statement fails instead.
-    for (const auto& [name, value] : {std::pair<const char*, const char*>{"row_security", "off"},
-                                      {"search_path", path.c_str()},
-                                      {"enable_seqscan", "on"}}) {
-      set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-    }
-  });
-}
-
-OwnerIdentity::~OwnerIdentity() {
-  // The worker was authenticated as this superuser: going back cannot be refused.
-  SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
-  SetSessionAuthorization(BOOTSTRAP_SUPERUSERID, true);
-}
+OwnerIdentity::OwnerIdentity(Oid relid)
+    : code_(pg::Identity{pg::OwnerOf(relid), pg::OwnerOf(relid), SettingsOf(pg::OwnerOf(relid))},
+            pg::ForeignCode::Until::Transaction) {}
 
 bool RowPlace::operator<(const RowPlace& other) const {
   return relation != other.relation

@@ -9,18 +9,19 @@
 
 #include "core/drift/profile.h"
 #include "server/ingest/evaluate.h"
+#include "server/pg/user.h"
 #include "server/table/target.h"
 
 namespace mend::apply {
 
 // Becomes the owner of a table until the end of the scope, with his search_path: user code of the
-// table runs as if he had updated it. As Identity otherwise.
+// table runs as if he had updated it. Until the commit.
 class OwnerIdentity {
  public:
   explicit OwnerIdentity(Oid relid);
-  ~OwnerIdentity();
-  OwnerIdentity(const OwnerIdentity&) = delete;
-  OwnerIdentity& operator=(const OwnerIdentity&) = delete;
+
+ private:
+  pg::ForeignCode code_;
 };
 
 // A row of a table or partition.

@@ -299,6 +299,8 @@ void ProveRescued(const table::Target& target, Prover* prover) {
     row.field = drifts.text(i, 0);
     row.submitter = owner;
     row.submitted_by = name;
+    row.session_submitter = owner;
+    row.session_submitted_by = name;
     prover->AddRescued(row);
   }
 }
