@@ -117,7 +117,7 @@ $sql->(q{CREATE TABLE ruled (id int PRIMARY KEY, name text); ALTER TABLE ruled E
 	CREATE POLICY good ON ruled FOR INSERT WITH CHECK (name <> 'bad');
 	SELECT create_distributed_table('ruled', 'id'); SELECT mend.enroll('ruled'); GRANT INSERT ON ruled TO app});
 is($as_app->(q{SELECT healing_load('ruled', '[{"id":1,"name":"bad"},{"id":2,"name":"good"},{"id":3,"name":"good"}]'::text)}),
-	'(2,0,1)', 'a policy refuses one row');
+	'(2,0,1,0)', 'a policy refuses one row');
 is($sql->(q{SELECT kind, sqlstate, error, reason FROM mend.dead_letters WHERE target = 'ruled'::regclass}),
 	'constraint|42501|new row violates row-level security policy for table "ruled"|a row-level security policy or a trigger refuses the row',
 	'and is named as on a plain table');

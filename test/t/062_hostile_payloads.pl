@@ -103,7 +103,7 @@ like($error, qr/22021/, 'broken UTF-8 is an error');
 is($node->safe_psql('postgres', q{
 	SELECT healing_load('shelf', string_agg(line, E'\n')) FROM (SELECT CASE n % 4 WHEN 0 THEN repeat('[', n) WHEN 1 THEN '{"id": ' || n || '}'
 		WHEN 2 THEN '{"txt": "\u0000"}' ELSE '{"id": 1e999999999}' END AS line FROM generate_series(1, 2000) n) l}),
-	'(500,500,1000)', 'bad lines do not take good ones along');
+	'(500,500,1000,0)', 'bad lines do not take good ones along');
 
 # Instructions in keys and values are data. In mode auto they become columns, or dead letters, and nothing else happens.
 my @injections = (
