@@ -29,7 +29,7 @@ CALL mend.wait_idle('t');
 SELECT id, small, _rescued FROM t ORDER BY id;
 SELECT field, kinds, row_count, patch_id IS NOT NULL AS waits FROM mend.rescued('t');
 SELECT payload FROM mend.queue WHERE target = 't'::regclass ORDER BY id;
-SELECT ddl, field_map FROM mend.decisions WHERE target = 't'::regclass;
+SELECT a.action FROM mend.decisions, string_to_table(replace(ddl, 'ALTER TABLE public.t ', ''), ', ') a (action) WHERE target = 't'::regclass ORDER BY 1;
 SELECT rescued FROM mend.freshness WHERE target = 't'::regclass;
 SELECT value FROM mend.metrics WHERE name = 'mend_rescued_values' AND labels ->> 'table' = 'public.t';
 -- Approved, they move.

@@ -20,7 +20,7 @@ struct Terms {
   std::optional<std::vector<std::string>> carry;
   std::optional<std::string> naive_zone;  // "": none
   std::optional<bool> allow_published;
-  std::optional<std::string> rescue;  // "": none
+  std::optional<std::string> rescue;    // "": none
   std::optional<std::string> newer_by;  // "": none
 };
 

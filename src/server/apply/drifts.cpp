@@ -60,8 +60,7 @@ int DriftStore::FindOrMake(const drift::Class& values, const std::string& column
 
 void DriftStore::AddRescued(const drift::Drift& rescued) {
   // Without a field: of more fields than a transaction has told of.
-  const int at =
-      rescued.field.empty() ? -1 : FindOrMake(drift::ClassOf(rescued), rescued.column);
+  const int at = rescued.field.empty() ? -1 : FindOrMake(drift::ClassOf(rescued), rescued.column);
   if (at < 0) {
     unrecorded_ += rescued.rescued;
     return;
@@ -107,7 +106,8 @@ void DriftStore::Save(const std::string& target_name) {
         pg::Text(drift::Name(drift.kind)),
         pg::Int8(drift.row_count),
         pg::Text(drift.profile.ToJson()),
-        pg::Text(drift::Code(drift.cause)), pg::Int8(drift.rescued)};
+        pg::Text(drift::Code(drift.cause)),
+        pg::Int8(drift.rescued)};
     if (drift.id == 0) {
       pg::Rows reopened = pg::RunPrepared(
           "UPDATE mend.drifts SET state = 'open', reason = NULL, patch_id = NULL, last_seen = "
@@ -131,7 +131,8 @@ void DriftStore::Save(const std::string& target_name) {
       pg::RunPrepared(
           "UPDATE mend.drifts SET last_seen = now(), target_name = $2, column_name = $4, row_count "
           "= $6, "
-          "profile = $7::jsonb, rescued = $9 WHERE id = $10 AND target = $1 AND field = $3 AND kind "
+          "profile = $7::jsonb, rescued = $9 WHERE id = $10 AND target = $1 AND field = $3 AND "
+          "kind "
           "= $5 AND cause = $8",
           params);
     }

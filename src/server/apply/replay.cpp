@@ -123,7 +123,8 @@ void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size
       const std::string_view column =
           field.column < 0 ? std::string_view()
                            : target.shape().columns[static_cast<size_t>(field.column)].name;
-      converted.rescued.push_back(rescued->Add(target, field.field, column, field.kind, field.value));
+      converted.rescued.push_back(
+          rescued->Add(target, field.field, column, field.kind, field.value));
     }
     fitting.push_back(std::move(converted));
     positions.push_back(i);

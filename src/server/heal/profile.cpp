@@ -245,8 +245,8 @@ bool FoldRescued(RoundState* round, apply::DriftStore* book) {
     drift.field = told.text(i, 0);
     drift.column = told.text(i, 1);
     drift.kind = drift::KindFromName(told.text(i, 2)).value_or(drift::Kind::NewField);
-    drift.cause = drift.kind == drift::Kind::NewField ? drift::Cause::NewField
-                                                      : drift::Cause::Unspecified;
+    drift.cause =
+        drift.kind == drift::Kind::NewField ? drift::Cause::NewField : drift::Cause::Unspecified;
     drift.rescued = told.int8(i, 3);
     drift.profile = drift::Profile::FromJson(told.text(i, 4)).value_or(drift::Profile());
     book->AddRescued(drift);

@@ -103,9 +103,9 @@ std::string OnConflictUpdate(const table::Target& target, const std::vector<int>
                " OPERATOR(pg_catalog.<>) '{}'::pg_catalog.jsonb THEN " + left + " END";
   }
   return " ON CONFLICT (" + names + ") DO " +
-         (updates.empty() ? "NOTHING" : "UPDATE SET " + updates +
-                                           WhereNewer(target, clears_rescued
-                                                                  ? "pg_mend_older"
+         (updates.empty() ? "NOTHING"
+                          : "UPDATE SET " + updates +
+                                WhereNewer(target, clears_rescued ? "pg_mend_older"
                                                                   : Quoted(target.shape().name)));
 }
 
@@ -198,8 +198,8 @@ std::shared_ptr<const SavedPlan> PlanCache::Find(const table::Target& target,
   if (clears_rescued) {
     types.push_back(TEXTARRAYOID);
   }
-  auto plan = std::make_shared<const SavedPlan>(InsertSql(target, columns, from, returning, clears_rescued),
-                                                std::move(types));
+  auto plan = std::make_shared<const SavedPlan>(
+      InsertSql(target, columns, from, returning, clears_rescued), std::move(types));
   if (plans_.size() >= kMaxPlans) {
     plans_.clear();
   }
