@@ -17,7 +17,8 @@ CREATE TABLE mend.enrollments (
     system_identifier bigint NOT NULL,
     database_oid      oid NOT NULL,
     rescue            name,
-    newer_by          name
+    newer_by          name,
+    at                text
 );
 COMMENT ON TABLE mend.enrollments IS 'The landing tables: the only tables pg_mend ever alters, and under which terms';
 COMMENT ON COLUMN mend.enrollments.target IS 'The landing table';
@@ -38,6 +39,7 @@ COMMENT ON COLUMN mend.enrollments.system_identifier IS 'The cluster in which th
 COMMENT ON COLUMN mend.enrollments.database_oid IS 'The database in which the enrolment heals';
 COMMENT ON COLUMN mend.enrollments.rescue IS 'The column that keeps values which do not fit, so that their rows are stored at once; null: such rows are queued';
 COMMENT ON COLUMN mend.enrollments.newer_by IS 'The column by which a row is newer than the stored one; null: the order in which payloads are offered';
+COMMENT ON COLUMN mend.enrollments.at IS 'Where the record is in a payload: a JSON Pointer; null: the payload is the record';
 
 CREATE TABLE mend.fields (
     target      regclass NOT NULL,

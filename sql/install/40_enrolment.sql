@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION mend.enroll(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT false,
     rescue          name          DEFAULT NULL,
+    at              text          DEFAULT NULL,
     newer_by        name          DEFAULT NULL
 ) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_enroll';
@@ -26,6 +27,7 @@ carry: settings of the submitter''s session that replay restores, such as app.te
 naive_zone: time zone of times without an offset; null or empty: such a time does not fit timestamptz
 allow_published: whether patches may be applied without review though the table is in a publication
 rescue: a nullable jsonb column of the table that keeps values which do not fit, so that their rows are stored at once
+at: where the record is in a payload, for envelopes: a JSON Pointer such as /data/object; what is outside is not stored; null: the payload is the record
 newer_by: with on_conflict update, the column that says which of two rows is newer: a row is updated only where its value there is not less than
 the stored one; null: the order in which payloads are offered';
 
@@ -41,13 +43,14 @@ CREATE OR REPLACE FUNCTION mend.configure(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT NULL,
     rescue          name          DEFAULT NULL,
+    at              text          DEFAULT NULL,
     newer_by        name          DEFAULT NULL
 ) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_configure';
 COMMENT ON FUNCTION mend.configure IS
 'Changes the terms of a landing table. The arguments are those of mend.enroll; null leaves a term as it is, an empty
-naive_zone takes the zone away, an empty rescue ends rescuing (values that are rescued stay where they are), and an empty
-newer_by takes the column away.';
+naive_zone takes the zone away, an empty rescue ends rescuing (values that are rescued stay where they are), an empty at
+makes payloads the records, and an empty newer_by takes the column away.';
 
 CREATE OR REPLACE FUNCTION mend.unenroll(target regclass) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_unenroll';

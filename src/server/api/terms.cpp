@@ -3,6 +3,7 @@
 #include <cctype>
 #include <set>
 
+#include "core/base/json_pointer.h"
 #include "core/plan/patch.h"
 #include "server/api/arguments.h"
 #include "server/guard/healer.h"
@@ -109,6 +110,16 @@ std::string KnownZone(const std::string& zone) {
   return name;
 }
 
+void CheckPlace(const std::string& at) {
+  std::string why;
+  if (!json::Pointer::Parse(at, &why)) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, "at takes a JSON Pointer (RFC 6901)",
+                    std::string("Write a place such as /data/object or /records/0, with ~1 for a "
+                                "slash in a key and ~0 for a tilde."),
+                    why + ".");
+  }
+}
+
 }  // namespace
 
 Terms ReadTerms(FunctionCallInfo call) {
@@ -123,9 +134,11 @@ Terms ReadTerms(FunctionCallInfo call) {
   terms.naive_zone = TextArgument(call, 8);
   terms.allow_published = BoolArgument(call, 9);
   terms.rescue = NameArgument(call, 10);
+  terms.at = TextArgument(call, call->nargs - 2);
   terms.newer_by = NameArgument(call, call->nargs - 1);
   if (terms.allow) CheckActions(*terms.allow);
   if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);
+  if (terms.at) CheckPlace(*terms.at);
   if (terms.carry) CheckCarry(*terms.carry);
   if (terms.naive_zone && !terms.naive_zone->empty())
     terms.naive_zone = KnownZone(*terms.naive_zone);

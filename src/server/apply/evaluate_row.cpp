@@ -82,6 +82,7 @@ bool RowEvaluator::Read(const queue::QueuedRow& row) {
 const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload,
                                                         const queue::QueuedRow& row) {
   context_.Enter(row);
+  evaluator_.TakesRecords(row.is_record);
   const bool is_asked = target_.shape().has_before_insert || MayRecall(row);  // what the row brings
   evaluator_.Evaluate(payload.root(), is_asked ? &converted_ : nullptr, &misfits_);
   RecallMissing(row);
@@ -144,6 +145,7 @@ const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator
     return Convert(other.document_, row);
   }
   context_.Enter(row);
+  evaluator_.TakesRecords(row.is_record);
   evaluator_.EvaluateAfter(other.evaluator_, other.document_.root(), columns, &misfits_);
   return misfits_;
 }

@@ -301,6 +301,7 @@ void ProveRescued(const table::Target& target, Prover* prover) {
     row.submitted_by = name;
     row.session_submitter = owner;
     row.session_submitted_by = name;
+    row.is_record = true;
     prover->AddRescued(row);
   }
 }

@@ -58,10 +58,9 @@ void ReadTogether(Question* question, apply::Evidence evidence) {
 }
 
 // Values of different form say more than many of one.
-void Sample(const json::Document& payload, const std::set<std::string>& fields,
+void Sample(const json::Value& root, const std::set<std::string>& fields,
             std::map<std::string, std::set<std::string>>* masks, Question* question) {
-  const json::Value root = payload.root();
-  if (root.kind() != json::Kind::Object) {
+  if (!root || root.kind() != json::Kind::Object) {
     return;
   }
   for (json::Value key = root.First(); key; key = root.After(key)) {
@@ -93,11 +92,13 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
       " WHERE target >= $1 AND target <= $1 AND fields && $2 ORDER BY target, id LIMIT $3";
   const pg::Rows rows = pg::RunOnce(
       sql, {pg::ObjectId(question->target), pg::TextArray(names), pg::Int8(kSampledRows)});
+  const std::optional<table::Enrollment> enrollment = table::LoadEnrollment(question->target);
+  const json::Pointer at = enrollment ? enrollment->at : json::Pointer();
   std::map<std::string, std::set<std::string>> masks;
   for (size_t i = 0; i < rows.size(); ++i) {
     json::Document payload;
     if (!payload.Parse(rows.text(i, 0))) {
-      Sample(payload, fields, &masks, question);
+      Sample(at.Find(payload.root()).value, fields, &masks, question);
     }
   }
 }

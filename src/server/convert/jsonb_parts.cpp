@@ -52,6 +52,32 @@ std::string_view TextOf(const JsonbPart& part) {
   });
 }
 
+std::optional<JsonbPart> Find(JsonbPart whole, const json::Pointer& pointer) {
+  for (const json::Pointer::Step& step : pointer.steps()) {
+    if (!whole.IsContainer() || JsonContainerIsScalar(whole.container())) {
+      return std::nullopt;
+    }
+    const JsonbContainer* container = whole.container();
+    const auto size = static_cast<uint32_t>(JsonContainerSize(container));
+    uint32_t child = size;
+    if (!JsonContainerIsObject(container)) {
+      child = step.index.value_or(size);
+    } else {
+      JsonbParts keys(container);
+      for (child = 0; child < size && keys.Next().text() != step.key; ++child) {
+        if (child % kInterruptEvery == kInterruptEvery - 1) {
+          pg::CheckInterrupts();
+        }
+      }
+    }
+    if (child >= size) {
+      return std::nullopt;
+    }
+    whole = JsonbParts(container, JsonContainerIsObject(container) ? size + child : child).Next();
+  }
+  return whole;
+}
+
 bool IsDeeperThan(const JsonbPart& part, uint32_t levels) {
   if (!part.IsContainer() || part.size / (sizeof(uint32_t) + sizeof(JEntry)) < levels) {
     return false;  // each level but the last has a header and an entry

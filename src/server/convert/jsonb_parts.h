@@ -1,8 +1,10 @@
 // A jsonb's own bytes, walked in place.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
+#include "core/base/json_pointer.h"
 #include "server/pg/postgres.h"
 
 namespace mend::convert {
@@ -34,6 +36,9 @@ inline JsonbPart WholeOf(const Jsonb* jsonb) {
 
 // As jsonb prints it, in CurrentMemoryContext.
 std::string_view TextOf(const JsonbPart& part);
+
+// What a pointer leads to; nullopt: nothing.
+std::optional<JsonbPart> Find(JsonbPart whole, const json::Pointer& pointer);
 
 // Whether containers are nested in one another more than `levels` times in it, itself being the
 // first.

@@ -22,6 +22,8 @@ constexpr uint32_t kInterruptEvery = 1024;
 
 // reserved_name: the payload has a key for the rescue column.
 constexpr char kReservedName[] = "42939";
+// no_sql_json_item: the payload has no record.
+constexpr char kNoItem[] = "22035";
 
 constexpr size_t kMaxPlaces = 256;
 
@@ -66,6 +68,42 @@ class Evaluator::Work {
 
   void Rescue(bool wanted) { rescues_ = wanted && !target_.enrollment().rescue.empty(); }
   const std::vector<RescuedField>& rescued() const { return rescued_fields_; }
+
+  void TakesRecords(bool records) { takes_records_ = records; }
+
+  void AddTooDeep(std::vector<Misfit>* misfits) {
+    AddMalformed(Cause::TooDeep, "54000",
+                 "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels",
+                 misfits);
+  }
+
+  // The record in a payload; nullopt, with a misfit: there is none.
+  std::optional<json::Value> RecordIn(const json::Value& payload, std::vector<Misfit>* misfits) {
+    if (takes_records_ || target_.enrollment().at.IsWhole()) {
+      if (payload && payload.kind() == json::Kind::Object) {
+        return payload;
+      }
+      AddNoObject(misfits);
+      return std::nullopt;
+    }
+    const json::Pointer::Place place =
+        payload ? target_.enrollment().at.Find(payload) : json::Pointer::Place();
+    if (place.value && place.value.kind() == json::Kind::Object) {
+      return place.value;
+    }
+    AddNoRecord(place.twice, misfits);
+    return std::nullopt;
+  }
+  const JsonbContainer* RecordIn(const convert::JsonbPart& payload, std::vector<Misfit>* misfits) {
+    const bool whole = target_.enrollment().at.IsWhole();
+    const std::optional<convert::JsonbPart> record =
+        whole ? payload : convert::Find(payload, target_.enrollment().at);
+    if (record && record->IsContainer() && JsonContainerIsObject(record->container())) {
+      return record->container();
+    }
+    whole ? AddNoObject(misfits) : AddNoRecord(std::nullopt, misfits);
+    return nullptr;
+  }
 
   // With values rescued where that is wanted and can be; all misfits otherwise.
   template <class Given>
@@ -213,6 +251,36 @@ class Evaluator::Work {
   }
   static bool IsNumberOrBoolean(const convert::JsonbPart& value) {
     return !value.IsString() && !value.IsNull() && !value.IsContainer();
+  }
+
+  // Of a payload without a row, and so without a key.
+  Misfit& AddMalformed(Cause cause, const char* sqlstate, std::string message,
+                       std::vector<Misfit>* misfits) {
+    ++number_;
+    Misfit& misfit = misfits->emplace_back();
+    misfit.cause = cause;
+    misfit.sqlstate = sqlstate;
+    misfit.message = std::move(message);
+    return misfit;
+  }
+
+  void AddNoObject(std::vector<Misfit>* misfits) {
+    AddMalformed(Cause::NotAnObject, "22023", "the payload is not a JSON object", misfits);
+  }
+
+  // `twice` is a key on the way that its object has twice.
+  void AddNoRecord(const std::optional<std::string_view>& twice, std::vector<Misfit>* misfits) {
+    const std::string at = convert::Quote(target_.enrollment().at.text());
+    if (twice) {
+      Misfit& misfit =
+          AddMalformed(Cause::DuplicateKey, "22030",
+                       "duplicate JSON object key value: " + convert::Quote(*twice), misfits);
+      misfit.kind = Kind::Ambiguous;
+      misfit.field = *twice;
+    } else {
+      AddMalformed(Cause::NoRecord, kNoItem, "the payload has no object at " + at, misfits).about =
+          at;
+    }
   }
 
   // What is kept in the rescue column: the text of a value as it was offered, and where it belongs.
@@ -624,6 +692,7 @@ class Evaluator::Work {
   std::vector<store::Computed> computed_;
   bool computes_ = false;  // whether the target does
   table::Row unwanted_;
+  bool takes_records_ = false;
   bool rescues_ = false;   // whether that is wanted
   bool rescuing_ = false;  // whether it is done with the payload at hand
   std::vector<Kept> kept_;
@@ -643,6 +712,7 @@ bool Evaluator::KeepsOrder() { return work_->KeepsOrder(); }
 std::optional<int64_t> Evaluator::Key() const { return work_->Key(); }
 void Evaluator::ForgetMemory() { work_->ForgetMemory(); }
 size_t Evaluator::capacity() const { return work_->capacity(); }
+void Evaluator::TakesRecords(bool records) { work_->TakesRecords(records); }
 void Evaluator::Rescue(bool wanted) { work_->Rescue(wanted); }
 const std::vector<RescuedField>& Evaluator::rescued() const { return work_->rescued(); }
 
@@ -651,53 +721,38 @@ void Evaluator::EvaluateRescued(const convert::JsonbPart& object, table::Row* ro
   work_->RunRescued(object.container(), row, fields, misfits);
 }
 
-namespace {
-
-void AddMalformed(drift::Cause cause, const char* sqlstate, std::string message,
-                  std::vector<Misfit>* misfits) {
-  Misfit& misfit = misfits->emplace_back();
-  misfit.cause = cause;
-  misfit.sqlstate = sqlstate;
-  misfit.message = std::move(message);
-}
-
-constexpr const char* kNoObject = "the payload is not a JSON object";
-
-}  // namespace
-
 void Evaluator::Evaluate(const json::Value& payload, table::Row* row,
                          std::vector<Misfit>* misfits) {
   row = row != nullptr ? row : work_->Unwanted();
   if (row != nullptr) {
     row->Clear();
   }
-  if (!payload || payload.kind() != json::Kind::Object) {
-    return AddMalformed(drift::Cause::NotAnObject, "22023", kNoObject, misfits);
+  const std::optional<json::Value> record = work_->RecordIn(payload, misfits);
+  if (!record) {
+    return;
   }
   if (row == nullptr || row == work_->Unwanted()) {
-    return work_->Run(payload, nullptr, row, misfits);
+    return work_->Run(*record, nullptr, row, misfits);
   }
-  work_->RunRescuing(payload, row, misfits);
+  work_->RunRescuing(*record, row, misfits);
 }
 
 void Evaluator::EvaluateAfter(const Evaluator& other, const json::Value& payload,
                               const std::vector<char>& columns, std::vector<Misfit>* misfits) {
-  work_->RunAfter(*other.work_, payload, columns, misfits);
+  if (const std::optional<json::Value> record = work_->RecordIn(payload, misfits)) {
+    work_->RunAfter(*other.work_, *record, columns, misfits);
+  }
 }
 
 void Evaluator::Evaluate(const convert::JsonbPart& payload, table::Row* row,
                          std::vector<Misfit>* misfits) {
   row->Clear();
   if (convert::IsDeeperThan(payload, json::kMaxDepth)) {
-    return AddMalformed(
-        drift::Cause::TooDeep, "54000",
-        "the payload is nested deeper than " + std::to_string(json::kMaxDepth) + " levels",
-        misfits);
+    return work_->AddTooDeep(misfits);
   }
-  if (!payload.IsContainer() || !JsonContainerIsObject(payload.container())) {
-    return AddMalformed(drift::Cause::NotAnObject, "22023", kNoObject, misfits);
+  if (const JsonbContainer* record = work_->RecordIn(payload, misfits)) {
+    work_->RunRescuing(record, row, misfits);
   }
-  work_->RunRescuing(payload.container(), row, misfits);
 }
 
 void Evaluate(const table::Target& target, const json::Document& payload, table::Row* row,

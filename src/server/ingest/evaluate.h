@@ -62,6 +62,10 @@ class Evaluator {
   void EvaluateRescued(const convert::JsonbPart& object, table::Row* row,
                        std::vector<Promoted>* fields, std::vector<drift::Misfit>* misfits);
 
+  // Whether the payloads to come are records, wherever the enrolment says that records are. Not at
+  // first.
+  void TakesRecords(bool records);
+
   // Before the memory context is reset that was current when it evaluated.
   void ForgetMemory();
   // Bytes that grow with payloads, about.

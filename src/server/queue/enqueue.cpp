@@ -363,7 +363,10 @@ std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
       return misfit.sqlstate == "42939" ? "a key of the payload is called as the rescue column is"
                                         : AmbiguousReason(misfit);
     case Kind::Generated: return column + " computes its own value, and the payload brings another";
-    case Kind::Malformed: return "the payload is not one JSON object that PostgreSQL can store";
+    case Kind::Malformed:
+      return misfit.cause == drift::Cause::NoRecord
+                 ? drift::Phrase(misfit.cause, {}, misfit.about)
+                 : "the payload is not one JSON object that PostgreSQL can store";
     case Kind::Constraint: return ConstraintReason(misfit);
     case Kind::NewField: return "the field has no column";
     case Kind::NoPartition: return "no partition takes the row";

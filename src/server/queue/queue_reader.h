@@ -33,6 +33,7 @@ struct QueuedRow {
   bool backed_off = false;     // has a time before which it is not tried
   int crashes = 0;             // how often the worker went down with it
   std::optional<int64_t> key;  // of its row, where the order of payloads for one is kept
+  bool is_record = false;      // the payload is the record, wherever the enrolment says that it is
   ItemPointerData place = {};  // where it was, if a QueueReader read it
 
   pg::Identity identity() const { return {submitter, session_submitter, context}; }

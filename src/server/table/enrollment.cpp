@@ -66,7 +66,7 @@ constexpr char kEnrollmentSql[] =
     "on_conflict,"
     " pg_catalog.to_json(carry)::text, naive_zone, allow_published, "
     "pg_catalog.to_json(lossy_columns)::text,"
-    " system_identifier, database_oid, newer_by, rescue"
+    " system_identifier, database_oid, newer_by, rescue, at"
     " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
 
 // Columns that keys, foreign keys, partition keys, generated columns or policies look at, of the
@@ -150,6 +150,8 @@ std::optional<Enrollment> LoadEnrollment(Oid target) {
                        rows.oid(0, 11) == MyDatabaseId;
   enrollment.newer_by = rows.maybe(0, 12);
   enrollment.rescue = rows.text(0, 13);
+  std::string why;
+  enrollment.at = json::Pointer::Parse(rows.text(0, 14), &why).value_or(json::Pointer());
   if (!enrollment.rescue.empty()) {
     const pg::Rows bound = ReadBooks(kBoundColumnsSql, target);
     for (size_t i = 0; i < bound.size(); ++i) {

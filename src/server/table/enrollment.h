@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/json_pointer.h"
 #include "core/plan/patch.h"
 #include "server/pg/call.h"
 
@@ -29,6 +30,7 @@ struct Enrollment {
   std::optional<std::string> newer_by;  // a column
   std::string rescue;                   // the rescue column; empty: rows are not rescued
   std::set<std::string> bound_columns;  // with `rescue`: whose values are never rescued
+  json::Pointer at;                     // where the record is in a payload
   bool at_home = false;                 // system identifier and database OID are this database's
 };
 
