@@ -79,6 +79,20 @@ SELECT count(*) FILTER (WHERE detail ->> 'message' LIKE '%CANARY%') AS in_events
 SELECT count(*) FROM mend.patches p WHERE p::text LIKE '%CANARY%';
 SELECT count(*) FROM mend.drifts d WHERE d::text LIKE '%CANARY%';
 
+-- A key that is stored already, with a number that no column holds: a rewrite under the lock for nothing, once.
+CREATE TABLE keyed (id int PRIMARY KEY, n int);
+INSERT INTO keyed SELECT i, 1 FROM generate_series(1, 10) i;
+SELECT mend.enroll('keyed');
+\o /dev/null
+SELECT unnest(ARRAY[format('SELECT healing_insert(''keyed'', ''{"id": %s, "n": 3000000000}'')', n), 'CALL mend.wait_idle(''rights_limits_test.keyed'')']) FROM generate_series(1, 5) n \gexec
+\o
+SELECT count(*) AS rewrites, max(state) AS state FROM mend.patches WHERE target = 'keyed'::regclass;
+SELECT count(*) AS rows_wait FROM mend.queue WHERE target = 'keyed'::regclass;
+SELECT reason FROM mend.drifts WHERE target = 'keyed'::regclass AND state = 'waiting';
+SELECT mend.reset_breaker('keyed');
+CALL mend.wait_idle('keyed');
+SELECT count(*) AS rewrites FROM mend.patches WHERE target = 'keyed'::regclass;
+
 -- Small ones: a price that is no number, a call for a channel.
 INSERT INTO mend.model_prices VALUES ('cheap', 'NaN', 1, 1, 1, 1);
 SELECT mend.slack_text('{"severity": "warning", "text": "table\n@channel: <!channel> all is well", "what_to_do": "@here"}');

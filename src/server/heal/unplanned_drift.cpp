@@ -49,17 +49,23 @@ void CoolColumns(const table::Target& target, Terms* terms) {
     return;
   }
   pg::Rows rows = pg::RunPrepared(
-      "SELECT a ->> 'column', (extract(epoch FROM max(p.applied_at) + $2 * interval '1 second' - "
-      "clock_timestamp()) "
-      "* 1000)::bigint FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE "
-      "p.target = $1 "
-      "AND p.state = 'applied' AND a ->> 'kind' <> 'add_column' "
-      "AND p.applied_at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
+      "SELECT a ->> 'column', (extract(epoch FROM max(w.at) + $2 * interval '1 second' - "
+      "clock_timestamp()) * 1000)::bigint, bool_and(p.state = 'failed') "
+      "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a, "
+      "LATERAL (SELECT coalesce(p.applied_at, p.created_at)) w (at) WHERE p.target = $1 "
+      // A rewrite in vain has taken the lock, too, and a sender can have it for a row that is
+      // stored already. (A person's is his own affair.)
+      "AND (p.state = 'applied' OR p.state = 'failed' AND p.rewrites_table AND p.planner NOT IN "
+      "('person', 'agent') AND p.created_at > coalesce((SELECT g.breaker_reset FROM mend.progress "
+      "g "
+      "WHERE g.target = $1), '-infinity')) AND a ->> 'kind' <> 'add_column' "
+      "AND w.at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
       {pg::ObjectId(target.shape().relid), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
   for (size_t i = 0; i < rows.size(); ++i) {
     const std::string name = rows.text(i, 0);
+    const bool in_vain = rows.boolean(i, 2);
     const plan::Column* column = target.shape().Find(name);
-    if (column != nullptr && column->own) {
+    if (!in_vain && column != nullptr && column->own) {
       continue;  // its type has few steps to go
     }
     const auto& held = terms->policy.held_columns;
@@ -67,7 +73,10 @@ void CoolColumns(const table::Target& target, Terms* terms) {
                      [&](const auto& one) { return one.first == name; })) {
       terms->policy.cooling.insert(name);
     }
-    std::string reason = "column \"" + name + "\" was changed less than mend.column_cooldown ago";
+    std::string reason =
+        in_vain ? "a change of column \"" + name +
+                      "\" rewrote the table in vain less than mend.column_cooldown ago"
+                : "column \"" + name + "\" was changed less than mend.column_cooldown ago";
     terms->cooling[name] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
     terms->policy.held_columns.emplace_back(name, reason);
   }
