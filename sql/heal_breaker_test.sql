@@ -99,7 +99,7 @@ ALTER DATABASE :"DBNAME" RESET mend.patches_per_hour;
 CREATE TABLE parent (id int PRIMARY KEY);
 CREATE TABLE child (id int, amount int, parent int REFERENCES parent);
 SELECT mend.enroll('child');
-SELECT healing_insert('child', '{"id": 1, "amount": 3000000000, "parent": 7}');
+SELECT healing_insert('child', '{"id": 1, "extra": 3000000000, "parent": 7}');
 CALL mend.wait_idle('child');
 UPDATE mend.queue SET not_before = clock_timestamp() WHERE target = 'child'::regclass;
 UPDATE mend.progress SET not_before = clock_timestamp() WHERE target = 'child'::regclass;

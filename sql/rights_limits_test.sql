@@ -79,19 +79,61 @@ SELECT count(*) FILTER (WHERE detail ->> 'message' LIKE '%CANARY%') AS in_events
 SELECT count(*) FROM mend.patches p WHERE p::text LIKE '%CANARY%';
 SELECT count(*) FROM mend.drifts d WHERE d::text LIKE '%CANARY%';
 
--- A key that is stored already, with a number that no column holds: a rewrite under the lock for nothing, once.
-CREATE TABLE keyed (id int PRIMARY KEY, n int);
+-- A key that is stored already, or a row referred to that is not there, with a number that no column holds: the table is not
+-- rewritten for such a row, but for the one that can be stored.
+CREATE TABLE parent (id int PRIMARY KEY);
+INSERT INTO parent VALUES (1);
+CREATE TABLE keyed (id int PRIMARY KEY, n int, parent int REFERENCES parent);
 INSERT INTO keyed SELECT i, 1 FROM generate_series(1, 10) i;
 SELECT mend.enroll('keyed');
 \o /dev/null
 SELECT unnest(ARRAY[format('SELECT healing_insert(''keyed'', ''{"id": %s, "n": 3000000000}'')', n), 'CALL mend.wait_idle(''rights_limits_test.keyed'')']) FROM generate_series(1, 5) n \gexec
-\o
-SELECT count(*) AS rewrites, max(state) AS state FROM mend.patches WHERE target = 'keyed'::regclass;
-SELECT count(*) AS rows_wait FROM mend.queue WHERE target = 'keyed'::regclass;
-SELECT reason FROM mend.drifts WHERE target = 'keyed'::regclass AND state = 'waiting';
-SELECT mend.reset_breaker('keyed');
+SELECT healing_insert('keyed', '{"id": 11, "n": 3000000000, "parent": 7}');
 CALL mend.wait_idle('keyed');
+\o
 SELECT count(*) AS rewrites FROM mend.patches WHERE target = 'keyed'::regclass;
+SELECT reason, count(*) FROM mend.dead_letters WHERE target = 'keyed'::regclass GROUP BY 1;
+SELECT payload, not_before IS NOT NULL AS backs_off FROM mend.queue WHERE target = 'keyed'::regclass;
+SELECT healing_insert('keyed', '{"id": 12, "n": 3000000000, "parent": 1}');
+CALL mend.wait_idle('keyed');
+SELECT state, rows_healed FROM mend.patches WHERE target = 'keyed'::regclass;
+SELECT count(*), max(n) FROM keyed;
+-- One that fails for another reason counts for the cool-down.
+CREATE TABLE checked (n int);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n > 2147483647 THEN RAISE check_violation; END IF; RETURN NEW; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON checked FOR EACH ROW EXECUTE FUNCTION refuse();
+SELECT mend.enroll('checked');
+\o /dev/null
+SELECT unnest(ARRAY['SELECT healing_insert(''checked'', ''{"n": 3000000000}'')', 'CALL mend.wait_idle(''rights_limits_test.checked'')']) FROM generate_series(1, 5) n \gexec
+\o
+SELECT count(*) AS rewrites, max(state) AS state FROM mend.patches WHERE target = 'checked'::regclass;
+SELECT count(*) AS rows_wait FROM mend.queue WHERE target = 'checked'::regclass;
+SELECT reason FROM mend.drifts WHERE target = 'checked'::regclass AND state = 'waiting';
+SELECT mend.reset_breaker('checked');
+CALL mend.wait_idle('checked');
+SELECT count(*) AS rewrites FROM mend.patches WHERE target = 'checked'::regclass;
+
+-- One sender's failures hold back what he asks for, and not what others do.
+CREATE TABLE shared (id int, who name DEFAULT current_user);
+CREATE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF current_user = 'regress_flooder' THEN RAISE check_violation; END IF; RETURN NEW; END $$;
+CREATE TRIGGER picky BEFORE INSERT ON shared FOR EACH ROW EXECUTE FUNCTION picky();
+CREATE ROLE regress_flooder;
+GRANT USAGE ON SCHEMA rights_limits_test TO regress_flooder;
+GRANT INSERT ON shared TO regress_flooder;
+SELECT mend.enroll('shared');
+ALTER DATABASE :"DBNAME" SET mend.patches_per_hour = 2;
+SELECT mend.start();
+\o /dev/null
+SELECT unnest(ARRAY['SET ROLE regress_flooder', format('SELECT healing_insert(''shared'', ''{"id": %s, "made_up_%s": 1}'')', n, n), 'RESET ROLE',
+    'CALL mend.wait_idle(''rights_limits_test.shared'')']) FROM generate_series(1, 4) n \gexec
+SELECT healing_insert('shared', '{"id": 5, "meant": 1}');
+CALL mend.wait_idle('shared');
+\o
+SELECT count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'applied') AS applied FROM mend.patches WHERE target = 'shared'::regclass;
+SELECT id, meant FROM shared;
+SELECT submitted_by, count(*) FROM mend.queue WHERE target = 'shared'::regclass GROUP BY 1;
+SELECT state, reason FROM mend.status WHERE target = 'shared'::regclass;
+ALTER DATABASE :"DBNAME" RESET mend.patches_per_hour;
 
 -- Small ones: a price that is no number, a call for a channel.
 INSERT INTO mend.model_prices VALUES ('cheap', 'NaN', 1, 1, 1, 1);
@@ -103,4 +145,5 @@ DELETE FROM mend.queue WHERE target_name LIKE 'rights_limits_test.%';
 SELECT count(mend.discard(ARRAY[id], 'test')) > 0 AS discarded FROM mend.dead_letters WHERE target_name LIKE 'rights_limits_test.%';
 SELECT count(mend.unenroll(target)) FROM mend.enrollments WHERE target_name LIKE 'rights_limits_test.%';
 DROP SCHEMA rights_limits_test CASCADE;
+DROP ROLE regress_flooder;
 DROP ROLE regress_limits_flood, regress_limits_other, regress_limits_agent;

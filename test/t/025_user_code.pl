@@ -63,6 +63,20 @@ is(books('later'), '60/60|0|0|idle', 'and lands when the trigger lets it');
 time_passes('first');
 is(books('first'), '60/60|0|0|idle', 'so does one that had time left, by itself');
 
+# Two tables whose rows take long keep both workers busy; a third has its turn.
+{
+	my @slow = ('sluggish', 'lazy');
+	table_that($_, 'PERFORM pg_sleep(0.2);') for @slow;
+	$node->poll_query_until('postgres', "SELECT count(*) >= 2 FROM mend.workers() WHERE state = 'healing'") or die 'no two workers heal';
+	query("CREATE TABLE honest (id int); SELECT mend.enroll('honest')");
+	query(q{SELECT healing_insert('honest', '{"id": 1, "extra": 1}')});
+	ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM honest'), 'an honest row lands beside two slow tables');
+	my $left = query("SELECT count(DISTINCT target) FROM mend.queue WHERE target IN ('sluggish'::regclass, 'lazy'::regclass)");
+	is($left, 2, 'while both have rows left');
+	query("CALL mend.wait_idle('$_', '2 min')") for @slow;
+	is(books($_), '60/60|0|0|idle', "$_: all rows land in the end") for @slow;
+}
+
 # Every row: the table rests after some, and comes back.
 query('ALTER TABLE later ENABLE TRIGGER later; CREATE OR REPLACE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN LOOP NULL; END LOOP; END $$');
 query(q{SELECT healing_load('later', string_agg('{"id": ' || n || ', "more": 1}', E'\n')) FROM generate_series(61, 100) n});

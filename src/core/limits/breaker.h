@@ -28,6 +28,9 @@ inline constexpr int kSlowRowsARound = 2;
 // it.
 inline constexpr int64_t kRestAfterSlow = 10;
 
+// How long a worker heals one table while another is due that no worker has.
+inline constexpr int kTimeSliceMs = 5000;
+
 // Milliseconds for which a table's breaker stays open the `tries`th time in a row (from 1): a
 // minute, doubling to a day.
 int64_t BreakerPauseMs(int tries);

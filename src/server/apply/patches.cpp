@@ -90,6 +90,9 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
     text += ", \"dead_letters_tried\": " + std::to_string(dead_letters->tried) +
             ", \"dead_letters_healed\": " + std::to_string(dead_letters->healed);
   }
+  if (proof.submitter) {
+    text += ", \"submitter\": " + std::to_string(*proof.submitter);
+  }
   return text + "}}";
 }
 

@@ -6,7 +6,9 @@
 
 #include "core/plan/fingerprint.h"
 #include "server/apply/evaluate_row.h"
+#include "server/apply/patches.h"
 #include "server/apply/speculative_proof.h"
+#include "server/apply/stored_keys.h"
 #include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
 #include "server/pg/memory.h"
@@ -19,6 +21,7 @@ namespace {
 constexpr size_t kSampleRows = 64;
 constexpr size_t kSampleBytes = 16 * 1024 * 1024;
 constexpr size_t kSubmitters = 16;
+constexpr size_t kMostLookups = 10000;
 
 // What one submitter's rows show of the patch.
 struct Coverage {
@@ -77,6 +80,9 @@ class Prover {
     proof_.action_helps_rescued.resize(patch.actions.size());
     proof_.shape = plan::ShapeFingerprint(target.shape());
     touched_ = Touched(target, patch);
+    if (RewritesTable(target.shape(), patch)) {
+      stored_keys_.emplace(target, touched_);
+    }
   }
 
   // Gives the row's misfits in the target as it is; their tokens are of payload().
@@ -98,7 +104,14 @@ class Prover {
       }
       return misfits;
     }
-    ++proof_.healed;
+    if (IsRefusedByKeys()) {
+      return misfits;
+    }
+    if (++proof_.healed == 1) {
+      proof_.submitter = row.submitter;
+    } else if (proof_.submitter != row.submitter) {
+      proof_.submitter.reset();
+    }
     std::vector<bool> needed(patch_.actions.size());
     for (const drift::Misfit& misfit : misfits) {
       Credit(misfit, &needed);
@@ -170,6 +183,21 @@ class Prover {
 
   static long Covered(const Coverage& coverage) {
     return std::count(coverage.actions.begin(), coverage.actions.end(), true);
+  }
+
+  // Whether the table would be rewritten for a row that cannot be stored. Once enough rows were
+  // found that can be, no more are looked for.
+  bool IsRefusedByKeys() {
+    if (!stored_keys_ || storable_ >= kSampleRows || looked_up_ >= kMostLookups) {
+      return false;
+    }
+    ++looked_up_;
+    context_.Leave();
+    const StoredKeys::Verdict verdict = stored_keys_->Judge(patched_evaluator_.payload().root());
+    storable_ += verdict == StoredKeys::Verdict::Storable ? 1 : 0;
+    proof_.taken += verdict == StoredKeys::Verdict::Taken ? 1 : 0;
+    proof_.unfounded += verdict == StoredKeys::Verdict::Unfounded ? 1 : 0;
+    return verdict != StoredKeys::Verdict::Storable;
   }
 
   // The action or mapping that a misfit of a healed row needed.
@@ -252,6 +280,8 @@ class Prover {
   table::Target patched_;
   const plan::Patch& patch_;
   std::vector<char> touched_;
+  std::optional<StoredKeys> stored_keys_;  // of a patch that rewrites the table
+  size_t looked_up_ = 0, storable_ = 0;
   RowContext context_;
   RowEvaluator evaluator_{target_, &context_};
   RowEvaluator patched_evaluator_{patched_, &context_};

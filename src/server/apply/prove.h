@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,9 @@ struct Proof {
   std::string shape;   // fingerprint of the table's shape that it holds for
   int64_t tried = 0;   // rows that do not fit the table as it is
   int64_t healed = 0;  // of these, rows that fit the patched shape
+  // Of a patch that rewrites the table, rows that would fit but for a key: one that is stored
+  // already, or one that they refer to and that is not there.
+  int64_t taken = 0, unfounded = 0;
   // Why the others do not: the classes of their values, with how many rows; of the first
   // kMaxRemains.
   std::map<drift::Class, int64_t> remains;
@@ -35,6 +39,8 @@ struct Proof {
   std::vector<SampleRow> sample;
   // Rows of other submitters, for when none of those can be stored.
   std::vector<std::vector<SampleRow>> others;
+  // Whose rows were healed; nullopt: several roles', or nobody's.
+  std::optional<Oid> submitter;
   bool Helps() const;
 };
 

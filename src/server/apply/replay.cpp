@@ -1,6 +1,7 @@
 #include "server/apply/replay.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 #include <unordered_set>
@@ -26,6 +27,16 @@ namespace mend::apply {
 namespace {
 
 constexpr size_t kRowsAtOnce = 250;
+
+// Tables whose rows are slow, of which a process remembers the pace.
+constexpr size_t kPacesRemembered = 1000;
+std::map<Oid, size_t>& Paces() {
+  static std::map<Oid, size_t> paces;
+  return paces;
+}
+
+// How long the rows of one transaction may take, once they were found to be slow.
+int64_t SlowBatchMs() { return std::min<int64_t>(limits::kTimeSliceMs, pg::batch_timeout_ms / 4); }
 
 struct Outcome {
   const queue::QueuedRow* row = nullptr;
@@ -344,21 +355,23 @@ queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids,
                                    const queue::OutcomePolicy& policy,
                                    std::optional<int64_t> patch_id, Pace* pace) {
   queue::ReplayCounts counts;
-  const int put_off = pace->put_off;
-  const pg::Stopwatch took;
+  int64_t stored_ms = 0, stored = 0;
   for (auto id = ids.begin(); id != ids.end(); ++id) {
-    if (queue::QueueReader::before_batch != nullptr) {
-      queue::QueueReader::before_batch();
+    if (pace->between_transactions != nullptr) {
+      pace->between_transactions();
     }
     const int before = pace->put_off;
+    const pg::Stopwatch took;
     counts.Add(ReplayByHalving(target, {*id}, nullptr, policy, patch_id, pace));
-    if (pace->put_off != before && id + 1 != ids.end()) {
-      MarkInFlight(target, {id + 1, ids.end()});  // the mark went with the row that was put off
+    if (pace->put_off != before) {
+      if (id + 1 != ids.end()) {
+        MarkInFlight(target, {id + 1, ids.end()});  // the mark went with the row that was put off
+      }
+      continue;
     }
-  }
-  if (pace->put_off == put_off) {
-    const int64_t row_ms = took.Ms() / static_cast<int64_t>(ids.size()) + 1;
-    pace->at_once = static_cast<size_t>(std::max<int64_t>(pg::batch_timeout_ms / 4 / row_ms, 1));
+    ++stored;
+    stored_ms += took.Ms() + 1;
+    pace->at_once = static_cast<size_t>(std::max<int64_t>(SlowBatchMs() * stored / stored_ms, 1));
   }
   return counts;
 }
@@ -446,6 +459,22 @@ void MarkInFlight(Oid target, const std::vector<int64_t>& ids) {
   transaction.CommitFlushed();
 }
 
+Pace PaceOf(Oid target) {
+  Pace pace;
+  if (const auto found = Paces().find(target); found != Paces().end()) {
+    pace.at_once = found->second;
+  }
+  return pace;
+}
+
+void RememberPace(Oid target, const Pace& pace) {
+  if (pace.at_once >= static_cast<size_t>(pg::batch_size)) {
+    Paces().erase(target);
+  } else if (Paces().size() < kPacesRemembered || Paces().count(target) > 0) {
+    Paces()[target] = pace.at_once;
+  }
+}
+
 queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run,
                            const queue::ReplayGroup* next_group, const queue::OutcomePolicy& policy,
                            std::optional<int64_t> patch_id, Pace* pace) {
@@ -458,12 +487,21 @@ queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run,
   const AsRead as_read{run, next_group};
   queue::ReplayCounts counts;
   for (size_t first = 0; first < ids.size();) {
-    const size_t end = first + std::min(pace->at_once, ids.size() - first);
+    const size_t at_once = pace->at_once;
+    const size_t end = first + std::min(at_once, ids.size() - first);
     const bool whole = end - first == ids.size();
+    if (first > 0 && pace->between_transactions != nullptr) {
+      pace->between_transactions();
+    }
+    const pg::Stopwatch took;
     counts.Add(ReplayByHalving(target,
                                {ids.begin() + static_cast<std::ptrdiff_t>(first),
                                 ids.begin() + static_cast<std::ptrdiff_t>(end)},
                                whole ? &as_read : nullptr, policy, patch_id, pace));
+    if (!whole && end - first == at_once && pace->at_once == at_once &&
+        took.Ms() < SlowBatchMs() / 2) {
+      pace->at_once *= 2;  // they are quicker now
+    }
     first = end;
   }
   DiscardSession();

@@ -20,10 +20,17 @@ queue::ReplayCounts ReplayHere(const table::Target& target,
 
 // How the replay of a round gets on with the table's own code.
 struct Pace {
-  size_t at_once = SIZE_MAX;  // rows that go into one transaction
-  int put_off = 0;            // rows that took too long alone
-  bool marked = false;        // whether the mark of the next run was committed with the last one
+  // Rows that go into one transaction: so many as are stored within a time slice, once they were
+  // found to be slow. The worker remembers it from round to round.
+  size_t at_once = SIZE_MAX;
+  void (*between_transactions)() = nullptr;  // may throw: what is committed stays
+  int put_off = 0;                           // rows that took too long alone
+  bool marked = false;  // whether the mark of the next run was committed with the last one
 };
+
+// What the last round of the table has found, in this process.
+Pace PaceOf(Oid target);
+void RememberPace(Oid target, const Pace& pace);
 
 // Replays a run in a transaction of its own (outside of any), with a crash marker committed first
 // and the session discarded after. The rows are stored as they were read, and the transaction is

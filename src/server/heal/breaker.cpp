@@ -59,29 +59,81 @@ void Close(RoundState* round) {
   round->breaker_open = false;
 }
 
-// Patches of the last hour, also those that failed: each has taken the lock on the table. The
-// oldest leaves the hour first, which lets one through: that is the probe.
-bool TooManyPatches(RoundState* round, const drift::DriftSet& drifts) {
-  pg::Rows hour = pg::RunPrepared(
-      "SELECT count(*), (extract(epoch FROM min(at) + interval '1 hour' - clock_timestamp()) * "
-      "1000)::bigint, "
-      "count(*) FILTER (WHERE state = 'failed') "
-      "FROM (SELECT state, coalesce(applied_at, created_at) AS at FROM mend.patches WHERE target = "
-      "$1 "
-      "AND (applied_at IS NOT NULL OR state = 'failed' AND planner <> 'person')) p "
-      "WHERE at > greatest(clock_timestamp() - interval '1 hour', "
-      "(SELECT breaker_reset FROM mend.progress WHERE target = $1))",
-      {pg::ObjectId(round->target)});
-  if (pg::patches_per_hour <= 0 || hour.int8(0, 0) < pg::patches_per_hour) {
-    return false;
+// How often the patches of the last hour have taken the lock on the table: those that were applied,
+// and those that failed, the latter by the role whose rows asked for them, where it is one.
+struct Hour {
+  int64_t applied = 0, failed = 0, most_failed = 0;
+  int64_t until_ms = 0;  // until the oldest leaves the hour: lets one through, the probe
+  std::vector<int64_t>
+      over_the_limit;  // roles whose failures, with all that is not theirs, are too many
+};
+
+Hour LastHour(Oid target) {
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT submitter, count(*) FILTER (WHERE state <> 'failed'), count(*) FILTER (WHERE state = "
+      "'failed'), (extract(epoch FROM min(at) + interval '1 hour' - clock_timestamp()) * "
+      "1000)::bigint FROM (SELECT state, coalesce(applied_at, created_at) AS at, CASE WHEN state = "
+      "'failed' THEN coalesce((evidence #>> '{proof,submitter}')::bigint, 0) ELSE 0 END AS "
+      "submitter FROM mend.patches WHERE target = $1 AND (applied_at IS NOT NULL OR state = "
+      "'failed' AND planner <> 'person')) p WHERE at > greatest(clock_timestamp() - interval '1 "
+      "hour', (SELECT breaker_reset FROM mend.progress WHERE target = $1)) GROUP BY 1 ORDER BY 1",
+      {pg::ObjectId(target)});
+  Hour hour;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    hour.until_ms = i == 0 ? rows.int8(i, 3) : std::min(hour.until_ms, rows.int8(i, 3));
+    hour.applied += rows.int8(i, 1);
+    hour.failed += rows.int8(i, 0) == 0 ? rows.int8(i, 2) : 0;
   }
-  std::string reason = hour.text(0, 0) + " patches in an hour (mend.patches_per_hour)" +
-                       (hour.int8(0, 2) > 0 ? ", of which " + hour.text(0, 2) + " failed" : "") +
-                       ": the sender may be flooding";
-  int64_t pause_ms = std::max<int64_t>(hour.int8(0, 1), 1000);
-  Open(round, reason, pause_ms);
-  HoldBack(round, drifts, reason, pause_ms);
-  return true;
+  const int64_t common = hour.applied + hour.failed;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows.int8(i, 0) == 0) {
+      continue;
+    }
+    hour.most_failed = std::max(hour.most_failed, rows.int8(i, 2));
+    if (common + rows.int8(i, 2) >= pg::patches_per_hour) {
+      hour.over_the_limit.push_back(rows.int8(i, 0));
+    }
+  }
+  return hour;
+}
+
+bool OthersAsk(Oid target, const drift::Drift& drift, const std::vector<int64_t>& roles) {
+  return drift.rescued > 0 ||
+         !pg::RunPrepared(
+              "SELECT FROM mend.queue WHERE target = $1 AND $2 = ANY (fields) AND submitter <> ALL "
+              "($3::oid[]) LIMIT 1",
+              {pg::ObjectId(target), pg::Text(drift.field), pg::Int8Array(roles)})
+              .empty();
+}
+
+// Holds back what the breaker is open for: all, or what only roles ask for whose patches have
+// failed too often. Whether anything is left.
+bool WithinHour(RoundState* round, drift::DriftSet* drifts) {
+  if (pg::patches_per_hour <= 0) {
+    return true;
+  }
+  const Hour hour = LastHour(round->target);
+  const bool full = hour.applied + hour.failed >= pg::patches_per_hour;
+  if (!full && hour.over_the_limit.empty()) {
+    return true;
+  }
+  const int64_t failed = hour.failed + (full ? 0 : hour.most_failed);
+  const std::string reason =
+      std::to_string(hour.applied + failed) + " patches in an hour (mend.patches_per_hour)" +
+      (failed > 0 ? ", of which " + std::to_string(failed) + " failed" : "") +
+      ": the sender may be flooding";
+  const int64_t pause_ms = std::max<int64_t>(hour.until_ms, 1000);
+  const auto middle =
+      std::stable_partition(drifts->begin(), drifts->end(), [&](const drift::Drift& drift) {
+        return !full && OthersAsk(round->target, drift, hour.over_the_limit);
+      });
+  drift::DriftSet held(std::make_move_iterator(middle), std::make_move_iterator(drifts->end()));
+  drifts->erase(middle, drifts->end());
+  if (drifts->empty()) {
+    Open(round, reason, pause_ms);
+  }
+  HoldBack(round, held, reason, pause_ms);
+  return !drifts->empty();
 }
 
 struct Breaker {
@@ -156,7 +208,7 @@ void ProfileUnrecorded(RoundState* round) {
 }
 
 drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::DriftSet drifts) {
-  if (drifts.empty() || TooManyPatches(round, drifts)) {
+  if (drifts.empty() || !WithinHour(round, &drifts)) {
     return {};
   }
   int64_t wanted = std::count_if(drifts.begin(), drifts.end(), IsNew);

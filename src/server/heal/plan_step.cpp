@@ -359,6 +359,27 @@ void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patc
   }
 }
 
+// The table is not rewritten for rows whose keys stand against them.
+void PlanStep::GiveUpUnstorable(const drift::DriftSet& drifts, const plan::Patch& patch,
+                                const plan::Patch& useful, const apply::Proof& proof) {
+  if (proof.taken == 0 && proof.unfounded == 0) {
+    return;
+  }
+  table::Target after_all = table::Patched(*target_, patch),
+                after_useful = table::Patched(*target_, useful);
+  for (const drift::Drift& drift : drifts) {
+    if (!round_.Decided(drift) && apply::Covers(patch, after_all, drift.field, drift.column) &&
+        !apply::Covers(useful, after_useful, drift.field, drift.column)) {
+      round_.Decide(drift,
+                    proof.unfounded > 0 ? queue::RowOutcome::Kind::BackOff
+                                        : queue::RowOutcome::Kind::DeadLetter,
+                    proof.unfounded > 0
+                        ? "the table is not rewritten for it: the row it refers to is not there"
+                        : "the table is not rewritten for it: its key is stored already");
+    }
+  }
+}
+
 void PlanStep::ExplainTypeLocks() {
   if (!type_locks_explained_) {
     guard::ExplainTypeLocks(&shape_);
@@ -381,7 +402,9 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
       speculated ? std::move(*speculated) : apply::Prove(*target_, patch, apply::Evidence::Queue);
   planned.patch =
       apply::Helpful(patch, planned.proof, target_->enrollment().mode == table::Mode::Auto);
-  LeaveForNextPatch(drifts, apply::Helpful(patch, planned.proof, false), planned.patch);
+  const plan::Patch useful = apply::Helpful(patch, planned.proof, false);
+  LeaveForNextPatch(drifts, useful, planned.patch);
+  GiveUpUnstorable(drifts, patch, useful, planned.proof);
   if (planned.patch.empty()) {
     return std::nullopt;
   }

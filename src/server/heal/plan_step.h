@@ -48,6 +48,8 @@ class PlanStep {
   drift::DriftSet ToPlan();
   // For whoever may change a type. Reads much of the catalogs, and nothing stands in the way of a
   // new column.
+  void GiveUpUnstorable(const drift::DriftSet& drifts, const plan::Patch& patch,
+                        const plan::Patch& useful, const apply::Proof& proof);
   void ExplainTypeLocks();
   // What of the open drift the patch answers.
   drift::DriftSet CoveredBy(const plan::Patch& patch, const drift::DriftSet& drifts) const;

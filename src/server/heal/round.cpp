@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/limits/breaker.h"
 #include "server/apply/active_unit.h"
 #include "server/apply/promote.h"
 #include "server/apply/submitter.h"
@@ -69,14 +70,23 @@ size_t TimesAtOnce(size_t rows, int64_t took_ms) {
 
 }  // namespace
 
+void CheckTurn(RoundState* round) {
+  round->host->CheckMustYield(round->target);
+  if (round->slice.Past(std::min(limits::kTimeSliceMs, pg::batch_timeout_ms)) &&
+      round->host->OthersAreDue(round->target)) {
+    throw MustYield();
+  }
+}
+
 void ReplayWaiting(RoundState* round) {
+  round->slice = pg::Stopwatch();
   round->shared->CommitUnflushed();  // with the next commit that is flushed
   queue::Window window = round->replay_all ? queue::Window() : round->window;
   queue::ReplayGroupReader runs(
       queue::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
   int64_t left = 0;
   while (const queue::ReplayGroup* run = runs.Next()) {
-    round->host->CheckMustYield(round->target);
+    CheckTurn(round);
     const queue::ReplayGroup* ahead = runs.Ahead();
     const pg::Stopwatch took;
     queue::ReplayCounts counts = apply::Replay(round->target, *run, ahead, round->outcome_policy,
@@ -112,6 +122,7 @@ void SweepIndex(const RoundState& round) {
 
 RoundHost* host_now = nullptr;
 Oid healing = InvalidOid;
+RoundState* round_now = nullptr;
 
 // A table that somebody has locked holds no worker for longer than mend.lock_timeout, whatever step
 // comes upon the lock.
@@ -154,7 +165,8 @@ void PromoteRescued(RoundState* round) {
     return;
   }
   apply::PromotionHost host;
-  host.between_batches = [round] { round->host->CheckMustYield(round->target); };
+  host.between_batches = [round] { CheckTurn(round); };
+  round->slice = pg::Stopwatch();
   host.show = [round](const std::string& what) {
     round->host->ShowProgress(what + " of " + round->target_name);
   };
@@ -181,6 +193,9 @@ void RunRound(RoundHost* host, Oid target) {
   queue::QueueReader::before_batch = [] { host_now->CheckMustYield(healing); };
   const LockPatience patience;
   const pg::Stopwatch took;
+  round.pace = apply::PaceOf(target);
+  round_now = &round;
+  round.pace.between_transactions = [] { CheckTurn(round_now); };
   try {
     SharedTransaction shared;
     round.shared = &shared;
@@ -196,11 +211,13 @@ void RunRound(RoundHost* host, Oid target) {
       EndRound(&round);
       SweepIndex(round);
     }
+    apply::RememberPace(target, round.pace);
     PromoteRescued(&round);
     apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled
     pg::TestPoint("ended");
     return;
   } catch (const MustYield&) {
+    apply::RememberPace(target, round.pace);
   } catch (const pg::Error& error) {
     // User code may have a lock_timeout of its own, and a shorter one.
     if (error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE &&

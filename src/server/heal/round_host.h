@@ -8,8 +8,8 @@
 namespace mend::heal {
 
 // Thrown in the middle of a round when the worker must yield the table: healing was switched off,
-// the table was paused or unenrolled, or the database is wanted for itself. What was committed
-// stays.
+// the table was paused or unenrolled, the database is wanted for itself, or another table's turn
+// has come. What was committed stays.
 struct MustYield {};
 
 class RoundHost {
@@ -19,6 +19,9 @@ class RoundHost {
   // the worker must yield. Looks a few times a second, or as seldom as told, however often it is
   // called.
   virtual void CheckMustYield(Oid target, int between_looks_ms = 200) = 0;
+  // Whether another table of the database is due that no worker takes. Outside of any transaction;
+  // looks now and then, however often it is called.
+  virtual bool OthersAreDue(Oid target) = 0;
   // Says in pg_stat_activity what the worker is doing.
   virtual void ShowProgress(const std::string& what) = 0;
   // How many rows the round has tried to store so far, for those who look on.

@@ -11,6 +11,7 @@
 #include "server/apply/replay.h"
 #include "server/heal/round_host.h"
 #include "server/heal/shared_transaction.h"
+#include "server/pg/deadline.h"
 #include "server/table/target.h"
 
 namespace mend::apply {
@@ -59,7 +60,8 @@ struct RoundState {
   std::optional<int64_t> pause_ms;  // when the table is due again by itself
   queue::ReplayCounts counts;
   apply::Pace pace;
-  bool ended = false;  // with the patch: no row waits any more
+  pg::Stopwatch slice;  // of the step whose transactions store rows
+  bool ended = false;   // with the patch: no row waits any more
 
   // Whether the drift was decided in this round already.
   bool Decided(const drift::Drift& drift) const;
@@ -72,6 +74,11 @@ struct RoundState {
   // The more telling state wins: breaker over review over waiting over idle.
   void EscalateState(const char* new_state, const std::string& new_reason);
 };
+
+// Between two transactions that store rows: throws MustYield when the worker must yield, or when
+// the table has had its time slice and another table waits for a worker. Steps that have committed
+// nothing yet are not cut short: they would begin anew each time.
+void CheckTurn(RoundState* round);
 
 // Step 1. Reads the table's terms and folds new rows into its drift. False: the round ends here.
 bool BeginRound(RoundState* round);

@@ -6,11 +6,13 @@
 #include "server/pg/spi.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/slots.h"
+#include "server/worker/work.h"
 
 namespace mend::worker {
 namespace {
 
 constexpr const char* kExtension = "pg_mend";
+constexpr int kBetweenLooksForOthersMs = 500;
 
 // Whether somebody waits for the database to be free of sessions. Not kept locked, else that would
 // wait for the end of our transaction.
@@ -106,6 +108,27 @@ void WorkerHost::CheckMustYield(Oid target, int between_looks_ms) {
   if (transaction) {
     transaction->Commit();
   }
+}
+
+bool WorkerHost::OthersAreDue(Oid target) {
+  if (looked_for_others_ && !looked_for_others_->Past(kBetweenLooksForOthersMs)) {
+    return false;
+  }
+  looked_for_others_.emplace();
+  const bool were_due = others_were_due_;
+  others_were_due_ = false;
+  std::optional<pg::WorkTransaction> transaction;
+  if (!IsTransactionState()) {
+    transaction.emplace();
+  }
+  for (const DueTable& table : LookForWork().due) {
+    others_were_due_ = others_were_due_ || (table.target != target && !Leases(table.target).held);
+  }
+  if (transaction) {
+    transaction->Commit();
+  }
+  // Another worker may be about to take it: seen twice, it is not.
+  return were_due && others_were_due_;
 }
 
 void WorkerHost::ShowTried(int64_t rows) { worker::ShowTried(rows); }

@@ -1,10 +1,12 @@
 // Whether a worker may be here at all, and under which settings.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "server/heal/round_host.h"
 #include "server/pg/call.h"
+#include "server/pg/deadline.h"
 
 namespace mend::worker {
 
@@ -18,6 +20,11 @@ class WorkerHost final : public heal::RoundHost {
   void CheckMustYield(Oid target, int between_looks_ms) override;
   void ShowProgress(const std::string& what) override;
   void ShowTried(int64_t rows) override;
+  bool OthersAreDue(Oid target) override;
+
+ private:
+  std::optional<pg::Stopwatch> looked_for_others_;
+  bool others_were_due_ = false;
 };
 
 // Settings that no database or role may impose on a worker; survive RESET ALL. Once, when
