@@ -18,7 +18,8 @@ CREATE TABLE mend.enrollments (
     database_oid      oid NOT NULL,
     rescue            name,
     newer_by          name,
-    at                text
+    at                text,
+    hints             jsonb NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE mend.enrollments IS 'The landing tables: the only tables pg_mend ever alters, and under which terms';
 COMMENT ON COLUMN mend.enrollments.target IS 'The landing table';
@@ -40,6 +41,7 @@ COMMENT ON COLUMN mend.enrollments.database_oid IS 'The database in which the en
 COMMENT ON COLUMN mend.enrollments.rescue IS 'The column that keeps values which do not fit, so that their rows are stored at once; null: such rows are queued';
 COMMENT ON COLUMN mend.enrollments.newer_by IS 'The column by which a row is newer than the stored one; null: the order in which payloads are offered';
 COMMENT ON COLUMN mend.enrollments.at IS 'Where the record is in a payload: a JSON Pointer; null: the payload is the record';
+COMMENT ON COLUMN mend.enrollments.hints IS 'Types for new columns, by patterns of their names';
 
 CREATE TABLE mend.fields (
     target      regclass NOT NULL,

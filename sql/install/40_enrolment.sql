@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION mend.enroll(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT false,
     rescue          name          DEFAULT NULL,
+    hints           jsonb         DEFAULT '{}',
     at              text          DEFAULT NULL,
     newer_by        name          DEFAULT NULL
 ) RETURNS void
@@ -27,6 +28,7 @@ carry: settings of the submitter''s session that replay restores, such as app.te
 naive_zone: time zone of times without an offset; null or empty: such a time does not fit timestamptz
 allow_published: whether patches may be applied without review though the table is in a publication
 rescue: a nullable jsonb column of the table that keeps values which do not fit, so that their rows are stored at once
+hints: types for new columns, by patterns of their names, where all values fit: {"*_at": "timestamptz", "price": "numeric(12,2)"}
 at: where the record is in a payload, for envelopes: a JSON Pointer such as /data/object; what is outside is not stored; null: the payload is the record
 newer_by: with on_conflict update, the column that says which of two rows is newer: a row is updated only where its value there is not less than
 the stored one; null: the order in which payloads are offered';
@@ -43,6 +45,7 @@ CREATE OR REPLACE FUNCTION mend.configure(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT NULL,
     rescue          name          DEFAULT NULL,
+    hints           jsonb         DEFAULT NULL,
     at              text          DEFAULT NULL,
     newer_by        name          DEFAULT NULL
 ) RETURNS void

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/drift/drift.h"
+#include "core/plan/hint.h"
 #include "core/plan/patch.h"
 #include "core/plan/shape.h"
 
@@ -25,6 +26,8 @@ struct Policy {
   std::set<std::string> cooling;
   // What was seen of the columns that rules added and nobody has altered since.
   std::map<std::string, drift::Profile> own;
+  std::vector<Hint> hints;            // for the types of new columns
+  std::set<std::string> unfit_hints;  // new columns some of whose values the hinted type refuses
   std::set<std::string> empty;  // columns that hold no value in any row, as far as it was looked
 };
 

@@ -103,9 +103,14 @@ class Proposal {
   void PlanNewField(size_t i) {
     const Drift& drift = drift_[i];
     const std::string field = Named("field", drift.field);
-    const std::optional<Type> type = TypeForNew(drift.profile, drift.field);
+    std::optional<Type> type = TypeForNew(drift.profile, drift.field);
+    const std::string name = ColumnNameFor(
+        drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
+    const Hint* hint = HintFor(policy_.hints, name);
+    const bool seen = drift.profile.rows() > 0;
+    const bool hinted = hint != nullptr && seen && policy_.unfit_hints.count(name) == 0;
+    if (hinted) type = hint->type;
     if (!type) {
-      const bool seen = drift.profile.rows() > 0;
       return Leave(i, seen ? Why::NoType : Why::NoValue,
                    field + (seen ? " brings a number past what numeric can hold"
                                  : " has brought no value yet, only null or empty arrays"));
@@ -117,8 +122,6 @@ class Proposal {
     if (const std::string reason = WhyNoRoom(); !reason.empty()) {
       return Leave(i, Why::NoRoom, field + " needs a column, and " + reason);
     }
-    const std::string name = ColumnNameFor(
-        drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
       return Leave(i, WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
     }
@@ -134,10 +137,17 @@ class Proposal {
                        ", and map_field is not allowed for this table");
     }
     Act({ActionKind::AddColumn, name, *type, std::nullopt, false},
-        "add " + Named("column", name) + " " + TypeText(*type) + " for new " + field + " (" +
-            Evidence(drift.profile) + ")");
+        "add " + Named("column", name) + " " + (hinted ? hint->type_text : TypeText(*type)) +
+            " for new " + field + " (" + Evidence(drift.profile) + HintSays(hint, hinted) + ")");
     if (may_map && name != drift.field) plan_.patch.field_map.push_back({drift.field, name});
     ++added_;
+  }
+
+  static std::string HintSays(const Hint* hint, bool followed) {
+    if (hint == nullptr) return {};
+    const std::string named = Named("hint", hint->pattern);
+    return followed ? ", by " + named
+                    : ", not all of which type " + hint->type_text + " of " + named + " takes";
   }
 
   std::string WhyNoRoom() const {

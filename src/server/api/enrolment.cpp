@@ -68,19 +68,20 @@ Datum Enroll(FunctionCallInfo call) {
   parameters.push_back(pg::ObjectId(MyDatabaseId));
   parameters.push_back(pg::Text(terms.newer_by));
   parameters.push_back(pg::Text(terms.at));
+  parameters.push_back(pg::Text(terms.hints));
   const pg::Rows added = pg::RunPrepared(
       "WITH added AS ("
       "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, "
       "lossless, on_conflict,"
       "                                     carry, naive_zone, allow_published, system_identifier, "
-      "database_oid, rescue, newer_by, at)"
+      "database_oid, rescue, newer_by, at, hints)"
       "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, "
       "'auto'),"
       "         coalesce($3::mend.action[], '{add_column,widen_type,map_field}'),"
       "         pg_catalog.pg_get_userbyid($4), coalesce($5::mend.share, 'shape'), coalesce($6, "
       "true),"
       "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, "
-      "false), $12, $13, nullif($11, ''), nullif($14, '')::name, nullif($15, '')"
+      "false), $12, $13, nullif($11, ''), nullif($14, '')::name, nullif($15, ''), coalesce($16::jsonb, '{}')"
       "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
       "c.oid = $1"
       "  ON CONFLICT DO NOTHING RETURNING e.*) "
@@ -149,6 +150,7 @@ Datum Configure(FunctionCallInfo call) {
   parameters.push_back(pg::Text(name));
   parameters.push_back(pg::Text(terms.newer_by));
   parameters.push_back(pg::Text(terms.at));
+  parameters.push_back(pg::Text(terms.hints));
   const pg::Rows changed = pg::RunPrepared(
       "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE "
       "e.target = $1),"
@@ -163,6 +165,7 @@ Datum Configure(FunctionCallInfo call) {
       "           rescue = nullif(coalesce($11, rescue::text), '')::name,"
       "           newer_by = nullif(coalesce($13, newer_by::text), '')::name,"
       "           at = nullif(coalesce($14, at), ''),"
+      "           hints = coalesce($15::jsonb, hints),"
       // A renamed table is still the same one, unless the OID came with a restore.
       "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $12 "
       "ELSE target_name END"

@@ -4,8 +4,11 @@
 #include <set>
 
 #include "core/base/json_pointer.h"
+#include "core/base/json_writer.h"
+#include "core/plan/hint.h"
 #include "core/plan/patch.h"
 #include "server/api/arguments.h"
+#include "server/guard/check.h"
 #include "server/guard/healer.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
@@ -120,6 +123,49 @@ void CheckPlace(const std::string& at) {
   }
 }
 
+[[noreturn]] void InvalidHint(const std::string& message, const std::string& detail) {
+  throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message,
+                  std::string("hints names types for new columns by patterns of their names: "
+                              "{\"*_at\": \"timestamptz\", \"price\": \"numeric(12,2)\"}."),
+                  detail);
+}
+
+// The same object, with types as PostgreSQL prints them.
+std::string CheckedHints(const std::string& text) {
+  json::Document document;
+  if (document.Parse(text) || document.root().kind() != json::Kind::Object) {
+    InvalidHint("hints must be a JSON object", "It is none.");
+  }
+  const json::Value object = document.root();
+  if (object.token().size > plan::kMaxHints) {
+    InvalidHint("hints has too many patterns",
+                "It takes " + std::to_string(plan::kMaxHints) + " at most.");
+  }
+  json::Writer checked;
+  checked.Object();
+  for (json::Value key = object.First(); key; key = object.After(key)) {
+    const std::string pattern(key.text());
+    if (pattern.empty() || pattern.size() > plan::kMaxHintBytes) {
+      InvalidHint("a pattern in hints is " + std::string(pattern.empty() ? "empty" : "too long"),
+                  "It has from 1 to " + std::to_string(plan::kMaxHintBytes) + " bytes.");
+    }
+    const json::Value value = object.ValueOf(key);
+    if (value.kind() != json::Kind::String) {
+      InvalidHint("the hint for \"" + pattern + "\" must be the name of a type",
+                  "It is no JSON string.");
+    }
+    std::string why;
+    const std::optional<plan::Type> type = guard::TypeFromText(value.text(), &why);
+    if (!type) {
+      InvalidHint("the hint for \"" + pattern + "\" is no type for a column", why + ".");
+    }
+    const char* printed =
+        pg::Call([&] { return format_type_with_typemod(type->oid, type->typmod); });
+    checked.String(pattern, printed);
+  }
+  return checked.Close().Take();
+}
+
 }  // namespace
 
 Terms ReadTerms(FunctionCallInfo call) {
@@ -134,6 +180,9 @@ Terms ReadTerms(FunctionCallInfo call) {
   terms.naive_zone = TextArgument(call, 8);
   terms.allow_published = BoolArgument(call, 9);
   terms.rescue = NameArgument(call, 10);
+  if (const std::optional<std::string> hints = JsonbArgument(call, call->nargs - 3)) {
+    terms.hints = CheckedHints(*hints);
+  }
   terms.at = TextArgument(call, call->nargs - 2);
   terms.newer_by = NameArgument(call, call->nargs - 1);
   if (terms.allow) CheckActions(*terms.allow);

@@ -20,8 +20,9 @@ struct Terms {
   std::optional<std::vector<std::string>> carry;
   std::optional<std::string> naive_zone;  // "": none
   std::optional<bool> allow_published;
-  std::optional<std::string> rescue;    // "": none
-  std::optional<std::string> at;        // "": payloads are the records
+  std::optional<std::string> rescue;  // "": none
+  std::optional<std::string> hints;  // a JSON object: patterns, and types as PostgreSQL prints them
+  std::optional<std::string> at;     // "": payloads are the records
   std::optional<std::string> newer_by;  // "": none
 };
 

@@ -58,6 +58,8 @@ class RowEvaluator {
                                                   const queue::QueuedRow& row,
                                                   const std::vector<char>& columns);
   const json::Document& payload() const { return document_; }
+  // In payload(); none where it has none.
+  json::Value record() const { return target_.enrollment().at.Find(document_.root()).value; }
   // Of the last row, if it fits: whether it brings a value for a column of its target, or at least
   // a NULL. For targets with BEFORE triggers on INSERT alone: else nobody has kept what rows bring.
   bool Brings(const std::string& column, bool or_null) const;

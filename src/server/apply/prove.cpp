@@ -97,6 +97,7 @@ class Prover {
     ++proof_.tried;
     if (!fits) {
       for (const drift::Misfit& misfit : left) {
+        NoteUnfit(misfit);
         const drift::Class key = drift::ClassOf(misfit);
         if (proof_.remains.size() < Proof::kMaxRemains || proof_.remains.count(key) > 0) {
           ++proof_.remains[key];
@@ -126,6 +127,7 @@ class Prover {
   void AddRescued(const queue::QueuedRow& row) {
     for (const drift::Misfit& misfit : patched_evaluator_.Evaluate(row)) {
       if (misfit.field == row.field && misfit.kind != drift::Kind::MissingRequired) {
+        NoteUnfit(misfit);
         return;
       }
     }
@@ -193,11 +195,19 @@ class Prover {
     }
     ++looked_up_;
     context_.Leave();
-    const StoredKeys::Verdict verdict = stored_keys_->Judge(patched_evaluator_.payload().root());
+    const StoredKeys::Verdict verdict = stored_keys_->Judge(patched_evaluator_.record());
     storable_ += verdict == StoredKeys::Verdict::Storable ? 1 : 0;
     proof_.taken += verdict == StoredKeys::Verdict::Taken ? 1 : 0;
     proof_.unfounded += verdict == StoredKeys::Verdict::Unfounded ? 1 : 0;
     return verdict != StoredKeys::Verdict::Storable;
+  }
+
+  void NoteUnfit(const drift::Misfit& misfit) {
+    if (std::any_of(patch_.actions.begin(), patch_.actions.end(), [&](const plan::Action& action) {
+          return action.kind == plan::ActionKind::AddColumn && action.column == misfit.column;
+        })) {
+      proof_.unfit.insert(misfit.column);
+    }
   }
 
   // The action or mapping that a misfit of a healed row needed.

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@ struct Proof {
   // kMaxRemains.
   std::map<drift::Class, int64_t> remains;
   static constexpr size_t kMaxRemains = 20;
+  std::set<std::string> unfit;             // new columns that do not take some value
   std::vector<bool> action_helps;          // by index into patch.actions
   std::vector<bool> mapping_helps;         // by index into patch.field_map
   std::vector<bool> action_helps_rescued;  // the actions that make rescued values fit

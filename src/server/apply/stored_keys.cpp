@@ -70,14 +70,14 @@ void StoredKeys::Load(const std::vector<char>& touched) {
   }
 }
 
-StoredKeys::Verdict StoredKeys::Judge(const json::Value& payload) const {
-  if (keys_.empty() || payload.kind() != json::Kind::Object) {
+StoredKeys::Verdict StoredKeys::Judge(const json::Value& record) const {
+  if (keys_.empty() || !record || record.kind() != json::Kind::Object) {
     return Verdict::Storable;
   }
   std::map<int, std::string_view> values;
-  for (json::Value key = payload.First(); key; key = payload.After(key)) {
+  for (json::Value key = record.First(); key; key = record.After(key)) {
     const table::Resolution goes_to = target_.Resolve(key.text());
-    const std::optional<std::string_view> text = TextOf(payload.ValueOf(key));
+    const std::optional<std::string_view> text = TextOf(record.ValueOf(key));
     if (goes_to.kind == table::Resolution::Kind::Column && text) {
       values[goes_to.column] = *text;
     }

@@ -21,7 +21,7 @@ class StoredKeys {
     Unfounded  // a row that it refers to is not there
   };
   // Needs a transaction, and no identity entered.
-  Verdict Judge(const json::Value& payload) const;
+  Verdict Judge(const json::Value& record) const;
 
  private:
   struct Part {

@@ -170,6 +170,9 @@ std::string Fingerprint(const Question& question) {
   for (const auto& [column, reason] : question.policy.held_columns) {
     hash.Add(column);
   }
+  for (const plan::Hint& hint : question.policy.hints) {
+    hash.Add(hint.pattern).Add(hint.type_text);
+  }
   hash.Add(uint64_t{question.share == Share::Values}).Add(pg::model).Add(pg::escalation_model);
   return hash.Hex();
 }

@@ -26,4 +26,7 @@ struct Verdict {
 Verdict Check(const plan::Shape& shape, const std::set<plan::ActionKind>& allow,
               std::string_view ddl);
 
+// A type as a person writes it: on the list, or an array of one that is. Sets *why where it is not.
+std::optional<plan::Type> TypeFromText(std::string_view text, std::string* why);
+
 }  // namespace mend::guard

@@ -1,4 +1,5 @@
 #include "core/plan/lattice.h"
+#include "server/guard/check.h"
 #include "server/guard/nodes.h"
 #include "server/guard/types.h"
 
@@ -109,6 +110,27 @@ Refusal ReadType(const TypeName* node, plan::Type* type) {
   }
   *type = {oid, typmod};
   return std::nullopt;
+}
+
+std::optional<plan::Type> TypeFromText(std::string_view text, std::string* why) {
+  const std::string copy(text);
+  const TypeName* node = nullptr;
+  plan::Type type;
+  const std::optional<pg::Error> error = pg::Attempt([&] {
+    node = pg::Call([&] {
+#if PG_VERSION_NUM >= 160000
+      return typeStringToTypeName(copy.c_str(), nullptr);
+#else
+      return typeStringToTypeName(copy.c_str());
+#endif
+    });
+  });
+  const Refusal refusal = error ? Refusal(error->fields().message) : ReadType(node, &type);
+  if (refusal) {
+    *why = *refusal;
+    return std::nullopt;
+  }
+  return type;
 }
 
 }  // namespace mend::guard

@@ -1,7 +1,9 @@
 #include <algorithm>
 
+#include "core/base/json_writer.h"
 #include "core/base/utf8.h"
 #include "core/limits/breaker.h"
+#include "core/plan/wording.h"
 #include "server/apply/alter.h"
 #include "server/apply/promote.h"
 #include "server/apply/prove.h"
@@ -217,6 +219,30 @@ drift::Profile SeenOf(const table::Target& target, const std::string& column,
   return seen;
 }
 
+// Whether the type of a new column is a person's, by a hint, and none that may turn out too narrow.
+// That a hint was not followed is told.
+bool TakeHint(const table::Target& target, const plan::Action& action, int64_t patch_id) {
+  const plan::Hint* hint = plan::HintFor(target.enrollment().hints, action.column);
+  if (hint == nullptr) {
+    return false;
+  }
+  if (hint->type == action.type) {
+    return hint->type.oid == plan::type_oid::kText || hint->type.oid == plan::type_oid::kVarchar ||
+           hint->type.oid == plan::type_oid::kBpchar;
+  }
+  observe::Record("hint_unfit", target.enrollment().target_name, patch_id,
+                  json::Writer()
+                      .Object()
+                      .String("column", action.column)
+                      .String("hint", hint->pattern)
+                      .String("hinted", hint->type_text)
+                      .String("type", plan::TypeText(action.type))
+                      .Close()
+                      .Take(),
+                  observe::kWorker);
+  return false;
+}
+
 // The columns that rules add by themselves are guesses, which later values may better: what they
 // were made from is kept. A type that somebody has decided on is no guess.
 void KeepOwnColumns(Oid target_oid, const apply::PatchRecord& record,
@@ -231,6 +257,9 @@ void KeepOwnColumns(Oid target_oid, const apply::PatchRecord& record,
     }
     drift::Profile seen = SeenOf(*target, action.column, covered);
     const bool adds = action.kind == plan::ActionKind::AddColumn;
+    if (adds && TakeHint(*target, action, record.id)) {
+      continue;
+    }
     const pg::Rows before = pg::RunPrepared(
         "SELECT profile::text FROM mend.own_columns WHERE target = $1 AND column_name = $2::name",
         {pg::ObjectId(target_oid), pg::Text(action.column)});

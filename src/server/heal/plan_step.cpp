@@ -192,6 +192,9 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   if (FindEmptyColumns(drifts, plan, &terms.policy)) {
     plan = AskRules(shape_, drifts, terms.policy);
   }
+  if (FindUnfitHints(plan, &terms.policy)) {
+    plan = AskRules(shape_, drifts, terms.policy);
+  }
   const std::vector<UnplannedDrift> unplanned =
       FindUnplannedDrift(*target_, terms, drifts, plan, proposed);
   for (const UnplannedDrift& unplanned_drift : unplanned) {
@@ -339,6 +342,28 @@ bool PlanStep::FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan&
     }
   }
   return !policy->empty.empty();
+}
+
+bool PlanStep::FindUnfitHints(const plan::Plan& plan, plan::Policy* policy) const {
+  plan::Patch hinted;
+  const auto take = [&](const plan::Patch& patch) {
+    for (const plan::Action& action : patch.actions) {
+      if (action.kind == plan::ActionKind::AddColumn &&
+          plan::HintFor(policy->hints, action.column) != nullptr) {
+        hinted.actions.push_back(action);
+      }
+    }
+    hinted.field_map.insert(hinted.field_map.end(), patch.field_map.begin(), patch.field_map.end());
+  };
+  take(plan.patch);
+  for (const plan::Suggestion& suggestion : plan.suggestions) {
+    take(suggestion.patch);
+  }
+  if (hinted.actions.empty()) {
+    return false;
+  }
+  policy->unfit_hints = apply::Prove(*target_, hinted, apply::Evidence::Queue).unfit;
+  return !policy->unfit_hints.empty();
 }
 
 // What is of use but has no row in the sample is for the patch after this one: its rows wait as

@@ -62,6 +62,8 @@ class PlanStep {
   bool TakeAsGiven(const drift::DriftSet& drifts);
   bool FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
                         plan::Policy* policy) const;
+  // Whether a hinted type refuses a value of its new column: which columns these are is then known.
+  bool FindUnfitHints(const plan::Plan& plan, plan::Policy* policy) const;
   void AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why);
   void LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patch& useful,
                          const plan::Patch& now);

@@ -1,6 +1,7 @@
 #include "server/table/enrollment.h"
 
 #include "core/base/json.h"
+#include "server/guard/check.h"
 #include "server/pg/cached_plan.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
@@ -50,6 +51,25 @@ std::vector<std::string> Strings(const std::string& json_array) {
   return strings;
 }
 
+// Types are read as the extension's owner: by its search_path.
+std::vector<plan::Hint> HintsFrom(const std::string& json_object) {
+  std::vector<plan::Hint> hints;
+  json::Document document;
+  if (json_object == "{}" || document.Parse(json_object)) {
+    return hints;
+  }
+  pg::AsExtensionOwner as_owner;
+  const json::Value object = document.root();
+  for (json::Value key = object.First(); key; key = object.After(key)) {
+    std::string why;
+    const std::string type(object.ValueOf(key).text());
+    if (const std::optional<plan::Type> found = guard::TypeFromText(type, &why)) {
+      hints.push_back({std::string(key.text()), *found, type});
+    }
+  }
+  return hints;
+}
+
 Mode ModeOf(const std::string& text) {
   return text == "auto" ? Mode::Auto : text == "review" ? Mode::Review : Mode::Paused;
 }
@@ -66,7 +86,7 @@ constexpr char kEnrollmentSql[] =
     "on_conflict,"
     " pg_catalog.to_json(carry)::text, naive_zone, allow_published, "
     "pg_catalog.to_json(lossy_columns)::text,"
-    " system_identifier, database_oid, newer_by, rescue, at"
+    " system_identifier, database_oid, newer_by, rescue, at, hints::pg_catalog.text"
     " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
 
 // Columns that keys, foreign keys, partition keys, generated columns or policies look at, of the
@@ -151,6 +171,7 @@ std::optional<Enrollment> LoadEnrollment(Oid target) {
   enrollment.newer_by = rows.maybe(0, 12);
   enrollment.rescue = rows.text(0, 13);
   std::string why;
+  enrollment.hints = HintsFrom(rows.text(0, 15));
   enrollment.at = json::Pointer::Parse(rows.text(0, 14), &why).value_or(json::Pointer());
   if (!enrollment.rescue.empty()) {
     const pg::Rows bound = ReadBooks(kBoundColumnsSql, target);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/json_pointer.h"
+#include "core/plan/hint.h"
 #include "core/plan/patch.h"
 #include "server/pg/call.h"
 
@@ -30,6 +31,7 @@ struct Enrollment {
   std::optional<std::string> newer_by;  // a column
   std::string rescue;                   // the rescue column; empty: rows are not rescued
   std::set<std::string> bound_columns;  // with `rescue`: whose values are never rescued
+  std::vector<plan::Hint> hints;        // for the types of new columns
   json::Pointer at;                     // where the record is in a payload
   bool at_home = false;                 // system identifier and database OID are this database's
 };

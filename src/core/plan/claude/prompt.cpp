@@ -204,6 +204,16 @@ class Document {
     if (input_.max_rewrite_bytes > 0) {
       out_.Number("max_table_bytes_to_rewrite", input_.max_rewrite_bytes);
     }
+    if (!policy.hints.empty()) {
+      out_.Key("type_hints").Array();
+      for (const Hint& hint : policy.hints) {
+        out_.Array();
+        Text(hint.pattern);
+        Text(hint.type_text);
+        out_.Close();
+      }
+      out_.Close();
+    }
     // The reasons are a person's words, and stay here.
     if (!policy.held_fields.empty() || !policy.held_columns.empty()) {
       out_.Key("leave_alone").Array();

@@ -14,7 +14,7 @@ The document:
 - table: name and columns: [name, type, flags]. Flags: required (NOT NULL), default (has one), generated, identity, fixed (its type cannot be changed).
 - drift: for each field what does not fit, in how many rows, and what its values look like. cause says what is wrong with the values of this entry. kind is one of: new_field (no column for the field), type_conflict, lossy, out_of_range, too_long (values do not fit the column), missing_required (a required column's field is absent or null).
 - rename_candidates: a new field and a required column that payloads lack. rows_together counts payloads that bring the one and lack the other. fits: the column's type holds the new field's values.
-- policy: allow lists the actions permitted. leave_alone lists fields and columns that must not be touched.
+- policy: allow lists the actions permitted. leave_alone lists fields and columns that must not be touched. type_hints are [pattern, type]: the types that the owner wants for new columns whose names match, where all values fit.
 - refused: earlier proposals for this drift, and why each was refused. Do not repeat them.
 
 What a patch may hold:
