@@ -79,10 +79,16 @@ bool RowEvaluator::Read(const queue::QueuedRow& row) {
   return true;
 }
 
+// Storing a row has shown that none was there to be updated.
+void RowEvaluator::Expect(const queue::QueuedRow& row) {
+  evaluator_.TakesRecords(row.is_record);
+  evaluator_.MayUpdate(row.kind != drift::Kind::MissingRequired);
+}
+
 const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& payload,
                                                         const queue::QueuedRow& row) {
   context_.Enter(row);
-  evaluator_.TakesRecords(row.is_record);
+  Expect(row);
   const bool is_asked = target_.shape().has_before_insert || MayRecall(row);  // what the row brings
   evaluator_.Evaluate(payload.root(), is_asked ? &converted_ : nullptr, &misfits_);
   RecallMissing(row);
@@ -145,7 +151,7 @@ const std::vector<drift::Misfit>& RowEvaluator::EvaluateAfter(const RowEvaluator
     return Convert(other.document_, row);
   }
   context_.Enter(row);
-  evaluator_.TakesRecords(row.is_record);
+  Expect(row);
   evaluator_.EvaluateAfter(other.evaluator_, other.document_.root(), columns, &misfits_);
   return misfits_;
 }

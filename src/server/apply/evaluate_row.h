@@ -71,6 +71,7 @@ class RowEvaluator {
   bool Read(const queue::QueuedRow& row);
   const std::vector<drift::Misfit>& Convert(const json::Document& payload,
                                             const queue::QueuedRow& row);
+  void Expect(const queue::QueuedRow& row);
   // BEFORE triggers and defaults may fill in what is required: only storing a row shows what they
   // leave NULL, and the row remembers.
   void RecallMissing(const queue::QueuedRow& row);

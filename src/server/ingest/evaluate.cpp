@@ -70,6 +70,7 @@ class Evaluator::Work {
   const std::vector<RescuedField>& rescued() const { return rescued_fields_; }
 
   void TakesRecords(bool records) { takes_records_ = records; }
+  void MayUpdate(bool may) { may_update_ = may; }
 
   void AddTooDeep(std::vector<Misfit>* misfits) {
     AddMalformed(Cause::TooDeep, "54000",
@@ -207,8 +208,10 @@ class Evaluator::Work {
       const json::Token& key = document->tokens()[other.keys_[place]];
       TakeAs(resolution, {key.data, key.size}, json::Value(document, other.keys_[place] + 1));
     }
-    for (int column : absent_) {
-      Missing(ColumnAt(column).name, column, 0);
+    if (!may_update_ || !watched_whole_key_) {
+      for (int column : absent_) {
+        Missing(ColumnAt(column).name, column, 0);
+      }
     }
   }
 
@@ -418,6 +421,9 @@ class Evaluator::Work {
         absent_.push_back(column);
       }
     }
+    watched_whole_key_ =
+        KeepsOrder() && std::all_of(key_.columns().begin(), key_.columns().end(),
+                                    [&](int column) { return taken[static_cast<size_t>(column)]; });
     watched_for_ = &other;
     watched_layout_ = other.layout_;
   }
@@ -467,17 +473,31 @@ class Evaluator::Work {
 
   void End(table::Row* row) {
     MarkEnvelope();
+    const bool lacks = std::any_of(target_.required().begin(), target_.required().end(),
+                                   [&](int column) { return !IsSeen(column); });
+    const bool updates_only = lacks && IsForStoredRow();
     for (int column : target_.required()) {
-      if (slots_[static_cast<size_t>(column)].seen != number_) {
+      if (!updates_only && !IsSeen(column)) {
         Missing(ColumnAt(column).name, column, 0);
       }
     }
     if (row != nullptr && misfits_->size() == before_) {
       Emit(row);
+      row->updates_only = updates_only;
       if (!computed_.empty()) {
         store::CheckComputed(target_, *row, computed_, misfits_);
       }
     }
+  }
+
+  bool IsSeen(int column) const { return slots_[static_cast<size_t>(column)].seen == number_; }
+
+  // Whether the payload may be for a stored row: it says all of its key. What the database computes
+  // of other columns is not known then.
+  bool IsForStoredRow() {
+    return may_update_ && computed_.empty() && KeepsOrder() &&
+           std::all_of(key_.columns().begin(), key_.columns().end(),
+                       [&](int column) { return IsSeen(column); });
   }
 
   const plan::Column& ColumnAt(int column) const {
@@ -679,8 +699,9 @@ class Evaluator::Work {
   const Work* watched_for_ = nullptr;
   uint64_t watched_layout_ = 0;
   std::vector<std::pair<uint32_t, table::Resolution>> watched_;  // by place
-  std::vector<int> absent_;  // required columns that no key means
-  uint64_t number_ = 0;      // of the payload
+  std::vector<int> absent_;         // required columns that no key means
+  bool watched_whole_key_ = false;  // whether the keys mean all columns of the primary key
+  uint64_t number_ = 0;             // of the payload
   std::vector<Misfit>* misfits_ = nullptr;
   const std::vector<char>* only_ = nullptr;
   size_t before_ = 0;  // misfits when the payload's turn came
@@ -693,6 +714,7 @@ class Evaluator::Work {
   bool computes_ = false;  // whether the target does
   table::Row unwanted_;
   bool takes_records_ = false;
+  bool may_update_ = true;
   bool rescues_ = false;   // whether that is wanted
   bool rescuing_ = false;  // whether it is done with the payload at hand
   std::vector<Kept> kept_;
@@ -712,6 +734,7 @@ bool Evaluator::KeepsOrder() { return work_->KeepsOrder(); }
 std::optional<int64_t> Evaluator::Key() const { return work_->Key(); }
 void Evaluator::ForgetMemory() { work_->ForgetMemory(); }
 size_t Evaluator::capacity() const { return work_->capacity(); }
+void Evaluator::MayUpdate(bool may) { work_->MayUpdate(may); }
 void Evaluator::TakesRecords(bool records) { work_->TakesRecords(records); }
 void Evaluator::Rescue(bool wanted) { work_->Rescue(wanted); }
 const std::vector<RescuedField>& Evaluator::rescued() const { return work_->rescued(); }

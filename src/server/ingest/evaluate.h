@@ -62,6 +62,9 @@ class Evaluator {
   void EvaluateRescued(const convert::JsonbPart& object, table::Row* row,
                        std::vector<Promoted>* fields, std::vector<drift::Misfit>* misfits);
 
+  // Whether payloads that lack what a new row must have may be for rows that are stored. So at
+  // first; without, they are misfits.
+  void MayUpdate(bool may);
   // Whether the payloads to come are records, wherever the enrolment says that records are. Not at
   // first.
   void TakesRecords(bool records);

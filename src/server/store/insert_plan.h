@@ -1,4 +1,4 @@
-// The INSERT statements of a target, planned once for each set of columns.
+// The statements by which rows reach a target, planned once for each set of columns.
 #pragma once
 
 #include <memory>
@@ -47,7 +47,18 @@ class PlanCache : public table::Attachment {
                                         const std::vector<int>& returning = {},
                                         bool clears_rescued = false);
 
+  // The plan that updates the stored row whose primary key they bring, as on_conflict update would;
+  // nullptr: they bring no more than the key.
+  std::shared_ptr<const SavedPlan> FindUpdate(const table::Target& target,
+                                              const std::vector<int>& columns, bool clears_rescued);
+  // The plan that looks for the row of a primary key, of the same parameters.
+  std::shared_ptr<const SavedPlan> FindLook(const table::Target& target,
+                                            const std::vector<int>& columns);
+
  private:
+  std::shared_ptr<const SavedPlan> Keep(const std::string& name, const std::string& sql,
+                                        std::vector<Oid> types);
+
   std::unordered_map<std::string, std::shared_ptr<const SavedPlan>> plans_;
 };
 

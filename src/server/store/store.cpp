@@ -10,6 +10,7 @@
 #include "server/store/insert_plan.h"
 #include "server/store/isolate_failures.h"
 #include "server/store/node_store.h"
+#include "server/store/row_key.h"
 #include "server/store/set_store.h"
 
 namespace mend::store {
@@ -29,16 +30,17 @@ std::shared_ptr<const SavedPlan> PlanFor(const table::Target& target, const tabl
                               ClearsRescued(target, row));
 }
 
-// Runs one row's INSERT. Whether it has written a row.
-bool Insert(const table::Target& target, const SavedPlan& plan, table::Row* row) {
+// Runs a plan with the values of a row, and behind them the keys of its payload where it takes
+// them. How many rows it has written or found.
+uint64_t Run(const SavedPlan& plan, const table::Row& row, bool with_keys) {
   char few[64];
-  const size_t count = row->columns.size();
-  const Datum* values = row->values.data();
-  std::vector<Datum> with_keys;
-  if (ClearsRescued(target, *row)) {
-    with_keys = row->values;
-    with_keys.push_back(pg::TextArray(row->fitting_keys).value);
-    values = with_keys.data();
+  const size_t count = row.columns.size();
+  const Datum* values = row.values.data();
+  std::vector<Datum> all;
+  if (with_keys) {
+    all = row.values;
+    all.push_back(pg::TextArray(row.fitting_keys).value);
+    values = all.data();
   }
   std::string many;
   char* nulls = few;
@@ -48,20 +50,64 @@ bool Insert(const table::Target& target, const SavedPlan& plan, table::Row* row)
     nulls = many.data();
   }
   for (size_t i = 0; i < count; ++i) {
-    nulls[i] = row->nulls[i] ? 'n' : ' ';
+    nulls[i] = row.nulls[i] ? 'n' : ' ';
   }
   const int result = pg::Call(
       [&] { return SPI_execute_plan(plan.get(), const_cast<Datum*>(values), nulls, false, 0); });
   if (result < 0) {
     throw pg::Error(ERRCODE_INTERNAL_ERROR, std::string("SPI: ") + SPI_result_code_string(result));
   }
-  return SPI_processed > 0;
+  return SPI_processed;
+}
+
+// Runs one row's INSERT. Whether it has written a row.
+bool Insert(const table::Target& target, const SavedPlan& plan, const table::Row& row) {
+  return Run(plan, row, ClearsRescued(target, row)) > 0;
+}
+
+enum class Updated : uint8_t {
+  Written,
+  Left,   // it is newer, or nothing but its key was brought
+  Absent  // there is no such row
+};
+
+// Updates the stored row that has the key, as on_conflict update would.
+Updated Update(const table::Target& target, const table::Row& row) {
+  const bool clears_rescued = ClearsRescued(target, row);
+  const std::shared_ptr<const SavedPlan> update =
+      PlansOf(target).FindUpdate(target, row.columns, clears_rescued);
+  if (update && Run(*update, row, clears_rescued) > 0) {
+    return Updated::Written;
+  }
+  const std::shared_ptr<const SavedPlan> look = PlansOf(target).FindLook(target, row.columns);
+  return Run(*look, row, false) > 0 ? Updated::Left : Updated::Absent;
+}
+
+bool Brings(const table::Row& row, int column) {
+  return std::binary_search(row.columns.begin(), row.columns.end(), column);
+}
+
+// Of a row that only updates, where no row is stored.
+Misfit MisfitOfAbsent(const table::Target& target, const table::Row& row) {
+  Misfit misfit;
+  misfit.kind = Kind::MissingRequired;
+  misfit.cause = drift::Cause::Absent;
+  misfit.sqlstate = "23502";
+  for (int column : target.required()) {
+    if (!Brings(row, column)) {
+      misfit.field = misfit.column = target.shape().columns[static_cast<size_t>(column)].name;
+      break;
+    }
+  }
+  misfit.message = "null value in column \"" + misfit.column + "\" of relation \"" +
+                   target.shape().name + "\" violates not-null constraint";
+  return misfit;
 }
 
 }  // namespace
 
 void InsertRow(const table::Target& target, table::Row* row) {
-  Insert(target, *PlanFor(target, *row), row);
+  Insert(target, *PlanFor(target, *row), *row);
 }
 
 namespace {
@@ -142,34 +188,114 @@ bool MustRaise(const table::Target& target, const pg::Error& error, bool replay)
 
 namespace {
 
-// Through the executor, one statement a row.
-void StoreByRow(const table::Target& target, std::vector<table::Row>* rows, bool replay,
-                Results* results) {
-  pg::Spi spi;
-  std::vector<std::shared_ptr<const SavedPlan>> plans;
-  plans.reserve(rows->size());
-  std::vector<char> ignored(rows->size());  // what is older than the stored row
-  for (size_t i = 0; i < rows->size(); ++i) {
-    const bool same = i > 0 && (*rows)[i].columns == (*rows)[i - 1].columns &&
-                      (*rows)[i].fitting_keys.empty() == (*rows)[i - 1].fitting_keys.empty();
-    plans.push_back(same ? plans.back() : PlanFor(target, (*rows)[i]));
+// Whether nothing but what the payload does not bring is amiss, and a stored row may have that.
+bool MayBeUpdate(const table::Target& target, RowKey* key, const table::Row& row,
+                 const Misfit& misfit) {
+  if (row.updates_only || misfit.kind != Kind::MissingRequired || !key->IsKept(target)) {
+    return false;
   }
-  StoreIsolatingFailures(target, replay, results, [&](size_t first, size_t end, Culprit* culprit) {
-    for (size_t i = first; i < end; ++i) {
-      culprit->at = i;
-      if ((*results)[i]) {
+  for (size_t i = 0; i < row.columns.size(); ++i) {
+    const auto column = static_cast<size_t>(row.columns[i]);
+    if (row.nulls[i] != 0 && target.shape().columns[column].name == misfit.column) {
+      return false;
+    }
+  }
+  return std::all_of(key->columns().begin(), key->columns().end(),
+                     [&](int column) { return Brings(row, column); });
+}
+
+// Through the executor, one statement a row.
+class RowStore {
+ public:
+  RowStore(const table::Target& target, std::vector<table::Row>* rows, bool replay,
+           Results* results)
+      : target_(target), rows_(*rows), replay_(replay), results_(*results), left_(rows->size()) {}
+
+  void Run() {
+    Pass();
+    if (target_.shape().has_before_insert) {
+      UpdateRefused();
+    }
+    if (target_.enrollment().newer_by) {
+      observe::NoteIgnored(target_.shape().relid, std::count(left_.begin(), left_.end(), char{1}));
+    }
+  }
+
+ private:
+  void Pass() {
+    pg::Spi spi;
+    std::vector<std::shared_ptr<const SavedPlan>> plans(rows_.size());
+    const table::Row* last = nullptr;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const table::Row& row = rows_[i];
+      if (results_[i] || row.updates_only) {
         continue;
       }
-      if (i % 100 == 99) {
-        pg::CheckInterrupts();
-      }
-      ignored[i] = Insert(target, *plans[i], &(*rows)[i]) ? 0 : 1;
+      const bool same = last != nullptr && row.columns == last->columns &&
+                        row.fitting_keys.empty() == last->fitting_keys.empty();
+      plans[i] = same ? plans[static_cast<size_t>(last - rows_.data())] : PlanFor(target_, row);
+      last = &row;
     }
-  });
-  if (target.enrollment().newer_by) {
-    observe::NoteIgnored(target.shape().relid, std::count(ignored.begin(), ignored.end(), char{1}));
+    StoreIsolatingFailures(target_, replay_, &results_,
+                           [&](size_t first, size_t end, Culprit* culprit) {
+                             for (size_t i = first; i < end; ++i) {
+                               culprit->at = i;
+                               if (results_[i]) {
+                                 continue;
+                               }
+                               if (i % 100 == 99) {
+                                 pg::CheckInterrupts();
+                               }
+                               if (rows_[i].updates_only) {
+                                 const Updated updated = Update(target_, rows_[i]);
+                                 left_[i] = updated == Updated::Left ? 1 : 0;
+                                 if (updated == Updated::Absent) {
+                                   results_[i] = MisfitOfAbsent(target_, rows_[i]);
+                                 }
+                               } else {
+                                 left_[i] = Insert(target_, *plans[i], rows_[i]) ? 0 : 1;
+                               }
+                             }
+                           });
   }
-}
+
+  // What a BEFORE trigger did not supply, a stored row may have.
+  void UpdateRefused() {
+    RowKey key;
+    Results refused(rows_.size());
+    bool any = false;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (results_[i] && MayBeUpdate(target_, &key, rows_[i], *results_[i])) {
+        refused[i].swap(results_[i]);
+        rows_[i].updates_only = any = true;
+      } else if (!results_[i]) {
+        done_.push_back(i);
+      }
+    }
+    if (!any) {
+      return;
+    }
+    for (size_t i : done_) {
+      results_[i].emplace();  // not a second time
+    }
+    Pass();
+    for (size_t i : done_) {
+      results_[i].reset();
+    }
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (refused[i] && results_[i] && results_[i]->kind == Kind::MissingRequired) {
+        results_[i] = std::move(refused[i]);
+      }
+    }
+  }
+
+  const table::Target& target_;
+  std::vector<table::Row>& rows_;
+  bool replay_;
+  Results& results_;
+  std::vector<char> left_;    // rows that are older than the stored ones
+  std::vector<size_t> done_;  // rows that the first pass has stored
+};
 
 }  // namespace
 
@@ -183,7 +309,7 @@ Results Store(const table::Target& target, std::vector<table::Row>* rows, bool r
                           : StoreDirectly(target, rows, replay, &results) ||
                                 StoreAsSet(target, rows, replay, &results);
   if (!stored) {
-    StoreByRow(target, rows, replay, &results);
+    RowStore(target, rows, replay, &results).Run();
   }
   return results;
 }

@@ -13,6 +13,8 @@ struct Row {
   std::vector<int> columns;  // indexes into shape.columns, ascending
   std::vector<Datum> values;
   std::vector<char> nulls;  // not vector<bool>: bits are slow
+  // It lacks what a new row must have, and has a whole key: a stored row is updated, or none.
+  bool updates_only = false;
   // The fields whose values are in the rescue column, as indexes into what whoever evaluated the
   // row has on record of rescued fields.
   std::vector<int> rescued;
@@ -23,6 +25,7 @@ struct Row {
     columns.clear();
     values.clear();
     nulls.clear();
+    updates_only = false;
     rescued.clear();
     fitting_keys.clear();
   }
