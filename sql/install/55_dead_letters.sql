@@ -6,10 +6,10 @@ BEGIN ATOMIC
     ), queued AS (
         INSERT INTO mend.queue (id, target, target_name, payload, submitter, submitted_by, submitted_at,
                                 sqlstate, error, kind, field, fields, context,
-                                session_submitter, session_submitted_by, code, key_hash)
+                                session_submitter, session_submitted_by, code, key_hash, original)
         SELECT b.id, b.target, coalesce(e.target_name, b.target_name), b.payload, b.submitter, b.submitted_by,
                b.submitted_at, b.sqlstate, b.error, b.kind, b.field, b.fields, b.context,
-               b.session_submitter, b.session_submitted_by, b.code, b.key_hash
+               b.session_submitter, b.session_submitted_by, b.code, b.key_hash, b.original
         FROM back b LEFT JOIN mend.enrollments e ON e.target = b.target
         RETURNING 1
     )
@@ -31,7 +31,7 @@ COMMENT ON FUNCTION mend.may_release(oid, mend.dead_letters) IS
     'Internal: whether a role may offer a dead letter anew in the name of those who offered it';
 REVOKE ALL ON FUNCTION mend.may_release(oid, mend.dead_letters) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION mend.retry_as(caller oid, target regclass, ids bigint[]) RETURNS bigint
+CREATE OR REPLACE FUNCTION mend.retry_as(caller oid, target regclass, ids bigint[], kind text, field text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chosen bigint[];
@@ -45,14 +45,16 @@ BEGIN
     INTO chosen, kept, tables
     FROM mend.dead_letters d JOIN mend.enrollments e ON e.target = d.target
          CROSS JOIN LATERAL (SELECT d.sqlstate = 'MD001' AND mend.may_release(caller, d)) m (may)
-    WHERE (retry_as.target IS NULL OR d.target = retry_as.target) AND (retry_as.ids IS NULL OR d.id = ANY (retry_as.ids));
+    WHERE (retry_as.target IS NULL OR d.target = retry_as.target) AND (retry_as.ids IS NULL OR d.id = ANY (retry_as.ids))
+        AND (retry_as.kind IS NULL OR retry_as.kind IN (d.kind, d.cause)) AND (retry_as.field IS NULL OR d.field = retry_as.field);
     UPDATE mend.dead_letters d SET code = coalesce(mend.code_of(d.target), '{}') WHERE d.id = ANY (chosen) AND d.sqlstate = 'MD001';
     moved := mend.requeue(chosen);
     IF retry_as.ids IS NULL THEN
         -- Nor are rows that wait for a time of their own to wait any longer.
         PERFORM mend.request_round(e.target, 'retry') FROM mend.enrollments e
         WHERE (retry_as.target IS NULL OR e.target = retry_as.target)
-            AND EXISTS (SELECT FROM mend.queue q WHERE q.target = e.target AND q.not_before IS NOT NULL);
+            AND EXISTS (SELECT FROM mend.queue q WHERE q.target = e.target AND q.not_before IS NOT NULL
+                AND (retry_as.kind IS NULL OR retry_as.kind IN (q.kind, q.cause)) AND (retry_as.field IS NULL OR q.field = retry_as.field));
     END IF;
     IF moved > 0 THEN
         PERFORM mend.request_round(t) FROM unnest(tables) t;
@@ -67,16 +69,35 @@ BEGIN
     RETURN moved;
 END
 $$;
-COMMENT ON FUNCTION mend.retry_as(oid, regclass, bigint[]) IS 'Internal: mend.retry() in the name of a role';
-REVOKE ALL ON FUNCTION mend.retry_as(oid, regclass, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION mend.retry_as(oid, regclass, bigint[], text, text) IS 'Internal: mend.retry() in the name of a role';
+REVOKE ALL ON FUNCTION mend.retry_as(oid, regclass, bigint[], text, text) FROM PUBLIC;
 
 -- With the caller's rights, which a SECURITY DEFINER function would not know.
-CREATE OR REPLACE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL) RETURNS bigint
+CREATE OR REPLACE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL, kind text DEFAULT NULL, field text DEFAULT NULL) RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_retry';
-COMMENT ON FUNCTION mend.retry(regclass, bigint[]) IS
-    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all. Without ids, queued rows that back off (a missing partition, a foreign key) are tried again at once. What a table''s code has changed for (SQLSTATE MD001) only a superuser moves, or who has the rights of the roles that offered it: it is offered anew then';
-REVOKE ALL ON FUNCTION mend.retry(regclass, bigint[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[]) TO mend_admin;
+COMMENT ON FUNCTION mend.retry(regclass, bigint[], text, text) IS
+    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all, of one kind or cause (doc/reasons.md) or of all, of one field or of all. Without ids, queued rows that back off (a missing partition, a foreign key) are tried again at once. What a table''s code has changed for (SQLSTATE MD001) only a superuser moves, or who has the rights of the roles that offered it: it is offered anew then';
+REVOKE ALL ON FUNCTION mend.retry(regclass, bigint[], text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[], text, text) TO mend_admin;
+
+CREATE OR REPLACE FUNCTION mend.amend(ids bigint[], merge_patch jsonb, dry_run boolean DEFAULT false, OUT changed bigint, OUT fits bigint)
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_amend';
+COMMENT ON FUNCTION mend.amend(bigint[], jsonb, boolean) IS
+    'Changes the payloads of dead letters by a JSON merge patch (RFC 7396), and returns how many it has changed and how many of them all fit their tables then, as far as values tell. The original stays beside (mend.dead_letters.original), an event says who did it; mend.retry() offers them anew. What is no JSON stays as it is. The caller is in mend_admin; for SQLSTATE MD001 as with mend.retry()
+ids: the dead letters
+merge_patch: an object of what is to change in the payload: {"price": 12.5}; null takes a key away
+dry_run: changes nothing';
+CREATE OR REPLACE FUNCTION mend.amend(target regclass, kind text, field text, merge_patch jsonb, dry_run boolean DEFAULT false, OUT changed bigint, OUT fits bigint)
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_amend_cause';
+COMMENT ON FUNCTION mend.amend(regclass, text, text, jsonb, boolean) IS
+    'The same for all dead letters of one cause
+target: the landing table
+kind: a kind of drift or the code of a cause (mend.causes); null: any
+field: the field that did not fit; null: any
+merge_patch: an object of what is to change in the payloads; null takes a key away
+dry_run: changes nothing';
+REVOKE ALL ON FUNCTION mend.amend(bigint[], jsonb, boolean), mend.amend(regclass, text, text, jsonb, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.amend(bigint[], jsonb, boolean), mend.amend(regclass, text, text, jsonb, boolean) TO mend_admin;
 
 CREATE OR REPLACE FUNCTION mend.discard(ids bigint[], reason text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

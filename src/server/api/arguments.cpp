@@ -91,6 +91,28 @@ std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call,
   return ArrayArgument(call, index, what, sizeof(Oid), EnumLabel);
 }
 
+std::vector<int64_t> Int8ArrayArgument(FunctionCallInfo call, int index, const char* what) {
+  if (call->args[index].isnull) {
+    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(what) + " must not be null");
+  }
+  Datum* elements = nullptr;
+  bool* nulls = nullptr;
+  int count = 0;
+  pg::Call([&] {
+    deconstruct_array(DatumGetArrayTypeP(call->args[index].value), INT8OID, sizeof(int64),
+                      FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, &nulls, &count);
+  });
+  std::vector<int64_t> numbers;
+  for (int i = 0; i < count; ++i) {
+    if (nulls[i]) {
+      throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                      std::string(what) + " must not have null elements");
+    }
+    numbers.push_back(DatumGetInt64(elements[i]));
+  }
+  return numbers;
+}
+
 Oid TargetArgument(FunctionCallInfo call, int index) {
   const std::optional<Oid> target = OidArgument(call, index);
   if (!target) {

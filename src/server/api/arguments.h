@@ -23,6 +23,9 @@ std::optional<std::vector<std::string>> TextArrayArgument(FunctionCallInfo call,
 std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call, int index,
                                                           const char* what);
 
+// Elements of int8[]. Throws 22004 on NULL and on a null element.
+std::vector<int64_t> Int8ArrayArgument(FunctionCallInfo call, int index, const char* what);
+
 // A table given as regclass. Throws 22004 on NULL.
 Oid TargetArgument(FunctionCallInfo call, int index);
 

@@ -82,15 +82,6 @@ Datum CheckDecider(FunctionCallInfo) {
   return Datum(0);
 }
 
-// mend.retry_as() learns here who calls.
-Datum Retry(FunctionCallInfo fcinfo) {
-  const pg::Param target{OIDOID, fcinfo->args[0].value, fcinfo->args[0].isnull};
-  const pg::Param ids{INT8ARRAYOID, fcinfo->args[1].value, fcinfo->args[1].isnull};
-  return Int64GetDatum(
-      pg::RunPrepared("SELECT mend.retry_as($1, $2, $3)", {pg::ObjectId(GetUserId()), target, ids})
-          .int8(0, 0));
-}
-
 Datum Wake(FunctionCallInfo) {
   worker::WakeAtCommit();
   return Datum(0);
@@ -104,5 +95,4 @@ MEND_EXPORT_DECISION(mend_dry_run_patch, mend::api::DryRunPatch)
 MEND_EXPORT_DECISION(mend_propose, mend::api::Propose)
 MEND_EXPORT_DECISION(mend_revert, mend::api::Revert)
 MEND_EXPORT(mend_check_decider, mend::api::CheckDecider)
-MEND_EXPORT_DECISION(mend_retry, mend::api::Retry)
 MEND_EXPORT(mend_wake, mend::api::Wake)

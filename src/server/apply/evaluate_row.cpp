@@ -82,6 +82,7 @@ bool RowEvaluator::Read(const queue::QueuedRow& row) {
 // Storing a row has shown that none was there to be updated.
 void RowEvaluator::Expect(const queue::QueuedRow& row) {
   evaluator_.TakesRecords(row.is_record);
+  evaluator_.Rescue(wants_rows_);
   evaluator_.MayUpdate(row.kind != drift::Kind::MissingRequired);
 }
 
@@ -89,7 +90,8 @@ const std::vector<drift::Misfit>& RowEvaluator::Convert(const json::Document& pa
                                                         const queue::QueuedRow& row) {
   context_.Enter(row);
   Expect(row);
-  const bool is_asked = target_.shape().has_before_insert || MayRecall(row);  // what the row brings
+  const bool is_asked =
+      wants_rows_ || target_.shape().has_before_insert || MayRecall(row);  // what the row brings
   evaluator_.Evaluate(payload.root(), is_asked ? &converted_ : nullptr, &misfits_);
   RecallMissing(row);
   return misfits_;

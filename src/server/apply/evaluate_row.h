@@ -60,6 +60,12 @@ class RowEvaluator {
   const json::Document& payload() const { return document_; }
   // In payload(); none where it has none.
   json::Value record() const { return target_.enrollment().at.Find(document_.root()).value; }
+  // Values are made from now on, so that key() is known.
+  void WantRows() { wants_rows_ = true; }
+  // Of the row that the last payload means, as ingest::Evaluator::Key().
+  std::optional<int64_t> key() {
+    return readable_ && evaluator_.KeepsOrder() ? evaluator_.Key() : std::nullopt;
+  }
   // Of the last row, if it fits: whether it brings a value for a column of its target, or at least
   // a NULL. For targets with BEFORE triggers on INSERT alone: else nobody has kept what rows bring.
   bool Brings(const std::string& column, bool or_null) const;
@@ -83,6 +89,7 @@ class RowEvaluator {
   RowContext& context_;
   json::Document document_;
   bool readable_ = false;
+  bool wants_rows_ = false;
   table::Row converted_;
   std::vector<drift::Misfit> misfits_;
 };

@@ -12,11 +12,11 @@ int64_t BuryRows(Oid target, const std::optional<std::string>& reason, std::stri
       "RETURNING *) "
       "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
       "submitted_at, sqlstate, error, kind, field, fields, context, session_submitter, "
-      "session_submitted_by, code, reason, patch_id, key_hash) "
+      "session_submitted_by, code, reason, patch_id, key_hash, original) "
       "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, sqlstate, "
       "error, kind, field, fields, context, session_submitter, session_submitted_by, code, "
       "coalesce($2, 'table ' || target_name || ' is not here, or not enrolled'), patch_id, "
-      "key_hash FROM gone",
+      "key_hash, original FROM gone",
       {pg::ObjectId(target), pg::Text(reason), pg::Text(name), pg::Int8(at_most)});
   return static_cast<int64_t>(buried.processed());
 }

@@ -8,6 +8,7 @@
 #include "server/pg/cached_plan.h"
 #include "server/pg/settings.h"
 #include "server/pg/settings_scope.h"
+#include "server/queue/dead_letters.h"
 #include "server/queue/queue_scan.h"
 
 namespace mend::queue {
@@ -189,6 +190,20 @@ std::vector<QueuedRow> LockRows(const std::vector<int64_t>& ids) {
   };
   if (!std::is_sorted(rows.begin(), rows.end(), earlier)) {
     std::sort(rows.begin(), rows.end(), earlier);
+  }
+  return rows;
+}
+
+std::vector<QueuedRow> ReadDeadLetters(const std::vector<int64_t>& ids, bool lock) {
+  static const std::string sql = std::string("SELECT ") + kDeadLetter +
+                                 " FROM mend.dead_letters WHERE id = ANY ($1) ORDER BY id";
+  static const std::string locking = sql + " FOR UPDATE";
+  const MemoryContext memory = CurrentMemoryContext;
+  pg::RowCursor found((lock ? locking : sql).c_str(), {pg::Int8Array(ids)});
+  std::vector<QueuedRow> rows;
+  while (found.Next()) {
+    pg::Switch into(memory);  // SPI has its own
+    rows.push_back(ToRow(found));
   }
   return rows;
 }

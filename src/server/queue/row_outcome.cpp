@@ -113,12 +113,13 @@ void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const 
       "INSERT INTO mend.dead_letters (id, target, target_name, payload, submitter, submitted_by, "
       "submitted_at, "
       "sqlstate, error, kind, field, fields, context, session_submitter, "
-      "session_submitted_by, code, reason, patch_id, cause, about, first_error, key_hash) "
+      "session_submitted_by, code, reason, patch_id, cause, about, first_error, key_hash, "
+      "original) "
       "SELECT id, target, target_name, payload, submitter, submitted_by, submitted_at, $4, $5, $2, "
       "nullif($3, ''), "
       "fields, context, session_submitter, session_submitted_by, code, $8, $9, nullif($6, "
       "'unspecified'), nullif($7, ''), CASE WHEN error <> $5 "
-      "THEN coalesce(first_error, error) ELSE first_error END, key_hash FROM gone",
+      "THEN coalesce(first_error, error) ELSE first_error END, key_hash, original FROM gone",
       params);
 }
 

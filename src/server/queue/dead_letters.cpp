@@ -1,0 +1,43 @@
+#include "server/queue/dead_letters.h"
+
+#include "server/pg/spi.h"
+
+namespace mend::queue {
+
+std::vector<DeadLetter> FindDeadLetters(Oid caller, const std::vector<int64_t>& ids) {
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT d.id, d.target::oid, coalesce(e.target_name, d.target_name), "
+      "octet_length(d.payload)::int8, e.target IS NOT NULL, d.sqlstate <> 'MD001' OR "
+      "mend.may_release($1, d) FROM mend.dead_letters d LEFT JOIN mend.enrollments e ON e.target = "
+      "d.target WHERE d.id = ANY ($2) ORDER BY d.target, d.id",
+      {pg::ObjectId(caller), pg::Int8Array(ids)});
+  std::vector<DeadLetter> letters;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    letters.push_back({rows.int8(i, 0), rows.oid(i, 1), rows.text(i, 2),
+                       static_cast<size_t>(rows.int8(i, 3)), rows.boolean(i, 4),
+                       rows.boolean(i, 5)});
+  }
+  return letters;
+}
+
+std::vector<int64_t> DeadLettersOf(Oid target, const std::optional<std::string>& kind,
+                                   const std::optional<std::string>& field) {
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT id FROM mend.dead_letters WHERE target = $1 AND ($2 IS NULL OR kind = $2 OR cause = "
+      "$2) AND ($3 IS NULL OR field = $3) ORDER BY target, id",
+      {pg::ObjectId(target), pg::Text(kind), pg::Text(field)});
+  std::vector<int64_t> ids;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ids.push_back(rows.int8(i, 0));
+  }
+  return ids;
+}
+
+void ChangePayload(int64_t id, std::string_view payload, std::optional<int64_t> key) {
+  pg::RunPrepared(
+      "UPDATE mend.dead_letters SET original = nullif(coalesce(original, payload), $2), payload = "
+      "$2, key_hash = $3 WHERE id = $1",
+      {pg::Int8(id), pg::Text(payload), pg::Int8(key)});
+}
+
+}  // namespace mend::queue
