@@ -58,7 +58,7 @@ CREATE TYPE mend.mode AS ENUM ('auto', 'review', 'paused');
 COMMENT ON TYPE mend.mode IS 'auto: the worker heals; review: every patch waits for mend.approve(); paused: the worker leaves the table alone';
 
 CREATE TYPE mend.action AS ENUM
-    ('add_column', 'widen_type', 'drop_not_null', 'set_default', 'map_field', 'add_enum_value', 'change_type');
+    ('add_column', 'widen_type', 'drop_not_null', 'set_default', 'map_field', 'add_enum_value', 'change_type', 'read_as');
 COMMENT ON TYPE mend.action IS 'What a patch may do to a table; add_enum_value is reserved';
 
 CREATE TYPE mend.share AS ENUM ('shape', 'values');

@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION mend.enroll(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT false,
     rescue          name          DEFAULT NULL,
+    null_if         text[]        DEFAULT '{}',
     hints           jsonb         DEFAULT '{}',
     at              text          DEFAULT NULL,
     newer_by        name          DEFAULT NULL
@@ -28,6 +29,7 @@ carry: settings of the submitter''s session that replay restores, such as app.te
 naive_zone: time zone of times without an offset; null or empty: such a time does not fit timestamptz
 allow_published: whether patches may be applied without review though the table is in a publication
 rescue: a nullable jsonb column of the table that keeps values which do not fit, so that their rows are stored at once
+null_if: texts that stand for nothing in all columns that are not text, such as an empty text and N/A: exactly these, and only where they do not fit
 hints: types for new columns, by patterns of their names, where all values fit: {"*_at": "timestamptz", "price": "numeric(12,2)"}
 at: where the record is in a payload, for envelopes: a JSON Pointer such as /data/object; what is outside is not stored; null: the payload is the record
 newer_by: with on_conflict update, the column that says which of two rows is newer: a row is updated only where its value there is not less than
@@ -45,6 +47,7 @@ CREATE OR REPLACE FUNCTION mend.configure(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT NULL,
     rescue          name          DEFAULT NULL,
+    null_if         text[]        DEFAULT NULL,
     hints           jsonb         DEFAULT NULL,
     at              text          DEFAULT NULL,
     newer_by        name          DEFAULT NULL
@@ -82,10 +85,22 @@ COMMENT ON FUNCTION mend.map_field IS
 field: the key as the payloads write it
 column_name: an existing column; null: ignore the field';
 
+CREATE OR REPLACE FUNCTION mend.read_as(target regclass, column_name name, reading text, field text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_read_as';
+COMMENT ON FUNCTION mend.read_as IS
+'Records how values for a column are read that do not fit as they are, and tries the queued rows again.
+column_name: an existing column
+reading: null_if("", "N/A"), epoch_s, epoch_ms, epoch_us, epoch_ns, epoch_days, number, number_comma, number_point, boolean("Y" | "N"),
+date_ymd, date_dmy, date_mdy, time_zone("Europe/Berlin"), base64, base64url, hex, json_text, parse_json or extended_json; several are
+separated by commas and tried in their order; they take the place of those before; null: plainly again
+field: the key of whose values it is said, which goes to the column; null: all keys that do';
+
 CREATE OR REPLACE FUNCTION mend.accept_loss(target regclass, column_name name) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'mend_accept_loss';
 COMMENT ON FUNCTION mend.accept_loss IS
 'Gives one column PostgreSQL''s own coercion back: values that its type changes silently are stored, not queued.';
 
-REVOKE ALL ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss TO mend_admin;
+REVOKE ALL ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss,
+    mend.read_as FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss,
+    mend.read_as TO mend_admin;

@@ -10,7 +10,7 @@ RETURN CASE
     WHEN kind = 'patch_applied' THEN
         CASE WHEN EXISTS (SELECT FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a
                           WHERE p.id = severity_of.patch_id AND a ->> 'kind' <> 'add_column') THEN 'notice' ELSE 'info' END
-    WHEN kind IN ('enrolled', 'configured', 'unenrolled', 'field_mapped', 'loss_accepted', 'retried', 'amended', 'discarded', 'moved', 'adopted',
+    WHEN kind IN ('enrolled', 'configured', 'unenrolled', 'field_mapped', 'reading_set', 'loss_accepted', 'retried', 'amended', 'discarded', 'moved', 'adopted',
                   'breaker_reset', 'patch_approved', 'replayed', 'message_lost', 'prompt_sent', 'hint_unfit') THEN NULL
     ELSE 'notice'
 END;

@@ -2,13 +2,15 @@
 
 #include <iterator>
 
+#include "core/reading/reading.h"
+
 namespace mend::plan {
 namespace {
 
 // In the order of ActionKind.
-constexpr std::string_view kNames[] = {"add_column",    "widen_type",  "change_type",
-                                       "drop_not_null", "set_default", "map_field"};
-static_assert(std::size(kNames) == static_cast<size_t>(ActionKind::MapField) + 1);
+constexpr std::string_view kNames[] = {"add_column",  "widen_type", "change_type", "drop_not_null",
+                                       "set_default", "map_field",  "read_as"};
+static_assert(std::size(kNames) == static_cast<size_t>(ActionKind::ReadAs) + 1);
 
 }  // namespace
 
@@ -19,6 +21,12 @@ std::optional<ActionKind> ActionKindFromName(std::string_view name) {
     if (kNames[i] == name) return static_cast<ActionKind>(i);
   }
   return std::nullopt;
+}
+
+std::string JoinedReading(const std::string& held, const std::string& more) {
+  const base::Result<reading::Readings> before = reading::Parse(held), after = reading::Parse(more);
+  if (!before) return after ? reading::Print(*after) : std::string();
+  return reading::Print(after ? reading::Joined(*before, *after) : *before);
 }
 
 }  // namespace mend::plan

@@ -16,6 +16,7 @@ enum class ActionKind : uint8_t {
   DropNotNull,
   SetDefault,
   MapField,
+  ReadAs,
 };
 
 // "add_column", "widen_type", ...: the labels of the SQL type mend.action.
@@ -26,7 +27,8 @@ inline bool ChangesType(ActionKind kind) {
   return kind == ActionKind::WidenType || kind == ActionKind::ChangeType;
 }
 
-// One subcommand of the ALTER TABLE. MapField never appears here: mappings stand in field_map.
+// One subcommand of the ALTER TABLE. MapField and ReadAs never appear here: mappings stand in
+// field_map, readings in readings.
 struct Action {
   ActionKind kind = ActionKind::AddColumn;
   std::string column;
@@ -41,11 +43,25 @@ struct FieldMapping {
   std::optional<std::string> column;  // nullopt: ignore the field
 };
 
+// Readings that a column has from then on, besides those it has.
+struct FieldReading {
+  std::string field;  // called as the column is: whatever key brings its values
+  std::string column;
+  std::string reading;  // as reading::Print() writes it
+  bool operator==(const FieldReading& other) const {
+    return field == other.field && column == other.column && reading == other.reading;
+  }
+};
+
+// The readings of both texts, as reading::Joined(); what cannot be read is left out.
+std::string JoinedReading(const std::string& held, const std::string& more);
+
 struct Patch {
   std::vector<Action> actions;
   std::vector<FieldMapping> field_map;
+  std::vector<FieldReading> readings;
   std::string rationale;
-  bool empty() const { return actions.empty() && field_map.empty(); }
+  bool empty() const { return actions.empty() && field_map.empty() && readings.empty(); }
 };
 
 }  // namespace mend::plan

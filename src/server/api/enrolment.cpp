@@ -4,6 +4,7 @@
 #include <string>
 
 #include "server/api/arguments.h"
+#include "server/api/landing_column.h"
 #include "server/api/terms.h"
 #include "server/guard/landing_table.h"
 #include "server/pg/catalog.h"
@@ -13,11 +14,6 @@
 
 namespace mend::api {
 namespace {
-
-// Asks for a heal round of the table at commit.
-void RequestRound(Oid target) {
-  pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(target)});
-}
 
 // The parameters that enroll and configure share: $1 target, $2 .. $11 the terms.
 std::vector<pg::Param> Parameters(Oid target, const Terms& terms) {
@@ -69,19 +65,23 @@ Datum Enroll(FunctionCallInfo call) {
   parameters.push_back(pg::Text(terms.newer_by));
   parameters.push_back(pg::Text(terms.at));
   parameters.push_back(pg::Text(terms.hints));
+  parameters.push_back(pg::TextArray(terms.null_if.value_or(std::vector<std::string>())));
+  parameters.back().null = !terms.null_if;
   const pg::Rows added = pg::RunPrepared(
       "WITH added AS ("
       "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, "
       "lossless, on_conflict,"
       "                                     carry, naive_zone, allow_published, system_identifier, "
-      "database_oid, rescue, newer_by, at, hints)"
+      "database_oid, rescue, newer_by, at, hints, null_if)"
       "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, "
       "'auto'),"
       "         coalesce($3::mend.action[], '{add_column,widen_type,map_field}'),"
       "         pg_catalog.pg_get_userbyid($4), coalesce($5::mend.share, 'shape'), coalesce($6, "
       "true),"
       "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, "
-      "false), $12, $13, nullif($11, ''), nullif($14, '')::name, nullif($15, ''), coalesce($16::jsonb, '{}')"
+      "false), $12, $13, nullif($11, ''), nullif($14, '')::name, nullif($15, ''), "
+      "coalesce($16::jsonb, '{}'), "
+      "coalesce($17, '{}')"
       "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
       "c.oid = $1"
       "  ON CONFLICT DO NOTHING RETURNING e.*) "
@@ -151,6 +151,8 @@ Datum Configure(FunctionCallInfo call) {
   parameters.push_back(pg::Text(terms.newer_by));
   parameters.push_back(pg::Text(terms.at));
   parameters.push_back(pg::Text(terms.hints));
+  parameters.push_back(pg::TextArray(terms.null_if.value_or(std::vector<std::string>())));
+  parameters.back().null = !terms.null_if;
   const pg::Rows changed = pg::RunPrepared(
       "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE "
       "e.target = $1),"
@@ -165,7 +167,7 @@ Datum Configure(FunctionCallInfo call) {
       "           rescue = nullif(coalesce($11, rescue::text), '')::name,"
       "           newer_by = nullif(coalesce($13, newer_by::text), '')::name,"
       "           at = nullif(coalesce($14, at), ''),"
-      "           hints = coalesce($15::jsonb, hints),"
+      "           hints = coalesce($15::jsonb, hints), null_if = coalesce($16, null_if),"
       // A renamed table is still the same one, unless the OID came with a restore.
       "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $12 "
       "ELSE target_name END"
@@ -183,29 +185,6 @@ Datum Configure(FunctionCallInfo call) {
     RequestRound(target);
   }
   return 0;
-}
-
-// Throws unless payloads can give the column a value.
-void RequireSettableColumn(Oid target, const std::string& column) {
-  AttrNumber attnum = 0;
-  bool computed = false;
-  pg::Call([&] {
-    HeapTuple tuple = SearchSysCacheAttName(target, column.c_str());
-    if (HeapTupleIsValid(tuple)) {
-      auto* row = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
-      attnum = row->attnum;
-      computed = row->attgenerated != 0 || row->attidentity == ATTRIBUTE_IDENTITY_ALWAYS;
-      ReleaseSysCache(tuple);
-    }
-  });
-  if (attnum == 0) {
-    throw pg::Error(ERRCODE_UNDEFINED_COLUMN, "the table has no column \"" + column + "\"");
-  }
-  if (attnum < 0 || computed) {
-    throw pg::Error(ERRCODE_INVALID_COLUMN_REFERENCE,
-                    "column \"" + column + "\" is filled by PostgreSQL itself",
-                    "Name an ordinary column.");
-  }
 }
 
 // The values of a field that is ignored from now on may be in the rescue column.
@@ -239,10 +218,11 @@ Datum MapField(FunctionCallInfo call) {
   }
   pg::RunPrepared(
       "WITH recorded AS ("
-      "  INSERT INTO mend.fields (target, target_name, field, column_name)"
+      "  INSERT INTO mend.fields AS f (target, target_name, field, column_name)"
       "  SELECT target, target_name, $2, $3 FROM mend.enrollments WHERE target = $1"
       "  ON CONFLICT (target, field) DO UPDATE SET column_name = excluded.column_name, held = "
-      "NULL, patch_id = NULL"
+      "NULL, patch_id = NULL,"
+      "     reading = CASE WHEN f.column_name = excluded.column_name THEN f.reading END"
       "  RETURNING target_name, field, column_name) "
       "INSERT INTO mend.events (kind, target_name, detail) "
       "SELECT 'field_mapped', target_name, pg_catalog.jsonb_build_object('field', field, 'column', "

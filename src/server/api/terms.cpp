@@ -7,6 +7,7 @@
 #include "core/base/json_writer.h"
 #include "core/plan/hint.h"
 #include "core/plan/patch.h"
+#include "core/reading/reading.h"
 #include "server/api/arguments.h"
 #include "server/guard/check.h"
 #include "server/guard/healer.h"
@@ -28,7 +29,8 @@ void CheckActions(const std::vector<std::string>& actions) {
       throw pg::Error(
           ERRCODE_FEATURE_NOT_SUPPORTED,
           "action \"" + action + "\" is reserved and not available yet",
-          "allow takes add_column, widen_type, drop_not_null, set_default and map_field.");
+          "allow takes add_column, widen_type, change_type, drop_not_null, set_default, map_field "
+          "and read_as.");
     }
     if (!seen.insert(action).second) {
       Invalid("action \"" + action + "\" is named twice in allow", "Name each action once.");
@@ -98,6 +100,24 @@ void CheckCarry(const std::vector<std::string>& carry) {
     CheckSetting(setting);
     if (!seen.insert(setting).second) {
       Invalid("setting \"" + setting + "\" is named twice in carry", "Name each setting once.");
+    }
+  }
+}
+
+void CheckNullIf(const std::vector<std::string>& words) {
+  if (words.size() > reading::kMaxWords) {
+    Invalid("null_if has more than " + std::to_string(reading::kMaxWords) + " texts",
+            "mend.read_as() says it of one column.");
+  }
+  std::set<std::string> seen;
+  for (const std::string& word : words) {
+    if (word.size() > reading::kMaxWordBytes) {
+      Invalid(
+          "a text in null_if is longer than " + std::to_string(reading::kMaxWordBytes) + " bytes",
+          "null_if takes the texts that stand for nothing, such as '' and 'N/A'.");
+    }
+    if (!seen.insert(word).second) {
+      Invalid("\"" + word + "\" is named twice in null_if", "Name each text once.");
     }
   }
 }
@@ -183,12 +203,14 @@ Terms ReadTerms(FunctionCallInfo call) {
   if (const std::optional<std::string> hints = JsonbArgument(call, call->nargs - 3)) {
     terms.hints = CheckedHints(*hints);
   }
+  terms.null_if = TextArrayArgument(call, call->nargs - 4, "null_if");
   terms.at = TextArgument(call, call->nargs - 2);
   terms.newer_by = NameArgument(call, call->nargs - 1);
   if (terms.allow) CheckActions(*terms.allow);
   if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);
   if (terms.at) CheckPlace(*terms.at);
   if (terms.carry) CheckCarry(*terms.carry);
+  if (terms.null_if) CheckNullIf(*terms.null_if);
   if (terms.naive_zone && !terms.naive_zone->empty())
     terms.naive_zone = KnownZone(*terms.naive_zone);
   return terms;

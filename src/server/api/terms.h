@@ -21,6 +21,7 @@ struct Terms {
   std::optional<std::string> naive_zone;  // "": none
   std::optional<bool> allow_published;
   std::optional<std::string> rescue;  // "": none
+  std::optional<std::vector<std::string>> null_if;
   std::optional<std::string> hints;  // a JSON object: patterns, and types as PostgreSQL prints them
   std::optional<std::string> at;     // "": payloads are the records
   std::optional<std::string> newer_by;  // "": none

@@ -31,10 +31,11 @@ namespace {
 void RecordFields(const table::Target& target, const PatchRecord& record) {
   for (const plan::FieldMapping& mapping : record.patch.field_map) {
     pg::RunPrepared(
-        "INSERT INTO mend.fields (target, target_name, field, column_name, patch_id) "
+        "INSERT INTO mend.fields AS f (target, target_name, field, column_name, patch_id) "
         "VALUES ($1, $2, $3, $4::name, $5) ON CONFLICT (target, field) "
         "DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = "
-        "excluded.patch_id",
+        "excluded.patch_id, reading = CASE WHEN f.column_name = excluded.column_name THEN f.reading "
+        "END",
         {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name),
          pg::Text(mapping.field), pg::Text(mapping.column), pg::Int8(record.id)});
   }

@@ -39,12 +39,15 @@ std::string TermsFingerprint(const table::Target& target) {
   base::Hash hash;
   hash.Add(plan::ShapeFingerprint(target.shape()));
   for (const table::FieldRecord& field : target.fields()) {
-    hash.Add(field.field).Add(field.column.value_or("")).Add(field.held);
+    hash.Add(field.field).Add(field.column.value_or("")).Add(field.held).Add(field.reading);
   }
   const table::Enrollment& terms = target.enrollment();
   hash.Add(uint64_t{terms.lossless}).Add(terms.naive_zone.value_or("")).Add(terms.rescue);
   for (const std::string& column : terms.lossy_columns) {
     hash.Add(column);
+  }
+  for (const std::string& word : terms.null_if) {
+    hash.Add(word);
   }
   return hash.Hex();
 }

@@ -1,6 +1,7 @@
 #include "server/convert/convert.h"
 
 #include "core/base/utf8.h"
+#include "core/plan/reading_family.h"
 #include "server/convert/soft_input.h"
 
 namespace mend::convert {
@@ -128,6 +129,16 @@ TypeClass ClassOf(Oid oid, char typtype, Oid element) {
   }
 }
 
+// Found before the type itself is in the map: its parts are.
+reading::Family FamilyOf(const TypeInfo& info, TypeMap* types) {
+  switch (info.type_class) {
+    case TypeClass::Domain: return types->Find(info.base.oid).family;
+    case TypeClass::Array: return types->Find(info.element).family;
+    case TypeClass::Name: return reading::Family::Char;
+    default: return plan::ReadingFamily(info.oid);
+  }
+}
+
 }  // namespace
 
 const TypeInfo& TypeMap::Find(Oid oid) {
@@ -168,6 +179,7 @@ const TypeInfo& TypeMap::Find(Oid oid) {
   info.soft_input = info.type_class == TypeClass::Array
                         ? info.input == F_ARRAY_IN && Find(info.element).soft_input
                         : HasSoftInput(oid, info.input);
+  info.family = FamilyOf(info, this);
   return types_.emplace(oid, std::move(info)).first->second;
 }
 
@@ -297,17 +309,26 @@ bool Converter::Fail(drift::Kind kind, drift::Cause cause, const char* sqlstate,
 }
 
 bool Converter::BadSyntax(const TypeInfo& type, json::Value value, const char* sqlstate) {
+  if (quiet_) {
+    return false;
+  }
   return Fail(drift::Kind::TypeConflict, CauseOf(type.type_class, value), sqlstate,
               "invalid input syntax for type " + type.name + ": " + Quote(value));
 }
 
 bool Converter::OutOfRange(const TypeInfo& type, json::Value value) {
+  if (quiet_) {
+    return false;
+  }
   return Fail(drift::Kind::OutOfRange, drift::Cause::OutOfRange, "22003",
               "value " + Quote(value) + " is out of range for type " + type.name);
 }
 
 bool Converter::Lossy(const TypeInfo& type, json::Value value, drift::Cause cause, const char* what,
                       std::string about) {
+  if (quiet_) {
+    return false;
+  }
   return Fail(drift::Kind::Lossy, cause, "22000",
               "type " + type.name + " would change the value " + Quote(value) + ": " + what,
               std::move(about));
@@ -363,14 +384,16 @@ bool Converter::ConvertAs(const TypeInfo& info, int32_t typmod, json::Value valu
                           bool* null) {
   *null = false;
   if (info.type_class == TypeClass::Domain) {
-    return ToDomain(info, value, out, null);
+    return ToDomain(info, value, out, null) ||
+           (readings_ != nullptr && ReadDomain(info, typmod, value, out, null));
   }
   if (value.kind() == json::Kind::Null) {
     *out = 0;
     *null = true;
     return true;
   }
-  if (Strictly(info, typmod, value, out, null)) {
+  if (readings_ != nullptr ? WithReadings(info, typmod, value, out, null)
+                           : Strictly(info, typmod, value, out, null)) {
     return true;
   }
   // Their parts have had their own try.
@@ -489,8 +512,21 @@ bool Converter::ByInput(const TypeInfo& type, int32_t typmod, const std::string&
 }
 
 bool Converter::ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null) {
-  const Wanted wanted(&values_);
+  const Scoped<bool> wanted(&values_, true);  // its CHECK looks at them
   return ConvertValue(type.base, value, out, null) && CheckDomain(type, *out, *null);
+}
+
+// What the domain refuses, though what it is made of takes it, may stand for nothing.
+bool Converter::ReadDomain(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out,
+                           bool* null) {
+  Fault plain = fault_;
+  if (value.kind() != json::Kind::Null &&
+      ByReading(type, typmod, value, false, out, null) == Claim::Taken &&
+      CheckDomain(type, *out, *null)) {
+    return true;
+  }
+  fault_ = std::move(plain);
+  return false;
 }
 
 bool Converter::CheckDomain(const TypeInfo& type, Datum value, bool null) {

@@ -10,6 +10,7 @@
 #include "core/base/notation.h"
 #include "core/drift/kind.h"
 #include "core/plan/shape.h"
+#include "core/reading/reader.h"
 #include "server/convert/iso8601.h"
 #include "server/convert/jsonb_parts.h"
 #include "server/convert/jsonb_writer.h"
@@ -64,7 +65,8 @@ struct TypeInfo {
   bool soft_input = false;   // of its input function: soft_input.h
   // What of a given text may differ from the printed one; nullopt: they are not compared.
   std::optional<base::Notation> notation = base::Notation::Atoms;
-  plan::Type base;  // Domain
+  plan::Type base;                                  // Domain
+  reading::Family family = reading::Family::Other;  // of itself, or of what it is made of
 };
 
 // Types by OID, looked up once. Lives as long as the target whose columns have them.
@@ -95,8 +97,7 @@ std::string Quote(json::Value value);
 
 class Converter {
  public:
-  Converter(TypeMap* types, const std::optional<std::string>& naive_zone)
-      : types_(*types), naive_zone_(naive_zone) {}
+  Converter(TypeMap* types, const std::optional<std::string>& naive_zone);
 
   // Converts into CurrentMemoryContext. With `lossy`, what the lossless rules refuse is left to the
   // type's input function. On false, fault() tells why. JSON null is SQL NULL. Throws
@@ -110,26 +111,30 @@ class Converter {
   // enough for JsonbBytes.
   bool ToJsonbObject(const json::Document& tape, const std::vector<JsonbBytes::NamedValue>& members,
                      Datum* out);
+  // How the values to come are read that the type does not take as they are; nullptr: not at all,
+  // as at first. Must outlive them.
+  void ReadBy(const reading::Readings* readings);
   // Whether values are wanted, as they are at first, or verdicts alone: then what it gives for one
   // is not to be used.
   void Want(bool values) { values_ = values; }
   const Fault& fault() const { return fault_; }
   // Before the memory is reset that it has converted into.
   void ForgetMemory() { arena_.Forget(); }
-  size_t capacity() const { return jsonb_.capacity() + tape_.capacity(); }
+  size_t capacity() const { return jsonb_.capacity() + tape_.capacity() + reader_.capacity(); }
 
  private:
-  // While it lives, values are wanted whatever the caller wants: something looks at them.
-  class Wanted {
+  // While it lives, the variable has another value.
+  template <class T>
+  class Scoped {
    public:
-    explicit Wanted(bool* values) : values_(values), before_(*values) { *values = true; }
-    ~Wanted() { *values_ = before_; }
-    Wanted(const Wanted&) = delete;
-    Wanted& operator=(const Wanted&) = delete;
+    Scoped(T* variable, T value) : variable_(variable), before_(*variable) { *variable = value; }
+    ~Scoped() { *variable_ = before_; }
+    Scoped(const Scoped&) = delete;
+    Scoped& operator=(const Scoped&) = delete;
 
    private:
-    bool* values_;
-    bool before_;
+    T* variable_;
+    T before_;
   };
 
   bool ConvertValue(plan::Type type, json::Value value, Datum* out, bool* null) {
@@ -139,6 +144,18 @@ class Converter {
   bool ConvertField(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out,
                     bool* null);
   bool ConvertAs(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
+  // What became of a value that readings were asked for.
+  enum class Claim : uint8_t {
+    None,     // no reading claims it
+    Refused,  // the type does not take what they make of it
+    Taken,
+  };
+  // `first`: by those readings alone that come before the plain form.
+  Claim ByReading(const TypeInfo& type, int32_t typmod, json::Value value, bool first, Datum* out,
+                  bool* null);
+  // As it is, or else by the readings.
+  bool WithReadings(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out,
+                    bool* null);
   bool Strictly(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
 
   bool ToInteger(const TypeInfo& type, json::Value value, Datum* out);
@@ -165,6 +182,7 @@ class Converter {
   bool ToArray(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
   bool ToComposite(const TypeInfo& type, json::Value value, Datum* out);
   bool ToDomain(const TypeInfo& type, json::Value value, Datum* out, bool* null);
+  bool ReadDomain(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out, bool* null);
   bool CheckDomain(const TypeInfo& type, Datum value, bool null);
   // Through the type's input function, from the JSON text.
   bool ByInput(const TypeInfo& type, int32_t typmod, json::Value value, Datum* out);
@@ -205,6 +223,11 @@ class Converter {
 
   TypeMap& types_;
   const std::optional<std::string>& naive_zone_;
+  const reading::Readings* readings_ = nullptr;
+  bool reads_first_ = false;  // one of them comes before the plain form
+  bool knows_zone_ = false;   // one of them is of a time zone: naive_zone has no say
+  bool quiet_ = false;        // the fault need not be worded
+  reading::Reader reader_;
   bool lossy_ = false;
   bool values_ = true;
   Fault fault_;

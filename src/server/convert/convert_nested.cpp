@@ -90,9 +90,9 @@ bool Converter::ToArray(const TypeInfo& type, int32_t typmod, json::Value value,
   }
   const bool few = shape.total <= 1000;
   const bool is_short = value.token().end - value.token().begin < kManyElements;
-  std::optional<Wanted> wanted;
+  std::optional<Scoped<bool>> wanted;
   if (!few || !is_short) {
-    wanted.emplace(&values_);  // only making it shows whether it is too large
+    wanted.emplace(&values_, true);  // only making it shows whether it is too large
   }
   auto* values = static_cast<Datum*>(few ? arena_.Take(shape.total * sizeof(Datum))
                                          : Huge(shape.total * sizeof(Datum)));
@@ -132,7 +132,8 @@ bool Converter::ToComposite(const TypeInfo& type, json::Value value, Datum* out)
   if (value.kind() != json::Kind::Object) {
     return BadSyntax(type, value);
   }
-  const Wanted wanted(&values_);
+  const Scoped<bool> wanted(&values_, true);
+  const Scoped<const reading::Readings*> as_they_are(&readings_, nullptr);
   TupleDesc row = pg::Call([&] { return lookup_rowtype_tupdesc_copy(type.oid, -1); });
   const auto count = static_cast<size_t>(row->natts);
   auto* values = static_cast<Datum*>(Huge(count * sizeof(Datum)));

@@ -185,7 +185,7 @@ bool Converter::OffsetOf(const TypeInfo& type, json::Value value, const IsoTime&
       return false;
     case IsoTime::Zone::None: break;
   }
-  pg_tz* zone = naive_zone_ ? Zone(*naive_zone_) : nullptr;
+  pg_tz* zone = naive_zone_ && !knows_zone_ ? Zone(*naive_zone_) : nullptr;
   if (zone == nullptr) {
     return Lossy(type, value, drift::Cause::NoOffset, kNoOffset);
   }

@@ -85,7 +85,8 @@ std::string Clause(const plan::Shape& shape, const plan::Action& action) {
       const plan::Type type = existing != nullptr ? existing->type : action.type;
       return alter + " SET DEFAULT " + Constant(action.default_literal.value_or(""), type);
     }
-    case plan::ActionKind::MapField: break;
+    case plan::ActionKind::MapField:
+    case plan::ActionKind::ReadAs: break;
   }
   throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: a field mapping is no ALTER TABLE");
 }
@@ -172,7 +173,8 @@ std::string InverseClause(const plan::Shape& shape, const plan::Action& action) 
       const std::optional<std::string> old_default = DefaultOf(shape, action.column);
       return alter + (old_default ? " SET DEFAULT " + *old_default : " DROP DEFAULT");
     }
-    case plan::ActionKind::MapField: break;
+    case plan::ActionKind::MapField:
+    case plan::ActionKind::ReadAs: break;
   }
   return "";
 }

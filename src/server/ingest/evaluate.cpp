@@ -562,6 +562,7 @@ class Evaluator::Work {
     slot.seen = number_;
     slot.key = key;
     if (only_ == nullptr || (*only_)[static_cast<size_t>(resolution.column)] != 0) {
+      converter_.ReadBy(target_.ReadingsOf(resolution));
       TakeValue(key, value, resolution.column, &slot);
     }
   }

@@ -86,7 +86,8 @@ constexpr char kEnrollmentSql[] =
     "on_conflict,"
     " pg_catalog.to_json(carry)::text, naive_zone, allow_published, "
     "pg_catalog.to_json(lossy_columns)::text,"
-    " system_identifier, database_oid, newer_by, rescue, at, hints::pg_catalog.text"
+    " system_identifier, database_oid, newer_by, rescue, at, hints::pg_catalog.text, "
+    "pg_catalog.to_json(null_if)::pg_catalog.text"
     " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
 
 // Columns that keys, foreign keys, partition keys, generated columns or policies look at, of the
@@ -124,8 +125,8 @@ constexpr char kBoundColumnsSql[] =
     "WHERE a.attrelid OPERATOR(pg_catalog.=) u.relid AND a.attnum OPERATOR(pg_catalog.=) u.attnum";
 
 constexpr char kFieldsSql[] =
-    "SELECT field, column_name, held FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 ORDER "
-    "BY field";
+    "SELECT field, column_name, held, reading FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 "
+    "ORDER BY field";
 
 constexpr char kOwnColumnsSql[] =
     "SELECT column_name, attnum, type FROM mend.own_columns WHERE target OPERATOR(pg_catalog.=) $1";
@@ -173,6 +174,7 @@ std::optional<Enrollment> LoadEnrollment(Oid target) {
   std::string why;
   enrollment.hints = HintsFrom(rows.text(0, 15));
   enrollment.at = json::Pointer::Parse(rows.text(0, 14), &why).value_or(json::Pointer());
+  enrollment.null_if = Strings(rows.text(0, 16));
   if (!enrollment.rescue.empty()) {
     const pg::Rows bound = ReadBooks(kBoundColumnsSql, target);
     for (size_t i = 0; i < bound.size(); ++i) {
@@ -186,7 +188,7 @@ std::vector<FieldRecord> LoadFields(Oid target) {
   const pg::Rows rows = ReadBooks(kFieldsSql, target);
   std::vector<FieldRecord> fields;
   for (size_t i = 0; i < rows.size(); ++i) {
-    fields.push_back({rows.text(i, 0), rows.maybe(i, 1), rows.text(i, 2)});
+    fields.push_back({rows.text(i, 0), rows.maybe(i, 1), rows.text(i, 2), rows.text(i, 3)});
   }
   return fields;
 }

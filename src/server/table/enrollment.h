@@ -30,6 +30,7 @@ struct Enrollment {
   std::set<std::string> lossy_columns;  // mend.accept_loss()
   std::optional<std::string> newer_by;  // a column
   std::string rescue;                   // the rescue column; empty: rows are not rescued
+  std::vector<std::string> null_if;     // texts that stand for nothing in columns that are not text
   std::set<std::string> bound_columns;  // with `rescue`: whose values are never rescued
   std::vector<plan::Hint> hints;        // for the types of new columns
   json::Pointer at;                     // where the record is in a payload
@@ -41,6 +42,7 @@ struct FieldRecord {
   std::string field;
   std::optional<std::string> column;  // nullopt with held empty: the field is ignored
   std::string held;                   // why the field is never given a column again by itself
+  std::string reading{};              // how its values are read; empty: plainly
 };
 
 // Read from the tables as the extension's owner. nullopt: not enrolled.

@@ -1,5 +1,7 @@
 #include "server/table/target.h"
 
+#include <algorithm>
+
 #include "core/base/invisible.h"
 #include "core/base/utf8.h"
 #include "core/plan/identifier.h"
@@ -10,6 +12,21 @@ namespace {
 
 constexpr size_t kMaxSeenKeys = 4096;
 constexpr size_t kMaxSeenKeyBytes = 256;
+
+// A field that the column does not have yet is its own from then on.
+void AddReading(const plan::FieldReading& more, std::vector<FieldRecord>* fields) {
+  for (FieldRecord& record : *fields) {
+    if (record.field == more.field && record.column == more.column) {
+      record.reading = plan::JoinedReading(record.reading, more.reading);
+      return;
+    }
+  }
+  fields->erase(
+      std::remove_if(fields->begin(), fields->end(),
+                     [&](const FieldRecord& record) { return record.field == more.field; }),
+      fields->end());
+  fields->push_back({more.field, more.column, {}, more.reading});
+}
 
 }  // namespace
 
@@ -54,12 +71,71 @@ Target::Target(plan::Shape shape, Enrollment enrollment, std::vector<FieldRecord
       by_field_[record.field] = {Resolution::Kind::Ignored, -1, -1};
     }
   }
+  TakeReadings();
+}
+
+// What is recorded for the column, and behind it what the enrolment says of all. The index of both
+// in readings_, or -1 where that is nothing.
+int Target::AddReadings(const plan::Column& column, const std::string& recorded) {
+  reading::Readings readings;
+  if (base::Result<reading::Readings> parsed = reading::Parse(recorded); parsed) {
+    readings = std::move(*parsed);
+  }
+  if (!enrollment_.null_if.empty() &&
+      reading::Suits(reading::Kind::NullIf, types_->Find(column.type.oid).family)) {
+    readings =
+        reading::Joined(std::move(readings), {{reading::Kind::NullIf, enrollment_.null_if, 0}});
+  }
+  if (readings.empty()) {
+    return -1;
+  }
+  readings_.push_back(std::move(readings));
+  return static_cast<int>(readings_.size()) - 1;
+}
+
+// A reading of the field that is called as the column is the column's, whatever key brings a value;
+// any other is the field's alone.
+void Target::TakeReadings() {
+  const bool any = !enrollment_.null_if.empty() ||
+                   std::any_of(fields_.begin(), fields_.end(),
+                               [](const FieldRecord& record) { return !record.reading.empty(); });
+  if (!any) {
+    return;
+  }
+  for (const plan::Column& column : shape_.columns) {
+    const bool given = column.generated == plan::Generated::No ||
+                       column.generated == plan::Generated::IdentityByDefault;
+    std::string recorded;
+    for (const FieldRecord& record : fields_) {
+      if (record.field == column.name && record.column == column.name) {
+        recorded = record.reading;
+      }
+    }
+    readings_of_column_.push_back(given ? AddReadings(column, recorded) : -1);
+    for (const FieldRecord& record : fields_) {
+      if (given && !record.reading.empty() && record.column == column.name &&
+          record.field != column.name) {
+        readings_of_field_[record.field] = AddReadings(column, record.reading);
+      }
+    }
+  }
 }
 
 Target::~Target() = default;
 Target::Target(Target&&) noexcept = default;
 
 Resolution Target::Look(std::string_view key) const {
+  Resolution resolution = LookForColumn(key);
+  if (resolution.kind == Resolution::Kind::Column && !readings_of_column_.empty()) {
+    const auto own = readings_of_field_.find(std::string(key));
+    resolution.readings = own != readings_of_field_.end()
+                              ? own->second
+                              : readings_of_column_[static_cast<size_t>(resolution.column)];
+  }
+  return resolution;
+}
+
+Resolution Target::LookForColumn(std::string_view key) const {
   const std::string name(key);
   if (const auto found = by_field_.find(name); found != by_field_.end()) {
     return found->second;
@@ -141,6 +217,9 @@ Target Patched(const Target& target, const plan::Patch& patch) {
   }
   for (const plan::FieldMapping& mapping : patch.field_map) {
     fields.push_back({mapping.field, mapping.column, {}});
+  }
+  for (const plan::FieldReading& more : patch.readings) {
+    AddReading(more, &fields);
   }
   return Target(std::move(shape), target.enrollment(), std::move(fields));
 }

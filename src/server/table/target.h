@@ -9,6 +9,7 @@
 
 #include "core/plan/patch.h"
 #include "core/plan/shape.h"
+#include "core/reading/reading.h"
 #include "server/table/enrollment.h"
 
 namespace mend::convert {
@@ -32,8 +33,9 @@ struct Resolution {
     Ambiguous,
     Rescue  // the rescue column, which no payload may fill
   } kind = Kind::Unknown;
-  int column = -1;  // index into shape.columns; when ambiguous, one that is meant
-  int other = -1;   // when ambiguous, another
+  int column = -1;    // index into shape.columns; when ambiguous, one that is meant
+  int other = -1;     // when ambiguous, another
+  int readings = -1;  // of a column: how its values are read (Target::Readings)
 };
 
 class Target {
@@ -56,6 +58,10 @@ class Target {
   bool AcceptsLoss(int column) const { return accepts_loss_[static_cast<size_t>(column)]; }
   // Index of the column that keeps rescued values; -1: there is none, or none that can.
   int rescue_column() const { return rescue_column_; }
+  // How values of that key are read which do not fit as they are; nullptr: not at all.
+  const reading::Readings* ReadingsOf(const Resolution& resolution) const {
+    return resolution.readings < 0 ? nullptr : &readings_[static_cast<size_t>(resolution.readings)];
+  }
   // Whether a value that does not fit this column may be rescued: the column is then NULL.
   bool MayRescue(int column) const { return may_rescue_[static_cast<size_t>(column)] != 0; }
   // Columns that a row must bring: NOT NULL, and nothing supplies a value.
@@ -75,6 +81,9 @@ class Target {
  private:
   Resolution Look(std::string_view key) const;
   Resolution LookByName(std::string_view key) const;
+  Resolution LookForColumn(std::string_view key) const;
+  int AddReadings(const plan::Column& column, const std::string& recorded);
+  void TakeReadings();
 
   plan::Shape shape_;
   Enrollment enrollment_;
@@ -83,6 +92,9 @@ class Target {
   std::vector<int> required_;
   int rescue_column_ = -1;
   std::vector<char> may_rescue_;
+  std::vector<reading::Readings> readings_;
+  std::vector<int> readings_of_column_;                      // -1: none
+  std::unordered_map<std::string, int> readings_of_field_;   // of fields that have their own
   std::unordered_map<std::string, Resolution> by_field_;     // what mend.fields records
   std::unordered_map<std::string, Resolution> by_name_;      // exact column names
   std::unordered_map<std::string, Resolution> by_spelling_;  // all spellings of column names
