@@ -3,6 +3,7 @@
 #include <microhttpd.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -10,6 +11,8 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "bridge/listen_address.h"
 #include "bridge/signals.h"
@@ -19,13 +22,17 @@
 namespace mend::bridge {
 namespace {
 
-constexpr unsigned kMaxConnections = 64;
+constexpr unsigned kMaxConnections = 256;
+// So many may be at rest for longer than a moment: past that, those who have rested longest lose
+// their places, strangers first.
+constexpr size_t kMaxAtRest = 32;
+constexpr std::chrono::seconds kMoment{1};
 constexpr unsigned kIdleSeconds = 30;
 constexpr std::chrono::seconds kMaxReceiving{60};
 constexpr size_t kMaxHeaderBytes = 32 << 10;
 
 // Hangs up on who takes for ever to send a request: the library's own limit starts anew with every
-// byte.
+// byte. And on who keeps a place and asks nothing, when places grow few.
 class Reaper {
  public:
   void Started(MHD_Connection* connection) {
@@ -33,7 +40,7 @@ class Reaper {
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info == nullptr) return;
     std::lock_guard<std::mutex> lock(mutex_);
-    connections_[connection] = {info->connect_fd, Clock::now(), false};
+    connections_[connection] = {info->connect_fd, Clock::now(), false, false, false};
   }
   void Closed(MHD_Connection* connection) {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -43,14 +50,18 @@ class Reaper {
   void SetBusy(MHD_Connection* connection, bool busy) {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto found = connections_.find(connection);
-    if (found != connections_.end()) found->second = {found->second.descriptor, Clock::now(), busy};
+    if (found != connections_.end()) {
+      found->second.since = Clock::now();
+      found->second.busy = busy;
+      found->second.admitted = true;
+    }
   }
   void Reap() {
     std::lock_guard<std::mutex> lock(mutex_);
-    for (const auto& [connection, state] : connections_) {
-      if (!state.busy && Clock::now() - state.since > kMaxReceiving)
-        shutdown(state.descriptor, SHUT_RDWR);
+    for (auto& [connection, state] : connections_) {
+      if (!state.busy && Clock::now() - state.since > kMaxReceiving) HangUp(&state);
     }
+    MakeRoom();
   }
 
  private:
@@ -58,7 +69,26 @@ class Reaper {
     int descriptor;
     Clock::time_point since;
     bool busy;
+    bool admitted;  // has asked something that was not refused
+    bool hung_up;
   };
+
+  void MakeRoom() {
+    std::vector<State*> at_rest;
+    for (auto& [connection, state] : connections_) {
+      if (!state.busy && !state.hung_up && Clock::now() - state.since > kMoment)
+        at_rest.push_back(&state);
+    }
+    std::sort(at_rest.begin(), at_rest.end(), [](const State* one, const State* other) {
+      return std::pair(one->admitted, one->since) < std::pair(other->admitted, other->since);
+    });
+    for (size_t i = 0; i + kMaxAtRest < at_rest.size(); ++i) HangUp(at_rest[i]);
+  }
+  static void HangUp(State* state) {
+    state->hung_up = true;
+    shutdown(state->descriptor, SHUT_RDWR);
+  }
+
   std::mutex mutex_;
   std::map<MHD_Connection*, State> connections_;
 };
@@ -210,7 +240,7 @@ int ServeHttp(const mcp::Server& server, Database* database, const Options& opti
                options.token.empty() ? " to every user of this machine (no token is set)" : "");
   while (!StopAsked()) {
     pollfd waiting = {StopDescriptor(), POLLIN, 0};
-    poll(&waiting, 1, 1000);
+    poll(&waiting, 1, 250);
     service.reaper.Reap();
   }
   // Threads may wait for the database: it is told, and they are not waited for.

@@ -122,6 +122,20 @@ for my $try (1 .. 300)
 }
 is($status, 200, 'it lives through all that');
 
+# Who takes all places and asks nothing keeps nobody out, although he comes back as soon as he is thrown out.
+{
+	my @held;
+	my $take = sub { push @held, IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) // () for 1 .. shift };
+	$take->(64);
+	local $SIG{PIPE} = 'IGNORE';
+	my @answers = map { $take->(8); HTTP::Tiny->new(timeout => 15)->request('POST', "http://127.0.0.1:$port/mcp",
+		{ headers => { 'Content-Type' => 'application/json', Accept => 'application/json' }, content => encode_json($ping) }) } 1 .. 5;
+	@answers = map { $_->{status} } @answers;
+	is_deeply(\@answers, [ (200) x 5 ], 'places are not for those who ask nothing');
+}
+like(raw("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	qr{^HTTP/1.1 400}, 'two lengths are none');
+
 # Calls beside each other: more than there are connections, and one that waits for a lock.
 my $lock = $node->background_psql('postgres');
 $lock->query_safe('BEGIN; LOCK TABLE mend.drifts');
