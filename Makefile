@@ -5,6 +5,13 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_mend.control
 MODULE_big = pg_mend
 # All of the core but what only the bridge (mend-mcp) needs.
 SOURCES = $(sort $(filter-out src/core/mcp/%,$(wildcard src/core/*/*.cpp src/core/*/*/*.cpp)) $(wildcard src/server/*/*.cpp))
+# Rules, agents and people alone: nothing that reaches out, and no libcurl.
+ifdef NO_NETWORK
+SOURCES := $(filter-out src/core/net/curl.cpp,$(SOURCES))
+PG_CPPFLAGS = -DMEND_NO_NETWORK
+else
+SHLIB_LINK = -lcurl
+endif
 OBJS = $(SOURCES:.cpp=.o)
 
 # Released install scripts are files; that of the version to come, and the way to it from the last release, are built.
@@ -18,6 +25,10 @@ INSTALL_PIECES = $(sort $(wildcard sql/install/*.sql))
 CODE_PIECES = $(filter-out sql/install/1% sql/install/2%,$(INSTALL_PIECES))
 
 REGRESS = $(basename $(notdir $(sort $(wildcard sql/*_test.sql))))
+# Tests of settings that a build without a network has not.
+ifdef NO_NETWORK
+REGRESS := $(filter-out messages_test heal_answer_test,$(REGRESS))
+endif
 # Tests of the border need a library that is not installed with the product (test/border).
 ifdef NO_PROBE
 REGRESS := $(filter-out border_errors_test guard_sandbox_test,$(REGRESS))
@@ -39,7 +50,7 @@ ifneq ($(filter 9 10 11 12 13 14,$(PG_MAJOR)),)
 $(error pg_mend needs PostgreSQL 15 or newer, and $(PG_CONFIG) is of PostgreSQL $(PG_MAJOR))
 endif
 
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS += -Isrc
 # PGXS hides symbols from PostgreSQL 16 on; before, PGDLLEXPORT is empty and must be given a meaning.
 PG_CXXFLAGS = -std=gnu++17 -Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-register \
 	-fvisibility=hidden -fvisibility-inlines-hidden -MMD -MP
@@ -65,7 +76,7 @@ ifeq ($(PG_MAJOR),15)
 PG_CXXFLAGS += '-DPGDLLEXPORT=__attribute__((visibility("default")))'
 endif
 PG_CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir-server)
-SHLIB_LINK += -lcurl -lstdc++ -Wl,--version-script=src/exports.map
+SHLIB_LINK += -lstdc++ -Wl,--version-script=src/exports.map
 
 # The bridge to MCP clients is optional: make bridge, make install-bridge. It needs libpq and libmicrohttpd.
 BRIDGE = mend-mcp

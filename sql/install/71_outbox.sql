@@ -30,12 +30,19 @@ LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'mend_setting';
 COMMENT ON FUNCTION mend.setting(text) IS 'Internal: a setting of pg_mend, as somebody who may set it has set it';
 REVOKE ALL ON FUNCTION mend.setting(text) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION mend.is_told(channel text) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN mend.setting('mend.' || channel || '_url') <> ''
+    OR channel = ANY (string_to_array(replace(mend.setting('mend.outbox_channels'), ' ', ''), ','));
+COMMENT ON FUNCTION mend.is_told(text) IS 'Internal: whether messages of a channel (webhook, lineage) are written, to be posted or to be taken by another program';
+REVOKE ALL ON FUNCTION mend.is_told(text) FROM PUBLIC;
+
 -- As the owner: whoever may add an event may not touch this table.
 CREATE OR REPLACE FUNCTION mend.note_news() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    webhook boolean := mend.setting('mend.webhook_url') <> '';
-    lineage boolean := mend.setting('mend.lineage_url') <> '';
+    webhook boolean := mend.is_told('webhook');
+    lineage boolean := mend.is_told('lineage');
     at_least text := mend.setting('mend.webhook_severity');
 BEGIN
     -- An event that is older than its transaction came with a restore.
@@ -73,7 +80,7 @@ BEGIN
     FOREACH step IN ARRAY CASE transition WHEN 'START' THEN ARRAY['START'] ELSE ARRAY['START', transition] END LOOP
         INSERT INTO mend.outbox (channel, kind, target_name, patch_id)
         SELECT 'lineage', step, p.target_name, p.id FROM mend.patches p
-        WHERE p.id = note_run.patch_id AND mend.setting('mend.lineage_url') <> ''
+        WHERE p.id = note_run.patch_id AND mend.is_told('lineage')
           AND NOT EXISTS (SELECT FROM mend.outbox o WHERE o.channel = 'lineage' AND o.patch_id = p.id AND o.kind = step);
     END LOOP;
 END

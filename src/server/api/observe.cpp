@@ -23,10 +23,13 @@ Datum IgnoredUpdates(FunctionCallInfo fcinfo) {
   return Int64GetDatum(observe::LastSeenOf(DatumGetObjectId(fcinfo->args[0].value)).ignored);
 }
 
+// Empty for a setting that this build has not.
 Datum Setting(FunctionCallInfo call) {
   const std::optional<std::string> name = TextArgument(call, 0);
-  return pg::Call(
-      [&] { return CStringGetTextDatum(GetConfigOption(name->c_str(), false, false)); });
+  return pg::Call([&] {
+    const char* value = GetConfigOption(name->c_str(), true, false);
+    return CStringGetTextDatum(value != nullptr ? value : "");
+  });
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "server/claude/calls.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "server/pg/settings.h"

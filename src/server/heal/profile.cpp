@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/base/json_writer.h"
 #include "core/limits/breaker.h"
 #include "server/apply/evaluate_row.h"

@@ -8,6 +8,7 @@
 
 #include "core/net/retry.h"
 #include "server/pg/http.h"
+#include "server/pg/settings.h"
 #include "server/pg/settings_observe.h"
 #include "server/pg/spi.h"
 #include "server/pg/work_transaction.h"
@@ -180,7 +181,7 @@ std::optional<int64_t> SendMessages(const std::function<bool()>& hurried) {
   for (const Destination& destination : Destinations()) {
     if (IsSet(destination.url)) {
       SendAll(destination, hurried);
-    } else {
+    } else if (!pg::IsTakenByOthers(destination.channel)) {
       Forget(destination);
     }
   }
@@ -188,7 +189,7 @@ std::optional<int64_t> SendMessages(const std::function<bool()>& hurried) {
 }
 
 void NoteRun(int64_t patch_id) {
-  if (IsSet(pg::lineage_url)) {
+  if (IsSet(pg::lineage_url) || pg::IsTakenByOthers("lineage")) {
     pg::RunPrepared("SELECT mend.note_run($1, 'START')", {pg::Int8(patch_id)});
   }
 }

@@ -1,9 +1,20 @@
 #include "server/pg/http.h"
 
-#include "core/net/curl.h"
 #include "server/pg/call.h"
+#ifndef MEND_NO_NETWORK
+#include "core/net/curl.h"
+#endif
 
 namespace mend::pg {
+
+#ifdef MEND_NO_NETWORK
+
+net::Transport& HttpTransport() {
+  throw Error(ERRCODE_FEATURE_NOT_SUPPORTED, "pg_mend was built without a network");
+}
+
+#else
+
 namespace {
 
 uint32 WaitEvent() {
@@ -50,6 +61,8 @@ net::Transport& HttpTransport() {
   static ServerTransport* const transport = new ServerTransport();
   return *transport;
 }
+
+#endif
 
 bool HeedInterrupts() {
   if (!PostmasterIsAlive()) {

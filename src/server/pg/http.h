@@ -5,6 +5,14 @@
 
 namespace mend::pg {
 
+// Whether this build can reach out at all: `make NO_NETWORK=1` makes one that cannot, and that asks
+// for no transport.
+#ifdef MEND_NO_NETWORK
+inline constexpr bool kHasNetwork = false;
+#else
+inline constexpr bool kHasNetwork = true;
+#endif
+
 // Made when first asked for, and kept for the life of the process: a worker or a session, never the
 // postmaster. Its Send shows in pg_stat_activity as a wait (Extension; MendHttp from PostgreSQL 17
 // on), and is to be called outside of any transaction: waiting for a stranger holds no snapshot and

@@ -1,9 +1,12 @@
 #include "server/pg/settings.h"
 
+#include <algorithm>
 #include <climits>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
+#include "server/pg/http.h"
 #include "server/pg/postgres.h"
 #include "server/pg/settings_claude.h"
 #include "server/pg/settings_limits.h"
@@ -12,6 +15,7 @@
 namespace mend::pg {
 
 char* planners = nullptr;
+char* outbox_channels = nullptr;
 int lock_timeout_ms = 2000;
 int max_lock_hold_ms = 10000;
 int max_rewrite_mb = 1024;
@@ -37,28 +41,49 @@ struct StringSetting {
 
 constexpr StringSetting kStringSettings[] = {
     {"mend.planners", "Planners that are asked for a patch, in order; the first that answers wins.",
-     &planners, "rules,claude", 0},
+     &planners, kHasNetwork ? "rules,claude" : "rules", 0},
+    {"mend.outbox_channels",
+     "Channels (webhook, lineage) whose messages another program takes from mend.outbox; empty: "
+     "none.",
+     &outbox_channels, "", 0},
 };
 
-// Names that no planner has are told when they are set, not by rows that wait.
-bool CheckPlanners(char** value, void**, GucSource) {
-  std::string_view rest = *value;
-  while (!rest.empty()) {
-    const size_t comma = rest.find(',');
-    std::string_view word = rest.substr(0, comma);
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    const size_t first = word.find_first_not_of(" \t");
-    if (first == std::string_view::npos) {
-      continue;
-    }
-    word = word.substr(first, word.find_last_not_of(" \t") - first + 1);
-    if (word != "rules" && word != "claude") {
-      GUC_check_errdetail("There is no planner \"%.*s\": the planners are rules and claude.",
-                          static_cast<int>(word.size()), word.data());
+// The first of the names in a comma-separated list; the list goes on behind it. Empty at its end,
+// or where a name is.
+std::string_view TakeName(std::string_view* list) {
+  const size_t comma = list->find(',');
+  std::string_view word = list->substr(0, comma);
+  *list = comma == std::string_view::npos ? std::string_view() : list->substr(comma + 1);
+  const size_t first = word.find_first_not_of(" \t");
+  return first == std::string_view::npos
+             ? std::string_view()
+             : word.substr(first, word.find_last_not_of(" \t") - first + 1);
+}
+
+// Names that nothing has are told when they are set, not by rows that wait.
+bool CheckNames(std::string_view list, std::initializer_list<std::string_view> known,
+                const char* what, const char* there_are) {
+  while (!list.empty()) {
+    const std::string_view name = TakeName(&list);
+    if (!name.empty() && std::find(known.begin(), known.end(), name) == known.end()) {
+      GUC_check_errdetail("There is no %s \"%.*s\": %s.", what, static_cast<int>(name.size()),
+                          name.data(), there_are);
       return false;
     }
   }
   return true;
+}
+
+bool CheckPlanners(char** value, void**, GucSource) {
+  return kHasNetwork ? CheckNames(*value, {"rules", "claude"}, "planner",
+                                  "the planners are rules and claude")
+                     : CheckNames(*value, {"rules"}, "planner",
+                                  "this build without a network has rules alone");
+}
+
+bool CheckChannels(char** value, void**, GucSource) {
+  return CheckNames(*value, {"webhook", "lineage"}, "channel",
+                    "the channels are webhook and lineage");
 }
 
 struct IntSetting {
@@ -112,19 +137,11 @@ constexpr IntSetting kIntSettings[] = {
 
 namespace {
 
-// Its place in mend.planners; -1: it has none.
-int PlaceOf(std::string_view name) {
-  std::string_view rest = planners != nullptr ? planners : "";
+// The place of a name in a comma-separated list; -1: it has none.
+int PlaceOf(std::string_view name, const char* list) {
+  std::string_view rest = list != nullptr ? list : "";
   for (int place = 0; !rest.empty(); ++place) {
-    size_t comma = rest.find(',');
-    std::string_view word = rest.substr(0, comma);
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    size_t first = word.find_first_not_of(" \t");
-    if (first == std::string_view::npos) {
-      continue;
-    }
-    word = word.substr(first, word.find_last_not_of(" \t") - first + 1);
-    if (word == name) {
+    if (TakeName(&rest) == name) {
       return place;
     }
   }
@@ -133,24 +150,30 @@ int PlaceOf(std::string_view name) {
 
 }  // namespace
 
-bool PlannerEnabled(const char* name) { return PlaceOf(name) >= 0; }
+bool PlannerEnabled(const char* name) { return PlaceOf(name, planners) >= 0; }
+
+bool IsTakenByOthers(const char* channel) { return PlaceOf(channel, outbox_channels) >= 0; }
 
 bool PlannerPrecedes(const char* first, const char* second) {
-  return PlaceOf(first) >= 0 && PlaceOf(first) < PlaceOf(second);
+  const int place = PlaceOf(first, planners);
+  return place >= 0 && place < PlaceOf(second, planners);
 }
 
 void DefineSettings() {
   for (const StringSetting& setting : kStringSettings) {
-    DefineCustomStringVariable(
-        setting.name, setting.description, nullptr, setting.variable, setting.boot, PGC_SUSET,
-        setting.flags, setting.variable == &planners ? CheckPlanners : nullptr, nullptr, nullptr);
+    DefineCustomStringVariable(setting.name, setting.description, nullptr, setting.variable,
+                               setting.boot, PGC_SUSET, setting.flags,
+                               setting.variable == &planners ? CheckPlanners : CheckChannels,
+                               nullptr, nullptr);
   }
   for (const IntSetting& setting : kIntSettings) {
     DefineCustomIntVariable(setting.name, setting.description, nullptr, setting.variable,
                             setting.boot, setting.low, setting.high, PGC_SUSET, setting.flags,
                             nullptr, nullptr, nullptr);
   }
-  DefineClaudeSettings();
+  if (kHasNetwork) {
+    DefineClaudeSettings();
+  }
   DefineObserveSettings();
   DefineLimitSettings();
   MarkGUCPrefixReserved("mend");

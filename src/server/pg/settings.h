@@ -23,6 +23,8 @@ extern int max_columns;         // a table may grow to by itself
 bool PlannerEnabled(const char* name);
 // Whether both do, and `first` comes first.
 bool PlannerPrecedes(const char* first, const char* second);
+// Whether messages of a channel (webhook, lineage) are left in mend.outbox for another program.
+bool IsTakenByOthers(const char* channel);
 
 void DefineSettings();
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "server/pg/http.h"
 #include "server/pg/postgres.h"
 
 namespace mend::pg {
@@ -52,11 +53,7 @@ void DefineText(const char* name, const char* description, char** variable, int 
                              variable == &lineage_namespace ? nullptr : CheckUrl, nullptr, nullptr);
 }
 
-}  // namespace
-
-const char* Name(WebhookFormat format) { return kFormats[static_cast<int>(format)].name; }
-
-void DefineObserveSettings() {
+void DefineUrls() {
   // The address of a webhook is its password.
   DefineText("mend.webhook_url",
              "Where messages are posted to: https, or http on this machine. Empty: nowhere.",
@@ -65,6 +62,20 @@ void DefineObserveSettings() {
              "Where messages of severity warning and critical are posted to instead. Empty: "
              "mend.webhook_url.",
              &webhook_alert_url, GUC_SUPERUSER_ONLY);
+  DefineText(
+      "mend.lineage_url",
+      "Where OpenLineage events are posted to: https, or http on this machine. Empty: nowhere.",
+      &lineage_url, GUC_SUPERUSER_ONLY);
+}
+
+}  // namespace
+
+const char* Name(WebhookFormat format) { return kFormats[static_cast<int>(format)].name; }
+
+void DefineObserveSettings() {
+  if (kHasNetwork) {
+    DefineUrls();
+  }
   DefineCustomEnumVariable("mend.webhook_format",
                            "How messages are written: for Slack and its kin, as JSON with all "
                            "particulars, or as plain text.",
@@ -75,10 +86,6 @@ void DefineObserveSettings() {
       "The least severity that is posted; notice leaves out patches that only add columns.",
       nullptr, &webhook_severity, webhook_severity, kSeverities, PGC_SUSET, 0, nullptr, nullptr,
       nullptr);
-  DefineText(
-      "mend.lineage_url",
-      "Where OpenLineage events are posted to: https, or http on this machine. Empty: nowhere.",
-      &lineage_url, GUC_SUPERUSER_ONLY);
   DefineText("mend.lineage_namespace",
              "The OpenLineage namespace of jobs and tables. Empty: postgres://cluster_name:port.",
              &lineage_namespace, 0);
