@@ -171,9 +171,7 @@ void DefineSettings() {
                             setting.boot, setting.low, setting.high, PGC_SUSET, setting.flags,
                             nullptr, nullptr, nullptr);
   }
-  if (kHasNetwork) {
-    DefineClaudeSettings();
-  }
+  DefineClaudeSettings();
   DefineObserveSettings();
   DefineLimitSettings();
   MarkGUCPrefixReserved("mend");

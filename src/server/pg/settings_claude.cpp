@@ -2,6 +2,7 @@
 
 #include <climits>
 
+#include "server/pg/http.h"
 #include "server/pg/postgres.h"
 #include "server/pg/settings_observe.h"
 
@@ -118,6 +119,12 @@ constexpr IntSetting kIntSettings[] = {
 }  // namespace
 
 void DefineClaudeSettings() {
+  if (!kHasNetwork) {
+    for (const StringSetting& setting : kStringSettings) {
+      *setting.variable = const_cast<char*>(setting.boot);
+    }
+    return;
+  }
   DefineCustomEnumVariable("mend.provider", "Where Claude is reached.", nullptr, &provider, 0,
                            kProviders, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   for (const StringSetting& setting : kStringSettings) {

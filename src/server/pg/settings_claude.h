@@ -1,4 +1,5 @@
-// The settings of the claude planner, all PGC_SUSET. Strings are never null; empty is unset.
+// The settings of the claude planner, all PGC_SUSET; a build without a network has none of them.
+// Strings are never null; empty is unset.
 #pragma once
 
 namespace mend::pg {
