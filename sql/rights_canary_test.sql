@@ -61,9 +61,11 @@ SELECT unnest(ARRAY[format('SET canary.code = %L', code), format('SELECT healing
 FROM pg_class, unnest(ARRAY['23514', '22003', '42501', '40001', 'XX000']) code
 WHERE relnamespace = 'canary_test'::regnamespace AND relname IN ('by_check', 'by_before', 'by_after', 'by_deferred', 'by_domain') ORDER BY relname, code \gexec
 CALL mend.wait_idle();
--- A person proposes, tries and reverts.
+-- An agent proposes.
+SET SESSION AUTHORIZATION regress_canary_agent;
 SELECT mend.propose(oid::regclass, format('ALTER TABLE %s ADD COLUMN proposed int', oid::regclass), '{}', 'a test') FROM pg_class
     WHERE relnamespace = 'canary_test'::regnamespace AND relname LIKE 'by\_%' AND relkind = 'r';
+RESET SESSION AUTHORIZATION;
 CALL mend.wait_idle();
 \o
 

@@ -6,6 +6,7 @@
 #include "core/base/hash.h"
 #include "server/claude/credentials.h"
 #include "server/claude/secret_file.h"
+#include "server/pg/http.h"
 #include "server/pg/settings_claude.h"
 
 namespace mend::claude {
@@ -109,6 +110,9 @@ std::string LoadHeaders(net::Headers* headers, std::string* mark) {
 
 Access LoadAccess() {
   Access access;
+  if (!pg::kHasNetwork) {
+    return access;
+  }
   const auto provider = static_cast<Provider>(pg::provider);
   const Configured configured = LookAtCredential(provider);
   access.fault = configured.fault;

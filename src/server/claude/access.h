@@ -10,7 +10,7 @@ namespace mend::claude {
 
 struct Access {
   enum class State : uint8_t {
-    Absent,    // nobody has configured a credential: there is no claude planner
+    Absent,    // nobody has configured a credential, or there is no network: no claude planner
     Unusable,  // somebody has, and it cannot be used: `fault` says why, without quoting it
     Ready,
   } state = State::Absent;

@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "server/pg/http.h"
 #include "server/pg/postgres.h"
 #include "server/pg/settings_claude.h"
 #include "server/pg/settings_limits.h"
@@ -41,7 +40,7 @@ struct StringSetting {
 
 constexpr StringSetting kStringSettings[] = {
     {"mend.planners", "Planners that are asked for a patch, in order; the first that answers wins.",
-     &planners, kHasNetwork ? "rules,claude" : "rules", 0},
+     &planners, "rules,claude", 0},
     {"mend.outbox_channels",
      "Channels (webhook, lineage) whose messages another program takes from mend.outbox; empty: "
      "none.",
@@ -75,10 +74,7 @@ bool CheckNames(std::string_view list, std::initializer_list<std::string_view> k
 }
 
 bool CheckPlanners(char** value, void**, GucSource) {
-  return kHasNetwork ? CheckNames(*value, {"rules", "claude"}, "planner",
-                                  "the planners are rules and claude")
-                     : CheckNames(*value, {"rules"}, "planner",
-                                  "this build without a network has rules alone");
+  return CheckNames(*value, {"rules", "claude"}, "planner", "the planners are rules and claude");
 }
 
 bool CheckChannels(char** value, void**, GucSource) {
