@@ -79,6 +79,19 @@ heal($node);
 is(scalar(requests($stand_in)), $asked + 1, 'once forgotten it is asked anew');
 is(sql($node, q{SELECT total FROM preview}), '5 USD', 'and healed') or diag sql($node, 'TABLE mend.dead_letters');
 
+# Asked before the rules: his choice of types for what rules could answer too, and the rules' where he is not to be had.
+sql($node, q{ALTER DATABASE postgres SET mend.planners = 'claude,rules'; SELECT mend.start(); CREATE TABLE first_asked (id int); SELECT mend.enroll('first_asked')});
+script_is($stand_in, 'ddl:ALTER TABLE %s ADD COLUMN price numeric(12,2), ADD COLUMN day date');
+heal($node, 'first_asked', '{"id": 1, "price": 12.5, "day": "2026-03-01"}');
+is(sql($node, q{SELECT price, day, pg_typeof(day) FROM first_asked}), '12.50|2026-03-01|date', 'Claude chooses the types of new columns where he comes first');
+is(sql($node, q{SELECT planner, state FROM mend.patches WHERE target = 'first_asked'::regclass}), 'claude|applied', 'by his patch');
+script_is($stand_in, ('503') x 20);
+heal($node, 'first_asked', '{"id": 2, "other": 12.5, "later": "2026-03-01"}');
+is(sql($node, q{SELECT other, later FROM first_asked WHERE id = 2}), '12.5|2026-03-01', 'the rules answer where he is not to be had');
+is(sql($node, q{SELECT planner, state FROM mend.patches WHERE target = 'first_asked'::regclass ORDER BY id DESC LIMIT 1}), 'rules|applied', 'by theirs');
+sql($node, 'ALTER DATABASE postgres RESET mend.planners; SELECT mend.start()');
+script_is($stand_in);
+
 is(sql($node, q{SELECT count(*), sum(cost_usd) = (SELECT sum(cost_usd) FROM mend.patches) FROM mend.calls}), scalar(requests($stand_in)) . '|t',
 	'calls and patches tell of the same cost');
 nothing_crashed($node);
