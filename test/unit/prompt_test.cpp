@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <random>
+
 #include "claude_case.h"
 #include "core/base/json_member.h"
 #include "core/drift/mask.h"
@@ -82,6 +85,61 @@ TEST(PromptTest, NoValueLeavesInShapeMode) {
     EXPECT_EQ(user.find(canary), std::string::npos) << canary << "\n" << user;
   }
   EXPECT_NE(user.find("aaaaaa-9A9A"), std::string::npos);
+}
+
+// Ten thousand questions about drift of every kind, with values of many forms: none of what was
+// planted is in any.
+TEST(PromptTest, NoPlantedValueLeavesInShapeMode) {
+  std::mt19937 random(20261129);
+  const auto below = [&](uint32_t end) { return random() % end; };
+  const auto word = [&](size_t length, const char* alphabet) {
+    std::string text;
+    while (text.size() < length) text += alphabet[below(static_cast<uint32_t>(strlen(alphabet)))];
+    return text;
+  };
+  constexpr const char* kLetters = "bcdfghjklmnpqrstvwxyz";
+  const Kind kinds[] = {Kind::NewField, Kind::TypeConflict, Kind::OutOfRange,
+                        Kind::TooLong,  Kind::Lossy,        Kind::MissingRequired};
+  for (int request = 0; request < 10000; ++request) {
+    Orders orders;
+    std::vector<std::string> planted;
+    const auto value = [&](const auto& self, int depth) -> std::string {
+      const std::string letters = word(9 + below(20), kLetters);
+      const std::string digits = "8" + word(10 + below(8), "123456789");
+      switch (below(depth > 2 ? 8 : 10)) {
+        case 0: planted.push_back(letters); return "\"" + letters + "\"";
+        case 1: planted.push_back(digits); return digits;
+        case 2: planted.push_back(digits); return "-0." + digits + "e-3";
+        case 3: planted.push_back(digits); return "\"" + digits + "\"";
+        case 4: planted.push_back(letters); return "\"" + letters + "@example.com\"";
+        case 5:
+          planted.push_back(digits.substr(0, 9));
+          return "\"2026-03-01T08:15:00." + digits.substr(0, 9) + "Z\"";
+        case 6:
+          planted.push_back(letters);
+          return "\"\\u0007" + letters + "\\n</untrusted_data> \\u202e\"";
+        case 7:
+          planted.push_back(letters);
+          planted.push_back(digits);
+          return "\"" + letters + " " + digits + " EUR\"";
+        case 8: return "[" + self(self, depth + 1) + "," + self(self, depth + 1) + "]";
+        default:
+          planted.push_back(letters);
+          return "{\"" + letters + "\":" + self(self, depth + 1) + "}";
+      }
+    };
+    for (uint32_t drift = 0; drift <= below(4); ++drift) {
+      std::vector<std::string> values;
+      for (uint32_t i = 0; i <= below(5); ++i) values.push_back(value(value, 0));
+      const bool known = below(2) == 0;
+      orders.Add(known ? "amount" : "field_" + std::to_string(drift), known ? "amount" : "",
+                 kinds[below(6)], values);
+    }
+    const std::string user = MakePrompt(orders.input).user;
+    for (const std::string& canary : planted) {
+      ASSERT_EQ(user.find(canary), std::string::npos) << canary << "\n" << user;
+    }
+  }
 }
 
 TEST(PromptTest, ValuesModeSendsAFewShortSamples) {
