@@ -58,21 +58,38 @@ sub heals
 	return $table;
 }
 
+# What would be asked next is what was asked, to the byte.
+sub previews
+{
+	my ($stand_in, $what) = @_;
+	my $table = 'p' . ++$number;
+	orders_table($node, $table);
+	sql($node, "ALTER TABLE $table ADD COLUMN own_$number int");
+	script_is($stand_in, 'give_up');
+	heal($node, $table, qq({"id": 1, "customer_name": "A", "amount": "$number EUR"}));
+	is(sql($node, "SELECT mend.preview_prompt('$table')"), (requests($stand_in))[-1]{body}, "$what: the preview is what is sent");
+	return;
+}
+
 my $key_file = secret_file('key', "key-1\n");
 my $credentials = secret_file('credentials', "[default]\naws_access_key_id = AKID1\naws_secret_access_key = secret/1+\naws_session_token = token-1\n");
 set(provider => 'bedrock', model => 'eu.anthropic.claude-haiku-5-5', api_url => $at{bedrock}{url}, aws_credentials_file => $credentials);
 heals('Bedrock, signed with a credentials file');
 like((requests($at{bedrock}))[-1]{path}, qr{^/model/eu\.anthropic\.claude-haiku-5-5/invoke$}, 'by InvokeModel');
+previews($at{bedrock}, 'bedrock');
 set(provider => 'bedrock', model => 'anthropic.claude-haiku-4-5-20251001-v1:0', api_url => $at{bedrock}{url}, aws_metadata_url => $at{bedrock}{url});
 heals('Bedrock, with the role of the machine, and a model whose name has a colon');
 set(provider => 'bedrock', model => 'anthropic.claude-haiku-5-5', api_url => "$at{mantle}{url}/anthropic", api_key_file => $key_file);
 heals('Bedrock in the Messages form, with a key');
+previews($at{mantle}, 'mantle');
 set(provider => 'vertex', model => 'claude-haiku-5-5@20261007', api_url => "$at{vertex}{url}/v1/projects/p/locations/global", api_token_file => $key_file);
 heals('Vertex AI, with a token that somebody else refreshes');
+previews($at{vertex}, 'vertex');
 set(provider => 'foundry', model => 'planner', api_url => "$at{foundry}{url}/anthropic", api_key_file => $key_file);
 my $unpriced = heals('Foundry, with a deployment');
 like(sql($node, "SELECT reason FROM mend.status WHERE target = '$unpriced'::regclass"), qr/no price for planner/, 'whose price is not known, which the status says');
 is(sql($node, q{SELECT count(*) FROM mend.calls WHERE model = 'planner' AND NOT priced}), '1', 'and which counts as a request');
+previews($at{foundry}, 'foundry');
 is(sql($node, q{SELECT bool_and(cost_usd > 0) FROM mend.calls WHERE model <> 'planner'}), 't', 'names with what platforms add find their price');
 
 # A gateway that knows us by a header of its own.
