@@ -31,7 +31,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.dry_run(regclass,text,boolean)', '{admin,agent}'),
     ('function', 'mend.edit_price()', '{}'),
     ('function', 'mend.dry_run_patch(bigint)', '{admin,agent}'),
-    ('function', 'mend.enroll(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean,name,text[],jsonb,text,name)', '{admin}'),
+    ('function', 'mend.enroll(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean,name,text[],jsonb,text,name)', '{anyone}'),
     ('function', 'mend.event_digest(text,bigint,timestamp with time zone,mend.events)', '{}'),
     ('function', 'mend.hold_fields(mend.patches,text)', '{}'),
     ('function', 'mend.invalidate_target()', '{}'),

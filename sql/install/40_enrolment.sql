@@ -102,5 +102,7 @@ COMMENT ON FUNCTION mend.accept_loss IS
 
 REVOKE ALL ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss,
     mend.read_as FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.enroll, mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss,
+GRANT EXECUTE ON FUNCTION mend.configure, mend.unenroll, mend.unenroll_all, mend.move, mend.map_field, mend.accept_loss,
     mend.read_as TO mend_admin;
+-- Whoever may not is told what he lacks.
+GRANT EXECUTE ON FUNCTION mend.enroll TO PUBLIC;

@@ -123,9 +123,11 @@ bool IsAdmin() {
 
 void RequireAdmin() {
   if (!IsAdmin()) {
+    const char* user =
+        pg::Call([] { return quote_identifier(GetUserNameFromId(GetUserId(), false)); });
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
                     "permission denied: this needs membership in role mend_admin",
-                    "GRANT mend_admin TO the role that manages landing tables.");
+                    "GRANT mend_admin TO " + std::string(user) + ";");
   }
 }
 

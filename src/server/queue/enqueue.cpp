@@ -364,8 +364,9 @@ std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
                                         : AmbiguousReason(misfit);
     case Kind::Generated: return column + " computes its own value, and the payload brings another";
     case Kind::Malformed:
-      return misfit.cause == drift::Cause::NoRecord
-                 ? drift::Phrase(misfit.cause, {}, misfit.about)
+      return misfit.cause == drift::Cause::NoRecord ? drift::Phrase(misfit.cause, {}, misfit.about)
+             : misfit.cause == drift::Cause::NotAnObject
+                 ? "the payload is not a JSON object; an array of them is for healing_load()"
                  : "the payload is not one JSON object that PostgreSQL can store";
     case Kind::Constraint: return ConstraintReason(misfit);
     case Kind::NewField: return "the field has no column";
