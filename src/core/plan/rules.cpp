@@ -1,6 +1,7 @@
 #include "core/plan/rules.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/base/invisible.h"
 #include "core/plan/identifier.h"
@@ -58,6 +59,7 @@ class Proposal {
 
   Plan Make() {
     for (size_t i = 0; i < drift_.size(); ++i) Take(i);
+    for (const std::vector<size_t>& fields : OneColumnEach(fresh_)) PlanNewColumn(fields);
     for (const Group& group : groups_) PlanColumn(group);
     SuggestEnvelope();
     std::sort(plan_.unplanned.begin(), plan_.unplanned.end(),
@@ -83,7 +85,7 @@ class Proposal {
                 Named("field", drift.field) + " may be a part of an envelope");
       envelope_.push_back(i);
     } else if (drift.kind == Kind::NewField) {
-      PlanNewField(i);
+      fresh_.push_back(i);
     } else if (!IsAboutType(drift.kind)) {
       Leave(i, Why::NoRule, WhyNoRule(drift));
     } else if (const Column* column = shape_.Find(drift.column)) {
@@ -100,46 +102,91 @@ class Proposal {
     return groups_.emplace_back(Group{column, {}});
   }
 
-  void PlanNewField(size_t i) {
-    const Drift& drift = drift_[i];
+  // New fields that are spelled as one name in some way are one column: so they are if they come
+  // one after another.
+  std::vector<std::vector<size_t>> OneColumnEach(const std::vector<size_t>& fields) const {
+    std::vector<std::vector<size_t>> columns;
+    std::unordered_map<std::string, size_t> by_spelling;
+    for (size_t i : fields) {
+      size_t column = columns.size();
+      const std::vector<std::string> spellings = Spellings(drift_[i].field);
+      for (const std::string& spelling : spellings) {
+        const auto known = by_spelling.find(spelling);
+        if (known != by_spelling.end() && IsName(spelling)) {
+          column = std::min(column, known->second);
+        }
+      }
+      if (column == columns.size()) columns.emplace_back();
+      columns[column].push_back(i);
+      for (const std::string& spelling : spellings) by_spelling.emplace(spelling, column);
+    }
+    return columns;
+  }
+
+  static bool IsName(const std::string& spelling) {
+    return spelling.find_first_not_of('_') != std::string::npos;
+  }
+
+  void PlanNewColumn(const std::vector<size_t>& fields) {
+    drift::Profile seen;
+    size_t first = fields.front();  // it gives the name: best the field that bears it
+    for (size_t i : fields) {
+      seen.Merge(drift_[i].profile);
+      if (drift_[i].field == Normalise(drift_[i].field)) first = i;
+    }
+    const Drift& drift = drift_[first];
     const std::string field = Named("field", drift.field);
-    std::optional<Type> type = TypeForNew(drift.profile, drift.field);
+    const auto leave = [&](Why why, const std::string& reason) {
+      for (size_t i : fields) Leave(i, why, reason);
+    };
+    std::optional<Type> type = TypeForNew(seen, drift.field);
     const std::string name = ColumnNameFor(
-        drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
+        drift.field, [&](const std::string& taken) { return IsTaken(taken, fields); });
     const Hint* hint = HintFor(policy_.hints, name);
-    const bool seen = drift.profile.rows() > 0;
-    const bool hinted = hint != nullptr && seen && policy_.unfit_hints.count(name) == 0;
+    const bool brings = seen.rows() > 0;
+    const bool hinted = hint != nullptr && brings && policy_.unfit_hints.count(name) == 0;
     if (hinted) type = hint->type;
     if (!type) {
-      return Leave(i, seen ? Why::NoType : Why::NoValue,
-                   field + (seen ? " brings a number past what numeric can hold"
-                                 : " has brought no value yet, only null or empty arrays"));
+      return leave(brings ? Why::NoType : Why::NoValue,
+                   field + (brings ? " brings a number past what numeric can hold"
+                                   : " has brought no value yet, only null or empty arrays"));
     }
     if (policy_.allow.count(ActionKind::AddColumn) == 0) {
-      return Leave(i, Why::NotAllowed,
+      return leave(Why::NotAllowed,
                    field + " needs a column, and add_column is not allowed for this table");
     }
     if (const std::string reason = WhyNoRoom(); !reason.empty()) {
-      return Leave(i, Why::NoRoom, field + " needs a column, and " + reason);
+      return leave(Why::NoRoom, field + " needs a column, and " + reason);
     }
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
-      return Leave(i, WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
+      return leave(WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
     }
     if (!IsPrintable(name) || base::HasInvisible(drift.field)) {
-      return Leave(i, Why::NoRule,
+      return leave(Why::NoRule,
                    field + " has characters that cannot be printed: name a column for it");
     }
-    // Without a recorded mapping, only a field whose normal form is the column finds it.
+    // Without a recorded mapping, only a field that is spelled as the column finds it.
     const bool may_map = policy_.allow.count(ActionKind::MapField) > 0;
-    if (!may_map && name != Normalise(drift.field)) {
+    const auto needs_mapping = [&](size_t i) {
       return Leave(i, Why::NotAllowed,
-                   field + " needs a mapping to " + Named("column", name) +
-                       ", and map_field is not allowed for this table");
+                   Named("field", drift_[i].field) + " needs a mapping to " +
+                       Named("column", name) + ", and map_field is not allowed for this table");
+    };
+    if (!may_map && !MeanTheSame(name, drift.field)) {
+      for (size_t i : fields) needs_mapping(i);
+      return;
     }
     Act({ActionKind::AddColumn, name, *type, std::nullopt, false},
         "add " + Named("column", name) + " " + (hinted ? hint->type_text : TypeText(*type)) +
-            " for new " + field + " (" + Evidence(drift.profile) + HintSays(hint, hinted) + ")");
-    if (may_map && name != drift.field) plan_.patch.field_map.push_back({drift.field, name});
+            " for new " + field + " (" + Evidence(seen) + HintSays(hint, hinted) + ")");
+    for (size_t i : fields) {
+      const std::string& from = drift_[i].field;
+      if (may_map && name != from) {
+        plan_.patch.field_map.push_back({from, name});
+      } else if (!may_map && !MeanTheSame(name, from)) {
+        needs_mapping(i);
+      }
+    }
     ++added_;
   }
 
@@ -164,9 +211,12 @@ class Proposal {
 
   // A name that an existing or a planned column has, or would be found under, or that another new
   // field bears.
-  bool IsTaken(const std::string& name, const std::string& field) const {
-    for (const Drift& other : drift_) {
-      if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;
+  bool IsTaken(const std::string& name, const std::vector<size_t>& fields) const {
+    for (size_t i = 0; i < drift_.size(); ++i) {
+      if (drift_[i].kind == Kind::NewField && drift_[i].field == name &&
+          std::find(fields.begin(), fields.end(), i) == fields.end()) {
+        return true;
+      }
     }
     for (const Column& column : shape_.columns) {
       if (column.name == name || MeanTheSame(column.name, name)) return true;
@@ -182,7 +232,7 @@ class Proposal {
     const Column& column = *group.column;
     if (PlanOwn(group) || PlanEmpty(group)) return;
     drift::Profile merged;
-    std::vector<size_t> provable;
+    std::vector<size_t> provable, absurd;
     for (size_t i : group.drift) {
       const Drift& drift = drift_[i];
       const std::optional<Type> type =
@@ -192,11 +242,19 @@ class Proposal {
       } else if (*type == column.type) {
         Leave(i, Why::TypeHolds,
               Describe(column, drift) + ": the type holds such values, so widening it cannot help");
+      } else if (IsAbsurd(column, drift)) {
+        absurd.push_back(i);
       } else {
         merged.Merge(drift.profile);
         provable.push_back(i);
       }
     }
+    PlanProvable(column, merged, provable);
+    LeaveAbsurd(column, absurd);
+  }
+
+  void PlanProvable(const Column& column, const drift::Profile& merged,
+                    const std::vector<size_t>& provable) {
     if (provable.empty()) return;
 
     const std::optional<Type> type = WidenFor(column.type, merged);
@@ -204,10 +262,6 @@ class Proposal {
     const Why why = type ? WhyNotWiden(column, &obstacle) : Why::NoType;
     if (!type) {
       obstacle = Describe(column, merged) + ": no lossless type holds all";
-    } else if (obstacle.empty() && IsFarOut(column, *type, group, merged)) {
-      obstacle = Describe(column, merged) + ": far more digits than the column ever held";
-      Suggest({ActionKind::WidenType, column.name, *type, std::nullopt, false}, provable,
-              "a single row asks for it, with far more digits than the column can hold");
     } else if (obstacle.empty()) {
       return Act({ActionKind::WidenType, column.name, *type, std::nullopt, false},
                  "widen " + Named("column", column.name) + " from " + column.type_text + " to " +
@@ -217,12 +271,48 @@ class Proposal {
   }
 
   // A single row that would have the whole table rewritten for a number which is hardly one.
-  bool IsFarOut(const Column& column, const Type& type, const Group& group,
-                const drift::Profile& seen) const {
+  bool IsAbsurd(const Column& column, const Drift& drift) const {
     constexpr int kFarMoreDigits = 40;
-    return group.drift.size() == 1 && drift_[group.drift.front()].row_count == 1 &&
-           type.oid == type_oid::kNumeric && column.type.oid != type_oid::kNumeric &&
-           std::max(seen.max_integer_digits(), seen.max_scale()) > kFarMoreDigits;
+    const auto own = policy_.own.find(column.name);
+    const bool held_such =
+        own != policy_.own.end() &&
+        std::max(own->second.max_integer_digits(), own->second.max_scale()) > kFarMoreDigits;
+    return drift.row_count == 1 && column.type.oid != type_oid::kNumeric &&
+           column.type.oid != type_oid::kText && column.type.oid != type_oid::kJsonb &&
+           !held_such && drift.profile.objects() == 0 && drift.profile.arrays() == 0 &&
+           std::max(drift.profile.max_integer_digits(), drift.profile.max_scale()) > kFarMoreDigits;
+  }
+
+  // Waits for a person, unless what is planned for other values holds it anyway.
+  void LeaveAbsurd(const Column& column, const std::vector<size_t>& absurd) {
+    std::vector<size_t> left;
+    drift::Profile merged;
+    for (size_t i : absurd) {
+      if (!Holds(PlannedType(column), drift_[i])) {
+        left.push_back(i);
+        merged.Merge(drift_[i].profile);
+      }
+    }
+    if (left.empty()) return;
+    std::string obstacle;
+    const Why why = WhyNotWiden(column, &obstacle);
+    const std::optional<Type> type = WidenFor(column.type, merged);
+    if (obstacle.empty() && type) {
+      obstacle = Describe(column, merged) + ": far more digits than the column ever held";
+      Suggest({ActionKind::WidenType, column.name, *type, std::nullopt, false}, left,
+              "a single row asks for it, with far more digits than the column can hold");
+    } else if (obstacle.empty()) {
+      obstacle = Describe(column, merged) + ": no lossless type holds all";
+    }
+    for (size_t i : left) Leave(i, why, obstacle);
+  }
+
+  // The type that a column has once the patch is applied.
+  Type PlannedType(const Column& column) const {
+    for (const Action& action : plan_.patch.actions) {
+      if (ChangesType(action.kind) && action.column == column.name) return action.type;
+    }
+    return column.type;
   }
 
   void Suggest(Action action, std::vector<size_t> drift, std::string ask = {}) {
@@ -246,7 +336,7 @@ class Proposal {
     const Patch before = std::move(plan_.patch);
     plan_.patch = Patch();
     const size_t left = plan_.unplanned.size();
-    for (size_t i : envelope_) PlanNewField(i);
+    for (const std::vector<size_t>& fields : OneColumnEach(envelope_)) PlanNewColumn(fields);
     Suggestion suggestion;
     suggestion.patch = std::move(plan_.patch);
     plan_.patch = before;
@@ -263,8 +353,14 @@ class Proposal {
     const auto own = policy_.own.find(column.name);
     if (own == policy_.own.end()) return false;
     drift::Profile all = own->second;
-    for (size_t i : group.drift) all.Merge(drift_[i].profile);
-    return ChangeTo(group, Generalise(column.type, all, column.name), all, false);
+    const Group telling = WithoutAbsurd(group);
+    for (size_t i : telling.drift) all.Merge(drift_[i].profile);
+    if (telling.drift.empty() ||
+        !ChangeTo(telling, Generalise(column.type, all, column.name), all, false)) {
+      return false;
+    }
+    LeaveAbsurd(column, AbsurdOf(group));
+    return true;
   }
 
   // Values that stand for nothing are no reason to change a type.
@@ -278,13 +374,31 @@ class Proposal {
     const Column& column = *group.column;
     if (policy_.empty.count(column.name) == 0) return false;
     drift::Profile all;
-    for (size_t i : group.drift) {
+    const Group telling = WithoutAbsurd(group);
+    for (size_t i : telling.drift) {
       const Drift& drift = drift_[i];
       if (drift::MayFitWiderType(drift.cause) && WidenFor(column.type, drift.profile)) return false;
       if (!IsOfNothing(drift)) all.Merge(drift.profile);
     }
     const std::optional<Type> type = TypeForNew(all, column.name);
-    return type && ChangeTo(group, *type, all, true);
+    if (!type || !ChangeTo(telling, *type, all, true)) return false;
+    LeaveAbsurd(column, AbsurdOf(group));
+    return true;
+  }
+
+  std::vector<size_t> AbsurdOf(const Group& group) const {
+    std::vector<size_t> absurd;
+    for (size_t i : group.drift) {
+      if (IsAbsurd(*group.column, drift_[i])) absurd.push_back(i);
+    }
+    return absurd;
+  }
+  Group WithoutAbsurd(const Group& group) const {
+    Group rest{group.column, {}};
+    for (size_t i : group.drift) {
+      if (!IsAbsurd(*group.column, drift_[i])) rest.drift.push_back(i);
+    }
+    return rest;
   }
 
   // Whether the column was planned.
@@ -367,6 +481,7 @@ class Proposal {
   const Policy& policy_;
   Plan plan_;
   std::vector<Group> groups_;
+  std::vector<size_t> fresh_;     // new fields that ask for columns
   std::vector<size_t> envelope_;  // new fields of payloads that share no key with the table
   int added_ = 0;
 };

@@ -227,12 +227,16 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   return Prepare(drifts, plan.patch, answer);
 }
 
+// Whether a value fits, but for what its column has been made from.
+static bool IsGuess(drift::Cause cause) {
+  return cause == drift::Cause::NotTextSoFar || cause == drift::Cause::NotIntegerSoFar;
+}
+
 // A column whose guessed type cannot become another, since something holds it as it is, takes what
 // its type takes from now on. Whether there was one: the rows are then judged anew.
 bool PlanStep::TakeAsGiven(const drift::DriftSet& drifts) {
-  if (std::none_of(drifts.begin(), drifts.end(), [](const drift::Drift& drift) {
-        return drift.cause == drift::Cause::NotTextSoFar;
-      })) {
+  if (std::none_of(drifts.begin(), drifts.end(),
+                   [](const drift::Drift& drift) { return IsGuess(drift.cause); })) {
     return false;
   }
   const plan::Policy policy = LoadTerms(*target_, shape_).policy;
@@ -240,7 +244,7 @@ bool PlanStep::TakeAsGiven(const drift::DriftSet& drifts) {
   std::vector<std::string> columns;
   for (const plan::Unplanned& unplanned : plan.unplanned) {
     const drift::Drift& drift = drifts[unplanned.drift];
-    if (drift.cause == drift::Cause::NotTextSoFar && unplanned.why != plan::Why::Cooling) {
+    if (IsGuess(drift.cause) && unplanned.why != plan::Why::Cooling) {
       columns.push_back(drift.column);
     }
   }
