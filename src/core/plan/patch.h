@@ -35,7 +35,8 @@ struct Action {
   Type type;                                   // AddColumn, WidenType, ChangeType
   std::optional<std::string> default_literal;  // AddColumn, SetDefault: the constant's text
   bool if_not_exists = false;                  // AddColumn
-  bool only_if_empty = false;  // a change of type: no row holds a value, or it is not made
+  // A change of type: no row holds a value, or text is as the new type prints it, or it is not made.
+  bool only_if_empty = false;
 };
 
 struct FieldMapping {

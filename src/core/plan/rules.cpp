@@ -356,11 +356,28 @@ class Proposal {
     const Group telling = WithoutAbsurd(group);
     for (size_t i : telling.drift) all.Merge(drift_[i].profile);
     if (telling.drift.empty() ||
-        !ChangeTo(telling, Generalise(column.type, all, column.name), all, false)) {
+        (!ChangeTo(telling, Generalise(column.type, all, column.name), all, false) &&
+         !PlanDigits(telling, all))) {
       return false;
     }
     LeaveAbsurd(column, AbsurdOf(group));
     return true;
+  }
+
+  // Text of numbers that came before the first number: such a column is what it would have been.
+  bool PlanDigits(const Group& group, const drift::Profile& all) {
+    const Column& column = *group.column;
+    const auto stored = policy_.digits.find(column.name);
+    const std::optional<Type> type = TypeForNew(all, column.name);
+    if (stored == policy_.digits.end() || !type) return false;
+    if (type->oid == type_oid::kInt8 && stored->second.integers) {
+      return ChangeTo(group, *type, all, true);
+    }
+    if (type->oid != type_oid::kInt8 && type->oid != type_oid::kNumeric) return false;
+    if (stored->second.numbers) return ChangeTo(group, {type_oid::kNumeric, -1}, all, true);
+    // Other text has come since, but for words for nothing alone.
+    return all.strings() > all.words_for_none() &&
+           ChangeTo(group, {type_oid::kJsonb, -1}, all, false);
   }
 
   // Values that stand for nothing are no reason to change a type.
@@ -425,7 +442,8 @@ class Proposal {
   // Whether the type that a column is to have takes this class of values.
   static bool Holds(const Type& type, const Drift& drift) {
     if (type.oid == type_oid::kJsonb || type.oid == type_oid::kText) return true;
-    return drift::MayFitWiderType(drift.cause) && WidenFor(type, drift.profile) == type;
+    return (drift::MayFitWiderType(drift.cause) || drift.cause == drift::Cause::NotTextSoFar) &&
+           WidenFor(type, drift.profile) == type;
   }
 
   // Why a column is held: by a person, or by its cool-down alone.

@@ -34,7 +34,8 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
         "INSERT INTO mend.fields AS f (target, target_name, field, column_name, patch_id) "
         "VALUES ($1, $2, $3, $4::name, $5) ON CONFLICT (target, field) "
         "DO UPDATE SET column_name = excluded.column_name, held = NULL, patch_id = "
-        "excluded.patch_id, reading = CASE WHEN f.column_name = excluded.column_name THEN f.reading "
+        "excluded.patch_id, reading = CASE WHEN f.column_name = excluded.column_name THEN "
+        "f.reading "
         "END",
         {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name),
          pg::Text(mapping.field), pg::Text(mapping.column), pg::Int8(record.id)});
@@ -77,6 +78,15 @@ void RecordApplied(const table::Target& target, const PatchRecord& record) {
                                  .Take();
   observe::Record("patch_applied", target.enrollment().target_name, record.id, detail,
                   observe::kWorker);
+}
+
+// Whether a text column has only what its new type prints.
+bool KeepsText(const plan::Shape& shape, const plan::Action& action) {
+  const plan::Column* column = shape.Find(action.column);
+  const bool numeric = action.type == plan::Type{plan::type_oid::kNumeric, -1};
+  return column != nullptr && column->type == plan::Type{plan::type_oid::kText, -1} &&
+         (numeric || action.type == plan::Type{plan::type_oid::kInt8, -1}) &&
+         HoldsOnlyDigits(shape, action.column, numeric);
 }
 
 // Has deferred constraints judge the rows now: at commit it would be too late to leave a row out.
@@ -287,7 +297,8 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
     return application;
   }
   for (const plan::Action& action : record.patch.actions) {
-    if (action.only_if_empty && !HoldsNoValue(target->shape(), action.column)) {
+    if (action.only_if_empty && !HoldsNoValue(target->shape(), action.column) &&
+        !KeepsText(target->shape(), action)) {
       application.result = Application::Result::Unfit;
       application.reason = "column \"" + action.column + "\" is not empty";
       return application;

@@ -189,7 +189,8 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   LeaveToReview(&drifts, proposed);
   Terms terms = LoadTerms(*target_, shape_);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
-  if (FindEmptyColumns(drifts, plan, &terms.policy)) {
+  const bool looked = LookAtDigits(drifts, plan, &terms.policy);
+  if (FindEmptyColumns(drifts, plan, &terms.policy) || looked) {
     plan = AskRules(shape_, drifts, terms.policy);
   }
   if (FindUnfitHints(plan, &terms.policy)) {
@@ -239,8 +240,11 @@ bool PlanStep::TakeAsGiven(const drift::DriftSet& drifts) {
                    [](const drift::Drift& drift) { return IsGuess(drift.cause); })) {
     return false;
   }
-  const plan::Policy policy = LoadTerms(*target_, shape_).policy;
-  const plan::Plan plan = AskRules(shape_, drifts, policy);
+  plan::Policy policy = LoadTerms(*target_, shape_).policy;
+  plan::Plan plan = AskRules(shape_, drifts, policy);
+  if (LookAtDigits(drifts, plan, &policy)) {
+    plan = AskRules(shape_, drifts, policy);
+  }
   std::vector<std::string> columns;
   for (const plan::Unplanned& unplanned : plan.unplanned) {
     const drift::Drift& drift = drifts[unplanned.drift];
@@ -326,6 +330,27 @@ void PlanStep::ProposeBeside(const plan::Patch& done, const plan::Suggestion& su
   planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
   planned.record.proposed_by = observe::kWorker;
   Propose(planned, suggestion.ask);
+}
+
+// Looks what text is stored in own columns for whose numbers no type was found; whether there are
+// any.
+bool PlanStep::LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
+                            plan::Policy* policy) const {
+  if (shape_.total_bytes > static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024) {
+    return false;
+  }
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const drift::Drift& drift = drifts[unplanned.drift];
+    const plan::Column* column = shape_.Find(drift.column);
+    if (unplanned.why != plan::Why::NoType || drift.cause != drift::Cause::NotTextSoFar ||
+        column == nullptr || policy->digits.count(column->name) > 0) {
+      continue;
+    }
+    plan::Policy::Digits& digits = policy->digits[column->name];
+    digits.integers = apply::HoldsOnlyDigits(shape_, column->name, false);
+    digits.numbers = digits.integers || apply::HoldsOnlyDigits(shape_, column->name, true);
+  }
+  return !policy->digits.empty();
 }
 
 // Looks whether columns for whose drift no type was found hold no value; whether there are any.

@@ -60,6 +60,8 @@ class PlanStep {
   void ProposeBeside(const plan::Patch& done, const plan::Suggestion& suggestion,
                      const drift::DriftSet& open);
   bool TakeAsGiven(const drift::DriftSet& drifts);
+  bool LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
+                    plan::Policy* policy) const;
   bool FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
                         plan::Policy* policy) const;
   // Whether a hinted type refuses a value of its new column: which columns these are is then known.
