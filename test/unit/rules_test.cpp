@@ -105,6 +105,15 @@ TEST_F(RulesTest, FieldsOfOneSpellingAreOneColumn) {
   EXPECT_TRUE(plan.unplanned.empty());
 }
 
+TEST_F(RulesTest, LongFieldsAreNotOneForTheirBeginning) {
+  const std::string begin(70, 'a');
+  const Plan plan = Propose({MakeDrift(Kind::NewField, begin + "One", "", {"1"}),
+                             MakeDrift(Kind::NewField, begin + "Two", "", {"2"}),
+                             MakeDrift(Kind::NewField, begin + "_two", "", {"2"})});
+  ASSERT_EQ(plan.patch.actions.size(), 2u);
+  EXPECT_NE(plan.patch.actions[0].column, plan.patch.actions[1].column);
+}
+
 TEST_F(RulesTest, FieldsWithoutAnyLetterAreNotOne) {
   const Plan plan = Propose(
       {MakeDrift(Kind::NewField, "-", "", {"1"}), MakeDrift(Kind::NewField, "+", "", {"2"})});

@@ -109,7 +109,7 @@ class Proposal {
     std::unordered_map<std::string, size_t> by_spelling;
     for (size_t i : fields) {
       size_t column = columns.size();
-      const std::vector<std::string> spellings = Spellings(drift_[i].field);
+      const std::vector<std::string> spellings = TellingSpellings(drift_[i].field);
       for (const std::string& spelling : spellings) {
         const auto known = by_spelling.find(spelling);
         if (known != by_spelling.end() && IsName(spelling)) {
@@ -121,6 +121,18 @@ class Proposal {
       for (const std::string& spelling : spellings) by_spelling.emplace(spelling, column);
     }
     return columns;
+  }
+
+  // The ways to write a new field's name that tell it from others. What is cut tells nothing.
+  static std::vector<std::string> TellingSpellings(const std::string& field) {
+    std::vector<std::string> spellings = Spellings(field);
+    spellings.push_back(Normalise(field));
+    spellings.erase(std::remove_if(spellings.begin(), spellings.end() - 1,
+                                   [](const std::string& spelling) {
+                                     return spelling.size() >= kMaxIdentifierBytes;
+                                   }),
+                    spellings.end() - 1);
+    return spellings;
   }
 
   static bool IsName(const std::string& spelling) {
