@@ -126,8 +126,10 @@ BEGIN
         SELECT 'discarded', t.target_name,
                jsonb_build_object('id', t.id, 'reason', discard.reason, 'payload', substr(t.payload, 1 + (part - 1) * at_once, at_once),
                                   'submitted_by', t.submitted_by, 'submitted_at', t.submitted_at)
+               || CASE WHEN t.original IS NULL THEN '{}'
+                       ELSE jsonb_build_object('original', substr(t.original, 1 + (part - 1) * at_once, at_once)) END
                || CASE WHEN parts > 1 THEN jsonb_build_object('part', part, 'parts', parts) ELSE '{}' END
-        FROM taken t, LATERAL (SELECT greatest(1, (length(t.payload) + at_once - 1) / at_once)) p (parts), generate_series(1, parts) part
+        FROM taken t, LATERAL (SELECT greatest(1, (length(t.payload) + at_once - 1) / at_once, (length(t.original) + at_once - 1) / at_once)) p (parts), generate_series(1, parts) part
         ORDER BY t.id, part
     )
     SELECT count(*) INTO gone FROM taken;
