@@ -34,7 +34,7 @@ ALTER TABLE r3 ALTER COLUMN hers SET DEFAULT 0;
 SELECT healing_insert('r3', '{"id": 4, "hers": "many"}');
 CALL mend.wait_idle('r3');
 SELECT type FROM types('r3') WHERE attname = 'hers';
-SELECT kind, field, reason FROM dead WHERE target = 'r3'::regclass;
+SELECT rows, question FROM mend.decisions WHERE target = 'r3'::regclass;
 -- What holds the type of a column makes it take what the type takes.
 SELECT healing_insert('r3', '{"id": 5, "held": "a"}');
 CALL mend.wait_idle('r3');
@@ -59,7 +59,7 @@ SELECT (healing_load('r5', '[{"id": 1, "n": 101, "ts": "2024-05-01T00:00:00.1234
 CALL mend.wait_idle('r5');
 SELECT * FROM types('r5');
 SELECT * FROM r5 ORDER BY id;
-SELECT kind, field, reason FROM dead WHERE target = 'r5'::regclass;
+SELECT rows, question FROM mend.decisions WHERE target = 'r5'::regclass;
 
 -- A column without a value takes the type of its first values; one with values keeps its family.
 CREATE TABLE r8 (id int, e boolean, f int, g int);
@@ -69,7 +69,7 @@ SELECT (healing_load('r8', '[{"id": 1, "e": "later", "f": 3000000000, "g": "x"},
 CALL mend.wait_idle('r8');
 SELECT * FROM types('r8');
 SELECT * FROM r8 ORDER BY id;
-SELECT kind, field, reason FROM dead WHERE target = 'r8'::regclass;
+SELECT rows, question FROM mend.decisions WHERE target = 'r8'::regclass;
 SELECT target, field, state, rows, regexp_replace(next, '\d+', 'N', 'g') AS next FROM mend.causes WHERE target = 'r8'::regclass;
 
 -- What PostgreSQL carries over is no obstacle.
@@ -118,7 +118,7 @@ CREATE TABLE d4 (id int);
 SELECT mend.enroll('d4', allow => '{widen_type}');
 SELECT healing_insert('d4', '{"id": 1, "x is left alone: y": 1}'), healing_insert('d4', '{"id": 2, "plain": 1}');
 CALL mend.wait_idle('d4');
-SELECT field, reason FROM dead WHERE target = 'd4'::regclass;
+SELECT rows, question FROM mend.decisions WHERE target = 'd4'::regclass;
 
 -- Envelopes, and one absurd number among many.
 CREATE TABLE wrapped (id int, name text);

@@ -9,7 +9,7 @@ CREATE VIEW status AS
 CREATE VIEW log AS
     SELECT kind, target_name, actor, patch_id IS NOT NULL AS patch, detail FROM mend.events WHERE target_name LIKE 'heal_books_test.%' AND kind NOT IN ('enrolled', 'unenrolled') ORDER BY id;
 CREATE VIEW dead AS
-    SELECT target::regclass::text AS target, payload, kind, field, fields, reason, patch_id IS NOT NULL AS patch FROM mend.dead_letters WHERE target_name LIKE 'heal_books_test.%' ORDER BY id;
+    SELECT target::regclass::text AS target, payload, kind, field, fields, regexp_replace(reason, '(patch )\d+', '\1N') AS reason, patch_id IS NOT NULL AS patch FROM mend.dead_letters WHERE target_name LIKE 'heal_books_test.%' ORDER BY id;
 CREATE FUNCTION state_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE statement;
@@ -20,11 +20,13 @@ END
 $$;
 
 -- Counters and dead letters.
-CREATE TABLE t (id int NOT NULL, n int);
+CREATE TABLE t (id int NOT NULL, n int CHECK (n > 0));
 SELECT mend.enroll('t');
 SELECT healing_load('t', '[{"id": 1, "n": 3000000000}, {"id": 2, "n": "x"}, {"n": 3}, {"id": 4, "n": 4000000000}, 5, {"id": 6}]');
 CALL mend.wait_idle('t');
-SELECT rows_healed, rows_failed FROM mend.patches WHERE target = 't'::regclass;
+SELECT count(mend.reject(patch_id, 'ids are required')) FROM mend.decisions WHERE target = 't'::regclass;
+CALL mend.wait_idle('t');
+SELECT rows_healed, rows_failed FROM mend.patches WHERE target = 't'::regclass AND state = 'applied';
 SELECT * FROM dead;
 SELECT * FROM status WHERE target = 't';
 SELECT kind, actor, patch, detail FROM log;

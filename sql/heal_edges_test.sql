@@ -22,7 +22,7 @@ SELECT mend.revert(:patch);
 SELECT field, column_name, regexp_replace(held, '\d+', 'N') AS held FROM mend.fields WHERE target = 'mapped'::regclass;
 SELECT healing_insert('mapped', '{"id": 2, "number": 20}');
 CALL mend.wait_idle('mapped');
-SELECT payload, regexp_replace(reason, '\d+', 'N') AS reason FROM mend.dead_letters WHERE target = 'mapped'::regclass;
+SELECT rows, field_map, regexp_replace(reason, '\d+', 'N') AS reason FROM mend.decisions WHERE target = 'mapped'::regclass ORDER BY patch_id;
 
 -- A row with which a worker went down shows nothing of a patch while another does, and is stored alone.
 CREATE TABLE suspects (id int);
@@ -73,7 +73,7 @@ REVOKE ALL ON SCHEMA mend FROM regress_heal_meddler;
 DROP ROLE regress_heal_meddler;
 
 -- Leave nothing behind.
-SELECT target_name, mend.unenroll(target) FROM mend.enrollments ORDER BY target_name;
+SELECT mend.unenroll_all(force => true) AS unenrolled;
 RESET search_path;
 DELETE FROM mend.dead_letters; DELETE FROM mend.drifts; DELETE FROM mend.patches; DELETE FROM mend.fields; DELETE FROM mend.events;
 SELECT (SELECT count(*) FROM mend.queue) AS queued, (SELECT count(*) FROM mend.progress) AS progress;

@@ -11,7 +11,7 @@ CREATE TABLE alike (id int);
 CREATE TABLE wider (id int, amount int);
 CREATE TABLE mixed (id int);
 CREATE TABLE field (id int);
-CREATE TABLE partly (id int, flag boolean);
+CREATE TABLE partly (id int, flag boolean CHECK (flag OR NOT flag));
 SELECT mend.enroll(t, mode => 'paused') FROM unnest('{alike,wider,mixed,field,partly}'::regclass[]) t;
 
 -- All rows alike; then a second time, when the table has been healed before.

@@ -34,5 +34,5 @@ SELECT payload, field, kind FROM mend.dead_letters WHERE target = 'mapped'::regc
 
 DROP SCHEMA heal_mapping_test CASCADE;
 DELETE FROM mend.dead_letters;
-SELECT count(mend.unenroll(target)) FROM mend.enrollments;
+SELECT mend.unenroll_all(force => true) AS unenrolled;
 DELETE FROM mend.progress; DELETE FROM mend.drifts; DELETE FROM mend.patches; DELETE FROM mend.fields;

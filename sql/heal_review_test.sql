@@ -76,8 +76,11 @@ SELECT kind, actor, patch, CASE WHEN kind NOT IN ('enrolled', 'configured') THEN
 
 -- Proposals: of an administrator, of an agent, refused ones.
 CREATE TABLE p (id int, n int NOT NULL, d int NOT NULL, renamed int);
-SELECT mend.enroll('p', allow => '{add_column,widen_type,map_field,drop_not_null,set_default}');
+SELECT mend.enroll('p');
 SELECT healing_insert('p', '{"id": 1, "d": 1}'), healing_insert('p', '{"id": 2, "n": 2}'), healing_insert('p', '{"id": 3, "n": 3, "d": 3, "alias": 30}');
+CALL mend.wait_idle('p');
+SELECT count(mend.reject(id, 'ask me later')) FROM mend.patches WHERE target = 'p'::regclass AND state = 'proposed';
+SELECT mend.configure('p', allow => '{add_column,widen_type,map_field,drop_not_null,set_default}');
 CALL mend.wait_idle('p');
 SELECT * FROM dead WHERE target = 'p';
 SET client_min_messages = error; -- the warning names the patch

@@ -147,6 +147,8 @@ SELECT mend.enroll('t', on_conflict => 'update');
 SELECT healing_insert('t', '{"id": 1, "price": "1.234,50", "note": ""}'), healing_insert('t', '{"id": 2, "day": "31.12.2023"}'),
        healing_insert('t', '{"id": 1, "price": "7,5"}');
 CALL mend.wait_idle('t');
+SELECT count(mend.reject(patch_id, 'they are to be read')) FROM mend.decisions;
+CALL mend.wait_idle('t');
 SELECT payload, kind, cause FROM mend.dead_letters ORDER BY id;
 SELECT mend.read_as('t', 'price', 'number_comma');
 SELECT mend.read_as('t', 'day', 'date_dmy');

@@ -69,6 +69,8 @@ CREATE TABLE regress_dead (id int, n int);
 SELECT mend.enroll('regress_dead');
 SELECT healing_insert('regress_dead', '{"id": 1, "n": "one"}'), healing_insert('regress_dead', '{"id": 2, "n": "two"}'), healing_insert('regress_dead', '{"id": "x", "n": "three"}');
 CALL mend.wait_idle();
+SELECT count(mend.reject(patch_id, 'look at them first')) FROM mend.decisions WHERE target = 'regress_dead'::regclass;
+CALL mend.wait_idle();
 SELECT rows_tried, rows_healed FROM mend.dry_run('regress_dead', 'ALTER TABLE regress_dead ALTER n TYPE text');
 SELECT mend.propose('regress_dead', 'ALTER TABLE regress_dead ALTER n TYPE text') AS patch \gset
 SELECT line FROM regexp_split_to_table(mend.explain_patch(:patch), E'\n') line WHERE line ~ 'dead letters fit';

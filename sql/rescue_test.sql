@@ -1,7 +1,7 @@
 -- Rows are never late: values that do not fit go to the rescue column, and to their own column when it takes them.
 \set VERBOSITY terse
 SET client_min_messages = warning;
-CREATE TABLE t (id int PRIMARY KEY, qty int, small smallint DEFAULT 7, ref int REFERENCES t, code varchar(3) UNIQUE, must int NOT NULL DEFAULT 0,
+CREATE TABLE t (id int PRIMARY KEY, qty int, small smallint DEFAULT 7 CHECK (small = small), ref int REFERENCES t, code varchar(3) UNIQUE, must int NOT NULL DEFAULT 0 CHECK (must = must),
                 twice int GENERATED ALWAYS AS (qty * 2) STORED, kept jsonb);
 -- The column must be there, jsonb, and able to be empty.
 \set VERBOSITY default
@@ -53,7 +53,7 @@ SELECT healing_insert('undone', '{"id": 5, "x": 3}'::text);
 SELECT mend.revert(id) FROM mend.patches WHERE target = 'undone'::regclass AND state = 'applied';
 CALL mend.wait_idle('undone');
 SELECT * FROM undone ORDER BY id;
-SELECT field, kinds, row_count, patch_id FROM mend.rescued('undone');
+SELECT field, kinds, row_count, patch_id IS NOT NULL AS asked FROM mend.rescued('undone');
 -- Columns that somebody has filled keep what they have.
 CREATE TABLE filled (id int PRIMARY KEY, _r jsonb);
 SELECT mend.enroll('filled', 'review', rescue => '_r');

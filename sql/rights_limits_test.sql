@@ -50,7 +50,7 @@ RESET mend.proposals_per_hour;
 SELECT DISTINCT e.kind, mend.severity_of(e.kind, e.patch_id) FROM mend.events e WHERE e.target_name = 'rights_limits_test.small' AND e.actor = 'postgres' AND e.kind LIKE 'patch%';
 
 -- Round after round of dead letters: a few are told at once, the others in one event.
-CREATE TABLE noisy (id int);
+CREATE TABLE noisy (id int PRIMARY KEY);
 SELECT mend.enroll('noisy');
 \o /dev/null
 SELECT unnest(ARRAY[format('SELECT healing_insert(''noisy'', ''{"id": "x%s"}'')', n), 'CALL mend.wait_idle(''rights_limits_test.noisy'')']) FROM generate_series(1, 14) n \gexec

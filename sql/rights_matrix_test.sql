@@ -45,6 +45,8 @@ INSERT INTO expected VALUES
     ('function', 'mend.record_tool_call(text,text,bigint,text,bigint)', '{admin,agent}'),
     ('function', 'mend.reject(bigint,text)', '{admin}'),
     ('function', 'mend.request_round(regclass,text)', '{}'),
+    ('function', 'mend.supersede(bigint,boolean,bigint[])', '{}'),
+    ('function', 'mend.same_question(jsonb,jsonb,jsonb,jsonb)', '{admin,agent,monitor}'),
     ('function', 'mend.requeue(bigint[])', '{}'),
     ('function', 'mend.reset_breaker(regclass)', '{admin}'),
     ('function', 'mend.retry(regclass,bigint[],text,text)', '{admin}'),

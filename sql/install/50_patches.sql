@@ -82,14 +82,58 @@ $$;
 COMMENT ON FUNCTION mend.decide(bigint, text, text) IS 'Internal: moves a proposed patch to its next state, and records who did';
 REVOKE ALL ON FUNCTION mend.decide(bigint, text, text) FROM PUBLIC;
 
+-- Whether two patches answer the same drift, or do to one column what is done once. What a column lacks and what type it
+-- has are two questions.
+CREATE OR REPLACE FUNCTION mend.same_question(evidence jsonb, field_map jsonb, other_evidence jsonb, other_map jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT EXISTS (SELECT FROM jsonb_array_elements(evidence -> 'drift') d JOIN jsonb_array_elements(other_evidence -> 'drift') o
+                   ON (d ->> 'field', d ->> 'kind', d ->> 'cause') IS NOT DISTINCT FROM (o ->> 'field', o ->> 'kind', o ->> 'cause'))
+        OR EXISTS (SELECT FROM jsonb_array_elements(evidence -> 'actions') a JOIN jsonb_array_elements(other_evidence -> 'actions') o
+                   ON a ->> 'column' = o ->> 'column'
+                   AND (a ->> 'kind' IN ('drop_not_null', 'set_default')) = (o ->> 'kind' IN ('drop_not_null', 'set_default')))
+        OR EXISTS (SELECT FROM jsonb_each_text(field_map) m JOIN jsonb_each_text(other_map) o ON m.key = o.key)
+        OR EXISTS (SELECT FROM jsonb_each_text(field_map) m JOIN jsonb_array_elements(other_evidence -> 'drift') o
+                   ON o ->> 'kind' = 'new_field' AND o ->> 'field' = m.key)
+        OR EXISTS (SELECT FROM jsonb_each_text(field_map) m JOIN jsonb_array_elements(other_evidence -> 'actions') o
+                   ON o ->> 'kind' IN ('add_column', 'drop_not_null', 'set_default') AND o ->> 'column' = m.value)
+        OR EXISTS (SELECT FROM jsonb_array_elements(evidence -> 'actions') a JOIN jsonb_array_elements(other_evidence -> 'drift') o
+                   ON a ->> 'kind' = 'add_column' AND o ->> 'kind' = 'new_field' AND a ->> 'column' = o ->> 'field');
+END;
+COMMENT ON FUNCTION mend.same_question(jsonb, jsonb, jsonb, jsonb) IS 'Internal: whether two patches, by evidence and field map, are answers to one question';
+REVOKE ALL ON FUNCTION mend.same_question(jsonb, jsonb, jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.same_question(jsonb, jsonb, jsonb, jsonb) TO mend_admin, mend_agent, pg_monitor;
+
+-- Not what somebody is deciding on: the worker holds the table's lock, and must not wait for people.
+CREATE OR REPLACE FUNCTION mend.supersede(patch_id bigint, of_rules boolean, keep bigint[]) RETURNS SETOF bigint
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH answered AS (
+        SELECT o.id FROM mend.patches n JOIN mend.patches o ON o.target = n.target AND o.id <> n.id
+        WHERE n.id = supersede.patch_id AND o.state = 'proposed' AND o.proposed_by = 'pg_mend' AND o.id <> ALL (keep)
+          AND (NOT of_rules OR o.planner = 'rules' AND o.decided_at IS NULL)
+          AND mend.same_question(n.evidence, n.field_map, o.evidence, o.field_map)
+        FOR UPDATE OF o SKIP LOCKED)
+    UPDATE mend.patches p SET state = 'superseded', reason = format('superseded by patch %s', supersede.patch_id)
+    FROM answered a WHERE p.id = a.id RETURNING p.id;
+END;
+COMMENT ON FUNCTION mend.supersede(bigint, boolean, bigint[]) IS
+    'Internal: withdraws what the worker has proposed (of_rules: by rule) for what a patch answers, but for some, and returns it';
+REVOKE ALL ON FUNCTION mend.supersede(bigint, boolean, bigint[]) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION mend.approve(patch_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    patch mend.patches := mend.decide(patch_id, 'approved', NULL);
 BEGIN
-    PERFORM mend.request_round((mend.decide(patch_id, 'approved', NULL)).target);
+    INSERT INTO mend.events (kind, target_name, patch_id, detail)
+    SELECT 'patch_superseded', patch.target_name, s, jsonb_build_object('by', patch.id)
+    FROM mend.supersede(patch.id, false, '{}') s;
+    PERFORM mend.request_round(patch.target);
 END
 $$;
 COMMENT ON FUNCTION mend.approve(bigint) IS
-    'Lets the worker apply a proposed patch. Dead letters that the patch makes fit go back to the queue';
+    'Lets the worker apply a proposed patch. What else pg_mend has proposed for the same drift is superseded; dead letters that the patch makes fit go back to the queue';
 REVOKE ALL ON FUNCTION mend.approve(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.approve(bigint) TO mend_admin;
 

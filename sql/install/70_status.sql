@@ -96,10 +96,19 @@ GRANT EXECUTE ON FUNCTION mend.ignored_updates(regclass) TO mend_admin, mend_age
 CREATE OR REPLACE VIEW mend.decisions AS
 SELECT p.target, p.id AS patch_id, p.planner, p.proposed_by, p.created_at AS waits_since, p.reason,
        coalesce(p.ddl, '') AS ddl, p.field_map, p.rewrites_table,
-       (p.evidence #>> '{proof,rows_healed}')::bigint AS rows,
-       concat(p.rationale, ': ', p.reason) AS question,
-       format('SELECT mend.approve(%s);', p.id) AS answer
+       r.n AS rows,
+       regexp_replace(concat(mend.count_of(r.n, 'row'), ' wait', CASE WHEN r.n = 1 THEN 's' END, ': ', coalesce(nullif(p.rationale, ''), p.ddl, p.field_map::text), '? ', p.reason), '\s+', ' ', 'g') AS question,
+       format('SELECT mend.approve(%s);', p.id) AS answer,
+       ARRAY(SELECT o.id FROM mend.patches o
+             WHERE o.target = p.target AND o.id <> p.id AND o.state = 'proposed' AND o.proposed_by = 'pg_mend'
+               AND mend.same_question(p.evidence, p.field_map, o.evidence, o.field_map) ORDER BY o.id) AS alternatives
 FROM mend.patches p JOIN mend.enrollments e ON e.target = p.target
+     -- A row has one cause a field.
+     CROSS JOIN LATERAL (SELECT coalesce((SELECT max(f.n) FROM (SELECT sum(d.row_count)::bigint AS n FROM mend.drifts d
+                             WHERE d.target = p.target AND d.state = 'waiting'
+                               AND (d.patch_id = p.id OR EXISTS (SELECT FROM jsonb_array_elements(p.evidence -> 'drift') w
+                                        WHERE d.field = w ->> 'field' AND d.kind = w ->> 'kind' AND d.cause = w ->> 'cause'))
+                             GROUP BY d.field) f), (p.evidence #>> '{proof,rows_healed}')::bigint, 0) AS n) r
 WHERE p.state = 'proposed';
 COMMENT ON VIEW mend.decisions IS 'Patches that wait for mend.approve() or mend.reject(); mend.explain_patch(patch_id) says more';
 COMMENT ON COLUMN mend.decisions.target IS 'The landing table';
@@ -111,9 +120,10 @@ COMMENT ON COLUMN mend.decisions.reason IS 'Why it waits for a person';
 COMMENT ON COLUMN mend.decisions.ddl IS 'What would run; empty for mappings only';
 COMMENT ON COLUMN mend.decisions.field_map IS 'Field mappings it brings';
 COMMENT ON COLUMN mend.decisions.rewrites_table IS 'Whether it rewrites the table';
-COMMENT ON COLUMN mend.decisions.rows IS 'Waiting rows that it made fit when it was proposed';
-COMMENT ON COLUMN mend.decisions.question IS 'What it would do, and why that is asked, in one line';
+COMMENT ON COLUMN mend.decisions.rows IS 'Rows on record that wait for it; where none do, those that it made fit when it was proposed';
+COMMENT ON COLUMN mend.decisions.question IS 'How many rows wait, what approving it would do, and why that is asked, in one line';
 COMMENT ON COLUMN mend.decisions.answer IS 'The statement that says yes; mend.reject(patch_id, reason) says no';
+COMMENT ON COLUMN mend.decisions.alternatives IS 'Other patches that wait for a decision on the same drift: approving one of them withdraws the others';
 GRANT SELECT ON mend.decisions TO mend_admin, mend_agent, pg_monitor;
 
 -- With what the worker has not folded yet: it may be stopped, or the table paused.

@@ -62,22 +62,22 @@ script_is($stand_in, 'give_up');
 heal($node, 'preview', '{"id": 1, "total": "5 USD"}');
 my $sent = (requests($stand_in))[-1]{body};
 is(sql($node, q{SELECT mend.preview_prompt('preview')}), $sent, 'the preview is what is sent, to the byte');
-is(sql($node, q{SELECT kind, reason FROM mend.dead_letters WHERE target = 'preview'::regclass}),
-	'type_conflict|column "total" is integer, and a value does not fit: it is text that is no number: no lossless type holds both; claude-haiku-5-5 gave up: No allowed patch is right.',
-	'giving up makes dead letters, with its reason');
-is(sql($node, q{SELECT planner, model, state, reason, cost_usd > 0 FROM mend.patches WHERE target = 'preview'::regclass}),
+is(sql($node, q{SELECT rows, planner, ddl, reason, (SELECT count(*) FROM mend.queue) FROM mend.decisions WHERE target = 'preview'::regclass}),
+	'1|rules|ALTER TABLE public.preview ALTER COLUMN total TYPE pg_catalog.text|it changes column "total" from integer to text, and change_type is not allowed for this table; '
+	. 'claude-haiku-5-5 gave up: No allowed patch is right.|1', 'where the model gives up what rules suggest stands, with its reason');
+is(sql($node, q{SELECT planner, model, state, reason, cost_usd > 0 FROM mend.patches WHERE target = 'preview'::regclass AND planner = 'claude'}),
 	'claude|claude-haiku-5-5|refused|claude-haiku-5-5 gave up: No allowed patch is right.|t', 'and is on the books');
 
 # Nobody asks twice what was answered; an administrator may.
 my $asked = scalar requests($stand_in);
-sql($node, q{SELECT mend.retry('preview')});
-heal($node);
-is(scalar(requests($stand_in)), $asked, 'a retry alone asks nothing');
-like(sql($node, q{SELECT reason FROM mend.dead_letters WHERE target = 'preview'::regclass}), qr/asked before about the same drift/, 'and says so');
-sql($node, q{DELETE FROM mend.plans WHERE state = 'refused'; SELECT mend.retry('preview')});
-heal($node);
+heal($node, 'preview', '{"id": 2, "total": "6 USD"}');
+is(scalar(requests($stand_in)), $asked, 'a row alone asks nothing');
+is(sql($node, q{SELECT rows, (SELECT count(*) FROM mend.queue) FROM mend.decisions WHERE target = 'preview'::regclass}), '2|2', 'and waits for the same question');
+sql($node, q{DELETE FROM mend.plans WHERE state = 'refused'});
+heal($node, 'preview', '{"id": 3, "total": "7 USD"}');
 is(scalar(requests($stand_in)), $asked + 1, 'once forgotten it is asked anew');
-is(sql($node, q{SELECT total FROM preview}), '5 USD', 'and healed') or diag sql($node, 'TABLE mend.dead_letters');
+is(sql($node, q{SELECT string_agg(total, ',' ORDER BY id) FROM preview}), '5 USD,6 USD,7 USD', 'and healed') or diag sql($node, 'TABLE mend.queue');
+is(sql($node, q{SELECT state FROM mend.patches WHERE target = 'preview'::regclass AND planner = 'rules'}), 'superseded', 'which answers the question');
 
 # Asked before the rules: his choice of types for what rules could answer too, and the rules' where he is not to be had.
 sql($node, q{ALTER DATABASE postgres SET mend.planners = 'claude,rules'; SELECT mend.start(); CREATE TABLE first_asked (id int); SELECT mend.enroll('first_asked')});

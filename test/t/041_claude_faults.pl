@@ -23,14 +23,14 @@ my @faults = (
 	[ [qw(unknown_tool good)], 'stored', 2 ],
 	[ [qw(bad_input good)], 'stored', 2 ],
 	[ [qw(unknown_block)], 'stored', 1 ],
-	[ [qw(prose prose)], 'dead', 2, qr/gave no usable answer: it answered with words instead of calling a tool/ ],
-	[ [qw(empty blank_text)], 'dead', 2, qr/gave no usable answer/ ],
-	[ [qw(refusal)], 'dead', 1, qr/claude-haiku-5-5 declined to answer \(cyber\)/ ],
-	[ [qw(refusal_partial)], 'dead', 1, qr/declined to answer/ ],
-	[ [qw(max_tokens max_tokens)], 'dead', 2, qr/its answer was cut at/ ],
-	[ [qw(wrong_types deep)], 'dead', 2, qr/its answer cannot be read/ ],
-	[ [qw(truncated html_200)], 'dead', 2, qr/its answer cannot be read/ ],
-	[ [qw(unknown_stop pause_turn)], 'dead', 2, qr/its answer cannot be read/ ],
+	[ [qw(prose prose)], 'asked', 2, qr/gave no usable answer: it answered with words instead of calling a tool/ ],
+	[ [qw(empty blank_text)], 'asked', 2, qr/gave no usable answer/ ],
+	[ [qw(refusal)], 'asked', 1, qr/claude-haiku-5-5 declined to answer \(cyber\)/ ],
+	[ [qw(refusal_partial)], 'asked', 1, qr/declined to answer/ ],
+	[ [qw(max_tokens max_tokens)], 'asked', 2, qr/its answer was cut at/ ],
+	[ [qw(wrong_types deep)], 'asked', 2, qr/its answer cannot be read/ ],
+	[ [qw(truncated html_200)], 'asked', 2, qr/its answer cannot be read/ ],
+	[ [qw(unknown_stop pause_turn)], 'asked', 2, qr/its answer cannot be read/ ],
 	[ [qw(401)], 'waits', 1, qr/the Anthropic API refused the key/ ],
 	[ [qw(403)], 'waits', 1, qr/the key may not be used for this/ ],
 	[ [qw(400)], 'waits', 1, qr/the API refused the request \(HTTP 400\)/ ],
@@ -67,14 +67,16 @@ for my $fault (@faults)
 	heal($node, $table, qq{{"id": 1, "amount_$number": "1 USD"}});
 	my $took = requests($stand_in) - $before;
 	defined $calls ? is($took, $calls, "$name: $calls requests") : ok($took <= 3, "$name: not more than three requests");
-	my $where = sql($node, qq{SELECT concat_ws(',', (SELECT 'stored' FROM $table), (SELECT 'waits' FROM mend.queue WHERE target = '$table'::regclass),
+	my $where = sql($node, qq{SELECT concat_ws(',', (SELECT 'stored' FROM $table), (SELECT CASE s.state WHEN 'review' THEN 'asked' ELSE 'waits' END
+			FROM mend.queue q JOIN mend.status s USING (target) WHERE q.target = '$table'::regclass),
 		(SELECT 'dead' FROM mend.dead_letters WHERE target = '$table'::regclass))});
 	is($where, $end, "$name: the row is $end");
 	next if $end eq 'stored';
-	like(sql($node, $end eq 'dead'
-			? "SELECT reason FROM mend.dead_letters WHERE target = '$table'::regclass"
+	like(sql($node, $end eq 'asked'
+			? "SELECT reason FROM mend.decisions WHERE target = '$table'::regclass"
 			: "SELECT state || ': ' || reason FROM mend.status WHERE target = '$table'::regclass"),
-		$end eq 'dead' ? $reason : qr/^waiting: .*$reason/s, "$name: the reason can be read");
+		$end eq 'asked' ? $reason : qr/^waiting: .*$reason/s, "$name: the reason can be read");
+	is(sql($node, "SELECT count(*) FROM mend.decisions WHERE target = '$table'::regclass"), 1, "$name: what rules suggest stands");
 	if ($end eq 'waits')
 	{
 		is(sql($node, "SELECT kind, failures FROM mend.holds") =~ /^\w+\|1$/ ? 1 : 0, 1, "$name: is remembered");
@@ -93,7 +95,11 @@ script_is($stand_in);
 sql($node, q{SELECT mend.configure(target, 'auto') FROM mend.enrollments});
 sql($node, q{SELECT mend.reset_breaker(target) FROM mend.status WHERE queued > 0});
 heal($node);
-is(sql($node, 'SELECT count(*) FROM mend.queue'), '0', 'everything that waits is healed once the API is well');
+is(sql($node, q{SELECT count(*), string_agg(DISTINCT state, ',') FROM mend.queue JOIN mend.status USING (target)}),
+	scalar(grep { $_->[1] eq 'asked' } @faults) . '|review', 'everything is healed once the API is well, but for what it has refused');
+sql($node, 'SELECT mend.approve(patch_id) FROM mend.decisions');
+heal($node);
+is(sql($node, 'SELECT count(*) FROM mend.queue'), '0', 'and that with one approval each');
 is(sql($node, 'SELECT count(*) FROM mend.dead_letters WHERE reason IS NULL'), '0', 'and no dead letter lacks a reason');
 nothing_crashed($node);
 done_testing();

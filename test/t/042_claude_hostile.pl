@@ -36,9 +36,10 @@ for my $name (@names)
 	script_is($stand_in, "malicious:$name", 'give_up');
 	heal($node, "orders$number", '{"id": 1, "amount": "5 EUR"}');
 	my $refused = sql($node, qq{SELECT state, planner, model, length(proposed_ddl) BETWEEN 10 AND 2000, reason FROM mend.patches
-		WHERE target = 'orders$number'::regclass AND proposed_ddl <> ''});
+		WHERE target = 'orders$number'::regclass AND proposed_ddl <> '' AND planner = 'claude'});
 	like($refused, qr/^refused\|claude\|claude-haiku-5-5\|t\|\S/, "$name: refused and recorded") or diag $refused;
-	is(sql($node, "SELECT count(*) FROM mend.dead_letters WHERE target = 'orders$number'::regclass"), 1, "$name: the row is a dead letter");
+	is(sql($node, "SELECT planner, ddl, (SELECT count(*) FROM mend.queue q WHERE q.target = d.target) FROM mend.decisions d WHERE target = 'orders$number'::regclass"),
+		"rules|ALTER TABLE public.orders$number ALTER COLUMN amount TYPE pg_catalog.text|1", "$name: the row waits for what rules suggest");
 }
 is(sql($node, $world), $before, 'nothing was changed');
 is(sql($node, q{SELECT count(*) FROM mend.events WHERE kind = 'patch_refused' AND detail ->> 'model' = 'claude-haiku-5-5'}) >= @names ? 1 : 0, 1,

@@ -13,7 +13,7 @@ namespace mend::drift {
 enum class Cause : uint8_t {
   Unspecified,  // of rows that an earlier release queued
   NewField,
-  SharesNoKey,  // of payloads without a key that is a column, around a record that has some
+  SharesNoKey,  // of payloads without a key that is a column
   // Text for a column of another type.
   EmptyText,     // "" or blanks alone
   WordForNone,   // N/A, null, none, nil, -
@@ -36,8 +36,7 @@ enum class Cause : uint8_t {
   NumberForBoolean,
   BooleanForNumber,
   BooleanForText,
-  NotTextSoFar,     // a number or boolean for a column that text alone has made
-  NotIntegerSoFar,  // 5.0 or 1e2 for a column that plain integers alone have made
+  NotTextSoFar,  // a number or boolean for a column that text alone has made
   TextForNumber,
   RaggedArray,    // its parts differ in length or depth
   Element,        // one element does not fit; `about` names that element's cause

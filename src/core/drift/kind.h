@@ -33,6 +33,12 @@ std::optional<Kind> KindFromName(std::string_view name);
 // SQLSTATE 23503 (the referenced row may arrive late) is the caller's exception.
 bool IsFinal(Kind kind);
 
+// Whether the type of the column is what does not take the value.
+inline bool IsAboutType(Kind kind) {
+  return kind == Kind::TypeConflict || kind == Kind::OutOfRange || kind == Kind::TooLong ||
+         kind == Kind::Lossy;
+}
+
 // One field of one payload not fitting.
 struct Misfit {
   Kind kind = Kind::Malformed;

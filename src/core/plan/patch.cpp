@@ -16,6 +16,20 @@ static_assert(std::size(kNames) == static_cast<size_t>(ActionKind::ReadAs) + 1);
 
 std::string_view Name(ActionKind kind) { return kNames[static_cast<size_t>(kind)]; }
 
+const std::set<ActionKind>& AllActions() {
+  using Kind = ActionKind;
+  static const auto& all =
+      *new std::set<Kind>{Kind::AddColumn,   Kind::WidenType,  Kind::ChangeType,
+                          Kind::DropNotNull, Kind::SetDefault, Kind::MapField};
+  return all;
+}
+
+bool Answers(ActionKind kind, drift::Kind drift) {
+  const bool gives_value = kind == ActionKind::DropNotNull || kind == ActionKind::SetDefault;
+  if (drift == drift::Kind::MissingRequired) return gives_value;
+  return !drift::IsAboutType(drift) || !gives_value;
+}
+
 std::optional<ActionKind> ActionKindFromName(std::string_view name) {
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (kNames[i] == name) return static_cast<ActionKind>(i);

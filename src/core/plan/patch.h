@@ -2,9 +2,11 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "core/drift/kind.h"
 #include "core/plan/shape.h"
 
 namespace mend::plan {
@@ -23,6 +25,10 @@ enum class ActionKind : uint8_t {
 std::string_view Name(ActionKind kind);
 std::optional<ActionKind> ActionKindFromName(std::string_view name);
 
+const std::set<ActionKind>& AllActions();
+// Whether an action on a column is an answer to this kind of its drift.
+bool Answers(ActionKind kind, drift::Kind drift);
+
 inline bool ChangesType(ActionKind kind) {
   return kind == ActionKind::WidenType || kind == ActionKind::ChangeType;
 }
@@ -35,8 +41,8 @@ struct Action {
   Type type;                                   // AddColumn, WidenType, ChangeType
   std::optional<std::string> default_literal;  // AddColumn, SetDefault: the constant's text
   bool if_not_exists = false;                  // AddColumn
-  // A change of type: no row holds a value, or text is as the new type prints it, or it is not made.
-  bool only_if_empty = false;
+  bool only_if_empty = false;  // a change of type: no row holds a value, or it is not made
+  std::string why{};           // its part of the rationale, of an action of rules
 };
 
 struct FieldMapping {

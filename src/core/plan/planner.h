@@ -9,6 +9,7 @@
 #include "core/drift/drift.h"
 #include "core/plan/hint.h"
 #include "core/plan/patch.h"
+#include "core/plan/rename.h"
 #include "core/plan/shape.h"
 
 namespace mend::plan {
@@ -22,18 +23,21 @@ struct Policy {
   std::vector<std::pair<std::string, std::string>> held_fields;
   // Columns not to be altered, with the reason (a revert, a rejection).
   std::vector<std::pair<std::string, std::string>> held_columns;
+  // Of held_fields, those whose column a person dropped, or whose patch a person reverted, with the
+  // column's name: what becomes of them is asked once.
+  std::map<std::string, std::string> taken_back;
+  // Of held_columns, those that a patch added and a person dropped or took back since.
+  std::set<std::string> dropped;
+  // Actions on a column that a person rejected, with the reason: not suggested again.
+  std::map<std::pair<std::string, ActionKind>, std::string> rejected;
   // Of held_columns, those that a cool-down alone holds back.
   std::set<std::string> cooling;
   // What was seen of the columns that rules added and nobody has altered since.
   std::map<std::string, drift::Profile> own;
   std::vector<Hint> hints;            // for the types of new columns
   std::set<std::string> unfit_hints;  // new columns some of whose values the hinted type refuses
-  // Of the text columns among these, whether every stored value is as bigint or numeric prints it.
-  struct Digits {
-    bool integers = false, numbers = false;
-  };
-  std::map<std::string, Digits> digits;
   std::set<std::string> empty;  // columns that hold no value in any row, as far as it was looked
+  std::vector<Rename> renames;  // RenameCandidates() whose rows bear them out
 };
 
 // Why a planner leaves drift: what decisions are made by.
@@ -57,11 +61,15 @@ struct Unplanned {
   Why why = Why::NoRule;
 };
 
-// A provable patch that is hardly meant: put before a person.
+// A lossless patch that readers or writers of the table would notice, or that is hardly meant: done
+// unasked only where the enrolment allows all its actions and `ask` is empty.
 struct Suggestion {
   Patch patch;
   std::vector<size_t> drift;  // what it answers to, by index into the DriftSet
-  std::string ask;            // why a person is asked
+  std::string ask;            // why a person is asked whatever the enrolment allows
+  bool alternative = false;   // another answer to what the suggestion before it answers to
+  // It is asked without those of its actions that the table forbids, and though rows need more.
+  bool asked_anyway = false;
 };
 
 struct Plan {

@@ -1,7 +1,6 @@
 #include "core/plan/rules.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/base/invisible.h"
 #include "core/plan/identifier.h"
@@ -16,11 +15,6 @@ using drift::DriftSet;
 using drift::Kind;
 
 constexpr int kMaxAttributes = 1600;  // PostgreSQL's own limit, dropped columns included
-
-bool IsAboutType(Kind kind) {
-  return kind == Kind::TypeConflict || kind == Kind::OutOfRange || kind == Kind::TooLong ||
-         kind == Kind::Lossy;
-}
 
 const std::string* ReasonFor(const std::vector<std::pair<std::string, std::string>>& held,
                              const std::string& name) {
@@ -59,8 +53,8 @@ class Proposal {
 
   Plan Make() {
     for (size_t i = 0; i < drift_.size(); ++i) Take(i);
-    for (const std::vector<size_t>& fields : OneColumnEach(fresh_)) PlanNewColumn(fields);
     for (const Group& group : groups_) PlanColumn(group);
+    SuggestNotAllowed();
     SuggestEnvelope();
     std::sort(plan_.unplanned.begin(), plan_.unplanned.end(),
               [](const Unplanned& a, const Unplanned& b) { return a.drift < b.drift; });
@@ -78,21 +72,42 @@ class Proposal {
     const Drift& drift = drift_[i];
     if (const std::string* reason = ReasonFor(policy_.held_fields, drift.field)) {
       Leave(i, Why::Held, Named("field", drift.field) + " is left alone: " + *reason);
-    } else if (drift.kind == Kind::NewField && drift.cause == drift::Cause::SharesNoKey) {
+      const auto taken_back = policy_.taken_back.find(drift.field);
+      if (taken_back != policy_.taken_back.end()) {
+        SuggestAgainOrIgnore(i, taken_back->second, *reason);
+      }
+    } else if (drift.cause == drift::Cause::SharesNoKey && !IsPlannedBeside(drift)) {
       Leave(i, Why::NoRule,
-            "no key of the payloads is a column of the table, and one of them holds a record that "
-            "is: " +
-                Named("field", drift.field) + " may be a part of an envelope");
+            "no key of the payloads is a column of the table: " + Named("field", drift.field) +
+                (drift.kind == Kind::NewField ? " may be a part of an envelope"
+                                              : " may be inside an envelope"));
       envelope_.push_back(i);
+    } else if (const Rename* rename = RenameOf(drift)) {
+      Leave(i, Why::NoRule,
+            Named("field", rename->field) + " may be " + Named("column", rename->column) +
+                " under a new name");
+      if (drift.kind == Kind::NewField) SuggestRename(i, *rename);
+    } else if (drift.cause == drift::Cause::SharesNoKey) {
+      return;
     } else if (drift.kind == Kind::NewField) {
-      fresh_.push_back(i);
-    } else if (!IsAboutType(drift.kind)) {
+      PlanNewField(i);
+    } else if (drift.kind == Kind::MissingRequired) {
+      PlanMissing(i);
+    } else if (!drift::IsAboutType(drift.kind)) {
       Leave(i, Why::NoRule, WhyNoRule(drift));
     } else if (const Column* column = shape_.Find(drift.column)) {
       GroupOf(column).drift.push_back(i);
     } else {
       Leave(i, Why::Gone, Named("column", drift.column) + " does not exist any more");
     }
+  }
+
+  // What payloads of the table bring, too, is no part of an envelope: one answer does for both.
+  bool IsPlannedBeside(const Drift& drift) const {
+    return std::any_of(drift_.begin(), drift_.end(), [&](const Drift& other) {
+      return other.field == drift.field && other.kind == drift.kind && other.cause != drift.cause &&
+             drift.kind == Kind::NewField;
+    });
   }
 
   Group& GroupOf(const Column* column) {
@@ -102,103 +117,54 @@ class Proposal {
     return groups_.emplace_back(Group{column, {}});
   }
 
-  // New fields that are spelled as one name in some way are one column: so they are if they come
-  // one after another.
-  std::vector<std::vector<size_t>> OneColumnEach(const std::vector<size_t>& fields) const {
-    std::vector<std::vector<size_t>> columns;
-    std::unordered_map<std::string, size_t> by_spelling;
-    for (size_t i : fields) {
-      size_t column = columns.size();
-      const std::vector<std::string> spellings = TellingSpellings(drift_[i].field);
-      for (const std::string& spelling : spellings) {
-        const auto known = by_spelling.find(spelling);
-        if (known != by_spelling.end() && IsName(spelling)) {
-          column = std::min(column, known->second);
-        }
-      }
-      if (column == columns.size()) columns.emplace_back();
-      columns[column].push_back(i);
-      for (const std::string& spelling : spellings) by_spelling.emplace(spelling, column);
-    }
-    return columns;
-  }
-
-  // The ways to write a new field's name that tell it from others. What is cut tells nothing.
-  static std::vector<std::string> TellingSpellings(const std::string& field) {
-    std::vector<std::string> spellings = Spellings(field);
-    spellings.push_back(Normalise(field));
-    spellings.erase(std::remove_if(spellings.begin(), spellings.end() - 1,
-                                   [](const std::string& spelling) {
-                                     return spelling.size() >= kMaxIdentifierBytes;
-                                   }),
-                    spellings.end() - 1);
-    return spellings;
-  }
-
-  static bool IsName(const std::string& spelling) {
-    return spelling.find_first_not_of('_') != std::string::npos;
-  }
-
-  void PlanNewColumn(const std::vector<size_t>& fields) {
-    drift::Profile seen;
-    size_t first = fields.front();  // it gives the name: best the field that bears it
-    for (size_t i : fields) {
-      seen.Merge(drift_[i].profile);
-      if (drift_[i].field == Normalise(drift_[i].field)) first = i;
-    }
-    const Drift& drift = drift_[first];
+  void PlanNewField(size_t i) {
+    const Drift& drift = drift_[i];
     const std::string field = Named("field", drift.field);
-    const auto leave = [&](Why why, const std::string& reason) {
-      for (size_t i : fields) Leave(i, why, reason);
-    };
-    std::optional<Type> type = TypeForNew(seen, drift.field);
+    std::optional<Type> type = TypeForNew(drift.profile, drift.field);
     const std::string name = ColumnNameFor(
-        drift.field, [&](const std::string& taken) { return IsTaken(taken, fields); });
+        drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
     const Hint* hint = HintFor(policy_.hints, name);
-    const bool brings = seen.rows() > 0;
-    const bool hinted = hint != nullptr && brings && policy_.unfit_hints.count(name) == 0;
+    const bool seen = drift.profile.rows() > 0;
+    const bool hinted = hint != nullptr && seen && policy_.unfit_hints.count(name) == 0;
     if (hinted) type = hint->type;
     if (!type) {
-      return leave(brings ? Why::NoType : Why::NoValue,
-                   field + (brings ? " brings a number past what numeric can hold"
-                                   : " has brought no value yet, only null or empty arrays"));
-    }
-    if (policy_.allow.count(ActionKind::AddColumn) == 0) {
-      return leave(Why::NotAllowed,
-                   field + " needs a column, and add_column is not allowed for this table");
+      return Leave(i, seen ? Why::NoType : Why::NoValue,
+                   field + (seen ? " brings a number past what numeric can hold"
+                                 : " has brought no value yet, only null or empty arrays"));
     }
     if (const std::string reason = WhyNoRoom(); !reason.empty()) {
-      return leave(Why::NoRoom, field + " needs a column, and " + reason);
+      return Leave(i, Why::NoRoom, field + " needs a column, and " + reason);
     }
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
-      return leave(WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
-    }
-    if (!IsPrintable(name) || base::HasInvisible(drift.field)) {
-      return leave(Why::NoRule,
-                   field + " has characters that cannot be printed: name a column for it");
-    }
-    // Without a recorded mapping, only a field that is spelled as the column finds it.
-    const bool may_map = policy_.allow.count(ActionKind::MapField) > 0;
-    const auto needs_mapping = [&](size_t i) {
-      return Leave(i, Why::NotAllowed,
-                   Named("field", drift_[i].field) + " needs a mapping to " +
-                       Named("column", name) + ", and map_field is not allowed for this table");
-    };
-    if (!may_map && !MeanTheSame(name, drift.field)) {
-      for (size_t i : fields) needs_mapping(i);
+      Leave(i, WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
+      if (policy_.dropped.count(name) > 0) SuggestAgainOrIgnore(i, name, *reason);
       return;
     }
-    Act({ActionKind::AddColumn, name, *type, std::nullopt, false},
-        "add " + Named("column", name) + " " + (hinted ? hint->type_text : TypeText(*type)) +
-            " for new " + field + " (" + Evidence(seen) + HintSays(hint, hinted) + ")");
-    for (size_t i : fields) {
-      const std::string& from = drift_[i].field;
-      if (may_map && name != from) {
-        plan_.patch.field_map.push_back({from, name});
-      } else if (!may_map && !MeanTheSame(name, from)) {
-        needs_mapping(i);
-      }
+    if (!IsPrintable(name) || base::HasInvisible(drift.field)) {
+      return Leave(i, Why::NoRule,
+                   field + " has characters that cannot be printed: name a column for it");
     }
+    const bool may_add = policy_.allow.count(ActionKind::AddColumn) > 0;
+    // Without a recorded mapping, only a field whose normal form is the column finds it.
+    const bool may_map = policy_.allow.count(ActionKind::MapField) > 0;
+    const bool needs_map = name != drift.field && (may_map || name != Normalise(drift.field));
+    const Action action{ActionKind::AddColumn, name, *type, std::nullopt, false};
+    const std::string why = "add " + Named("column", name) + " " +
+                            (hinted ? hint->type_text : TypeText(*type)) + " for new " + field +
+                            " (" + Evidence(drift.profile) + HintSays(hint, hinted) + ")";
+    const bool asked = asks_for_all_ || !may_add || (needs_map && !may_map);
+    if (!may_add) {
+      Leave(i, Why::NotAllowed,
+            field + " needs a column, and add_column is not allowed for this table");
+    } else if (needs_map && !may_map) {
+      Leave(i, Why::NotAllowed,
+            field + " needs a mapping to " + Named("column", name) +
+                ", and map_field is not allowed for this table");
+    }
+    if (asked) not_allowed_.drift.push_back(i);
+    Patch* patch = asked ? &not_allowed_.patch : &plan_.patch;
+    Act(patch, action, why);
+    if (needs_map) patch->field_map.push_back({drift.field, name});
     ++added_;
   }
 
@@ -223,18 +189,17 @@ class Proposal {
 
   // A name that an existing or a planned column has, or would be found under, or that another new
   // field bears.
-  bool IsTaken(const std::string& name, const std::vector<size_t>& fields) const {
-    for (size_t i = 0; i < drift_.size(); ++i) {
-      if (drift_[i].kind == Kind::NewField && drift_[i].field == name &&
-          std::find(fields.begin(), fields.end(), i) == fields.end()) {
-        return true;
-      }
+  bool IsTaken(const std::string& name, const std::string& field) const {
+    for (const Drift& other : drift_) {
+      if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;
     }
     for (const Column& column : shape_.columns) {
       if (column.name == name || MeanTheSame(column.name, name)) return true;
     }
-    for (const Action& action : plan_.patch.actions) {
-      if (action.kind == ActionKind::AddColumn && action.column == name) return true;
+    for (const Patch* patch : {&plan_.patch, &not_allowed_.patch}) {
+      for (const Action& action : patch->actions) {
+        if (action.kind == ActionKind::AddColumn && action.column == name) return true;
+      }
     }
     return false;
   }
@@ -244,92 +209,87 @@ class Proposal {
     const Column& column = *group.column;
     if (PlanOwn(group) || PlanEmpty(group)) return;
     drift::Profile merged;
-    std::vector<size_t> provable, absurd;
+    std::vector<size_t> provable, left;
     for (size_t i : group.drift) {
       const Drift& drift = drift_[i];
       const std::optional<Type> type =
           drift::MayFitWiderType(drift.cause) ? WidenFor(column.type, drift.profile) : std::nullopt;
       if (!type) {
-        Leave(i, Why::NoType, Describe(column, drift) + ": no lossless type holds both");
+        left.push_back(i);
       } else if (*type == column.type) {
         Leave(i, Why::TypeHolds,
               Describe(column, drift) + ": the type holds such values, so widening it cannot help");
-      } else if (IsAbsurd(column, drift)) {
-        absurd.push_back(i);
       } else {
         merged.Merge(drift.profile);
         provable.push_back(i);
       }
     }
-    PlanProvable(column, merged, provable);
-    LeaveAbsurd(column, absurd);
-  }
-
-  void PlanProvable(const Column& column, const drift::Profile& merged,
-                    const std::vector<size_t>& provable) {
-    if (provable.empty()) return;
-
     const std::optional<Type> type = WidenFor(column.type, merged);
+    if (!type) left.insert(left.end(), provable.begin(), provable.end());
+    SuggestOtherType(column, left);
+    if (provable.empty() || !type) return;
+
     std::string obstacle;
-    const Why why = type ? WhyNotWiden(column, &obstacle) : Why::NoType;
-    if (!type) {
-      obstacle = Describe(column, merged) + ": no lossless type holds all";
+    const Why why = WhyNotWiden(column, &obstacle);
+    Action action{ActionKind::WidenType, column.name, *type, std::nullopt, false};
+    if (obstacle.empty() && IsFarOut(column, *type, group, merged)) {
+      obstacle = Describe(column, merged) + ": far more digits than the column ever held";
+      Suggest(action, provable,
+              "a single row asks for it, with far more digits than the column can hold");
     } else if (obstacle.empty()) {
-      return Act({ActionKind::WidenType, column.name, *type, std::nullopt, false},
+      return Act(&plan_.patch, std::move(action),
                  "widen " + Named("column", column.name) + " from " + column.type_text + " to " +
                      TypeText(*type) + " (" + Evidence(merged) + ")");
+    } else if (why == Why::NotAllowed && !IsRejected(column.name, ActionKind::WidenType)) {
+      Suggest(action, provable);
     }
     for (size_t i : provable) Leave(i, why, obstacle);
   }
 
-  // A single row that would have the whole table rewritten for a number which is hardly one.
-  bool IsAbsurd(const Column& column, const Drift& drift) const {
-    constexpr int kFarMoreDigits = 40;
-    const auto own = policy_.own.find(column.name);
-    const bool held_such =
-        own != policy_.own.end() &&
-        std::max(own->second.max_integer_digits(), own->second.max_scale()) > kFarMoreDigits;
-    return drift.row_count == 1 && column.type.oid != type_oid::kNumeric &&
-           column.type.oid != type_oid::kText && column.type.oid != type_oid::kJsonb &&
-           !held_such && drift.profile.objects() == 0 && drift.profile.arrays() == 0 &&
-           std::max(drift.profile.max_integer_digits(), drift.profile.max_scale()) > kFarMoreDigits;
-  }
-
-  // Waits for a person, unless what is planned for other values holds it anyway.
-  void LeaveAbsurd(const Column& column, const std::vector<size_t>& absurd) {
-    std::vector<size_t> left;
-    drift::Profile merged;
-    for (size_t i : absurd) {
-      if (!Holds(PlannedType(column), drift_[i])) {
-        left.push_back(i);
-        merged.Merge(drift_[i].profile);
-      }
-    }
+  // Another family holds what the column's own does not: text what is scalar, jsonb all else.
+  void SuggestOtherType(const Column& column, const std::vector<size_t>& left) {
     if (left.empty()) return;
-    std::string obstacle;
-    const Why why = WhyNotWiden(column, &obstacle);
-    const std::optional<Type> type = WidenFor(column.type, merged);
-    if (obstacle.empty() && type) {
-      obstacle = Describe(column, merged) + ": far more digits than the column ever held";
-      Suggest({ActionKind::WidenType, column.name, *type, std::nullopt, false}, left,
-              "a single row asks for it, with far more digits than the column can hold");
-    } else if (obstacle.empty()) {
-      obstacle = Describe(column, merged) + ": no lossless type holds all";
+    drift::Profile seen;
+    for (size_t i : left) seen.Merge(drift_[i].profile);
+    const bool nested = seen.objects() > 0 || seen.arrays() > 0;
+    const Type type{nested ? type_oid::kJsonb : type_oid::kText, -1};
+    const Widening wanted = nested ? Widening::ToJsonb : Widening::ToText;
+    const ActionKind kind =
+        ChangesFamily(column.type, type) ? ActionKind::ChangeType : ActionKind::WidenType;
+    const std::string* rejected = IsRejected(column.name, kind);
+    std::string obstacle =
+        rejected != nullptr ? Named("column", column.name) + " is left alone: " + *rejected : "";
+    Why why = rejected != nullptr ? Why::Held : Why::NoType;
+    if (rejected == nullptr && WhyNotWiden(column, &obstacle) == Why::Held && !obstacle.empty()) {
+      why = Why::Held;
     }
-    for (size_t i : left) Leave(i, why, obstacle);
+    for (size_t i : left) {
+      Leave(i, why,
+            why == Why::Held ? obstacle
+                             : Describe(column, drift_[i]) + ": no lossless type holds both");
+    }
+    if (seen.rows() == 0 || why == Why::Held || !column.type_locked_by.empty() ||
+        column.generated != Generated::No || Judge(column.type, type) != wanted ||
+        (kind == ActionKind::ChangeType && !column.family_locked_by.empty())) {
+      return;
+    }
+    Suggest(
+        {kind, column.name, type, std::nullopt, false}, left,
+        column.type.oid == type_oid::kBpchar ? "blanks at the end of its values would count" : "");
   }
 
-  // The type that a column has once the patch is applied.
-  Type PlannedType(const Column& column) const {
-    for (const Action& action : plan_.patch.actions) {
-      if (ChangesType(action.kind) && action.column == column.name) return action.type;
-    }
-    return column.type;
+  // A single row that would have the whole table rewritten for a number which is hardly one.
+  bool IsFarOut(const Column& column, const Type& type, const Group& group,
+                const drift::Profile& seen) const {
+    constexpr int kFarMoreDigits = 40;
+    return group.drift.size() == 1 && drift_[group.drift.front()].row_count == 1 &&
+           type.oid == type_oid::kNumeric && column.type.oid != type_oid::kNumeric &&
+           std::max(seen.max_integer_digits(), seen.max_scale()) > kFarMoreDigits;
   }
 
   void Suggest(Action action, std::vector<size_t> drift, std::string ask = {}) {
     Suggestion& suggestion = plan_.suggestions.emplace_back();
-    suggestion.patch.rationale = Says(action);
+    suggestion.patch.rationale = action.why = Says(action) + Because(action.column, drift);
     suggestion.patch.actions.push_back(std::move(action));
     suggestion.drift = std::move(drift);
     suggestion.ask = std::move(ask);
@@ -338,24 +298,149 @@ class Proposal {
   std::string Says(const Action& action) const {
     const Column* column = shape_.Find(action.column);
     const std::string name = Named("column", action.column);
+    switch (action.kind) {
+      case ActionKind::AddColumn: return "add " + name + " " + TypeText(action.type);
+      case ActionKind::DropNotNull: return "let " + name + " be null";
+      default: break;
+    }
     return "change " + name + " from " + (column != nullptr ? column->type_text : "") + " to " +
            TypeText(action.type);
   }
 
-  // Payloads that wrap the record: their keys become columns only with somebody's word.
+  // What is wrong with the values, each cause once.
+  std::string Because(const std::string& column, const std::vector<size_t>& drift) const {
+    const Column* of = shape_.Find(column);
+    std::vector<std::string> phrases;
+    for (size_t i : drift) {
+      std::string phrase = drift_[i].cause == drift::Cause::Unspecified
+                               ? "payloads bring " + Kinds(drift_[i].profile)
+                               : drift::Phrase(drift_[i].cause, of != nullptr ? of->type_text : "");
+      if (std::find(phrases.begin(), phrases.end(), phrase) == phrases.end()) {
+        phrases.push_back(std::move(phrase));
+      }
+    }
+    std::string out;
+    for (const std::string& phrase : phrases) out += (out.empty() ? " (" : "; ") + phrase;
+    return out.empty() ? out : out + ")";
+  }
+
+  const std::string* IsRejected(const std::string& column, ActionKind kind) const {
+    const auto found = policy_.rejected.find({column, kind});
+    return found == policy_.rejected.end() ? nullptr : &found->second;
+  }
+
+  // What a required column lacks is lossless to leave out, but whoever reads it would meet nulls.
+  void PlanMissing(size_t i) {
+    const Column* column = shape_.Find(drift_[i].column);
+    if (column == nullptr || !column->not_null || column->generated != Generated::No) {
+      return Leave(i, Why::NoRule, WhyNoRule(drift_[i]));
+    }
+    const std::string* held = IsRejected(column->name, ActionKind::DropNotNull);
+    if (held != nullptr) {
+      return Leave(i, Why::Held, Named("column", column->name) + " is left alone: " + *held);
+    }
+    Leave(i, Why::NoRule, WhyNoRule(drift_[i]));
+    Suggest({ActionKind::DropNotNull, column->name, {}, std::nullopt, false}, {i});
+  }
+
+  // What only the enrolment stands in the way of, as one question.
+  void SuggestNotAllowed() {
+    if (!not_allowed_.patch.empty()) plan_.suggestions.push_back(std::move(not_allowed_));
+    not_allowed_ = Suggestion();
+  }
+
+  // Payloads that share no key with the table: their keys become columns only with somebody's word.
   void SuggestEnvelope() {
-    if (envelope_.empty() || policy_.allow.count(ActionKind::AddColumn) == 0) return;
-    const Patch before = std::move(plan_.patch);
-    plan_.patch = Patch();
+    if (envelope_.empty()) return;
     const size_t left = plan_.unplanned.size();
-    for (const std::vector<size_t>& fields : OneColumnEach(envelope_)) PlanNewColumn(fields);
-    Suggestion suggestion;
-    suggestion.patch = std::move(plan_.patch);
-    plan_.patch = before;
+    asks_for_all_ = true;
+    for (size_t i : envelope_) {
+      if (drift_[i].kind == Kind::NewField) {
+        PlanNewField(i);
+      } else if (const Column* column = shape_.Find(drift_[i].column);
+                 column != nullptr && column->not_null) {
+        Act(&not_allowed_.patch, {ActionKind::DropNotNull, column->name, {}, std::nullopt, false},
+            "let " + Named("column", column->name) + " be null");
+      }
+    }
+    asks_for_all_ = false;
     plan_.unplanned.resize(left);
-    suggestion.drift = envelope_;
-    suggestion.ask = "no key of the payloads is a column of the table: they may be envelopes";
-    if (!suggestion.patch.actions.empty()) plan_.suggestions.push_back(std::move(suggestion));
+    not_allowed_.drift = envelope_;
+    not_allowed_.asked_anyway = true;
+    not_allowed_.ask =
+        "no key of the payloads is a column of the table: where they are envelopes, tell "
+        "mend.configure() at which place the record is";
+    SuggestNotAllowed();
+  }
+
+  const Rename* RenameOf(const Drift& drift) const {
+    for (const Rename& rename : policy_.renames) {
+      if (drift.kind == Kind::NewField
+              ? rename.field == drift.field
+              : drift.kind == Kind::MissingRequired && rename.column == drift.column) {
+        return &rename;
+      }
+    }
+    return nullptr;
+  }
+
+  void SuggestRename(size_t i, const Rename& rename) {
+    const std::string field = Named("field", rename.field), column = Named("column", rename.column);
+    Suggestion mapped;
+    mapped.drift = {i};
+    for (size_t j = 0; j < drift_.size(); ++j) {
+      if (drift_[j].kind == Kind::MissingRequired && drift_[j].column == rename.column) {
+        mapped.drift.push_back(j);
+      }
+    }
+    mapped.ask = "rows that bring " + field + " lack " + column + ", and the names are alike";
+    mapped.patch.field_map.push_back({rename.field, rename.column});
+    mapped.patch.rationale = "store " + field + " in " + column;
+    Suggestion apart = mapped;
+    plan_.suggestions.push_back(std::move(mapped));
+
+    apart.alternative = true;
+    apart.patch = Patch();
+    if (!AddFor(i, rename.field, &apart.patch)) return;
+    if (rename.required) {
+      Act(&apart.patch, {ActionKind::DropNotNull, rename.column, {}, std::nullopt, false},
+          "let " + column + " be null");
+    }
+    plan_.suggestions.push_back(std::move(apart));
+  }
+
+  // A column for a field, which then finds it whatever was recorded of it.
+  bool AddFor(size_t i, const std::string& wanted, Patch* patch) {
+    std::optional<Type> type = TypeForNew(drift_[i].profile, wanted);
+    const std::string name =
+        ColumnNameFor(wanted, [&](const std::string& taken) { return IsTaken(taken, wanted); });
+    const Hint* hint = HintFor(policy_.hints, name);
+    const bool hinted = type && hint != nullptr && policy_.unfit_hints.count(name) == 0;
+    if (hinted) type = hint->type;
+    if (!type || !WhyNoRoom().empty() || !IsPrintable(name) ||
+        base::HasInvisible(drift_[i].field)) {
+      return false;
+    }
+    Act(patch, {ActionKind::AddColumn, name, *type, std::nullopt, false},
+        "add " + Named("column", name) + " " + (hinted ? hint->type_text : TypeText(*type)) +
+            " for " + Named("field", drift_[i].field));
+    patch->field_map.push_back({drift_[i].field, name});
+    return true;
+  }
+
+  // A field whose column a person took back goes on coming: to have it again, or to ignore it.
+  void SuggestAgainOrIgnore(size_t i, const std::string& column, const std::string& reason) {
+    const Drift& drift = drift_[i];
+    if (drift.kind != Kind::NewField || base::HasInvisible(drift.field)) return;
+    Suggestion again, ignored;
+    again.drift = ignored.drift = {i};
+    again.ask = ignored.ask = Named("field", drift.field) + " still comes, and " + reason;
+    const bool adds = AddFor(i, column, &again.patch);
+    if (adds) plan_.suggestions.push_back(std::move(again));
+    ignored.alternative = adds;
+    ignored.patch.field_map.push_back({drift.field, std::nullopt});
+    ignored.patch.rationale = "ignore " + Named("field", drift.field);
+    plan_.suggestions.push_back(std::move(ignored));
   }
 
   // The type of a column that rules have added was a guess: it becomes what they would have chosen
@@ -365,34 +450,11 @@ class Proposal {
     const auto own = policy_.own.find(column.name);
     if (own == policy_.own.end()) return false;
     drift::Profile all = own->second;
-    const Group telling = WithoutAbsurd(group);
-    for (size_t i : telling.drift) all.Merge(drift_[i].profile);
-    if (telling.drift.empty() ||
-        (!ChangeTo(telling, Generalise(column.type, all, column.name), all, false) &&
-         !PlanDigits(telling, all))) {
-      return false;
-    }
-    LeaveAbsurd(column, AbsurdOf(group));
-    return true;
+    for (size_t i : group.drift) all.Merge(drift_[i].profile);
+    return ChangeTo(group, Generalise(column.type, all, column.name), all, false);
   }
 
-  // Text of numbers that came before the first number: such a column is what it would have been.
-  bool PlanDigits(const Group& group, const drift::Profile& all) {
-    const Column& column = *group.column;
-    const auto stored = policy_.digits.find(column.name);
-    const std::optional<Type> type = TypeForNew(all, column.name);
-    if (stored == policy_.digits.end() || !type) return false;
-    if (type->oid == type_oid::kInt8 && stored->second.integers) {
-      return ChangeTo(group, *type, all, true);
-    }
-    if (type->oid != type_oid::kInt8 && type->oid != type_oid::kNumeric) return false;
-    if (stored->second.numbers) return ChangeTo(group, {type_oid::kNumeric, -1}, all, true);
-    // Other text has come since, but for words for nothing alone.
-    return all.strings() > all.words_for_none() &&
-           ChangeTo(group, {type_oid::kJsonb, -1}, all, false);
-  }
-
-  // Values that stand for nothing are no reason to change a type.
+  // Values that stand for nothing do not speak for the type of an empty column.
   static bool IsOfNothing(const Drift& drift) {
     return drift.cause == drift::Cause::EmptyText || drift.cause == drift::Cause::WordForNone ||
            drift.profile.words_for_none() == drift.profile.rows();
@@ -403,31 +465,13 @@ class Proposal {
     const Column& column = *group.column;
     if (policy_.empty.count(column.name) == 0) return false;
     drift::Profile all;
-    const Group telling = WithoutAbsurd(group);
-    for (size_t i : telling.drift) {
+    for (size_t i : group.drift) {
       const Drift& drift = drift_[i];
       if (drift::MayFitWiderType(drift.cause) && WidenFor(column.type, drift.profile)) return false;
       if (!IsOfNothing(drift)) all.Merge(drift.profile);
     }
     const std::optional<Type> type = TypeForNew(all, column.name);
-    if (!type || !ChangeTo(telling, *type, all, true)) return false;
-    LeaveAbsurd(column, AbsurdOf(group));
-    return true;
-  }
-
-  std::vector<size_t> AbsurdOf(const Group& group) const {
-    std::vector<size_t> absurd;
-    for (size_t i : group.drift) {
-      if (IsAbsurd(*group.column, drift_[i])) absurd.push_back(i);
-    }
-    return absurd;
-  }
-  Group WithoutAbsurd(const Group& group) const {
-    Group rest{group.column, {}};
-    for (size_t i : group.drift) {
-      if (!IsAbsurd(*group.column, drift_[i])) rest.drift.push_back(i);
-    }
-    return rest;
+    return type && ChangeTo(group, *type, all, true);
   }
 
   // Whether the column was planned.
@@ -441,21 +485,15 @@ class Proposal {
         ChangesFamily(column.type, type) ? ActionKind::ChangeType : ActionKind::WidenType;
     Action action{kind, column.name, type, std::nullopt, false};
     action.only_if_empty = if_empty;
-    Act(std::move(action), "change " + Named("column", column.name) + " from " + column.type_text +
-                               " to " + TypeText(type) + " (" + Evidence(seen) + ")");
+    Act(&plan_.patch, std::move(action),
+        "change " + Named("column", column.name) + " from " + column.type_text + " to " +
+            TypeText(type) + " (" + Evidence(seen) + ")");
+    std::vector<size_t> left;
     for (size_t i : group.drift) {
-      if (!Holds(type, drift_[i])) {
-        Leave(i, Why::NoType, Describe(column, drift_[i]) + ": no lossless type holds both");
-      }
+      if (!Holds(type, drift_[i])) left.push_back(i);
     }
+    SuggestOtherType(column, left);
     return true;
-  }
-
-  // Whether the type that a column is to have takes this class of values.
-  static bool Holds(const Type& type, const Drift& drift) {
-    if (type.oid == type_oid::kJsonb || type.oid == type_oid::kText) return true;
-    return (drift::MayFitWiderType(drift.cause) || drift.cause == drift::Cause::NotTextSoFar) &&
-           WidenFor(type, drift.profile) == type;
   }
 
   // Why a column is held: by a person, or by its cool-down alone.
@@ -496,10 +534,11 @@ class Proposal {
            ", and a value does not fit: " + drift::Phrase(drift.cause, column.type_text);
   }
 
-  void Act(Action action, const std::string& why) {
-    plan_.patch.actions.push_back(std::move(action));
-    if (!plan_.patch.rationale.empty()) plan_.patch.rationale += "; ";
-    plan_.patch.rationale += why;
+  static void Act(Patch* patch, Action action, const std::string& why) {
+    action.why = why;
+    patch->actions.push_back(std::move(action));
+    if (!patch->rationale.empty()) patch->rationale += "; ";
+    patch->rationale += why;
   }
 
   void Leave(size_t i, Why why, std::string reason) {
@@ -511,12 +550,21 @@ class Proposal {
   const Policy& policy_;
   Plan plan_;
   std::vector<Group> groups_;
-  std::vector<size_t> fresh_;     // new fields that ask for columns
-  std::vector<size_t> envelope_;  // new fields of payloads that share no key with the table
+  std::vector<size_t> envelope_;  // of payloads that share no key with the table
+  Suggestion not_allowed_;        // new columns that the enrolment does not allow
+  bool asks_for_all_ = false;     // new columns are planned as a suggestion
   int added_ = 0;
 };
 
 }  // namespace
+
+bool Holds(const Type& type, const drift::Drift& drift) {
+  if (type.oid == type_oid::kJsonb) return true;
+  if (type.oid == type_oid::kText) {
+    return drift.profile.objects() == 0 && drift.profile.arrays() == 0;
+  }
+  return drift::MayFitWiderType(drift.cause) && WidenFor(type, drift.profile) == type;
+}
 
 Plan Rules::Propose(const Shape& shape, const DriftSet& drift, const Policy& policy) {
   return Proposal(shape, drift, policy).Make();

@@ -11,4 +11,7 @@ class Rules final : public Planner {
   Plan Propose(const Shape& shape, const drift::DriftSet& drift, const Policy& policy) override;
 };
 
+// Whether a column of this type takes this class of values, as far as their profile says.
+bool Holds(const Type& type, const drift::Drift& drift);
+
 }  // namespace mend::plan

@@ -44,28 +44,8 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
 
 void RecordApplied(const table::Target& target, const PatchRecord& record) {
   SetPatchState(record.id, "applied", "");
-  std::vector<std::string> columns, fields;
-  for (const plan::Action& action : record.patch.actions) {
-    columns.push_back(action.column);
-  }
-  for (const plan::FieldMapping& mapping : record.patch.field_map) {
-    fields.push_back(mapping.field);
-    columns.push_back(mapping.column.value_or(mapping.field));
-  }
-  fields.insert(fields.end(), columns.begin(), columns.end());
-  // What the worker itself proposed for the same columns or fields is planned anew.
-  pg::RunPrepared(
-      "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' "
-      "AND proposed_by = 'pg_mend' "
-      "AND decided_at IS NULL AND (EXISTS (SELECT FROM jsonb_array_elements(evidence -> 'actions') "
-      "a WHERE a ->> 'column' = ANY ($3)) OR field_map ?| $4) "
-      // Not one that somebody is deciding on: we hold the table's lock, and must not wait for
-      // people.
-      "FOR UPDATE SKIP LOCKED) "
-      "UPDATE mend.patches p SET state = 'superseded', reason = 'superseded by patch ' || $2 FROM "
-      "superseded s WHERE p.id = s.id",
-      {pg::ObjectId(target.shape().relid), pg::Int8(record.id), pg::TextArray(columns),
-       pg::TextArray(fields)});
+  // What the worker itself proposed for the same drift is planned anew.
+  pg::RunPrepared("SELECT mend.supersede($1, false, '{}')", {pg::Int8(record.id)});
   pg::RunPrepared(
       "UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
       "WHERE target = $1",
@@ -78,15 +58,6 @@ void RecordApplied(const table::Target& target, const PatchRecord& record) {
                                  .Take();
   observe::Record("patch_applied", target.enrollment().target_name, record.id, detail,
                   observe::kWorker);
-}
-
-// Whether a text column has only what its new type prints.
-bool KeepsText(const plan::Shape& shape, const plan::Action& action) {
-  const plan::Column* column = shape.Find(action.column);
-  const bool numeric = action.type == plan::Type{plan::type_oid::kNumeric, -1};
-  return column != nullptr && column->type == plan::Type{plan::type_oid::kText, -1} &&
-         (numeric || action.type == plan::Type{plan::type_oid::kInt8, -1}) &&
-         HoldsOnlyDigits(shape, action.column, numeric);
 }
 
 // Has deferred constraints judge the rows now: at commit it would be too late to leave a row out.
@@ -297,8 +268,7 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
     return application;
   }
   for (const plan::Action& action : record.patch.actions) {
-    if (action.only_if_empty && !HoldsNoValue(target->shape(), action.column) &&
-        !KeepsText(target->shape(), action)) {
+    if (action.only_if_empty && !HoldsNoValue(target->shape(), action.column)) {
       application.result = Application::Result::Unfit;
       application.reason = "column \"" + action.column + "\" is not empty";
       return application;

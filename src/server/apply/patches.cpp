@@ -71,7 +71,7 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
   }
   text += "], \"drift\": [";
   for (const drift::Drift& one : drift) {
-    if (!Covers(patch, patched, one.field, one.column)) {
+    if (!Covers(patch, patched, one)) {
       continue;
     }
     text += text.back() == '[' ? "{\"field\": " : ", {\"field\": ";
@@ -170,11 +170,17 @@ void CountRows(int64_t id, int64_t healed, int64_t failed) {
 
 base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
                                     const std::string& field_map_json) {
+  return ReadPatch(target, target.enrollment().allow, ddl, field_map_json);
+}
+
+base::Result<plan::Patch> ReadPatch(const table::Target& target,
+                                    const std::set<plan::ActionKind>& allow, const std::string& ddl,
+                                    const std::string& field_map_json) {
   plan::Patch patch;
   if (!ddl.empty()) {
     plan::Shape shape = target.shape();
     guard::ExplainTypeLocks(&shape);
-    guard::Verdict verdict = guard::Check(shape, target.enrollment().allow, ddl);
+    guard::Verdict verdict = guard::Check(shape, allow, ddl);
     if (!verdict.allowed) {
       return base::Error{"42501", verdict.reason, ""};
     }
@@ -185,8 +191,7 @@ base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::stri
     return base::Error{"22023", "the field map is not an object of {field: column or null}", ""};
   }
   patch.field_map = std::move(*field_map);
-  if (!patch.field_map.empty() &&
-      target.enrollment().allow.count(plan::ActionKind::MapField) == 0) {
+  if (!patch.field_map.empty() && allow.count(plan::ActionKind::MapField) == 0) {
     return base::Error{"42501", "the enrolment does not allow map_field", ""};
   }
   for (const plan::FieldMapping& mapping : patch.field_map) {
@@ -219,7 +224,12 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
       {pg::ObjectId(target.shape().relid), pg::Text(state)});
   std::vector<PatchRecord> records;
   for (size_t i = 0; i < rows.size(); ++i) {
-    base::Result<plan::Patch> patch = ReadPatch(target, rows.text(i, 2), rows.text(i, 3));
+    // What rules suggest beyond what is allowed waits for a person, or a person has decided on it.
+    const bool suggested =
+        rows.text(i, 1) == "rules" && (rows.boolean(i, 5) || std::string_view(state) == "proposed");
+    base::Result<plan::Patch> patch =
+        ReadPatch(target, suggested ? plan::AllActions() : target.enrollment().allow,
+                  rows.text(i, 2), rows.text(i, 3));
     if (!patch) {
       // What nobody has approved was overtaken by whoever changed the table.
       const bool waited = std::string_view(state) == "proposed";

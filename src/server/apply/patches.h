@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -74,4 +75,9 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
 // Reads one DDL text and field map back into a patch; an Error's message says what does not pass.
 base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
                                     const std::string& field_map_json);
+// The same where other actions are allowed than by the enrolment.
+base::Result<plan::Patch> ReadPatch(const table::Target& target,
+                                    const std::set<plan::ActionKind>& allow, const std::string& ddl,
+                                    const std::string& field_map_json);
+
 }  // namespace mend::apply

@@ -78,6 +78,8 @@ class Prover {
     proof_.action_helps.resize(patch.actions.size());
     proof_.mapping_helps.resize(patch.field_map.size());
     proof_.action_helps_rescued.resize(patch.actions.size());
+    proof_.action_relieves.resize(patch.actions.size());
+    proof_.mapping_relieves.resize(patch.field_map.size());
     proof_.shape = plan::ShapeFingerprint(target.shape());
     touched_ = Touched(target, patch);
     if (RewritesTable(target.shape(), patch)) {
@@ -103,6 +105,7 @@ class Prover {
           ++proof_.remains[key];
         }
       }
+      CreditRelief(misfits, left);
       return misfits;
     }
     if (IsRefusedByKeys()) {
@@ -212,7 +215,8 @@ class Prover {
 
   // The action or mapping that a misfit of a healed row needed.
   void Credit(const drift::Misfit& misfit, std::vector<bool>* needed) {
-    if (!knows_credit_ || misfit.field != credited_.field || misfit.column != credited_.column) {
+    if (!knows_credit_ || misfit.field != credited_.field || misfit.column != credited_.column ||
+        misfit.kind != credited_.kind) {
       FindCredit(misfit);
     }
     for (size_t action : credited_actions_) {
@@ -223,17 +227,52 @@ class Prover {
   void FindCredit(const drift::Misfit& misfit) {
     knows_credit_ = true;
     credited_ = misfit;
-    credited_actions_.clear();
-    for (size_t i = 0; i < patch_.field_map.size(); ++i) {
-      if (patch_.field_map[i].field == misfit.field) {
-        proof_.mapping_helps[i] = true;
+    credited_actions_ = ActionsFor(misfit);
+    for (size_t action : credited_actions_) {
+      proof_.action_helps[action] = true;
+    }
+    for (size_t mapping : MappingsFor(misfit)) {
+      proof_.mapping_helps[mapping] = true;
+    }
+  }
+
+  std::vector<size_t> ActionsFor(const drift::Misfit& misfit) const {
+    std::vector<size_t> actions;
+    const std::string column = ColumnUnder(patch_, patched_, misfit.field, misfit.column);
+    for (size_t i = 0; i < patch_.actions.size(); ++i) {
+      if (patch_.actions[i].column == column &&
+          plan::Answers(patch_.actions[i].kind, misfit.kind)) {
+        actions.push_back(i);
       }
     }
-    std::string column = ColumnUnder(patch_, patched_, misfit.field, misfit.column);
-    for (size_t i = 0; i < patch_.actions.size(); ++i) {
-      if (patch_.actions[i].column == column) {
-        proof_.action_helps[i] = true;
-        credited_actions_.push_back(i);
+    return actions;
+  }
+
+  std::vector<size_t> MappingsFor(const drift::Misfit& misfit) const {
+    std::vector<size_t> mappings;
+    for (size_t i = 0; i < patch_.field_map.size(); ++i) {
+      if (patch_.field_map[i].field == misfit.field) {
+        mappings.push_back(i);
+      }
+    }
+    return mappings;
+  }
+
+  // What is no misfit of a row any more that has others left.
+  void CreditRelief(const std::vector<drift::Misfit>& misfits,
+                    const std::vector<drift::Misfit>& left) {
+    for (const drift::Misfit& misfit : misfits) {
+      const bool remains = std::any_of(left.begin(), left.end(), [&](const drift::Misfit& other) {
+        return drift::ClassOf(other) == drift::ClassOf(misfit);
+      });
+      if (remains) {
+        continue;
+      }
+      for (size_t action : ActionsFor(misfit)) {
+        proof_.action_relieves[action] = true;
+      }
+      for (size_t mapping : MappingsFor(misfit)) {
+        proof_.mapping_relieves[mapping] = true;
       }
     }
   }
@@ -308,6 +347,12 @@ class Prover {
 bool Proof::Helps() const {
   return std::find(action_helps.begin(), action_helps.end(), true) != action_helps.end() ||
          std::find(mapping_helps.begin(), mapping_helps.end(), true) != mapping_helps.end();
+}
+
+bool Proof::Relieves() const {
+  return std::find(action_relieves.begin(), action_relieves.end(), true) != action_relieves.end() ||
+         std::find(mapping_relieves.begin(), mapping_relieves.end(), true) !=
+             mapping_relieves.end();
 }
 
 namespace {
@@ -439,16 +484,18 @@ plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled) 
   return helpful;
 }
 
-bool Covers(const plan::Patch& patch, const table::Target& patched, const std::string& field,
-            const std::string& column) {
+bool Covers(const plan::Patch& patch, const table::Target& patched, const drift::Drift& drift) {
   for (const plan::FieldMapping& mapping : patch.field_map) {
-    if (mapping.field == field) {
+    // A column that a field is mapped to has its value from there.
+    if (mapping.field == drift.field ||
+        (drift.kind == drift::Kind::MissingRequired && mapping.column == drift.column)) {
       return true;
     }
   }
-  std::string goes_to = ColumnUnder(patch, patched, field, column);
-  return std::any_of(patch.actions.begin(), patch.actions.end(),
-                     [&](const plan::Action& action) { return action.column == goes_to; });
+  const std::string goes_to = ColumnUnder(patch, patched, drift.field, drift.column);
+  return std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
+    return action.column == goes_to && plan::Answers(action.kind, drift.kind);
+  });
 }
 
 }  // namespace mend::apply

@@ -36,6 +36,9 @@ struct Proof {
   std::vector<bool> action_helps;          // by index into patch.actions
   std::vector<bool> mapping_helps;         // by index into patch.field_map
   std::vector<bool> action_helps_rescued;  // the actions that make rescued values fit
+  // The actions and mappings by which a row that still does not fit has less in its way.
+  std::vector<bool> action_relieves;
+  std::vector<bool> mapping_relieves;
   // Rows to replay under the lock: of one submitter, at most 64, covering as many actions as rows
   // of one submitter can.
   std::vector<SampleRow> sample;
@@ -44,6 +47,7 @@ struct Proof {
   // Whose rows were healed; nullopt: several roles', or nobody's.
   std::optional<Oid> submitter;
   bool Helps() const;
+  bool Relieves() const;
 };
 
 // Which payloads a proof looks at.
@@ -63,7 +67,6 @@ Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evid
 plan::Patch Helpful(const plan::Patch& patch, const Proof& proof, bool sampled);
 
 // Whether the patch answers to this drift: it adds, changes or maps to what the drift concerns.
-bool Covers(const plan::Patch& patch, const table::Target& patched, const std::string& field,
-            const std::string& column);
+bool Covers(const plan::Patch& patch, const table::Target& patched, const drift::Drift& drift);
 
 }  // namespace mend::apply

@@ -347,6 +347,7 @@ Answer Ask(Question question, const Access& access, const net::Pulse& pulse) {
                                  ? "Claude is being asked about the same drift of another table"
                                  : "Claude is being asked about other tables; one worker stays "
                                    "free for what needs no model");
+    answer.busy = true;
     answer.pause_ms = kLookAgainMs;
     return answer;
   }

@@ -21,6 +21,7 @@ struct Answer {
   } kind = Kind::Again;
   std::string reason;  // DeadLetter, Wait: for a person; no value, no credential
   bool breaker = false;
+  bool busy = false;  // Wait: not because Claude cannot be asked, but because others are asking
   int64_t pause_ms = 0;
 
   tools::PatchInput patch;  // Patch

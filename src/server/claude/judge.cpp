@@ -56,7 +56,8 @@ std::string WhyOutOfScope(const Question& question, const plan::Patch& patch) {
     }
   }
   for (const Action& action : patch.actions) {
-    if (HeldBecause(question.policy.held_columns, action.column) != nullptr) {
+    if (HeldBecause(question.policy.held_columns, action.column) != nullptr ||
+        question.policy.rejected.count({action.column, action.kind}) > 0) {
       return plan::Named("column", action.column) + " is to be left alone";
     }
     const bool asked = std::any_of(question.drift.begin(), question.drift.end(),

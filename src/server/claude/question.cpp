@@ -167,6 +167,9 @@ std::string Fingerprint(const Question& question) {
   for (const auto& [field, reason] : question.policy.held_fields) {
     hash.Add(field);
   }
+  for (const auto& [rejected, reason] : question.policy.rejected) {
+    hash.Add(rejected.first).Add(plan::Name(rejected.second));
+  }
   for (const auto& [column, reason] : question.policy.held_columns) {
     hash.Add(column);
   }

@@ -98,18 +98,11 @@ bool Same(const plan::Action& one, const plan::Action& other) {
          (one.type == other.type || one.kind == plan::ActionKind::SetDefault);
 }
 
-const std::set<plan::ActionKind>& AllKinds() {
-  using Kind = plan::ActionKind;
-  static const std::set<Kind>& all = *new std::set<Kind>{
-      Kind::AddColumn, Kind::WidenType, Kind::ChangeType, Kind::DropNotNull, Kind::SetDefault};
-  return all;
-}
-
 // What is about to run must pass the first wall too, and mean the same.
 void RequireRoundTrip(const plan::Shape& shape, const std::vector<plan::Action>& actions,
                       const std::string& text) {
   std::vector<plan::Action> again;
-  const Refusal why = ReadActions({shape, AllKinds()}, text, &again);
+  const Refusal why = ReadActions({shape, plan::AllActions()}, text, &again);
   bool same = !why && again.size() == actions.size();
   for (size_t i = 0; same && i < actions.size(); ++i) {
     same = Same(actions[i], again[i]);
@@ -211,12 +204,27 @@ std::string RenderBack(const std::string& column, const plan::Type& from, const 
   return value + "::" + RenderType(from);
 }
 
-std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions) {
+namespace {
+
+std::string TextOf(const plan::Shape& shape, const std::vector<plan::Action>& actions) {
   std::vector<std::string> clauses;
   for (const plan::Action& action : actions) {
     clauses.push_back(Clause(shape, action));
   }
-  const std::string text = Join(shape, clauses);
+  return Join(shape, clauses);
+}
+
+}  // namespace
+
+std::optional<std::string> WhyRefused(const plan::Shape& shape,
+                                      const std::vector<plan::Action>& actions) {
+  std::vector<plan::Action> again;
+  return actions.empty() ? std::nullopt
+                         : ReadActions({shape, plan::AllActions()}, TextOf(shape, actions), &again);
+}
+
+std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions) {
+  const std::string text = TextOf(shape, actions);
   if (!text.empty()) {
     RequireRoundTrip(shape, actions, text);
   }

@@ -1,6 +1,7 @@
 // Wall 2: the only text that ever runs is the one rendered here from typed actions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,11 @@ namespace mend::guard {
 // actions. Throws pg::Error (XX000) when the text, parsed once more, does not give back the
 // actions.
 std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions);
+
+// Why the actions would not pass the first wall, though all their kinds were allowed; nullopt: they
+// pass.
+std::optional<std::string> WhyRefused(const plan::Shape& shape,
+                                      const std::vector<plan::Action>& actions);
 
 // The text that takes the actions back, against the shape they are applied to. Empty for none.
 std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions);

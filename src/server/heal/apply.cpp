@@ -31,7 +31,7 @@ drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target,
   apply::DriftStore book(target.shape().relid);
   drift::DriftSet covered;
   for (const drift::Drift& drift : book.drifts()) {
-    if (!round.Decided(drift) && apply::Covers(patch, patched, drift.field, drift.column)) {
+    if (!round.Decided(drift) && apply::Covers(patch, patched, drift)) {
       covered.push_back(drift);
     }
   }
@@ -488,11 +488,16 @@ void ApplyApproved(RoundState* round) {
       proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
       round->shared->CommitUnlessYoung();
     }
-    if (!proof.Helps()) {
+    // Of several suggestions that a row needs, a person approves one after the other.
+    const bool is_suggestion = record.planner == "rules" && record.decided;
+    if (!proof.Helps() && !(is_suggestion && proof.Relieves())) {
       Fail(round, record, covered, "it proves nothing: no waiting row fits thanks to it");
       continue;
     }
     std::vector<bool> useless = proof.action_helps;
+    for (size_t i = 0; is_suggestion && i < useless.size(); ++i) {
+      useless[i] = useless[i] || proof.action_relieves[i];
+    }
     useless.flip();
     if (std::optional<apply::PatchRecord> rest = Trim(round, record, useless, &proof, &covered)) {
       ApplyRecord(round, std::move(*rest), proof, std::move(covered), false);

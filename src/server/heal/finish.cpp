@@ -25,10 +25,10 @@ std::vector<int64_t> WithoutRows(const RoundState& round) {
   return ids;
 }
 
-// Patches of the worker's own that wait, when somebody has changed the table and all drift that
-// waited for them fits by now. The table waits for them no longer.
+// Patches of the worker's own for which nothing waits by now, and some of what did fits: somebody
+// has changed the table, or how its fields are read. Their alternatives go with them.
 void SupersedePatches(RoundState* round) {
-  if (!round->altered) {
+  if (!round->altered && !round->patches_wait) {
     return;
   }
   const pg::Rows superseded = pg::RunPrepared(
@@ -36,12 +36,14 @@ void SupersedePatches(RoundState* round) {
       "changed the table' WHERE p.target = $1 AND p.state = 'proposed' AND p.proposed_by = "
       "'pg_mend' AND EXISTS (SELECT FROM mend.drifts d WHERE d.target = $1 AND d.patch_id = p.id "
       "AND d.state = 'healed') AND NOT EXISTS (SELECT FROM mend.drifts d WHERE d.target = $1 AND "
-      "d.patch_id = p.id AND d.state <> 'healed') RETURNING p.id, NOT EXISTS (SELECT FROM "
+      "d.patch_id = p.id AND d.state IN ('open', 'waiting')) RETURNING p.id, NOT EXISTS (SELECT "
+      "FROM "
       "mend.drifts d WHERE d.target = $1 AND d.state IN ('open', 'waiting'))",
       {pg::ObjectId(round->target)});
   for (size_t i = 0; i < superseded.size(); ++i) {
     observe::Record("patch_superseded", round->target_name, superseded.int8(i, 0), "{}",
                     observe::kWorker);
+    pg::RunPrepared("SELECT mend.supersede($1, true, '{}')", {pg::Int8(superseded.int8(i, 0))});
     if (superseded.boolean(i, 1) && round->state == "review") {
       round->state = "idle";
       round->reason.clear();

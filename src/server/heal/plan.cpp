@@ -22,7 +22,8 @@ bool PlanOnce(RoundState* round, const claude::Access& access,
   std::string why = planned ? step.WhyReview(*planned) : "";
   if (!planned || !why.empty()) {
     if (planned) {
-      step.Propose(*planned, why);
+      planned->record.reason = why;
+      step.Propose(*planned);
     }
     round->shared->CommitUnlessYoung();
     return false;
@@ -70,7 +71,8 @@ void PlanAndApply(RoundState* round) {
   }
   if (planned) {
     pg::TestPoint("recorded");
-    ApplyRecord(round, std::move(record), proof, covered, true);
+    const bool applied = ApplyRecord(round, std::move(record), proof, covered, true);
+    round->again = round->again || (applied && round->again_if_applied);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "server/heal/plan_step.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/plan/fingerprint.h"
@@ -15,6 +16,7 @@
 #include "server/observe/events.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
+#include "server/queue/queue_reader.h"
 
 namespace mend::heal {
 namespace {
@@ -27,12 +29,28 @@ void Append(plan::Patch* patch, const plan::Patch& more) {
   patch->rationale += (patch->rationale.empty() ? "" : "; ") + more.rationale;
 }
 
-std::vector<std::string> ColumnsOf(const plan::Patch& patch) {
-  std::vector<std::string> columns;
-  for (const plan::Action& action : patch.actions) {
-    columns.push_back(action.column);
+// Whether both change the type of one column.
+bool ChangesSameType(const plan::Patch& one, const plan::Patch& other) {
+  return std::any_of(one.actions.begin(), one.actions.end(), [&](const plan::Action& action) {
+    return plan::ChangesType(action.kind) &&
+           std::any_of(other.actions.begin(), other.actions.end(), [&](const plan::Action& twin) {
+             return twin.column == action.column && plan::ChangesType(twin.kind);
+           });
+  });
+}
+
+// Takes those changes of a type out of `from` in whose place `in_place` has others.
+void DropTypeChanges(const plan::Patch& in_place, plan::Patch* from) {
+  auto& actions = from->actions;
+  actions.erase(std::remove_if(actions.begin(), actions.end(),
+                               [&](const plan::Action& action) {
+                                 return ChangesSameType({{action}, {}, {}, {}}, in_place);
+                               }),
+                actions.end());
+  from->rationale.clear();
+  for (const plan::Action& action : actions) {
+    from->rationale += (from->rationale.empty() ? "" : "; ") + action.why;
   }
-  return columns;
 }
 
 }  // namespace
@@ -79,7 +97,7 @@ void PlanStep::SettleLeftover(const drift::Drift& drift, const UnplannedDrift& u
     case UnplannedDrift::Status::Proposed:
       round_.Decide(drift, queue::RowOutcome::Kind::Wait,
                     "patch " + id + " waits for a decision" + why, unplanned_drift.patch);
-      return round_.EscalateState("review",
+      return round_.EscalateState(awaits_claude_ ? "waiting" : "review",
                                   "patch " + id + " waits for mend.approve(" + id + ")" + why);
     case UnplannedDrift::Status::Held:
       return round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter, unplanned_drift.reason);
@@ -93,7 +111,10 @@ void PlanStep::SettleLeftover(const drift::Drift& drift, const UnplannedDrift& u
 void PlanStep::LeaveToReview(drift::DriftSet* drifts,
                              const std::vector<apply::PatchRecord>& proposed) {
   for (const apply::PatchRecord& record : proposed) {
-    if (record.planner != "claude" && !record.put_back) {
+    // In review nothing is done meanwhile, whoever proposed it: one question is enough.
+    const bool of_others =
+        record.planner != "rules" && target_->enrollment().mode == table::Mode::Review;
+    if (record.planner != "claude" && !record.put_back && !of_others) {
       continue;
     }
     const table::Target patched = table::Patched(*target_, record.patch);
@@ -103,8 +124,7 @@ void PlanStep::LeaveToReview(drift::DriftSet* drifts,
     unplanned_drift.reason = record.put_back.value_or("");
     drifts->erase(std::remove_if(drifts->begin(), drifts->end(),
                                  [&](const drift::Drift& drift) {
-                                   const bool covers = apply::Covers(record.patch, patched,
-                                                                     drift.field, drift.column);
+                                   const bool covers = apply::Covers(record.patch, patched, drift);
                                    if (covers) {
                                      SettleLeftover(drift, unplanned_drift);
                                    }
@@ -149,6 +169,9 @@ void PlanStep::TakeAnswer(const claude::Answer& answer,
     if (unplanned_drift.status != UnplannedDrift::Status::Open || unplanned_drift.provable) {
       continue;
     }
+    if (answer.kind == Kind::Wait && !answer.busy && IsSuggested(*plan, unplanned_drift.drift)) {
+      continue;  // what can be asked is asked
+    }
     if (answer.kind == Kind::Wait) {
       round_.Decide(drift, queue::RowOutcome::Kind::Wait,
                     unplanned_drift.reason + "; " + answer.reason);
@@ -188,25 +211,32 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   }
   LeaveToReview(&drifts, proposed);
   Terms terms = LoadTerms(*target_, shape_);
+  terms.policy.renames = FindRenames(drifts);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
-  const bool looked = LookAtDigits(drifts, plan, &terms.policy);
-  if (FindEmptyColumns(drifts, plan, &terms.policy) || looked) {
+  if (FindEmptyColumns(drifts, plan, &terms.policy)) {
     plan = AskRules(shape_, drifts, terms.policy);
   }
   if (FindUnfitHints(plan, &terms.policy)) {
     plan = AskRules(shape_, drifts, terms.policy);
   }
+  SiftSuggestions(&plan);
   const std::vector<UnplannedDrift> unplanned =
       FindUnplannedDrift(*target_, terms, drifts, plan, proposed);
+  const bool may_ask =
+      pg::PlannerEnabled("claude") && access.state != claude::Access::State::Absent;
   for (const UnplannedDrift& unplanned_drift : unplanned) {
-    SettleLeftover(drifts[unplanned_drift.drift], unplanned_drift);
+    const bool asked_now = unplanned_drift.status == UnplannedDrift::Status::Held &&
+                           IsSuggested(plan, unplanned_drift.drift);
+    if (!asked_now && !(unplanned_drift.suggested && may_ask)) {
+      SettleLeftover(drifts[unplanned_drift.drift], unplanned_drift);
+    }
   }
   if (!unplanned.empty()) {
     ExplainTypeLocks();
   }
   if (!pg::PlannerEnabled("claude")) {
     BuryOpen(unplanned, drifts, plan, "no other planner is configured");
-  } else if (access.state == claude::Access::State::Absent) {
+  } else if (!may_ask) {
     BuryOpen(unplanned, drifts, plan, "Claude is not asked: no key is configured");
   } else if (std::optional<claude::Question> open =
                  MakeQuestion(*target_, shape_, terms, drifts, plan, unplanned)) {
@@ -217,38 +247,55 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
       *question = std::move(open);
       return std::nullopt;
     }
+    awaits_claude_ = answer->kind == claude::Answer::Kind::Wait;
+    claude_says_ = answer->reason;
     TakeAnswer(*answer, unplanned, drifts, &plan);
   }
-  if (!answer || answer->kind == claude::Answer::Kind::DeadLetter) {
-    ProposeSuggestions(drifts, plan);
+  for (const UnplannedDrift& unplanned_drift : unplanned) {
+    const drift::Drift& drift = drifts[unplanned_drift.drift];
+    const bool is_answered =
+        answered_ && apply::Covers(*answered_, table::Patched(*target_, *answered_), drift);
+    if (unplanned_drift.suggested && !round_.Decided(drift) && !is_answered) {
+      SettleLeftover(drift, unplanned_drift);
+    }
   }
-  if (plan.patch.empty() || WaitsAlready(drifts, plan.patch)) {
-    return std::nullopt;
+  if (!answer || answer->kind == claude::Answer::Kind::DeadLetter ||
+      (answer->kind == claude::Answer::Kind::Wait && !answer->busy)) {
+    if (!awaits_claude_) {
+      TakeAllowed(drifts, &plan);
+    }
+    ProposeSuggestions(drifts, &plan);
+  } else {
+    // What Claude was not asked about.
+    for (const UnplannedDrift& unplanned_drift : unplanned) {
+      const drift::Drift& drift = drifts[unplanned_drift.drift];
+      if (unplanned_drift.status == UnplannedDrift::Status::Held && !round_.Decided(drift)) {
+        round_.Decide(drift, queue::RowOutcome::Kind::Wait, "the next patch is for it");
+      }
+    }
   }
-  return Prepare(drifts, plan.patch, answer);
-}
-
-// Whether a value fits, but for what its column has been made from.
-static bool IsGuess(drift::Cause cause) {
-  return cause == drift::Cause::NotTextSoFar || cause == drift::Cause::NotIntegerSoFar;
+  std::optional<Planned> planned;
+  if (!plan.patch.empty() && !WaitsAlready(drifts, plan.patch)) {
+    planned = Prepare(drifts, plan.patch, answer);
+  }
+  AskDeferred(drifts, plan, planned);
+  return planned;
 }
 
 // A column whose guessed type cannot become another, since something holds it as it is, takes what
 // its type takes from now on. Whether there was one: the rows are then judged anew.
 bool PlanStep::TakeAsGiven(const drift::DriftSet& drifts) {
-  if (std::none_of(drifts.begin(), drifts.end(),
-                   [](const drift::Drift& drift) { return IsGuess(drift.cause); })) {
+  if (std::none_of(drifts.begin(), drifts.end(), [](const drift::Drift& drift) {
+        return drift.cause == drift::Cause::NotTextSoFar;
+      })) {
     return false;
   }
-  plan::Policy policy = LoadTerms(*target_, shape_).policy;
-  plan::Plan plan = AskRules(shape_, drifts, policy);
-  if (LookAtDigits(drifts, plan, &policy)) {
-    plan = AskRules(shape_, drifts, policy);
-  }
+  const plan::Policy policy = LoadTerms(*target_, shape_).policy;
+  const plan::Plan plan = AskRules(shape_, drifts, policy);
   std::vector<std::string> columns;
   for (const plan::Unplanned& unplanned : plan.unplanned) {
     const drift::Drift& drift = drifts[unplanned.drift];
-    if (IsGuess(drift.cause) && unplanned.why != plan::Why::Cooling) {
+    if (drift.cause == drift::Cause::NotTextSoFar && unplanned.why != plan::Why::Cooling) {
       columns.push_back(drift.column);
     }
   }
@@ -271,20 +318,174 @@ bool PlanStep::IsSuggested(const plan::Plan& plan, size_t drift) const {
                      });
 }
 
-void PlanStep::ProposeSuggestions(const drift::DriftSet& drifts, const plan::Plan& plan) {
-  for (const plan::Suggestion& suggestion : plan.suggestions) {
-    const drift::DriftSet open = OpenOf(suggestion, drifts);
-    if (!open.empty()) {
-      ProposeBeside(plan.patch, suggestion, open);
+// Leaves out what the guard would refuse.
+void PlanStep::SiftSuggestions(plan::Plan* plan) {
+  if (!plan->suggestions.empty()) {
+    ExplainTypeLocks();
+  }
+  std::vector<plan::Suggestion> kept;
+  bool has_first = false;
+  for (plan::Suggestion& suggestion : plan->suggestions) {
+    has_first = has_first && suggestion.alternative;
+    auto& actions = suggestion.patch.actions;
+    if (suggestion.asked_anyway) {
+      actions.erase(std::remove_if(actions.begin(), actions.end(),
+                                   [&](const plan::Action& action) {
+                                     return guard::WhyRefused(shape_, {action}).has_value();
+                                   }),
+                    actions.end());
+    }
+    if (suggestion.patch.empty() || guard::WhyRefused(shape_, actions)) {
+      continue;
+    }
+    suggestion.alternative = has_first;
+    has_first = true;
+    kept.push_back(std::move(suggestion));
+  }
+  plan->suggestions = std::move(kept);
+}
+
+// What the enrolment allows is done without asking.
+void PlanStep::TakeAllowed(const drift::DriftSet& drifts, plan::Plan* plan) {
+  for (const plan::Suggestion& suggestion : plan->suggestions) {
+    if (suggestion.ask.empty() && WhyNotAllowed(suggestion.patch, true).empty() &&
+        !OpenOf(suggestion, drifts).empty()) {
+      if (ChangesSameType(suggestion.patch, plan->patch)) {
+        DropTypeChanges(suggestion.patch, &plan->patch);
+      }
+      Append(&plan->patch, suggestion.patch);
     }
   }
+}
+
+// Of the suggestions that are open, what a person is to be asked: what makes rows fit beside all
+// that is done or asked anyway. Drift for which none does is for nobody.
+void PlanStep::ProposeSuggestions(const drift::DriftSet& drifts, plan::Plan* plan) {
+  const bool is_reviewed = !plan->patch.empty() && WaitsForReview(plan->patch);
+  std::vector<OpenSuggestion> open;
+  plan::Patch all = plan->patch;
+  for (size_t i = 0; i < plan->suggestions.size(); ++i) {
+    const plan::Suggestion& suggestion = plan->suggestions[i];
+    OpenSuggestion one{&suggestion, OpenOf(suggestion, drifts), 0, 0};
+    if (one.drifts.empty() || (!awaits_claude_ && suggestion.ask.empty() &&
+                               WhyNotAllowed(suggestion.patch, true).empty())) {
+      continue;
+    }
+    if (ChangesSameType(suggestion.patch, plan->patch)) {
+      if (!is_reviewed) {
+        for (const drift::Drift& drift : one.drifts) {
+          round_.Decide(drift, queue::RowOutcome::Kind::Wait, "the next patch is for it");
+        }
+        deferred_.push_back(std::move(one));
+        continue;
+      }
+      // One question: what the suggestion makes of the column takes the other values as well.
+      AddTypeDrift(suggestion.patch, drifts, &one.drifts);
+      DropTypeChanges(suggestion.patch, &plan->patch);
+      DropTypeChanges(suggestion.patch, &all);
+    }
+    if (!suggestion.alternative) {
+      one.first_action = all.actions.size();
+      one.first_mapping = all.field_map.size();
+      Append(&all, suggestion.patch);
+    }
+    open.push_back(std::move(one));
+  }
+  if (!open.empty()) {
+    ProposeHelpful(open, all);
+  }
+  BuryUnhelped(drifts, *plan);
+}
+
+// What is suggested for a column whose type is changed now is asked against its new type; or at
+// once, where no row shows that change.
+void PlanStep::AskDeferred(const drift::DriftSet& drifts, const plan::Plan& plan,
+                           const std::optional<Planned>& planned) {
+  plan::Patch all = planned ? planned->patch : plan::Patch();
+  std::vector<OpenSuggestion> open;
+  for (OpenSuggestion& one : deferred_) {
+    if (planned && ChangesSameType(one.suggestion->patch, planned->patch)) {
+      round_.again_if_applied = true;
+      continue;
+    }
+    for (const drift::Drift& drift : one.drifts) {
+      round_.Reopen(drift);
+    }
+    AddTypeDrift(one.suggestion->patch, drifts, &one.drifts);
+    one.first_action = all.actions.size();
+    one.first_mapping = all.field_map.size();
+    Append(&all, one.suggestion->patch);
+    open.push_back(std::move(one));
+  }
+  if (!open.empty()) {
+    ProposeHelpful(open, all);
+    BuryUnhelped(drifts, plan);
+  }
+}
+
+void PlanStep::BuryUnhelped(const drift::DriftSet& drifts, const plan::Plan& plan) {
   for (const plan::Unplanned& unplanned : plan.unplanned) {
     const drift::Drift& drift = drifts[unplanned.drift];
-    if (IsSuggested(plan, unplanned.drift) && !round_.Decided(drift)) {
+    if (IsSuggested(plan, unplanned.drift) && !round_.Decided(drift) &&
+        !apply::Covers(plan.patch, table::Patched(*target_, plan.patch), drift)) {
       round_.Decide(drift, queue::RowOutcome::Kind::DeadLetter,
                     unplanned.reason + "; no patch could be proposed that would help");
     }
   }
+}
+
+// By one proof of all of them together.
+void PlanStep::ProposeHelpful(const std::vector<OpenSuggestion>& open, const plan::Patch& all) {
+  const apply::Proof proof = apply::Prove(*target_, all, apply::Evidence::Queue);
+  std::vector<int64_t> alternatives;
+  for (const OpenSuggestion& one : open) {
+    const plan::Patch& patch = one.suggestion->patch;
+    bool helps = one.suggestion->alternative && !alternatives.empty();
+    if (!one.suggestion->alternative) {
+      alternatives.clear();
+      for (size_t i = 0; i < patch.actions.size(); ++i) {
+        const size_t at = one.first_action + i;
+        helps = helps || proof.action_helps[at] || proof.action_helps_rescued[at] ||
+                (one.suggestion->asked_anyway && proof.action_relieves[at]);
+      }
+      for (size_t i = 0; i < patch.field_map.size(); ++i) {
+        helps = helps || proof.mapping_helps[one.first_mapping + i];
+      }
+    }
+    if (helps) {
+      alternatives.push_back(Propose(MakeRecord(*one.suggestion, one.drifts, proof), alternatives));
+    }
+  }
+}
+
+Planned PlanStep::MakeRecord(const plan::Suggestion& suggestion, const drift::DriftSet& open,
+                             const apply::Proof& proof) {
+  Planned planned;
+  planned.patch = suggestion.patch;
+  planned.covered = open;
+  planned.proof.tried = proof.tried;
+  std::map<std::string, int64_t> rows;  // of one field each has one cause
+  for (const drift::Drift& drift : open) {
+    rows[drift.field] += drift.row_count;
+    planned.proof.healed = std::max(planned.proof.healed, rows[drift.field]);
+  }
+  planned.record.planner = "rules";
+  planned.record.fingerprint = plan::DriftFingerprint(shape_, open);
+  planned.record.rationale = suggestion.patch.rationale;
+  planned.record.proposed_ddl = planned.record.ddl =
+      guard::Render(shape_, suggestion.patch.actions);
+  planned.record.inverse_ddl = guard::RenderInverse(shape_, suggestion.patch.actions);
+  planned.record.field_map = suggestion.patch.field_map;
+  planned.record.evidence =
+      apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
+  planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
+  planned.record.proposed_by = observe::kWorker;
+  planned.record.reason =
+      suggestion.ask.empty() ? WhyNotAllowed(suggestion.patch, true) : suggestion.ask;
+  if (!claude_says_.empty()) {
+    planned.record.reason += (planned.record.reason.empty() ? "" : "; ") + claude_says_;
+  }
+  return planned;
 }
 
 drift::DriftSet PlanStep::OpenOf(const plan::Suggestion& suggestion,
@@ -298,59 +499,72 @@ drift::DriftSet PlanStep::OpenOf(const plan::Suggestion& suggestion,
   return open;
 }
 
-// Proposes the suggestion if a row fits thanks to it once `done` is done.
-void PlanStep::ProposeBeside(const plan::Patch& done, const plan::Suggestion& suggestion,
-                             const drift::DriftSet& open) {
-  plan::Patch both = done;
-  Append(&both, suggestion.patch);
-  Planned planned;
-  planned.proof = apply::Prove(*target_, both, apply::Evidence::Queue);
-  bool helps = false;
-  for (size_t i = done.actions.size(); i < both.actions.size(); ++i) {
-    helps = helps || planned.proof.action_helps[i];
+// The open drift of the types that a patch changes.
+void PlanStep::AddTypeDrift(const plan::Patch& patch, const drift::DriftSet& drifts,
+                            drift::DriftSet* to) const {
+  for (const drift::Drift& drift : drifts) {
+    const bool there = std::any_of(to->begin(), to->end(), [&](const drift::Drift& other) {
+      return drift::ClassOf(other) == drift::ClassOf(drift);
+    });
+    const bool changes =
+        drift::IsAboutType(drift.kind) &&
+        std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
+          return action.column == drift.column && plan::ChangesType(action.kind);
+        });
+    if (changes && !there && !round_.Decided(drift)) {
+      to->push_back(drift);
+    }
   }
-  if (!helps) {
-    return;
-  }
-  planned.patch = suggestion.patch;
-  planned.covered = open;
-  planned.record.planner = "rules";
-  planned.record.fingerprint = plan::DriftFingerprint(shape_, open);
-  planned.record.rationale = suggestion.patch.rationale;
-  planned.record.proposed_ddl = planned.record.ddl =
-      guard::Render(shape_, suggestion.patch.actions);
-  planned.record.inverse_ddl = guard::RenderInverse(shape_, suggestion.patch.actions);
-  planned.record.field_map = suggestion.patch.field_map;
-  planned.proof.healed = 0;
-  for (const drift::Drift& drift : open) {
-    planned.proof.healed = std::max(planned.proof.healed, drift.row_count);
-  }
-  planned.record.evidence =
-      apply::EvidenceJson(planned.patch, *target_, planned.covered, planned.proof);
-  planned.record.rewrites = apply::RewritesTable(shape_, planned.patch);
-  planned.record.proposed_by = observe::kWorker;
-  Propose(planned, suggestion.ask);
 }
 
-// Looks what text is stored in own columns for whose numbers no type was found; whether there are
-// any.
-bool PlanStep::LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
-                            plan::Policy* policy) const {
-  if (shape_.total_bytes > static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024) {
-    return false;
+// Whose renames the rows bear out: those that bring the field lack the column, and where it is
+// required no other row does; where it is not, no row has it any more, and rows of the table have.
+std::vector<plan::Rename> PlanStep::FindRenames(const drift::DriftSet& drifts) const {
+  std::vector<plan::Rename> renames = plan::RenameCandidates(shape_, drifts);
+  if (renames.empty()) {
+    return renames;
   }
-  for (const plan::Unplanned& unplanned : plan.unplanned) {
-    const drift::Drift& drift = drifts[unplanned.drift];
-    const plan::Column* column = shape_.Find(drift.column);
-    if (unplanned.why != plan::Why::NoType || drift.cause != drift::Cause::NotTextSoFar ||
-        column == nullptr || policy->digits.count(column->name) > 0) {
+  constexpr size_t kRowsLookedAt = 1000;
+  std::vector<bool> shown(renames.size()), refuted(renames.size());
+  queue::QueueReader reader(round_.target, queue::Window());
+  size_t looked_at = 0;
+  json::Document payload;
+  for (queue::QueueBatch batch; looked_at < kRowsLookedAt && reader.Next(&batch);) {
+    for (const queue::QueuedRow& row : batch.rows) {
+      if (++looked_at > kRowsLookedAt || payload.Parse(row.payload) ||
+          payload.root().kind() != json::Kind::Object) {
+        continue;
+      }
+      for (size_t i = 0; i < renames.size(); ++i) {
+        const auto [field, column] = BroughtBy(payload.root(), renames[i]);
+        shown[i] = shown[i] || (field && !column);
+        refuted[i] = refuted[i] || (renames[i].required ? field == column : column);
+      }
+    }
+  }
+  std::vector<plan::Rename> kept;
+  for (size_t i = 0; i < renames.size(); ++i) {
+    if (shown[i] && !refuted[i] &&
+        (renames[i].required || !apply::HoldsNoValue(shape_, renames[i].column))) {
+      kept.push_back(std::move(renames[i]));
+    }
+  }
+  return kept;
+}
+
+// Whether a payload brings a value for the field, and one for the column.
+std::pair<bool, bool> PlanStep::BroughtBy(json::Value payload, const plan::Rename& rename) const {
+  bool field = false, column = false;
+  for (json::Value key = payload.First(); key; key = payload.After(key)) {
+    if (payload.ValueOf(key).kind() == json::Kind::Null) {
       continue;
     }
-    plan::Policy::Digits& digits = policy->digits[column->name];
-    digits.integers = apply::HoldsOnlyDigits(shape_, column->name, false);
-    digits.numbers = digits.integers || apply::HoldsOnlyDigits(shape_, column->name, true);
+    const table::Resolution meant = target_->Resolve(key.text());
+    field = field || key.text() == rename.field;
+    column = column || (meant.kind == table::Resolution::Kind::Column &&
+                        shape_.columns[static_cast<size_t>(meant.column)].name == rename.column);
   }
-  return !policy->digits.empty();
+  return {field, column};
 }
 
 // Looks whether columns for whose drift no type was found hold no value; whether there are any.
@@ -406,8 +620,8 @@ void PlanStep::LeaveForNextPatch(const drift::DriftSet& drifts, const plan::Patc
   table::Target after_all = table::Patched(*target_, useful),
                 after_this = table::Patched(*target_, now);
   for (const drift::Drift& drift : drifts) {
-    if (!round_.Decided(drift) && apply::Covers(useful, after_all, drift.field, drift.column) &&
-        !apply::Covers(now, after_this, drift.field, drift.column)) {
+    if (!round_.Decided(drift) && apply::Covers(useful, after_all, drift) &&
+        !apply::Covers(now, after_this, drift)) {
       round_.Decide(drift, queue::RowOutcome::Kind::Wait, "the next patch is for it");
     }
   }
@@ -422,8 +636,8 @@ void PlanStep::GiveUpUnstorable(const drift::DriftSet& drifts, const plan::Patch
   table::Target after_all = table::Patched(*target_, patch),
                 after_useful = table::Patched(*target_, useful);
   for (const drift::Drift& drift : drifts) {
-    if (!round_.Decided(drift) && apply::Covers(patch, after_all, drift.field, drift.column) &&
-        !apply::Covers(useful, after_useful, drift.field, drift.column)) {
+    if (!round_.Decided(drift) && apply::Covers(patch, after_all, drift) &&
+        !apply::Covers(useful, after_useful, drift)) {
       round_.Decide(drift,
                     proof.unfounded > 0 ? queue::RowOutcome::Kind::BackOff
                                         : queue::RowOutcome::Kind::DeadLetter,
@@ -489,23 +703,42 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
 
 // What rules may do unasked to columns that they have made, and to those without a value, is
 // theirs.
-std::string PlanStep::WhyNotAllowed(const plan::Patch& patch) const {
+std::string PlanStep::WhyNotAllowed(const plan::Patch& patch, bool suggested) const {
   const std::set<plan::ActionKind>& allow = target_->enrollment().allow;
+  const auto not_allowed = [](plan::ActionKind kind) {
+    return std::string(plan::Name(kind)) + " is not allowed for this table";
+  };
+  if (!patch.field_map.empty() && allow.count(plan::ActionKind::MapField) == 0) {
+    return not_allowed(plan::ActionKind::MapField);
+  }
   for (const plan::Action& action : patch.actions) {
-    const plan::Column* column = shape_.Find(action.column);
-    if (column == nullptr || allow.count(action.kind) > 0) {
+    if (allow.count(action.kind) > 0) {
       continue;
     }
+    const plan::Column* column = shape_.Find(action.column);
     const std::string name = plan::Named("column", action.column);
+    if (action.kind == plan::ActionKind::DropNotNull) {
+      return "it lets " + name + " be null, and " + not_allowed(action.kind);
+    }
+    if (action.kind != plan::ActionKind::ChangeType || column == nullptr) {
+      return not_allowed(action.kind);
+    }
     const bool guessed =
         column->own && plan::Judge(column->type, action.type) != plan::Widening::ToText;
-    if (action.kind == plan::ActionKind::ChangeType && !action.only_if_empty && !guessed &&
-        !apply::HoldsNoValue(shape_, action.column)) {
+    if (!action.only_if_empty && !guessed &&
+        (suggested || !apply::HoldsNoValue(shape_, action.column))) {
       return "it changes " + name + " from " + column->type_text + " to " +
-             plan::TypeText(action.type) + ", and change_type is not allowed for this table";
+             plan::TypeText(action.type) + ", and " + not_allowed(action.kind);
     }
   }
   return "";
+}
+
+bool PlanStep::WaitsForReview(const plan::Patch& patch) {
+  Planned glance;
+  glance.patch = patch;
+  glance.record.rewrites = apply::RewritesTable(shape_, patch);
+  return !WhyReview(glance).empty();
 }
 
 std::string PlanStep::WhyReview(const Planned& planned) {
@@ -515,7 +748,7 @@ std::string PlanStep::WhyReview(const Planned& planned) {
              ": what the field brings would not be kept";
     }
   }
-  if (std::string why = WhyNotAllowed(planned.patch); !why.empty()) {
+  if (std::string why = WhyNotAllowed(planned.patch, false); !why.empty()) {
     return why;
   }
   if (target_->enrollment().mode == table::Mode::Review) {
@@ -542,7 +775,7 @@ std::string PlanStep::WhyReview(const Planned& planned) {
   return "";
 }
 
-void PlanStep::Propose(const Planned& planned, const std::string& why) {
+int64_t PlanStep::Propose(const Planned& planned, const std::vector<int64_t>& beside) {
   pg::Rows same = pg::RunPrepared(
       "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND coalesce(ddl, '') "
       "= $2 "
@@ -559,31 +792,22 @@ void PlanStep::Propose(const Planned& planned, const std::string& why) {
   } else {
     apply::NewPatch record = planned.record;
     record.state = "proposed";
-    record.reason = why;
     id = apply::InsertPatch(*target_, record);
-    pg::RunPrepared(
-        "WITH superseded AS (SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' "
-        "AND planner = 'rules' "
-        "AND decided_at IS NULL AND id <> $2 AND EXISTS (SELECT FROM jsonb_array_elements(evidence "
-        "-> 'actions') a WHERE a ->> 'column' = ANY ($3)) FOR UPDATE SKIP LOCKED) "
-        "UPDATE mend.patches p SET state = 'superseded', reason = 'superseded by patch ' || $2 "
-        "FROM "
-        "superseded s "
-        "WHERE p.id = s.id",
-        {pg::ObjectId(round_.target), pg::Int8(id), pg::TextArray(ColumnsOf(planned.patch))});
+    pg::RunPrepared("SELECT mend.supersede($1, true, $2)", {pg::Int8(id), pg::Int8Array(beside)});
     if (planned.answer) {
       claude::BookAnswer(*planned.answer, id);
     }
     observe::Record("patch_proposed", round_.target_name, id, "{}", observe::kWorker);
   }
-  AwaitDecision(planned.covered, id, why);
+  AwaitDecision(planned.covered, id, planned.record.reason);
+  return id;
 }
 
 drift::DriftSet PlanStep::CoveredBy(const plan::Patch& patch, const drift::DriftSet& drifts) const {
   table::Target patched = table::Patched(*target_, patch);
   drift::DriftSet covered;
   for (const drift::Drift& drift : drifts) {
-    if (!round_.Decided(drift) && apply::Covers(patch, patched, drift.field, drift.column)) {
+    if (!round_.Decided(drift) && apply::Covers(patch, patched, drift)) {
       covered.push_back(drift);
     }
   }
@@ -593,17 +817,20 @@ drift::DriftSet PlanStep::CoveredBy(const plan::Patch& patch, const drift::Drift
 void PlanStep::AwaitDecision(const drift::DriftSet& covered, int64_t id, const std::string& why) {
   std::string name = std::to_string(id);
   for (const drift::Drift& drift : covered) {
-    round_.Decide(drift, queue::RowOutcome::Kind::Wait,
-                  "patch " + name + " waits for a decision: " + why, id);
+    if (!round_.Decided(drift)) {
+      round_.Decide(drift, queue::RowOutcome::Kind::Wait,
+                    "patch " + name + " waits for a decision: " + why, id);
+    }
   }
-  round_.EscalateState("review", "patch " + name + " waits for mend.approve(" + name + "): " + why);
+  round_.EscalateState(awaits_claude_ ? "waiting" : "review",
+                       "patch " + name + " waits for mend.approve(" + name + "): " + why);
 }
 
 bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch) {
   Planned glance;
   glance.patch = patch;
   glance.record.rewrites = apply::RewritesTable(shape_, patch);
-  std::string why = WhyReview(glance);
+  const std::string why = WhyReview(glance);
   if (why.empty()) {
     return false;
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/apply/prove.h"
@@ -36,9 +37,10 @@ class PlanStep {
                              std::optional<claude::Question>* question);
   // Why the patch must wait for a person, or empty.
   std::string WhyReview(const Planned& planned);
-  std::string WhyNotAllowed(const plan::Patch& patch) const;
-  // Puts it before a person, unless the same patch waits already.
-  void Propose(const Planned& planned, const std::string& why);
+  // Puts it before a person, for the reason that its record has, unless the same patch waits
+  // already. What rules have proposed for the same drift is superseded, but for `beside`. Gives its
+  // id.
+  int64_t Propose(const Planned& planned, const std::vector<int64_t>& beside = {});
   // Whether the same patch waits for a person already, proved on half of the rows that there are by
   // now or more: a proof reads the whole queue, and is not repeated for every row that arrives.
   // Decides what it covers if so.
@@ -54,14 +56,33 @@ class PlanStep {
   // What of the open drift the patch answers.
   drift::DriftSet CoveredBy(const plan::Patch& patch, const drift::DriftSet& drifts) const;
   bool IsSuggested(const plan::Plan& plan, size_t drift) const;
-  // Puts the suggestions before a person; drift for which none helps is for nobody.
-  void ProposeSuggestions(const drift::DriftSet& drifts, const plan::Plan& plan);
+  // What of a patch the enrolment does not allow, or empty. What somebody has planned may give
+  // another family to a column that holds no value; what rules suggest is asked.
+  std::string WhyNotAllowed(const plan::Patch& patch, bool suggested) const;
+  bool WaitsForReview(const plan::Patch& patch);
+  // A suggestion with the drift that nothing else has decided, and its place in the patch of all.
+  struct OpenSuggestion {
+    const plan::Suggestion* suggestion;
+    drift::DriftSet drifts;
+    size_t first_action;
+    size_t first_mapping;
+  };
+  void SiftSuggestions(plan::Plan* plan);
+  void TakeAllowed(const drift::DriftSet& drifts, plan::Plan* plan);
+  void ProposeSuggestions(const drift::DriftSet& drifts, plan::Plan* plan);
+  void AskDeferred(const drift::DriftSet& drifts, const plan::Plan& plan,
+                   const std::optional<Planned>& planned);
+  // Drift for which no suggestion helps is for nobody.
+  void BuryUnhelped(const drift::DriftSet& drifts, const plan::Plan& plan);
+  void ProposeHelpful(const std::vector<OpenSuggestion>& open, const plan::Patch& all);
+  Planned MakeRecord(const plan::Suggestion& suggestion, const drift::DriftSet& open,
+                     const apply::Proof& proof);
   drift::DriftSet OpenOf(const plan::Suggestion& suggestion, const drift::DriftSet& drifts) const;
-  void ProposeBeside(const plan::Patch& done, const plan::Suggestion& suggestion,
-                     const drift::DriftSet& open);
+  void AddTypeDrift(const plan::Patch& patch, const drift::DriftSet& drifts,
+                    drift::DriftSet* to) const;
+  std::vector<plan::Rename> FindRenames(const drift::DriftSet& drifts) const;
+  std::pair<bool, bool> BroughtBy(json::Value payload, const plan::Rename& rename) const;
   bool TakeAsGiven(const drift::DriftSet& drifts);
-  bool LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
-                    plan::Policy* policy) const;
   bool FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
                         plan::Policy* policy) const;
   // Whether a hinted type refuses a value of its new column: which columns these are is then known.
@@ -84,7 +105,10 @@ class PlanStep {
   int64_t most_rows_ = 0;  // that a drift of the table has shown
   bool type_locks_explained_ = false;
   std::optional<std::vector<std::string>> publications_;  // of the table, once asked for
-  std::optional<plan::Patch> answered_;                   // what Claude proposes, as read here
+  bool awaits_claude_ = false;  // who cannot be asked now: what is asked of a person comes second
+  std::string claude_says_;     // why he has nothing
+  std::optional<plan::Patch> answered_;   // what Claude proposes, as read here
+  std::vector<OpenSuggestion> deferred_;  // until the type of their column is known
 };
 
 }  // namespace mend::heal

@@ -39,6 +39,14 @@ void RoundState::Decide(const drift::Drift& drift, queue::RowOutcome::Kind to,
                          why, patch});
 }
 
+void RoundState::Reopen(const drift::Drift& drift) {
+  const drift::Class values = drift::ClassOf(drift);
+  outcome_policy.Forget(values);
+  settlements.erase(std::remove_if(settlements.begin(), settlements.end(),
+                                   [&](const Settlement& one) { return one.values == values; }),
+                    settlements.end());
+}
+
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
   outcome_policy.Set(drift::ClassOf(drift), queue::RowOutcome::Kind::DeadLetter,
                      "it still does not fit after patch " + std::to_string(patch), patch);

@@ -37,7 +37,8 @@ struct RoundState {
   int64_t requested = 0;
   queue::Window window;  // the rows that are new to this round
   bool replay_all = false;
-  bool again = false;  // another round is wanted at once
+  bool again = false;             // another round is wanted at once
+  bool again_if_applied = false;  // so, if the patch that is planned now is applied
   int64_t low_id = 0;
   std::optional<int64_t>
       emptied_behind;  // all rows behind this id were replayed: their entries still fill the index
@@ -68,6 +69,8 @@ struct RoundState {
   // Decides a drift: its rows' fate, and its own state at the end of the round.
   void Decide(const drift::Drift& drift, queue::RowOutcome::Kind to, const std::string& reason,
               std::optional<int64_t> patch = std::nullopt);
+  // Takes the last decision on a drift back.
+  void Reopen(const drift::Drift& drift);
   void Healed(const drift::Drift& drift, int64_t patch);
   // Due again in `ms` at the latest.
   void PauseFor(int64_t ms);

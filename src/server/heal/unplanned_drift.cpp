@@ -15,21 +15,39 @@ namespace {
 
 // What a person took back is not done again by itself.
 void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Policy* policy) {
+  bool any_held = false;
   for (const table::FieldRecord& field : target.fields()) {
     if (!field.held.empty()) {
       policy->held_fields.emplace_back(field.field, field.held);
+      any_held = true;
     } else if (field.column && shape.Find(*field.column) == nullptr) {
       policy->held_fields.emplace_back(
           field.field, "its column \"" + *field.column + "\" was dropped by a person");
+      policy->taken_back[field.field] = *field.column;
+    }
+  }
+  if (any_held) {
+    const pg::Rows reverted = pg::RunPrepared(
+        "SELECT f.field, coalesce(p.field_map ->> f.field, f.field) FROM mend.fields f JOIN "
+        "mend.patches p ON p.id = f.patch_id WHERE f.target = $1 AND f.held IS NOT NULL AND "
+        "p.state = 'reverted'",
+        {pg::ObjectId(target.shape().relid)});
+    for (size_t i = 0; i < reverted.size(); ++i) {
+      policy->taken_back[reverted.text(i, 0)] = reverted.text(i, 1);
     }
   }
   pg::Rows held = pg::RunPrepared(
       "SELECT a ->> 'column', 'patch ' || p.id || ' was ' || p.state || coalesce(' by ' || "
       "p.decided_by, '') || "
-      "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied' FROM "
+      "coalesce(': ' || p.reason, ''), a ->> 'kind' = 'add_column', p.state = 'applied', p.state = "
+      "'reverted' "
+      "FROM "
       "(SELECT DISTINCT ON (a ->> 'column') p.*, a "
       "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
       "AND p.state IN ('rejected', 'reverted', 'applied') AND NOT p.evidence ? 'unenrolled' "
+      // Of these the action alone is held, below.
+      "AND a ->> 'kind' NOT IN ('drop_not_null', 'set_default') "
+      "AND NOT (p.state = 'rejected' AND a ->> 'kind' = 'change_type') "
       "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
       {pg::ObjectId(target.shape().relid)});
   for (size_t i = 0; i < held.size(); ++i) {
@@ -37,9 +55,33 @@ void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Po
          there = shape.Find(held.text(i, 0)) != nullptr;
     if (applied && adds && !there) {
       policy->held_columns.emplace_back(held.text(i, 0), "a person has dropped or renamed it");
+      policy->dropped.insert(held.text(i, 0));
     } else if (!applied &&
                !(adds && there)) {  // what was not to be added, and is there, a person has added
       policy->held_columns.emplace_back(held.text(i, 0), held.text(i, 1));
+      if (adds && held.boolean(i, 4)) {
+        policy->dropped.insert(held.text(i, 0));
+      }
+    }
+  }
+}
+
+// What a person did not want of a column keeps no other answer from it.
+void RejectActions(const table::Target& target, plan::Policy* policy) {
+  const pg::Rows latest = pg::RunPrepared(
+      "SELECT a ->> 'column', a ->> 'kind', 'patch ' || p.id || ' was ' || p.state || coalesce(' "
+      "by ' || p.decided_by, '') || coalesce(': ' || p.reason, ''), p.state = 'applied' FROM "
+      "(SELECT DISTINCT ON (a ->> 'column', a ->> 'kind') p.*, a FROM mend.patches p, "
+      "jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 AND (p.state IN "
+      "('rejected', 'applied') OR p.state = 'reverted' AND a ->> 'kind' <> 'change_type') AND a "
+      "->> 'kind' IN ('change_type', 'drop_not_null', 'set_default') AND NOT p.evidence ? "
+      "'unenrolled' ORDER BY a ->> 'column', a ->> 'kind', coalesce(p.decided_at, p.created_at) "
+      "DESC, p.id DESC) p",
+      {pg::ObjectId(target.shape().relid)});
+  for (size_t i = 0; i < latest.size(); ++i) {
+    const std::optional<plan::ActionKind> kind = plan::ActionKindFromName(latest.text(i, 1));
+    if (kind && !latest.boolean(i, 3)) {
+      policy->rejected[{latest.text(i, 0), *kind}] = latest.text(i, 2);
     }
   }
 }
@@ -87,7 +129,10 @@ bool Held(const plan::Policy& policy, const drift::Drift& drift) {
     return std::any_of(held.begin(), held.end(),
                        [&](const auto& one) { return one.first == name; });
   };
-  return names(policy.held_fields, drift.field) || names(policy.held_columns, drift.column);
+  return names(policy.held_fields, drift.field) || names(policy.held_columns, drift.column) ||
+         std::any_of(policy.rejected.begin(), policy.rejected.end(), [&](const auto& one) {
+           return one.first.first == drift.column && plan::Answers(one.first.second, drift.kind);
+         });
 }
 
 // The drift that mend.retry() would bring back, newest first; a column that has gone since is no
@@ -109,6 +154,25 @@ drift::DriftSet BuriedDrift(Oid target) {
     }
   }
   return drifts;
+}
+
+// Whether the type that a patch gives to the drift's column takes the values.
+bool MakesFit(const plan::Patch& patch, const drift::Drift& drift) {
+  return !drift::IsAboutType(drift.kind) ||
+         std::none_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
+           return action.column == drift.column && plan::ChangesType(action.kind) &&
+                  !plan::Holds(action.type, drift);
+         });
+}
+
+// Whether a patch is the question what payloads are that share no key with the table.
+bool IsAboutEnvelope(const table::Target& target, const apply::PatchRecord& record,
+                     const drift::DriftSet& drifts) {
+  const table::Target patched = table::Patched(target, record.patch);
+  return std::any_of(drifts.begin(), drifts.end(), [&](const drift::Drift& drift) {
+    return drift.cause == drift::Cause::SharesNoKey && drift.kind == drift::Kind::NewField &&
+           apply::Covers(record.patch, patched, drift);
+  });
 }
 
 // Where Claude comes first, it is asked about what rules could answer too.
@@ -150,6 +214,7 @@ Terms LoadTerms(const table::Target& target, const plan::Shape& shape) {
   terms.policy.hints = target.enrollment().hints;
   terms.policy.max_columns = pg::max_columns;
   HoldColumns(target, shape, &terms.policy);
+  RejectActions(target, &terms.policy);
   CoolColumns(target, &terms);
   ReadOwnColumns(shape, &terms.policy);
   return terms;
@@ -192,13 +257,18 @@ std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, cons
     }
     const auto waits =
         std::find_if(proposed.begin(), proposed.end(), [&](const apply::PatchRecord& record) {
-          return apply::Covers(record.patch, table::Patched(target, record.patch), drift.field,
-                               drift.column);
+          if (drift.cause == drift::Cause::SharesNoKey && record.planner == "rules" &&
+              IsAboutEnvelope(target, record, drifts)) {
+            return true;
+          }
+          return apply::Covers(record.patch, table::Patched(target, record.patch), drift) &&
+                 (record.planner != "rules" || MakesFit(record.patch, drift));
         });
     if (waits != proposed.end()) {
       unplanned_drift.status = UnplannedDrift::Status::Proposed;
       unplanned_drift.reason = waits->put_back.value_or("");
       unplanned_drift.patch = waits->id;
+      unplanned_drift.suggested = waits->planner == "rules" && !waits->put_back;
     } else if (Held(terms.policy, drift) || given.why == plan::Why::Held) {
       unplanned_drift.status = UnplannedDrift::Status::Held;
     }
@@ -215,7 +285,8 @@ std::optional<claude::Question> MakeQuestion(const table::Target& target, const 
                                              const std::vector<UnplannedDrift>& unplanned) {
   std::vector<plan::Unplanned> open;
   for (const UnplannedDrift& unplanned_drift : unplanned) {
-    if (unplanned_drift.status == UnplannedDrift::Status::Open) {
+    // What rules suggest is no answer of Claude's.
+    if (unplanned_drift.status == UnplannedDrift::Status::Open || unplanned_drift.suggested) {
       open.push_back({unplanned_drift.drift, unplanned_drift.reason, plan::Why::NoRule});
     }
   }

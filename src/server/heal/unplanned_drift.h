@@ -41,7 +41,8 @@ struct UnplannedDrift {
   } status = Status::Open;
   int64_t pause_ms = 0;
   int64_t patch = 0;
-  bool provable = false;  // Open, and rules answer if nobody before them does
+  bool suggested = false;  // Proposed, by rules: Claude may have something better
+  bool provable = false;   // Open, and rules answer if nobody before them does
 };
 // `proposed` are the patches that wait for a decision.
 std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, const Terms& terms,

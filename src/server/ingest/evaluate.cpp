@@ -1,11 +1,8 @@
 #include "server/ingest/evaluate.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "core/base/invisible.h"
-#include "core/base/number.h"
-#include "core/plan/identifier.h"
 #include "server/convert/convert.h"
 #include "server/ingest/key_set.h"
 #include "server/store/generated.h"
@@ -30,9 +27,6 @@ constexpr char kNoItem[] = "22035";
 
 constexpr size_t kMaxPlaces = 256;
 
-// How far into a payload a record is looked for.
-constexpr int kEnvelopeDepth = 3;
-constexpr int kEnvelopeKeys = 64;
 constexpr size_t kMaxRememberedKeyBytes = 128;
 
 // What a payload has brought for one column.
@@ -64,6 +58,11 @@ class Evaluator::Work {
     computes_ = std::any_of(
         shape_.columns.begin(), shape_.columns.end(),
         [](const plan::Column& column) { return column.generated == plan::Generated::Computed; });
+    expects_keys_ =
+        std::any_of(shape_.columns.begin(), shape_.columns.end(), [&](const plan::Column& column) {
+          return column.generated == plan::Generated::No && !column.has_default && !column.own &&
+                 column.name != target.enrollment().rescue;
+        });
   }
 
   // A row for who wants none; nullptr unless what is computed from other values has to be compared.
@@ -289,24 +288,6 @@ class Evaluator::Work {
     }
   }
 
-  // Of numbers and the text of numbers. A jsonb has forgotten an exponent.
-  static bool IsWrittenAsFraction(std::string_view text) {
-    return text.find_first_of(".eE") != std::string_view::npos && base::IsJsonNumber(text);
-  }
-  static bool IsWrittenAsFraction(const json::Value& value) {
-    return (value.kind() == json::Kind::Number || value.kind() == json::Kind::String) &&
-           IsWrittenAsFraction(value.text());
-  }
-  static bool IsWrittenAsFraction(const convert::JsonbPart& value) {
-    if (value.IsString()) {
-      return IsWrittenAsFraction(value.text());
-    }
-    return value.IsNumber() && pg::Call([&] {
-             return DatumGetInt32(DirectFunctionCall1(numeric_scale, PointerGetDatum(value.data))) >
-                    0;
-           });
-  }
-
   // What is kept in the rescue column: the text of a value as it was offered, and where it belongs.
   struct Kept {
     std::string_view key;
@@ -407,10 +388,8 @@ class Evaluator::Work {
     before_ = misfits->size();
     ++number_;
     new_fields_ = 0;
-    wraps_record_ = meets_column_ = false;
+    meets_column_ = false;
     unknown_.Clear();
-    first_unknown_ = {};
-    spelled_.clear();
     computed_.clear();
   }
 
@@ -451,51 +430,20 @@ class Evaluator::Work {
     watched_layout_ = other.layout_;
   }
 
-  // Whether the value holds a record whose keys are columns, at most kEnvelopeDepth levels down.
-  bool HoldsRecord(const json::Value& value, int depth = 0) const {
-    if (value.kind() != json::Kind::Object) {
-      return false;
-    }
-    int looked = 0;
-    for (json::Value key = value.First(); key && ++looked <= kEnvelopeKeys;
-         key = value.After(key)) {
-      if (target_.Resolve(key.text()).kind == table::Resolution::Kind::Column ||
-          (depth + 1 < kEnvelopeDepth && HoldsRecord(value.ValueOf(key), depth + 1))) {
-        return true;
-      }
-    }
-    return false;
-  }
-  bool HoldsRecord(const convert::JsonbPart& value, int depth = 0) const {
-    if (!value.IsContainer() || !JsonContainerIsObject(value.container())) {
-      return false;
-    }
-    const auto count = static_cast<uint32_t>(JsonContainerSize(value.container()));
-    convert::JsonbParts keys(value.container()), values(value.container(), count);
-    for (uint32_t i = 0; i < count && i < kEnvelopeKeys; ++i) {
-      const convert::JsonbPart key = keys.Next(), part = values.Next();
-      if (target_.Resolve(key.text()).kind == table::Resolution::Kind::Column ||
-          (depth + 1 < kEnvelopeDepth && HoldsRecord(part, depth + 1))) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  // An envelope around a record is no record with so many new fields.
+  // A payload that shares no key with the table is hardly a record with so many new fields.
   void MarkEnvelope() {
-    if (!wraps_record_ || meets_column_) {
+    if (meets_column_ || new_fields_ == 0 || !expects_keys_) {
       return;
     }
     for (size_t i = before_; i < misfits_->size(); ++i) {
-      if ((*misfits_)[i].kind == Kind::NewField) {
-        (*misfits_)[i].cause = drift::Cause::SharesNoKey;
+      Misfit& misfit = (*misfits_)[i];
+      if (misfit.cause == Cause::NewField || misfit.cause == Cause::Absent) {
+        misfit.cause = Cause::SharesNoKey;
       }
     }
   }
 
   void End(table::Row* row) {
-    MarkEnvelope();
     const bool lacks = std::any_of(target_.required().begin(), target_.required().end(),
                                    [&](int column) { return !IsSeen(column); });
     const bool updates_only = lacks && IsForStoredRow();
@@ -504,6 +452,7 @@ class Evaluator::Work {
         Missing(ColumnAt(column).name, column, 0);
       }
     }
+    MarkEnvelope();
     if (row != nullptr && misfits_->size() == before_) {
       Emit(row);
       row->updates_only = updates_only;
@@ -562,9 +511,10 @@ class Evaluator::Work {
   template <class Given>
   void TakeAs(const table::Resolution& resolution, std::string_view key, const Given& value) {
     switch (resolution.kind) {
-      case table::Resolution::Kind::Ignored: return;
+      case table::Resolution::Kind::Ignored: meets_column_ = true; return;
       case table::Resolution::Kind::Unknown: return TakeUnknown(key, value);
       case table::Resolution::Kind::Ambiguous:
+        meets_column_ = true;
         return Add(Kind::Ambiguous, Cause::SeveralColumns, key, resolution.column, "42702",
                    "more than one column is equal to field " + convert::Quote(key), TokenOf(value),
                    convert::Quote(ColumnAt(resolution.other).name));
@@ -590,33 +540,11 @@ class Evaluator::Work {
     }
   }
 
-  // Another key of the payload without a column, for which the same column would be added.
-  std::optional<std::string> SpelledAlike(std::string_view key) {
-    if (first_unknown_.empty()) {
-      first_unknown_ = key;
-      return std::nullopt;
-    }
-    if (spelled_.empty()) {
-      spelled_.emplace(plan::Normalise(first_unknown_), first_unknown_);
-    }
-    std::string spelling = plan::Normalise(key);
-    if (spelling.find_first_not_of('_') == std::string::npos) {
-      return std::nullopt;
-    }
-    const auto [found, fresh] = spelled_.emplace(std::move(spelling), key);
-    return fresh ? std::nullopt : std::optional<std::string>(found->second);
-  }
-
   template <class Given>
   void TakeUnknown(std::string_view key, const Given& value) {
     if (!unknown_.Insert(key)) {
       return Add(Kind::Ambiguous, Cause::DuplicateKey, key, -1, "22030",
                  "duplicate JSON object key value: " + convert::Quote(key), TokenOf(value));
-    }
-    if (const std::optional<std::string> other = rescuing_ ? std::nullopt : SpelledAlike(key)) {
-      return Add(Kind::Ambiguous, Cause::SameColumnTwice, key, -1, "42701",
-                 "more than one key of the payload means a column \"" + plan::Normalise(key) + "\"",
-                 TokenOf(value), convert::Quote(*other));
     }
     if (value.IsNothing()) {
       return NoteFitting(key);
@@ -641,7 +569,6 @@ class Evaluator::Work {
       const bool hidden = base::HasInvisible(key);
       Add(Kind::NewField, hidden ? Cause::InvisibleCharacters : Cause::NewField, key, -1, "42703",
           new_message_, TokenOf(value));
-      wraps_record_ = wraps_record_ || (!meets_column_ && HoldsRecord(value));
     }
   }
 
@@ -651,13 +578,7 @@ class Evaluator::Work {
     if (column.generated == plan::Generated::IdentityAlways) {
       return Computes(key, index, TokenOf(value));
     }
-    // bigint was a guess made of plain integers, and text one made of text: another kind of value
-    // makes it guess again.
-    if (column.own && column.type.oid == INT8OID && IsWrittenAsFraction(value)) {
-      return Add(Kind::Lossy, Cause::NotIntegerSoFar, key, index, "22P02",
-                 "column \"" + column.name + "\" has only had plain integers so far",
-                 TokenOf(value));
-    }
+    // Text was a guess made of text: another kind of value makes it guess again.
     if (column.own && column.type.oid == TEXTOID && IsNumberOrBoolean(value)) {
       return Add(Kind::TypeConflict, Cause::NotTextSoFar, key, index, "22P02",
                  "column \"" + column.name + "\" has only had text so far", TokenOf(value));
@@ -758,11 +679,10 @@ class Evaluator::Work {
   const std::vector<char>* only_ = nullptr;
   size_t before_ = 0;  // misfits when the payload's turn came
   KeySet unknown_;     // its keys that mean no column
-  std::string_view first_unknown_;
-  std::unordered_map<std::string, std::string_view> spelled_;  // these by their usual spelling
   int new_fields_ = 0;
-  bool wraps_record_ = false;          // a new field of the payload holds a record of the table
-  bool meets_column_ = false;          // a key of the payload means a column
+  bool meets_column_ = false;  // a key of the payload means a column, or is ignored
+  // Whether the table has a column that somebody has made, and that nothing but payloads fills.
+  bool expects_keys_ = false;
   std::string new_key_, new_message_;  // of the last new field, which mostly comes again
   std::vector<store::Computed> computed_;
   bool computes_ = false;  // whether the target does

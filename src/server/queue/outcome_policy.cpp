@@ -18,6 +18,8 @@ void OutcomePolicy::Set(const drift::Class& values, RowOutcome::Kind to, std::st
   fates_[values] = RowOutcome{to, std::move(reason), 0, patch};
 }
 
+void OutcomePolicy::Forget(const drift::Class& values) { fates_.erase(values); }
+
 const RowOutcome* OutcomePolicy::Find(const drift::Class& values) const {
   auto found = fates_.find(values);
   return found == fates_.end() ? nullptr : &found->second;

@@ -38,6 +38,7 @@ class OutcomePolicy {
  public:
   void Set(const drift::Class& values, RowOutcome::Kind to, std::string reason,
            std::optional<int64_t> patch = std::nullopt);
+  void Forget(const drift::Class& values);
   // What becomes of rows with new fields that no drift records.
   void SetUnrecorded(RowOutcome::Kind to, std::string reason) {
     unrecorded_ = RowOutcome{to, std::move(reason), 0, std::nullopt};
