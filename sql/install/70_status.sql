@@ -172,7 +172,8 @@ FROM mend.enrollments e
                                 mend.at_home(e.system_identifier, e.database_oid) AS home,
                                 (SELECT stopped FROM mend.control) AS stopped,
                                 NOT EXISTS (SELECT FROM pg_class WHERE oid = e.target) AS gone) k
-     CROSS JOIN LATERAL (SELECT CASE WHEN k.due AND w.pid IS NULL THEN mend.worker_outlook(true) ELSE 'ready' END AS outlook) a
+     CROSS JOIN LATERAL (SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN k.due AND w.pid IS NULL THEN mend.worker_outlook(true)
+                                     ELSE 'ready' END AS outlook) a
      CROSS JOIN LATERAL (
          SELECT CASE
                     WHEN NOT k.home OR k.stopped OR k.gone THEN 'stopped'

@@ -58,9 +58,10 @@ WITH tables AS MATERIALIZED (
     FROM mend.stranded() g WHERE g.queued > 0
     UNION ALL
     SELECT 2, 'critical', 'nothing is healed: ' || t.cause, t.target_name, t.target, t.queued, t.oldest, CASE
-               WHEN t.cause LIKE '%max_worker_processes%' THEN 'SHOW max_worker_processes' WHEN t.cause LIKE '%standby%' THEN 'SELECT pg_promote()'
+               WHEN t.cause LIKE '%max_worker_processes%' THEN 'SHOW max_worker_processes'
                WHEN t.cause LIKE 'mend.max_workers%' THEN 'SHOW mend.max_workers' ELSE 'SELECT mend.start()' END, NULL, false
-    FROM tables t WHERE t.queued > 0 AND (t.state = 'stopped' OR t.state = 'waiting' AND t.cause LIKE 'no free background worker%')
+    FROM tables t WHERE t.queued > 0 AND NOT pg_is_in_recovery()
+      AND (t.state = 'stopped' OR t.state = 'waiting' AND t.cause LIKE 'no free background worker%')
     UNION ALL
     SELECT 3, 'critical', 'the breaker is open: ' || coalesce(t.cause, ''), t.target_name, t.target, t.queued, t.oldest, 'SELECT mend.reset_breaker(', ')', false
     FROM tables t WHERE t.state = 'breaker'

@@ -70,6 +70,9 @@ $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
+my $says = q{SELECT state || ': ' || reason FROM mend.status};
+my $is_one = 'stopped: this is a standby: what waits is healed by the primary, or after the promotion';
+is($standby->safe_psql('postgres', $says), $is_one, 'a standby says that it is one, with nothing to do');
 $node->safe_psql('postgres', 'SELECT mend.stop()');
 wait_no_worker($node) or die 'the worker did not stop';
 $node->safe_psql('postgres', 'UPDATE mend.control SET stopped = false;' . enqueue('orders'));
@@ -77,6 +80,8 @@ $node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
 is(due_tables($standby), '1', 'the standby sees the work');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg_mend%'"),
 	'0', 'and leaves it alone');
+is($standby->safe_psql('postgres', $says), $is_one, 'and says so');
+is($standby->safe_psql('postgres', 'SELECT count(*) FROM mend.attention'), '0', 'rows that the primary heals need no person here');
 $node->stop;
 $standby->promote;
 $standby->poll_query_until('postgres', "SELECT bool_and(NOT due) FROM mend.work") or die 'nothing happened on promotion';
