@@ -29,6 +29,7 @@ SELECT target, planner, proposed_by, reason, ddl, rewrites_table FROM mend.decis
 \pset format unaligned
 \pset tuples_only on
 SELECT plain(mend.explain_patch(last_of('t')));
+SELECT plain(mend.migration(last_of('t')));
 SELECT mend.approve(last_of('t'));
 CALL mend.wait_idle('t');
 SELECT plain(mend.explain_patch(last_of('t')));

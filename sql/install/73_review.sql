@@ -196,18 +196,22 @@ BEGIN
     SELECT * INTO patch FROM mend.patches p WHERE p.id = migration.id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no patch %', id USING ERRCODE = 'undefined_object', HINT = 'See mend.patches.';
-    ELSIF patch.applied_at IS NULL THEN
+    ELSIF patch.applied_at IS NULL AND patch.state NOT IN ('proposed', 'approved') THEN
         RAISE EXCEPTION 'patch % is %: it was never applied', id, patch.state
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only what was applied has a migration.';
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only what was applied, or waits to be, has a migration.';
     END IF;
-    RETURN format(E'-- pg_mend: patch %s of %s, applied %s%s\n', patch.id, mend.one_line(patch.target_name), date_trunc('second', patch.applied_at),
+    RETURN format(E'-- pg_mend: patch %s of %s, %s%s\n', patch.id, mend.one_line(patch.target_name),
+                  CASE WHEN patch.applied_at IS NULL THEN 'not applied yet' ELSE format('applied %s', date_trunc('second', patch.applied_at)) END,
                   CASE WHEN patch.state = 'reverted' THEN format(', reverted %s', date_trunc('second', patch.decided_at)) ELSE '' END)
-        || format(E'-- planner: %s%s%s; payloads stored: %s\n', patch.planner, ' (' || mend.one_line(patch.model) || ')',
-                  CASE WHEN patch.decided_by IS DISTINCT FROM 'pg_mend' AND patch.state <> 'reverted' THEN '; approved by ' || mend.one_line(patch.decided_by) ELSE '' END, patch.rows_healed)
+        || format(E'-- planner: %s%s%s%s\n', patch.planner, ' (' || mend.one_line(patch.model) || ')',
+                  CASE WHEN patch.decided_by IS DISTINCT FROM 'pg_mend' AND patch.state <> 'reverted' THEN '; approved by ' || mend.one_line(patch.decided_by) ELSE '' END,
+                  '; payloads stored: ' || CASE WHEN patch.applied_at IS NOT NULL THEN patch.rows_healed END)
         || coalesce('-- ' || nullif(mend.one_line(patch.rationale), '') || E'\n', '')
         || coalesce((SELECT string_agg(format(E'-- drift: %s, %s, %s payloads\n', to_json(mend.one_line(d ->> 'field')), d ->> 'kind', d ->> 'rows'), '' ORDER BY n)
                      FROM jsonb_array_elements(patch.evidence -> 'drift') WITH ORDINALITY x (d, n)), '')
-        || E'-- The database that it comes from has it already: mark it as applied there.\n'
+        || CASE WHEN patch.applied_at IS NULL
+                THEN format(E'-- The database that it comes from does not have it yet. Change subscribers first, then there: SELECT mend.approve(%s);\n', patch.id)
+                ELSE E'-- The database that it comes from has it already: mark it as applied there.\n' END
         || CASE WHEN coalesce(patch.ddl, '') = '' THEN E'\n-- The table stays as it is.\n' ELSE E'\n' || patch.ddl || E';\n' END
         || coalesce((SELECT E'\n-- Where pg_mend runs, fields also find their columns by:\n'
                             || string_agg(format(E'-- SELECT mend.map_field(%L, %L, %L);\n', mend.one_line(patch.target_name), mend.one_line(m.key), mend.one_line(m.value)), '' ORDER BY m.key)
@@ -216,7 +220,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION mend.migration(bigint) IS
-    'An applied patch as a migration file: a header with its origin, the DDL as it ran, and the inverse as a comment';
+    'A patch that is applied, or waits to be, as a migration file: a header with its origin, the DDL, and the inverse as a comment. What waits is for subscribers, which change first';
 REVOKE ALL ON FUNCTION mend.migration(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.migration(bigint) TO mend_admin, mend_agent;
 
