@@ -54,6 +54,20 @@ SELECT mend.revert(id) FROM mend.patches WHERE target = 'undone'::regclass AND s
 CALL mend.wait_idle('undone');
 SELECT * FROM undone ORDER BY id;
 SELECT field, kinds, row_count, patch_id IS NOT NULL AS asked FROM mend.rescued('undone');
+-- What a trigger of the table refuses stays, until it is gone and somebody says so.
+CREATE TABLE guarded (id int PRIMARY KEY, _r jsonb);
+SELECT mend.enroll('guarded', rescue => '_r');
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'rows are final'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON guarded FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+SELECT healing_insert('guarded', '{"id": 1, "v": 1}'::text);
+CALL mend.wait_idle('guarded');
+SELECT * FROM guarded;
+SELECT reason LIKE 'rescued values could not all be moved: %' AS says FROM mend.status WHERE target = 'guarded'::regclass;
+DROP TRIGGER refuse ON guarded;
+SELECT mend.configure('guarded');
+CALL mend.wait_idle('guarded');
+SELECT *, (SELECT reason FROM mend.status WHERE target = 'guarded'::regclass) FROM guarded;
+DROP TABLE guarded;
 -- Columns that somebody has filled keep what they have.
 CREATE TABLE filled (id int PRIMARY KEY, _r jsonb);
 SELECT mend.enroll('filled', 'review', rescue => '_r');

@@ -125,6 +125,17 @@ void RequireNotDropped(Oid target) {
   }
 }
 
+// What the table kept from leaving the rescue column may be allowed to by now.
+bool PromoteAgain(Oid target) {
+  return pg::RunPrepared(
+             "UPDATE mend.promotions SET wanted = true, relation = NULL, next_block = 0, "
+             "block_count = 0, moved = 0, refused = 0, refusal = NULL, not_before = NULL, "
+             "started_at = NULL, finished_at = NULL "
+             "WHERE target = $1 AND NOT wanted AND refusal IS NOT NULL",
+             {pg::ObjectId(target)})
+             .processed() > 0;
+}
+
 Datum Configure(FunctionCallInfo call) {
   const Oid target = TargetArgument(call, 0);
   guard::RequireAdmin();
@@ -182,6 +193,8 @@ Datum Configure(FunctionCallInfo call) {
       parameters);
   if (changed.processed() > 0) {
     AdoptName(target);
+  }
+  if (PromoteAgain(target) || changed.processed() > 0) {
     RequestRound(target);
   }
   return 0;
