@@ -111,7 +111,7 @@ offer_range(100_001, 40, 'far');
 offer_range(20_001, 10, 'near');
 $sql->(q{CALL mend.wait_idle('orders')});
 books('past the last partition', 40, scalar grep { $_ % 97 == 0 } 100_001 .. 100_040);
-like($sql->('SELECT reason FROM mend.status'), qr/partition/, 'mend.status says for what') or diag($sql->('TABLE mend.attention'));
+ok(until_true(sub { $sql->('SELECT reason FROM mend.status') =~ /partition/ }, 60), 'mend.status says for what') or diag($sql->('TABLE mend.attention'));
 is($sql->(q{SELECT count(*) FROM orders WHERE near IS NOT NULL}), 1, 'others do not wait for them');
 # Maintenance makes partitions ahead of the newest stored row: premake says how far.
 $sql->(q{UPDATE partman.part_config SET premake = 85 WHERE parent_table = 'public.orders'; SELECT partman.run_maintenance('public.orders')});
