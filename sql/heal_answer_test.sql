@@ -59,7 +59,7 @@ SELECT (healing_load('r5', '[{"id": 1, "n": 101, "ts": "2024-05-01T00:00:00.1234
 CALL mend.wait_idle('r5');
 SELECT * FROM types('r5');
 SELECT * FROM r5 ORDER BY id;
-SELECT rows, question FROM mend.decisions WHERE target = 'r5'::regclass;
+SELECT rows, question FROM mend.decisions WHERE target = 'r5'::regclass ORDER BY question;
 
 -- A column without a value takes the type of its first values; one with values keeps its family.
 CREATE TABLE r8 (id int, e boolean, f int, g int);

@@ -168,6 +168,7 @@ SELECT mend.configure('t', null_if => '{"",N/A,-}');
 SELECT healing_insert('t', '{"id": 3, "flag": "N/A", "price": "-", "note": "-", "day": ""}'), healing_insert('t', '{"id": 2, "price": "-1,5"}');
 TABLE t ORDER BY id;
 SELECT healing_insert('t', '{"id": "", "note": "a key is not nothing"}');
+CALL mend.wait_idle('t');
 -- A field that has its own reading.
 SELECT mend.map_field('t', 'Preis', 'price');
 SELECT mend.read_as('t', 'price', 'number_point');

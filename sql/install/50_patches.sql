@@ -28,12 +28,13 @@ COMMENT ON FUNCTION mend.dry_run(regclass, text, boolean) IS
 REVOKE ALL ON FUNCTION mend.dry_run(regclass, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.dry_run(regclass, text, boolean) TO mend_admin, mend_agent;
 
-CREATE OR REPLACE FUNCTION mend.propose(target regclass, ddl text, field_map jsonb DEFAULT '{}', rationale text DEFAULT '')
+CREATE OR REPLACE FUNCTION mend.propose(target regclass, ddl text, field_map jsonb DEFAULT '{}', rationale text DEFAULT '',
+    readings jsonb DEFAULT '[]')
 RETURNS bigint LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_propose';
-COMMENT ON FUNCTION mend.propose(regclass, text, jsonb, text) IS
-    'Records a patch that waits for mend.approve(), and returns its id. What the guard does not let through is recorded as refused, with a warning that says why';
-REVOKE ALL ON FUNCTION mend.propose(regclass, text, jsonb, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.propose(regclass, text, jsonb, text) TO mend_admin, mend_agent;
+COMMENT ON FUNCTION mend.propose(regclass, text, jsonb, text, jsonb) IS
+    'Records a patch that waits for mend.approve(), and returns its id. readings: [{"field": ..., "column": ..., "reading": ...}], as mend.read_as() takes them. What the guard does not let through is recorded as refused, with a warning that says why';
+REVOKE ALL ON FUNCTION mend.propose(regclass, text, jsonb, text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.propose(regclass, text, jsonb, text, jsonb) TO mend_admin, mend_agent;
 
 -- An event that no worker can seal would keep all that follow from being sealed.
 CREATE OR REPLACE FUNCTION mend.check_reason(reason text) RETURNS void

@@ -93,10 +93,23 @@ dependent: what it is';
 REVOKE ALL ON FUNCTION mend.dependents(regclass, name[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.dependents(regclass, name[]) TO mend_admin, mend_agent;
 
+-- Readings stand in it as clauses that PostgreSQL is never told of.
+CREATE OR REPLACE FUNCTION mend.ddl_for_server(patch mend.patches) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE
+    WHEN coalesce((patch).ddl, '') = '' OR NOT EXISTS (SELECT FROM jsonb_array_elements((patch).evidence -> 'actions') a WHERE a ->> 'kind' = 'read_as')
+        THEN (patch).ddl
+    WHEN NOT EXISTS (SELECT FROM jsonb_array_elements((patch).evidence -> 'actions') a WHERE a ->> 'kind' <> 'read_as') THEN ''
+    ELSE regexp_replace(regexp_replace((patch).ddl, $r$, ALTER COLUMN ("([^"]|"")+"|[^ ]+) SET \(mend\.read_as =( E)? ?'([^'\\]|''|\\.)*'\)$r$, '', 'g'),
+                        $r$ALTER COLUMN ("([^"]|"")+"|[^ ]+) SET \(mend\.read_as =( E)? ?'([^'\\]|''|\\.)*'\), $r$, '', 'g') END;
+COMMENT ON FUNCTION mend.ddl_for_server(mend.patches) IS 'Internal: of a patch''s DDL, what PostgreSQL runs';
+REVOKE ALL ON FUNCTION mend.ddl_for_server(mend.patches) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.ddl_for_server(mend.patches) TO mend_admin, mend_agent;
+
 CREATE OR REPLACE FUNCTION mend.explain_locks(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE
-    WHEN (patch).ddl IS NULL THEN '    nothing: it only records where fields go' || E'\n'
+    WHEN coalesce(mend.ddl_for_server(patch), '') = '' THEN '    nothing: it only records where fields go, or how they are read' || E'\n'
     ELSE format(E'    ACCESS EXCLUSIVE on %s: nobody reads or writes it meanwhile.\n'
                 '    It waits for the lock for mend.lock_timeout (%s) at most, then tries again later;\n'
                 '    past mend.max_lock_hold (%s) with it, everything is rolled back.\n%s',
@@ -116,7 +129,9 @@ GRANT EXECUTE ON FUNCTION mend.explain_locks(mend.patches) TO mend_admin, mend_a
 CREATE OR REPLACE FUNCTION mend.explain_changes(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(concat(
-    CASE WHEN coalesce((patch).ddl, '') <> '' THEN '    ' || mend.in_order(translate((patch).ddl, E'\n\r', '  ')) || E';\n' END,
+    CASE WHEN mend.ddl_for_server(patch) <> '' THEN '    ' || mend.in_order(translate(mend.ddl_for_server(patch), E'\n\r', '  ')) || E';\n' END,
+    (SELECT string_agg('    column ' || mend.one_line(quote_ident(a ->> 'column')) || ' is read by ' || mend.one_line(a ->> 'reading') || E', where a value does not fit as it is\n', '' ORDER BY a ->> 'column')
+     FROM jsonb_array_elements((patch).evidence -> 'actions') a WHERE a ->> 'kind' = 'read_as' AND (patch).ddl IS NOT NULL),
     CASE WHEN (patch).ddl IS NULL AND (patch).state = 'refused' THEN '    ' || mend.one_line((patch).proposed_ddl) || E'\n    (as proposed: none of it ever runs)\n' END,
     (SELECT string_agg('    field ' || to_json(mend.one_line(m.key)) || CASE WHEN m.value IS NULL THEN ' is ignored' ELSE ' goes to column ' || mend.one_line(quote_ident(m.value)) END || E'\n', '' ORDER BY m.key)
      FROM jsonb_each_text((patch).field_map) m)), ''), E'    nothing\n');
@@ -212,7 +227,10 @@ BEGIN
         || CASE WHEN patch.applied_at IS NULL
                 THEN format(E'-- The database that it comes from does not have it yet. Change subscribers first, then there: SELECT mend.approve(%s);\n', patch.id)
                 ELSE E'-- The database that it comes from has it already: mark it as applied there.\n' END
-        || CASE WHEN coalesce(patch.ddl, '') = '' THEN E'\n-- The table stays as it is.\n' ELSE E'\n' || patch.ddl || E';\n' END
+        || CASE WHEN coalesce(mend.ddl_for_server(patch), '') = '' THEN E'\n-- The table stays as it is.\n' ELSE E'\n' || mend.ddl_for_server(patch) || E';\n' END
+        || coalesce((SELECT E'\n-- Where pg_mend runs, values are read by:\n'
+                            || string_agg(format(E'-- SELECT mend.read_as(%L, %L, %L);\n', mend.one_line(patch.target_name), mend.one_line(a ->> 'column'), mend.one_line(a ->> 'reading')), '' ORDER BY a ->> 'column')
+                     FROM jsonb_array_elements(patch.evidence -> 'actions') a WHERE a ->> 'kind' = 'read_as' HAVING count(*) > 0), '')
         || coalesce((SELECT E'\n-- Where pg_mend runs, fields also find their columns by:\n'
                             || string_agg(format(E'-- SELECT mend.map_field(%L, %L, %L);\n', mend.one_line(patch.target_name), mend.one_line(m.key), mend.one_line(m.value)), '' ORDER BY m.key)
                      FROM jsonb_each_text(patch.field_map) m HAVING count(*) > 0), '')

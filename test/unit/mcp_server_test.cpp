@@ -162,7 +162,7 @@ TEST(McpServerTest, WhatGoesWrongInACallIsAnErrorResult) {
       {R"({"name":"retry_dead_letters","arguments":{"table":"t","ids":["1}'"]}})",
        "ids must be of type integer"},
       {R"({"name":"propose_patch","arguments":{"table":"t","ddl":"","rationale":""}})",
-       "both empty"},
+       "all empty"},
       {R"({"name":"propose_patch","arguments":{"table":"t","ddl":"","rationale":"","field_map":[{"field":"a","column":null},{"field":"a","column":"b"}]}})",
        "names a field twice"},
   };

@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <random>
 
+#include "core/reading/forms.h"
 #include "core/reading/notation.h"
 #include "core/reading/reader.h"
 
@@ -361,6 +363,79 @@ TEST(Reading, ClaimsWhatItSaysAndNothingElse) {
     EXPECT_EQ(readers.Read(c.readings, c.family, c.json), c.read) << c.readings << " of " << c.json;
   }
   EXPECT_EQ(readers.Read("epoch_s", Family::Timestamp, "0", false), R"("1970-01-01T00:00:00Z")");
+}
+
+// The reading that rules would suggest for a class of such values; "-" where none or several would
+// do.
+std::string Suggested(Family family, std::initializer_list<const char*> values) {
+  std::vector<FormCount> counts;
+  for (const char* json : values) {
+    json::Document document;
+    if (document.Parse(json)) return "no JSON";
+    std::vector<Form> forms;
+    AppendForms(document.root(), &forms);
+    for (Form form : forms) {
+      auto at = std::find_if(counts.begin(), counts.end(),
+                             [&](const FormCount& one) { return one.form == form; });
+      if (at == counts.end()) {
+        counts.push_back({form, 1});
+      } else {
+        ++at->count;
+      }
+    }
+  }
+  const std::optional<Reading> only =
+      OnlyReading(family, static_cast<int64_t>(values.size()), counts);
+  return only ? Print(*only) : "-";
+}
+
+TEST(ReadingForms, OnlyOneThatTakesAllIsSuggested) {
+  EXPECT_EQ(Suggested(Family::Number, {R"("1.234,56")"}), "number_comma");
+  EXPECT_EQ(Suggested(Family::Number, {R"("1,234.56")", R"("1,234")"}), "number_point");
+  EXPECT_EQ(Suggested(Family::Number, {R"("1,234")"}), "-");
+  EXPECT_EQ(Suggested(Family::Number, {R"("1,234")", R"("0,5")"}), "number_comma");
+  EXPECT_EQ(Suggested(Family::Number, {R"("1.234,56")", R"("1,234.56")"}), "-");
+  EXPECT_EQ(Suggested(Family::Number, {R"("+5")", R"(" 7 ")"}), "number");
+  EXPECT_EQ(Suggested(Family::Number, {R"("+1.234")"}), "-");
+  EXPECT_EQ(Suggested(Family::Number, {R"("")"}), R"(null_if(""))");
+  EXPECT_EQ(Suggested(Family::Number, {R"("N/A")", R"("-")", R"("N/A")"}),
+            R"(null_if("N/A", "-"))");
+  EXPECT_EQ(Suggested(Family::Number, {R"("N/A")", R"("5,5")"}), "-");
+  EXPECT_EQ(Suggested(Family::Number, {R"("なし")", R"("不明")"}), R"(null_if("なし", "不明"))");
+  EXPECT_EQ(Suggested(Family::Number, {R"({"$numberLong": "5"})"}), "extended_json");
+  EXPECT_EQ(Suggested(Family::Number, {R"({"$oid": "507f1f77bcf86cd799439011"})"}), "-");
+  EXPECT_EQ(Suggested(Family::TimestampTz, {"1700000000"}), "epoch_s");
+  EXPECT_EQ(Suggested(Family::TimestampTz, {"1700000000123", "1700000000124"}), "epoch_ms");
+  EXPECT_EQ(Suggested(Family::TimestampTz, {"1700000000123456000"}), "epoch_ns");
+  EXPECT_EQ(Suggested(Family::TimestampTz, {"1700000000", "1700000000123"}), "-");
+  EXPECT_EQ(Suggested(Family::TimestampTz, {"12"}), "-");
+  EXPECT_EQ(Suggested(Family::Timestamp, {R"("31.12.2023 10:00")"}), "date_dmy");
+  EXPECT_EQ(Suggested(Family::TimestampTz, {R"("31.12.2023 10:00")"}), "-");
+  EXPECT_EQ(Suggested(Family::TimestampTz, {R"("31.12.2023 10:00Z")"}), "date_dmy");
+  EXPECT_EQ(Suggested(Family::Date, {R"("01/02/2024")"}), "-");
+  EXPECT_EQ(Suggested(Family::Date, {R"("01/02/2024")", R"("01/13/2024")"}), "date_mdy");
+  EXPECT_EQ(Suggested(Family::Date, {"20240131", "20240201"}), "date_ymd");
+  EXPECT_EQ(Suggested(Family::Date, {"19675"}), "epoch_days");
+  EXPECT_EQ(Suggested(Family::Date, {R"("0000-00-00")"}), R"(null_if("0000-00-00"))");
+  EXPECT_EQ(Suggested(Family::Boolean, {R"("Y")", R"("N")"}), R"(boolean("Y" | "N"))");
+  EXPECT_EQ(Suggested(Family::Boolean, {R"("J")", R"("N")"}), R"(boolean("J" | "N"))");
+  EXPECT_EQ(Suggested(Family::Boolean, {R"("N")"}), "-");
+  EXPECT_EQ(Suggested(Family::Boolean, {"1", "0"}), R"(boolean("1" | "0"))");
+  EXPECT_EQ(Suggested(Family::Boolean, {R"("да")", R"("нет")"}), R"(boolean("да" | "нет"))");
+  EXPECT_EQ(Suggested(Family::Bytea, {R"("aGVsbG8gd29ybGQ=")"}), "base64");
+  EXPECT_EQ(Suggested(Family::Bytea, {R"("deadbeefdeadbeef")"}), "-");
+  EXPECT_EQ(Suggested(Family::Bytea, {R"("test")"}), "-");
+  EXPECT_EQ(Suggested(Family::Text, {R"("")"}), "-");
+  EXPECT_EQ(Suggested(Family::Text, {R"({"$oid": "507f1f77bcf86cd799439011"})"}), "extended_json");
+  EXPECT_EQ(Suggested(Family::Other, {R"("")"}), R"(null_if(""))");
+}
+
+TEST(ReadingForms, CodesReadBack) {
+  for (int i = 0; i < 256; ++i) {
+    const std::optional<Form> form = FormFromCode(i < 3 ? Code(static_cast<Form>(i)) : "nothing");
+    EXPECT_EQ(form.has_value(), i < 3);
+  }
+  EXPECT_EQ(FormFromCode(R"(null_if("N/A"))").has_value(), true);
 }
 
 // The text as the convention writes it: groups by the separator given, or none.

@@ -1,4 +1,5 @@
 #include "core/plan/rules.h"
+#include "core/plan/reading_rule.h"
 
 #include <gtest/gtest.h>
 
@@ -419,6 +420,43 @@ TEST_F(RulesTest, NoDriftNoPatch) {
   const Plan plan = Propose({});
   EXPECT_TRUE(plan.patch.empty());
   EXPECT_TRUE(plan.patch.rationale.empty());
+}
+
+TEST(ReadingRule, ExplainsAllValuesOfAClassOrNothing) {
+  Column column;
+  column.type = {type_oid::kInt4, -1};
+  drift::Drift drift;
+  const auto add = [&](const char* json) {
+    json::Document document;
+    ASSERT_FALSE(document.Parse(json));
+    drift.profile.Add(document.root());
+  };
+  const auto suggested = [&] {
+    const std::optional<reading::Reading> reading = ReadingFor(column, drift);
+    return reading ? reading::Print(*reading) : std::string("-");
+  };
+  EXPECT_EQ(suggested(), "-");
+  add(R"("1.234,5")");
+  EXPECT_EQ(suggested(), "number_comma");
+  add(R"("1 234,5")");
+  EXPECT_EQ(suggested(), "number_comma");
+  add(R"("x")");
+  EXPECT_EQ(suggested(), "-");
+  drift.profile = {};
+  add(R"("007")");
+  EXPECT_EQ(suggested(), "number");
+  drift.cause = drift::Cause::LeadingZero;
+  EXPECT_EQ(suggested(), "-");
+  drift.cause = drift::Cause::EmptyText;
+  drift.profile = {};
+  add(R"("")");
+  add(R"("N/A")");
+  EXPECT_EQ(suggested(), R"(null_if("", "N/A"))");
+  column.not_null = true;
+  EXPECT_EQ(suggested(), "-");
+  column.not_null = false;
+  add(R"([""])");
+  EXPECT_EQ(suggested(), "-");
 }
 
 }  // namespace

@@ -64,6 +64,31 @@ TEST(ToolsTest, ReadsAPatch) {
   EXPECT_EQ(patch->rationale, "so it is");
 }
 
+TEST(PatchInput, ReadingsMayBeLeftOut) {
+  const auto read = [](const char* json) {
+    json::Document document;
+    EXPECT_FALSE(document.Parse(json));
+    return ReadPatchInput(document.root());
+  };
+  const auto patch = read(
+      R"({"ddl":"","field_map":[],"rationale":"","readings":[{"field":"p","column":"price","reading":"number_comma"}]})");
+  ASSERT_TRUE(patch.ok());
+  ASSERT_EQ(patch->readings.size(), 1u);
+  EXPECT_EQ(patch->readings[0].field, "p");
+  EXPECT_EQ(patch->readings[0].column, "price");
+  EXPECT_EQ(patch->readings[0].reading, "number_comma");
+  for (
+      const char* wrong :
+      {R"({"ddl":"x","field_map":[],"rationale":"","readings":{}})",
+       R"({"ddl":"x","field_map":[],"rationale":"","readings":[7]})",
+       R"({"ddl":"x","field_map":[],"rationale":"","readings":[{"field":"p","column":"price"}]})",
+       R"({"ddl":"x","field_map":[],"rationale":"","readings":[{"field":"p","column":null,"reading":"number"}]})",
+       R"({"ddl":"x","field_map":[],"rationale":"","readings":[{"field":"p","column":"c","reading":"number"},{"field":"p","column":"c","reading":"hex"}]})",
+       R"({"ddl":"","field_map":[],"rationale":"","readings":[]})"}) {
+    EXPECT_FALSE(read(wrong).ok()) << wrong;
+  }
+}
+
 TEST(ToolsTest, RefusesWhatIsNoPatch) {
   for (
       const char* text :

@@ -5,3 +5,4 @@ COMMENT ON COLUMN mend.enrollments.null_if IS 'Texts that stand for nothing in c
 ALTER TABLE mend.fields ADD COLUMN reading text;
 COMMENT ON TABLE mend.fields IS 'Recorded mappings from payload fields to columns, and how values are read that do not fit as they are';
 COMMENT ON COLUMN mend.fields.reading IS 'How values are read that do not fit as they are: of the field, and of all keys of the column where the field is called as the column is; null: not at all';
+DROP FUNCTION mend.propose(regclass, text, jsonb, text);

@@ -46,6 +46,7 @@ void Profile::Add(json::Value value) {
   Raise(&rows_);
   if (value.kind() == json::Kind::Object) {
     Raise(&objects_);
+    AddForms(value);
   } else if (value.kind() == json::Kind::Array) {
     AddArray(value);
   } else {
@@ -66,6 +67,7 @@ void Profile::AddArray(json::Value array) {
 
 void Profile::AddScalar(json::Value scalar) {
   const std::string_view text = scalar.text();
+  AddForms(scalar);
   switch (scalar.kind()) {
     case json::Kind::True:
     case json::Kind::False: Raise(&booleans_); break;
@@ -108,6 +110,23 @@ void Profile::AddString(std::string_view text) {
   max_text_length_ = std::max(max_text_length_, length);
 }
 
+void Profile::AddForms(json::Value value) {
+  std::vector<reading::Form> forms;
+  reading::AppendForms(value, &forms);
+  for (reading::Form form : forms) CountForm(form, 1);
+}
+
+void Profile::CountForm(reading::Form form, int64_t count) {
+  const auto at = std::lower_bound(
+      forms_.begin(), forms_.end(), form,
+      [](const reading::FormCount& one, reading::Form other) { return one.form < other; });
+  if (at == forms_.end() || at->form != form) {
+    forms_.insert(at, {form, count});
+  } else {
+    Raise(&at->count, count);
+  }
+}
+
 void Profile::AddCompany(int64_t new_fields) {
   if (new_fields > 0) {
     fewest_new_fields_ =
@@ -126,6 +145,7 @@ void Profile::Merge(const Profile& other) {
   Raise(&objects_, other.objects_);
   Raise(&text_fractions_, other.text_fractions_);
   AddCompany(other.fewest_new_fields_);
+  for (const reading::FormCount& one : other.forms_) CountForm(one.form, one.count);
   Raise(&words_for_none_, other.words_for_none_);
   max_second_digits_ = std::max(max_second_digits_, other.max_second_digits_);
   for (int i = 0; i < kFormats; ++i) Raise(&formats_[i], other.formats_[i]);

@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/json.h"
+#include "core/reading/forms.h"
 
 namespace mend::drift {
 
@@ -75,6 +77,9 @@ class Profile {
   int64_t max_length() const { return max_length_; }
   // Characters of strings, and of numbers and booleans as JSON text.
   int64_t max_text_length() const { return max_text_length_; }
+  // How many of the values, of arrays the elements, have a form that a reading is for; in the order
+  // of the forms, those that were seen.
+  const std::vector<reading::FormCount>& forms() const { return forms_; }
   // The element-wise evidence of arrays of scalars; whether all arrays are one-dimensional.
   bool arrays_of_scalars() const { return arrays_of_scalars_; }
 
@@ -85,6 +90,8 @@ class Profile {
   void AddScalar(json::Value scalar);
   bool AddNumber(std::string_view text);  // whether it is an integer
   void AddString(std::string_view text);
+  void AddForms(json::Value value);
+  void CountForm(reading::Form form, int64_t count);
   template <class Self, class Visitor>
   static void Visit(Self& self, Visitor& visit);
   bool IsPlausible() const;
@@ -99,6 +106,7 @@ class Profile {
   int max_integer_digits_ = 0, max_scale_ = 0, max_second_digits_ = 0;
   int64_t text_fractions_ = 0, words_for_none_ = 0, fewest_new_fields_ = 0;
   int64_t min_length_ = -1, max_length_ = 0, max_text_length_ = 0;
+  std::vector<reading::FormCount> forms_;
 };
 
 }  // namespace mend::drift

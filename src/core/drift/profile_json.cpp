@@ -108,6 +108,11 @@ std::string Profile::ToJson() const {
     if (formats_[i] != 0) strings(Name(static_cast<Format>(i)), formats_[i]);
   }
   writer.Put("strings", strings.Finish());
+  if (!forms_.empty()) {
+    Writer readings;
+    for (const reading::FormCount& one : forms_) readings(reading::Code(one.form), one.count);
+    writer.Put("readings", readings.Finish());
+  }
   return writer.Finish();
 }
 
@@ -126,6 +131,18 @@ std::optional<Profile> Profile::FromJson(std::string_view text) {
       formats(Name(static_cast<Format>(i)), profile.formats_[i]);
     }
     if (!formats.ok()) return std::nullopt;
+  }
+  if (const json::Value readings = reader.Find("readings")) {
+    if (readings.kind() != json::Kind::Object) return std::nullopt;
+    Reader counts(readings);
+    for (json::Value key = readings.First(); key; key = readings.After(key)) {
+      int64_t count = 0;
+      counts(key.text(), count);
+      // A form of another release is none here.
+      const std::optional<reading::Form> form = reading::FormFromCode(key.text());
+      if (form && count > 0) profile.CountForm(*form, count);
+    }
+    if (!counts.ok()) return std::nullopt;
   }
   if (!profile.IsPlausible()) return std::nullopt;
   return profile;

@@ -5,6 +5,7 @@
 
 #include "core/base/hash.h"
 #include "core/plan/lattice.h"
+#include "core/plan/reading_family.h"
 
 namespace mend::plan {
 namespace {
@@ -29,6 +30,11 @@ void AddEvidence(base::Hash* hash, const drift::Profile& profile, const Column* 
   hash->Add(seen).Add(static_cast<uint64_t>(profile.integer_bits()));
   AddType(hash, TypeForNew(profile));
   AddType(hash, column != nullptr ? WidenFor(column->type, profile) : std::nullopt);
+  const std::optional<reading::Reading> read =
+      column != nullptr
+          ? reading::OnlyReading(ReadingFamily(column->type.oid), profile.rows(), profile.forms())
+          : std::nullopt;
+  hash->Add(read ? reading::Print(*read) : std::string());
 }
 
 }  // namespace

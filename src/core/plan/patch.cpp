@@ -1,5 +1,6 @@
 #include "core/plan/patch.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "core/reading/reading.h"
@@ -19,8 +20,8 @@ std::string_view Name(ActionKind kind) { return kNames[static_cast<size_t>(kind)
 const std::set<ActionKind>& AllActions() {
   using Kind = ActionKind;
   static const auto& all =
-      *new std::set<Kind>{Kind::AddColumn,   Kind::WidenType,  Kind::ChangeType,
-                          Kind::DropNotNull, Kind::SetDefault, Kind::MapField};
+      *new std::set<Kind>{Kind::AddColumn,  Kind::WidenType, Kind::ChangeType, Kind::DropNotNull,
+                          Kind::SetDefault, Kind::MapField,  Kind::ReadAs};
   return all;
 }
 
@@ -35,6 +36,11 @@ std::optional<ActionKind> ActionKindFromName(std::string_view name) {
     if (kNames[i] == name) return static_cast<ActionKind>(i);
   }
   return std::nullopt;
+}
+
+bool AltersTable(const Patch& patch) {
+  return std::any_of(patch.actions.begin(), patch.actions.end(),
+                     [](const Action& action) { return action.kind != ActionKind::ReadAs; });
 }
 
 std::string JoinedReading(const std::string& held, const std::string& more) {

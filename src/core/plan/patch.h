@@ -33,8 +33,8 @@ inline bool ChangesType(ActionKind kind) {
   return kind == ActionKind::WidenType || kind == ActionKind::ChangeType;
 }
 
-// One subcommand of the ALTER TABLE. MapField and ReadAs never appear here: mappings stand in
-// field_map, readings in readings.
+// One subcommand of the ALTER TABLE, or a reading. MapField never appears here: mappings stand in
+// field_map.
 struct Action {
   ActionKind kind = ActionKind::AddColumn;
   std::string column;
@@ -43,21 +43,14 @@ struct Action {
   bool if_not_exists = false;                  // AddColumn
   bool only_if_empty = false;  // a change of type: no row holds a value, or it is not made
   std::string why{};           // its part of the rationale, of an action of rules
+  // ReadAs: what the column is read by besides what it has, whatever key brings its values; as
+  // reading::Print() writes it.
+  std::string reading{};
 };
 
 struct FieldMapping {
   std::string field;
   std::optional<std::string> column;  // nullopt: ignore the field
-};
-
-// Readings that a column has from then on, besides those it has.
-struct FieldReading {
-  std::string field;  // called as the column is: whatever key brings its values
-  std::string column;
-  std::string reading;  // as reading::Print() writes it
-  bool operator==(const FieldReading& other) const {
-    return field == other.field && column == other.column && reading == other.reading;
-  }
 };
 
 // The readings of both texts, as reading::Joined(); what cannot be read is left out.
@@ -66,9 +59,11 @@ std::string JoinedReading(const std::string& held, const std::string& more);
 struct Patch {
   std::vector<Action> actions;
   std::vector<FieldMapping> field_map;
-  std::vector<FieldReading> readings;
   std::string rationale;
-  bool empty() const { return actions.empty() && field_map.empty() && readings.empty(); }
+  bool empty() const { return actions.empty() && field_map.empty(); }
 };
+
+// Whether the table is altered: a reading and a mapping are our own books.
+bool AltersTable(const Patch& patch);
 
 }  // namespace mend::plan

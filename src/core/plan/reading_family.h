@@ -26,6 +26,8 @@ inline reading::Family ReadingFamily(uint32_t oid) {
     case kVarchar: return Family::Text;
     case kJson:
     case kJsonb: return Family::Json;
+    case kChar:
+    case kName:
     case kBpchar: return Family::Char;
     default: return Family::Other;
   }

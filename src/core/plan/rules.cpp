@@ -5,6 +5,7 @@
 #include "core/base/invisible.h"
 #include "core/plan/identifier.h"
 #include "core/plan/lattice.h"
+#include "core/plan/reading_rule.h"
 #include "core/plan/wording.h"
 
 namespace mend::plan {
@@ -249,8 +250,19 @@ class Proposal {
   // Another family holds what the column's own does not: text what is scalar, jsonb all else.
   void SuggestOtherType(const Column& column, const std::vector<size_t>& left) {
     if (left.empty()) return;
+    std::vector<size_t> read;
+    const std::optional<Action> reading = ReadingOf(column, left, &read);
+    // What is done unasked is no matter for the other question.
+    std::vector<size_t> open = left;
+    if (reading && policy_.allow.count(ActionKind::ReadAs) > 0) {
+      open.erase(std::remove_if(open.begin(), open.end(),
+                                [&](size_t i) {
+                                  return std::find(read.begin(), read.end(), i) != read.end();
+                                }),
+                 open.end());
+    }
     drift::Profile seen;
-    for (size_t i : left) seen.Merge(drift_[i].profile);
+    for (size_t i : open) seen.Merge(drift_[i].profile);
     const bool nested = seen.objects() > 0 || seen.arrays() > 0;
     const Type type{nested ? type_oid::kJsonb : type_oid::kText, -1};
     const Widening wanted = nested ? Widening::ToJsonb : Widening::ToText;
@@ -268,14 +280,44 @@ class Proposal {
             why == Why::Held ? obstacle
                              : Describe(column, drift_[i]) + ": no lossless type holds both");
     }
-    if (seen.rows() == 0 || why == Why::Held || !column.type_locked_by.empty() ||
-        column.generated != Generated::No || Judge(column.type, type) != wanted ||
-        (kind == ActionKind::ChangeType && !column.family_locked_by.empty())) {
-      return;
+    const bool holds_all = seen.rows() > 0 && why != Why::Held && column.type_locked_by.empty() &&
+                           column.generated == Generated::No &&
+                           Judge(column.type, type) == wanted &&
+                           (kind != ActionKind::ChangeType || column.family_locked_by.empty());
+    if (holds_all) {
+      Suggest({kind, column.name, type, std::nullopt, false}, open,
+              column.type.oid == type_oid::kBpchar ? "blanks at the end of its values would count"
+                                                   : "");
     }
-    Suggest(
-        {kind, column.name, type, std::nullopt, false}, left,
-        column.type.oid == type_oid::kBpchar ? "blanks at the end of its values would count" : "");
+    if (reading) {
+      const bool asked = policy_.allow.count(ActionKind::ReadAs) == 0;
+      Suggest(*reading, read);
+      plan_.suggestions.back().alternative = holds_all && asked;
+    }
+  }
+
+  // How the values of these classes are to be read, as far as it is known; `read` are those that
+  // are explained.
+  std::optional<Action> ReadingOf(const Column& column, const std::vector<size_t>& classes,
+                                  std::vector<size_t>* read) const {
+    if (IsRejected(column.name, ActionKind::ReadAs) != nullptr) return std::nullopt;
+    reading::Readings readings;
+    for (size_t i : classes) {
+      const std::optional<reading::Reading> one = ReadingFor(column, drift_[i]);
+      // Two classes of one kind of words would need one list.
+      const bool is_other =
+          one && one->kind != reading::Kind::NullIf &&
+          std::any_of(readings.begin(), readings.end(), [&](const reading::Reading& held) {
+            return held.kind == one->kind && !(held == *one);
+          });
+      if (!one || is_other) continue;
+      readings = reading::Joined(std::move(readings), {*one});
+      read->push_back(i);
+    }
+    if (readings.empty()) return std::nullopt;
+    Action action{ActionKind::ReadAs, column.name, {}, std::nullopt, false};
+    action.reading = reading::Print(readings);
+    return action;
   }
 
   // A single row that would have the whole table rewritten for a number which is hardly one.
@@ -301,6 +343,7 @@ class Proposal {
     switch (action.kind) {
       case ActionKind::AddColumn: return "add " + name + " " + TypeText(action.type);
       case ActionKind::DropNotNull: return "let " + name + " be null";
+      case ActionKind::ReadAs: return "read " + name + " by " + action.reading;
       default: break;
     }
     return "change " + name + " from " + (column != nullptr ? column->type_text : "") + " to " +

@@ -10,13 +10,13 @@ namespace mend::plan {
 // OIDs of built-in types, which are part of PostgreSQL's wire protocol and never change
 // (src/include/catalog/pg_type.dat).
 namespace type_oid {
-inline constexpr uint32_t kBool = 16, kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25,
-                          kJson = 114, kXml = 142, kCidr = 650, kFloat4 = 700, kFloat8 = 701,
-                          kMacaddr8 = 774, kMoney = 790, kMacaddr = 829, kInet = 869,
-                          kBpchar = 1042, kVarchar = 1043, kDate = 1082, kTime = 1083,
-                          kTimestamp = 1114, kTimestamptz = 1184, kInterval = 1186, kTimetz = 1266,
-                          kBit = 1560, kVarbit = 1562, kNumeric = 1700, kUuid = 2950, kJsonb = 3802,
-                          kJsonpath = 4072;
+inline constexpr uint32_t kBool = 16, kBytea = 17, kChar = 18, kName = 19, kInt8 = 20, kInt2 = 21,
+                          kInt4 = 23, kText = 25, kJson = 114, kXml = 142, kCidr = 650,
+                          kFloat4 = 700, kFloat8 = 701, kMacaddr8 = 774, kMoney = 790,
+                          kMacaddr = 829, kInet = 869, kBpchar = 1042, kVarchar = 1043,
+                          kDate = 1082, kTime = 1083, kTimestamp = 1114, kTimestamptz = 1184,
+                          kInterval = 1186, kTimetz = 1266, kBit = 1560, kVarbit = 1562,
+                          kNumeric = 1700, kUuid = 2950, kJsonb = 3802, kJsonpath = 4072;
 }  // namespace type_oid
 
 // A type with its modifier, in PostgreSQL's own encoding (pg_attribute.atttypid, atttypmod).

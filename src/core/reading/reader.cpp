@@ -27,29 +27,30 @@ int PowerOf(Kind kind) {
   }
 }
 
+void Put(char* out, int value, int digits) {
+  for (; digits > 0; --digits, value /= 10) out[digits - 1] = static_cast<char>('0' + value % 10);
+}
+
 void AppendPadded(std::string* out, int value, int digits) {
-  const size_t size = out->size() + static_cast<size_t>(digits);
-  out->resize(size);
-  for (size_t at = size; digits > 0; --digits, value /= 10) {
-    (*out)[--at] = static_cast<char>('0' + value % 10);
-  }
+  char text[8];
+  Put(text, value, digits);
+  out->append(text, static_cast<size_t>(digits));
 }
 
 void AppendDate(std::string* out, int year, int month, int day) {
-  AppendPadded(out, year, 4);
-  *out += '-';
-  AppendPadded(out, month, 2);
-  *out += '-';
-  AppendPadded(out, day, 2);
+  char text[] = "0000-00-00";
+  Put(text, year, 4);
+  Put(text + 5, month, 2);
+  Put(text + 8, day, 2);
+  out->append(text, sizeof text - 1);
 }
 
 void AppendClock(std::string* out, int hour, int minute, int second, std::string_view fraction) {
-  *out += 'T';
-  AppendPadded(out, hour, 2);
-  *out += ':';
-  AppendPadded(out, minute, 2);
-  *out += ':';
-  AppendPadded(out, second, 2);
+  char text[] = "T00:00:00";
+  Put(text + 1, hour, 2);
+  Put(text + 4, minute, 2);
+  Put(text + 7, second, 2);
+  out->append(text, sizeof text - 1);
   if (!fraction.empty()) {
     *out += '.';
     *out += fraction;

@@ -34,6 +34,16 @@ std::string FieldMapObject(const PatchInput& patch) {
   return out.Close().Take();
 }
 
+std::string ReadingsArray(const PatchInput& patch) {
+  json::Writer out;
+  out.Array();
+  for (const ReadingInput& one : patch.readings) {
+    out.Object().String("field", one.field).String("column", one.column);
+    out.String("reading", one.reading).Close();
+  }
+  return out.Close().Take();
+}
+
 class Preparation {
  public:
   Preparation(const Tool& tool, json::Value arguments) : arguments_(arguments) {
@@ -75,6 +85,8 @@ class Preparation {
       work_.parameters.push_back(patch_->rationale);
     } else if (patch_ && name == "field_map") {
       work_.parameters.push_back(FieldMapObject(*patch_));
+    } else if (patch_ && name == "readings") {
+      work_.parameters.push_back(ReadingsArray(*patch_));
     } else if (!value) {
       work_.parameters.push_back(std::nullopt);
     } else if (value.kind() == json::Kind::Array) {

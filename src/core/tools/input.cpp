@@ -12,7 +12,7 @@ base::Error Invalid(std::string message) { return {"22023", std::move(message), 
 
 // Exactly these members, each once; the message says what is wrong, empty when nothing is.
 std::string WhyNotExactly(json::Value object, std::string_view what,
-                          std::initializer_list<std::string_view> names) {
+                          const std::vector<std::string_view>& names) {
   if (!object || object.kind() != json::Kind::Object)
     return std::string(what) + " must be an object";
   size_t members = 0;
@@ -55,21 +55,52 @@ std::string TakeMapping(json::Value entry, PatchInput* patch) {
   return {};
 }
 
+// The same for one reading.
+std::string TakeReading(json::Value entry, PatchInput* patch) {
+  if (std::string why =
+          WhyNotExactly(entry, "an entry of readings", {"field", "column", "reading"});
+      !why.empty()) {
+    return why;
+  }
+  const auto field = json::StringMember(entry, "field");
+  const auto column = json::StringMember(entry, "column");
+  const auto reading = json::StringMember(entry, "reading");
+  if (!field || !column || !reading) {
+    return "in readings, field, column and reading must be strings";
+  }
+  if (reading->size() > kMaxReadingBytes) {
+    return "a reading is longer than " + std::to_string(kMaxReadingBytes) + " bytes";
+  }
+  for (const ReadingInput& known : patch->readings) {
+    if (known.column == *column && known.field == *field) {
+      return "readings names a field and column twice";
+    }
+  }
+  if (patch->readings.size() >= kMaxMappings) {
+    return "readings has more than " + std::to_string(kMaxMappings) + " entries";
+  }
+  patch->readings.push_back({std::string(*field), std::string(*column), std::string(*reading)});
+  return {};
+}
+
 }  // namespace
 
 base::Result<PatchInput> ReadPatchInput(json::Value input, PatchInputOf whose) {
   const bool client = whose == PatchInputOf::Client;
   const bool mapped = !client || json::Member(input, "field_map");
-  std::string why =
-      !client  ? WhyNotExactly(input, "the input", {"ddl", "field_map", "rationale"})
-      : mapped ? WhyNotExactly(input, "the input", {"table", "ddl", "field_map", "rationale"})
-               : WhyNotExactly(input, "the input", {"table", "ddl", "rationale"});
+  const bool read = static_cast<bool>(json::Member(input, "readings"));
+  std::vector<std::string_view> members = {"ddl", "rationale"};
+  if (client) members.push_back("table");
+  if (mapped) members.push_back("field_map");
+  if (read) members.push_back("readings");
+  std::string why = WhyNotExactly(input, "the input", members);
   if (!why.empty()) return Invalid(std::move(why));
   const auto ddl = json::StringMember(input, "ddl");
   const auto rationale = json::StringMember(input, "rationale");
   const json::Value field_map = json::ArrayMember(input, "field_map");
-  if (!ddl || !rationale || (mapped && !field_map)) {
-    return Invalid("ddl and rationale must be strings, and field_map an array");
+  const json::Value readings = json::ArrayMember(input, "readings");
+  if (!ddl || !rationale || (mapped && !field_map) || (read && !readings)) {
+    return Invalid("ddl and rationale must be strings, and field_map and readings arrays");
   }
   if (ddl->size() > kMaxDdlBytes) {
     return Invalid("ddl is longer than " + std::to_string(kMaxDdlBytes) + " bytes");
@@ -82,10 +113,15 @@ base::Result<PatchInput> ReadPatchInput(json::Value input, PatchInputOf whose) {
     why = TakeMapping(entry, &patch);
     if (!why.empty()) return Invalid(std::move(why));
   }
+  for (json::Value entry = readings ? readings.First() : json::Value(); entry;
+       entry = readings.After(entry)) {
+    why = TakeReading(entry, &patch);
+    if (!why.empty()) return Invalid(std::move(why));
+  }
   const bool no_ddl = patch.ddl.find_first_not_of(" \t\r\n") == std::string::npos;
   if (no_ddl) patch.ddl.clear();
-  if (no_ddl && patch.field_map.empty()) {
-    return Invalid("ddl and field_map are both empty: that patches nothing");
+  if (no_ddl && patch.field_map.empty() && patch.readings.empty()) {
+    return Invalid("ddl, field_map and readings are all empty: that patches nothing");
   }
   return patch;
 }

@@ -47,6 +47,17 @@ namespace {
   R"("column":{"anyOf":[{"type":"string"},{"type":"null"}],"description":"The column that takes )" \
   R"(it: an existing one, or one that ddl adds. null: ignore the field."}},)"                      \
   R"("required":["field","column"],"additionalProperties":false}})"
+#define MEND_READINGS                                                                             \
+  R"("readings":{"type":"array","description":"How values that do not fit as they are shall be )" \
+  R"(read. Empty when there are none.","items":{"type":"object","properties":{)"           \
+  R"("field":{"type":"string","description":"A field of the drift, exactly as given."},)"         \
+  R"("column":{"type":"string","description":"The existing column that takes it."},)"             \
+  R"("reading":{"type":"string","description":"One or more, separated by commas, tried in )"      \
+  R"(order: null_if(\"\", \"N/A\"), epoch_s, epoch_ms, epoch_us, epoch_ns, epoch_days, number )"  \
+  R"((blanks, zeros or a plus before it), number_comma (1.234,56), number_point (1,234.56), )"    \
+  R"(boolean(\"Y\" | \"N\"), date_ymd, date_dmy, date_mdy, time_zone(\"Europe/Berlin\"), )"       \
+  R"(base64, base64url, hex, json_text, parse_json, extended_json (MongoDB's wrappers)."}},)"     \
+  R"("required":["field","column","reading"],"additionalProperties":false}})"
 #define MEND_RATIONALE                                                                         \
   R"("rationale":{"type":"string","description":"Why, in one or two plain sentences for the )" \
   R"(database administrator."})"
@@ -88,11 +99,12 @@ constexpr Tool kTools[kToolCount] = {
      {"Propose one patch that makes all waiting rows of the landing table insertable. It is "
       "checked "
       "against the policy and proved on the waiting rows before anything runs; when it is refused, "
-      "the result says why. A patch is at most one ALTER TABLE and any number of field mappings.",
-      MEND_OBJECT(MEND_DDL "," MEND_FIELD_MAP "," MEND_RATIONALE,
-                  R"("ddl","field_map","rationale")")},
+      "the result says why. A patch is at most one ALTER TABLE and any number of field mappings "
+      "and readings.",
+      MEND_OBJECT(MEND_DDL "," MEND_FIELD_MAP "," MEND_READINGS "," MEND_RATIONALE,
+                  R"("ddl","field_map","readings","rationale")")},
      {"Propose one patch that makes the waiting rows of a landing table insertable: at most one "
-      "ALTER TABLE and any number of field mappings. The DDL is parsed, checked against the "
+      "ALTER TABLE and any number of field mappings and readings. The DDL is parsed, checked against the "
       "table's "
       "policy and rendered anew; nothing runs. The patch then waits until a person approves it in "
       "SQL: no tool can. When it is refused, the error says why. Look at list_drift and "
@@ -105,7 +117,7 @@ constexpr Tool kTools[kToolCount] = {
                   R"(list_drift gives it."},"column":{"anyOf":[{"type":"string"},{"type":"null"}],)"
                   R"("description":"The column that takes it: an existing one, or one that ddl )"
                   R"(adds. null: ignore the field."}},"required":["field","column"],)"
-                  R"("additionalProperties":false}},)" MEND_RATIONALE,
+                  R"("additionalProperties":false}},)" MEND_READINGS "," MEND_RATIONALE,
                   R"("table","ddl","rationale")")},
      MEND_PATCH_RESULT,
      &kProposePatchService,

@@ -59,8 +59,9 @@ const Service kProposePatchService = {
     Access::ReadWrite,
     Answer::One,
     "SELECT mend.propose($1::pg_catalog.oid::pg_catalog.regclass, $2::pg_catalog.text, "
-    "coalesce($3::pg_catalog.jsonb, '{}'), $4::pg_catalog.text)::pg_catalog.text",
-    "table ddl field_map rationale",
+    "coalesce($3::pg_catalog.jsonb, '{}'), $4::pg_catalog.text, coalesce($5::pg_catalog.jsonb, "
+    "'[]'))::pg_catalog.text",
+    "table ddl field_map rationale readings",
     kPatchObject,
     true,
     "",

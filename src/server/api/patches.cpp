@@ -65,6 +65,7 @@ Datum Propose(FunctionCallInfo call) {
   proposal.ddl = Required(TextArgument(call, 1), "the DDL");
   proposal.field_map = JsonbArgument(call, 2).value_or("{}");
   proposal.rationale = TextArgument(call, 3).value_or("");
+  proposal.readings = JsonbArgument(call, 4).value_or("[]");
   proposal.planner = guard::IsAdmin() ? "person" : "agent";
   return Int64GetDatum(apply::Propose(relid, proposal));
 }

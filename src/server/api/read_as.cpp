@@ -5,8 +5,8 @@
 
 #include "server/api/arguments.h"
 #include "server/api/landing_column.h"
-#include "server/apply/readings.h"
 #include "server/convert/convert.h"
+#include "server/guard/check_reading.h"
 #include "server/guard/landing_table.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
@@ -62,7 +62,8 @@ Datum ReadAs(FunctionCallInfo call) {
   const std::shared_ptr<const table::Target> landing = table::FindTarget(target);
   std::optional<std::string> canonical;
   if (text) {
-    if (const std::optional<pg::Error> why = apply::WhyNotReading(*landing, *column, *text)) {
+    if (const std::optional<pg::Error> why =
+            guard::WhyNotReading(landing->shape(), *column, *text)) {
       throw *why;
     }
     canonical = reading::Print(*reading::Parse(*text));

@@ -7,12 +7,14 @@
 #include "core/plan/fingerprint.h"
 #include "server/apply/active_unit.h"
 #include "server/apply/empty_column.h"
+#include "server/apply/field_reading.h"
 #include "server/apply/origin.h"
 #include "server/apply/revert.h"
 #include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
 #include "server/citus/node_errors.h"
 #include "server/guard/healer.h"
+#include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
 #include "server/pg/catalog.h"
@@ -39,6 +41,12 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
         "END",
         {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name),
          pg::Text(mapping.field), pg::Text(mapping.column), pg::Int8(record.id)});
+  }
+  for (const plan::Action& action : record.patch.actions) {
+    if (action.kind == plan::ActionKind::ReadAs) {
+      SetReading(target, action.column,
+                 plan::JoinedReading(ReadingOf(target, action.column), action.reading));
+    }
   }
 }
 
@@ -254,7 +262,8 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   *altered = false;
   Application application;
   pg::WorkTransaction transaction;
-  if (!record.ddl.empty()) {
+  const bool alters = plan::AltersTable(record.patch);
+  if (alters) {
     const pg::Stopwatch waited;
     LockForAlter(target_oid, *patience_ms);
     *patience_ms = std::max<int>(1, *patience_ms - static_cast<int>(waited.Ms()));
@@ -274,10 +283,11 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
       return application;
     }
   }
-  if (!record.ddl.empty()) {
+  if (alters) {
     const std::string code = table::CodeOf(target_oid);
     const ActiveUnit altering(ActiveUnit::Kind::Patch, record.id);
-    if (std::optional<std::string> unfit = AlterUnderLock(*target, record.ddl)) {
+    if (std::optional<std::string> unfit = AlterUnderLock(
+            *target, guard::RenderForServer(target->shape(), record.patch.actions))) {
       application.result = Application::Result::Unfit;
       application.reason = *unfit;
       return application;
@@ -292,7 +302,7 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   pg::TestPoint("booked");
   // On the nodes rows are stored as their submitter, who may not touch there what the owner has
   // just altered.
-  const bool rows_follow = !record.ddl.empty() && *on_nodes;
+  const bool rows_follow = alters && *on_nodes;
   std::optional<pg::ForeignCode> as_submitter;
   if (!rows_follow) {
     application.refuted =

@@ -47,8 +47,8 @@ DryRunResult TryPatch(const table::Target& target, const plan::Patch& patch, boo
   if (result.healed == 0) {
     result.reason = result.tried == 0 ? "no waiting payload could show whether it helps"
                                       : "no waiting payload fits thanks to it";
-  } else if (live && !patch.actions.empty()) {
-    const std::string ddl = guard::Render(target.shape(), patch.actions);
+  } else if (live && plan::AltersTable(patch)) {
+    const std::string ddl = guard::RenderForServer(target.shape(), patch.actions);
     const std::optional<pg::Error> error =
         pg::AttemptAndRollBack([&] { result.reason = AlterAndStore(target, ddl, queue); });
     if (error) {

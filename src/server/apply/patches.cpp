@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "core/base/json.h"
+#include "core/base/json_member.h"
 #include "core/plan/lattice.h"
+#include "server/apply/field_reading.h"
 #include "server/guard/check.h"
+#include "server/guard/check_reading.h"
 #include "server/guard/dependencies.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
@@ -62,6 +65,12 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
     if (action.type.oid != 0) {
       text += ", \"type\": ";
       json::AppendQuoted(&text, guard::RenderType(action.type));
+    }
+    if (action.kind == plan::ActionKind::ReadAs) {
+      text += ", \"reading\": ";
+      json::AppendQuoted(&text, action.reading);
+      text += ", \"from\": ";
+      json::AppendQuoted(&text, ReadingOf(target, action.column));
     }
     if (plan::ChangesType(action.kind)) {
       text += ", \"from\": ";
@@ -168,14 +177,33 @@ void CountRows(int64_t id, int64_t healed, int64_t failed) {
       {pg::Int8(id), pg::Int8(healed), pg::Int8(failed)});
 }
 
+namespace {
+
+// What is wrong with the reading, or nothing: then it is in the patch.
+std::optional<base::Error> AddReading(const table::Target& target, plan::Action reading,
+                                      plan::Patch* patch) {
+  const std::optional<pg::Error> why =
+      guard::WhyNotReading(target.shape(), reading.column, reading.reading);
+  if (why) {
+    return base::Error{why->sqlstate(), why->fields().message, why->fields().hint.value_or("")};
+  }
+  reading.reading = reading::Print(*reading::Parse(reading.reading));
+  patch->actions.push_back(std::move(reading));
+  return std::nullopt;
+}
+
+}  // namespace
+
 base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
-                                    const std::string& field_map_json) {
-  return ReadPatch(target, target.enrollment().allow, ddl, field_map_json);
+                                    const std::string& field_map_json,
+                                    const std::vector<plan::Action>& readings) {
+  return ReadPatch(target, target.enrollment().allow, ddl, field_map_json, readings);
 }
 
 base::Result<plan::Patch> ReadPatch(const table::Target& target,
                                     const std::set<plan::ActionKind>& allow, const std::string& ddl,
-                                    const std::string& field_map_json) {
+                                    const std::string& field_map_json,
+                                    const std::vector<plan::Action>& readings) {
   plan::Patch patch;
   if (!ddl.empty()) {
     plan::Shape shape = target.shape();
@@ -208,10 +236,37 @@ base::Result<plan::Patch> ReadPatch(const table::Target& target,
           ""};
     }
   }
+  for (const plan::Action& reading : readings) {
+    if (std::optional<base::Error> why = AddReading(target, reading, &patch)) {
+      return *why;
+    }
+  }
   if (patch.empty()) {
-    return base::Error{"22023", "the patch is empty: it has neither DDL nor a field map", ""};
+    return base::Error{"22023", "the patch is empty: it has no DDL, no field map and no reading",
+                       ""};
   }
   return patch;
+}
+
+std::optional<std::vector<plan::Action>> ReadingsFromJson(const std::string& text) {
+  json::Document document;
+  if (document.Parse(text) || document.root().kind() != json::Kind::Array) {
+    return std::nullopt;
+  }
+  std::vector<plan::Action> readings;
+  const json::Value list = document.root();
+  for (json::Value one = list.First(); one; one = list.After(one)) {
+    const auto column = json::StringMember(one, "column"),
+               reading = json::StringMember(one, "reading");
+    if (!column || !reading) {
+      return std::nullopt;
+    }
+    plan::Action& action = readings.emplace_back();
+    action.kind = plan::ActionKind::ReadAs;
+    action.column = *column;
+    action.reading = *reading;
+  }
+  return readings;
 }
 
 std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state) {

@@ -72,12 +72,17 @@ void CountRows(int64_t id, int64_t healed, int64_t failed);
 // longer passes (the table or its terms have changed) is set to `failed` with the guard's reason.
 std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state);
 
-// Reads one DDL text and field map back into a patch; an Error's message says what does not pass.
+// Reads one DDL text and field map back into a patch, with these readings besides; an Error's
+// message says what does not pass.
 base::Result<plan::Patch> ReadPatch(const table::Target& target, const std::string& ddl,
-                                    const std::string& field_map_json);
+                                    const std::string& field_map_json,
+                                    const std::vector<plan::Action>& readings = {});
 // The same where other actions are allowed than by the enrolment.
 base::Result<plan::Patch> ReadPatch(const table::Target& target,
                                     const std::set<plan::ActionKind>& allow, const std::string& ddl,
-                                    const std::string& field_map_json);
+                                    const std::string& field_map_json,
+                                    const std::vector<plan::Action>& readings = {});
+// [{"field": ..., "column": ..., "reading": ...}]; nullopt when it is not such an array.
+std::optional<std::vector<plan::Action>> ReadingsFromJson(const std::string& text);
 
 }  // namespace mend::apply

@@ -61,6 +61,7 @@ void CheckRate() {
 int64_t Propose(Oid relid, const Proposal& proposal) {
   CheckLength("a DDL text", proposal.ddl, kMaxTextCharacters);
   CheckLength("a field map", proposal.field_map, kMaxTextCharacters);
+  CheckLength("readings", proposal.readings, kMaxTextCharacters);
   CheckLength("a rationale", proposal.rationale, kMaxRationaleCharacters);
   CheckRate();
   const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
@@ -68,7 +69,10 @@ int64_t Propose(Oid relid, const Proposal& proposal) {
   record.planner = proposal.planner;
   record.proposed_ddl = proposal.ddl;
   record.rationale = proposal.rationale;
-  const base::Result<plan::Patch> patch = ReadPatch(*target, proposal.ddl, proposal.field_map);
+  const std::optional<std::vector<plan::Action>> readings = ReadingsFromJson(proposal.readings);
+  const base::Result<plan::Patch> patch =
+      readings ? ReadPatch(*target, proposal.ddl, proposal.field_map, *readings)
+               : base::Error{"22023", "readings is not an array of {field, column, reading}", ""};
   if (patch) {
     Complete(&record, *target, *patch);
   } else {

@@ -12,6 +12,7 @@ struct Proposal {
   std::string ddl;
   std::string field_map;  // JSON
   std::string rationale;
+  std::string readings;  // JSON
 };
 
 // Reads the proposal through the guard and records it: as proposed, or as refused, with a WARNING

@@ -7,6 +7,7 @@
 
 #include "core/base/json.h"
 #include "server/apply/alter.h"
+#include "server/apply/field_reading.h"
 #include "server/apply/origin.h"
 #include "server/apply/promote.h"
 #include "server/citus/managed_table.h"
@@ -24,7 +25,7 @@ namespace mend::apply {
 namespace {
 
 struct AppliedAction {
-  std::string kind, column, type, from;
+  std::string kind, column, type, from, reading;
 };
 
 std::string Member(json::Value object, const char* name) {
@@ -44,8 +45,8 @@ std::vector<AppliedAction> ReadActions(const std::string& text) {
   }
   json::Value list = document.root();
   for (json::Value one = list.First(); one; one = list.After(one)) {
-    actions.push_back(
-        {Member(one, "kind"), Member(one, "column"), Member(one, "type"), Member(one, "from")});
+    actions.push_back({Member(one, "kind"), Member(one, "column"), Member(one, "type"),
+                       Member(one, "from"), Member(one, "reading")});
   }
   return actions;
 }
@@ -332,6 +333,36 @@ void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction
   }
 }
 
+// Values that were read stay as they are; later ones are drift again.
+void TakeReadingsBack(int64_t id, const table::Target& target,
+                      const std::vector<AppliedAction>& actions) {
+  bool any = false;
+  for (const AppliedAction& action : actions) {
+    if (action.kind != "read_as") {
+      continue;
+    }
+    if (ReadingOf(target, action.column) != plan::JoinedReading(action.from, action.reading)) {
+      Refuse(id, "column \"" + action.column + "\" is read in another way by now",
+             "mend.read_as() says how it is to be read.");
+    }
+    SetReading(target, action.column, action.from);
+    any = true;
+  }
+  if (any) {
+    const pg::Rows healed =
+        pg::RunPrepared("SELECT rows_healed FROM mend.patches WHERE id = $1", {pg::Int8(id)});
+    const int64_t rows = healed.int8(0, 0);
+    pg::Call([&] {
+      ereport(
+          NOTICE,
+          (errmsg_plural("%lld row that waited was stored through the patch, and keeps what it has",
+                         "%lld rows that waited were stored through the patch, and keep what "
+                         "they have",
+                         static_cast<unsigned long>(rows), static_cast<long long>(rows))));
+    });
+  }
+}
+
 // Keeps what would be lost, or refuses. Under the lock.
 void SaveForUndo(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions,
                  std::vector<std::string> fields) {
@@ -379,6 +410,7 @@ void Revert(int64_t patch_id) {
     std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
     SaveForUndo(patch_id, *target, actions, ReadFields(patch.text(0, 4)));
+    TakeReadingsBack(patch_id, *target, actions);
     if (!inverse.empty()) {
       const std::string code = table::CodeOf(relid);
       if (std::optional<std::string> unfit = AlterUnderLock(*target, inverse)) {

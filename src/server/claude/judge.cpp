@@ -132,7 +132,14 @@ base::Result<plan::Patch> ReadProposal(const table::Target& target,
   }
   const std::string path = pg::QuoteIdentifier(target.shape().schema) + ", pg_temp";
   const pg::SettingsScope own_schema({{"search_path", path.c_str()}});
-  return apply::ReadPatch(target, proposal.ddl, apply::FieldMapToJson(field_map));
+  std::vector<plan::Action> readings;
+  for (const tools::ReadingInput& one : proposal.readings) {
+    plan::Action& action = readings.emplace_back();
+    action.kind = plan::ActionKind::ReadAs;
+    action.column = one.column;
+    action.reading = one.reading;
+  }
+  return apply::ReadPatch(target, proposal.ddl, apply::FieldMapToJson(field_map), readings);
 }
 
 Judgement Judge(const Question& question, const tools::PatchInput& proposal) {

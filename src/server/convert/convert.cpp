@@ -134,7 +134,6 @@ reading::Family FamilyOf(const TypeInfo& info, TypeMap* types) {
   switch (info.type_class) {
     case TypeClass::Domain: return types->Find(info.base.oid).family;
     case TypeClass::Array: return types->Find(info.element).family;
-    case TypeClass::Name: return reading::Family::Char;
     default: return plan::ReadingFamily(info.oid);
   }
 }

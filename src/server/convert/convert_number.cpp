@@ -203,6 +203,9 @@ bool Converter::NumberText(const TypeInfo& type, json::Value value, std::string_
   if (base::IsJsonNumber(*number)) {
     return true;
   }
+  if (quiet_) {
+    return false;
+  }
   return IsLooseNumber(*number) ? Lossy(type, value, drift::CauseOfTextForNumber(*number),
                                         "it is not the canonical text of a number")
                                 : BadSyntax(type, value);

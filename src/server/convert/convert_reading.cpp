@@ -8,10 +8,34 @@ namespace {
 
 constexpr pg_time_t kSecondsPerDay = 86400;
 
+// The last zone that was asked for: PostgreSQL keeps what it has loaded.
+pg_tz* ZoneOf(const std::string& name) {
+  static auto& last_name = *new std::string();
+  static pg_tz* last = nullptr;
+  if (last == nullptr || name != last_name) {
+    last = pg::Call([&] { return pg_tzset(name.c_str()); });
+    last_name = name;
+  }
+  return last;
+}
+
+// The one offset that the zone has from a day before that time to a day after it, if it has but
+// one.
+bool SteadyOffset(pg_tz* zone, pg_time_t as_utc, int* seconds_east) {
+  const pg_time_t before = as_utc - kSecondsPerDay;
+  long offset = 0, later = 0;
+  int summer = 0, summer_later = 0;
+  pg_time_t boundary = 0;
+  const int found =
+      pg_next_dst_boundary(&before, &offset, &summer, &boundary, &later, &summer_later, zone);
+  *seconds_east = static_cast<int>(offset);
+  return found == 0 || (found > 0 && boundary > as_utc + kSecondsPerDay);
+}
+
 // As reading::ZoneOffset: of all offsets that the zone has around that time, the one at which its
 // clocks show it.
 bool OffsetInZone(const std::string& name, const reading::LocalTime& time, int* seconds_east) {
-  pg_tz* zone = pg::Call([&] { return pg_tzset(name.c_str()); });
+  pg_tz* zone = ZoneOf(name);
   if (zone == nullptr) {
     return false;
   }
@@ -19,6 +43,9 @@ bool OffsetInZone(const std::string& name, const reading::LocalTime& time, int* 
       (static_cast<pg_time_t>(date2j(time.year, time.month, time.day)) - UNIX_EPOCH_JDATE) *
           kSecondsPerDay +
       (time.hour * MINS_PER_HOUR + time.minute) * SECS_PER_MINUTE + time.second;
+  if (SteadyOffset(zone, as_utc, seconds_east)) {
+    return true;
+  }
   const auto offset_at = [&](pg_time_t at, long* offset) {
     const pg_tm* local = pg_localtime(&at, zone);
     *offset = local != nullptr ? local->tm_gmtoff : 0;
@@ -108,9 +135,8 @@ bool Converter::WithReadings(const TypeInfo& type, int32_t typmod, json::Value v
     return claim == Claim::Taken;
   }
   // Once more, for what is wrong with it.
-  return claim == Claim::Refused
-             ? ByReading(type, typmod, value, false, out, null) == Claim::Taken
-             : Strictly(type, typmod, value, out, null);
+  return claim == Claim::Refused ? ByReading(type, typmod, value, false, out, null) == Claim::Taken
+                                 : Strictly(type, typmod, value, out, null);
 }
 
 }  // namespace mend::convert

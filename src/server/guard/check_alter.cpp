@@ -1,5 +1,7 @@
 // ALTER COLUMN, and the choice between the subcommands.
 #include "core/plan/lattice.h"
+#include "core/reading/reading.h"
+#include "server/guard/check_reading.h"
 #include "server/guard/dependencies.h"
 #include "server/guard/nodes.h"
 #include "server/guard/render.h"
@@ -250,6 +252,36 @@ Refusal ReadSetDefault(const Terms& terms, const AlterTableCmd* node, plan::Acti
   return WhyUnlikeChild(terms, *column, plan::ActionKind::SetDefault);
 }
 
+// What is not for PostgreSQL: SET (mend.read_as = '...').
+Refusal ReadReading(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
+  const plan::Column* column = nullptr;
+  if (Refusal why = FindColumn(terms, node->name, &column)) {
+    return why;
+  }
+  if (column->generated == plan::Generated::Computed ||
+      column->generated == plan::Generated::IdentityAlways) {
+    return "column " + Quote(column->name) + " is filled by PostgreSQL itself";
+  }
+  const auto* options = reinterpret_cast<const List*>(node->def);
+  const auto* option = node->def != nullptr && IsA(node->def, List) && list_length(options) == 1
+                           ? static_cast<const DefElem*>(linitial(options))
+                           : nullptr;
+  if (option == nullptr || !IsA(option, DefElem) || option->defnamespace == nullptr ||
+      std::string_view(option->defnamespace) != "mend" ||
+      std::string_view(option->defname) != "read_as" || option->arg == nullptr ||
+      !IsA(option->arg, String) || option->defaction != DEFELEM_UNSPEC) {
+    return "ALTER COLUMN ... SET takes mend.read_as alone, with a reading as its text";
+  }
+  action->kind = plan::ActionKind::ReadAs;
+  action->column = column->name;
+  const std::string text = strVal(option->arg);
+  if (const std::optional<pg::Error> why = WhyNotReading(terms.shape, action->column, text)) {
+    return why->fields().message;
+  }
+  action->reading = reading::Print(*reading::Parse(text));
+  return std::nullopt;
+}
+
 }  // namespace
 
 Refusal ReadSubcommand(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
@@ -261,11 +293,14 @@ Refusal ReadSubcommand(const Terms& terms, const AlterTableCmd* node, plan::Acti
   switch (node->subtype) {
     case AT_AddColumn: kind = plan::ActionKind::AddColumn, read = ReadAddColumn; break;
     case AT_AlterColumnType: read = ReadAlterType; break;
+    case AT_SetOptions: kind = plan::ActionKind::ReadAs, read = ReadReading; break;
     case AT_DropNotNull: kind = plan::ActionKind::DropNotNull, read = ReadDropNotNull; break;
     case AT_ColumnDefault: kind = plan::ActionKind::SetDefault, read = ReadSetDefault; break;
     default: return std::string(InWords(node->subtype)) + " is not allowed; " + kAllowedForms;
   }
-  if (node->subtype != AT_AlterColumnType && terms.allow.count(kind) == 0) {
+  // A reading, too, waits for a person where it is not allowed.
+  const bool asked = node->subtype == AT_AlterColumnType || node->subtype == AT_SetOptions;
+  if (!asked && terms.allow.count(kind) == 0) {
     return NotAllowed(terms, kind);
   }
   const bool strange = node->num != 0 || node->newowner != nullptr ||

@@ -1,5 +1,7 @@
 #include "server/guard/render.h"
 
+#include <algorithm>
+
 #include "core/plan/lattice.h"
 #include "core/plan/typmod.h"
 #include "server/guard/nodes.h"
@@ -85,8 +87,9 @@ std::string Clause(const plan::Shape& shape, const plan::Action& action) {
       const plan::Type type = existing != nullptr ? existing->type : action.type;
       return alter + " SET DEFAULT " + Constant(action.default_literal.value_or(""), type);
     }
-    case plan::ActionKind::MapField:
-    case plan::ActionKind::ReadAs: break;
+    case plan::ActionKind::ReadAs:
+      return alter + " SET (mend.read_as = " + Literal(action.reading) + ")";
+    case plan::ActionKind::MapField: break;
   }
   throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: a field mapping is no ALTER TABLE");
 }
@@ -94,7 +97,7 @@ std::string Clause(const plan::Shape& shape, const plan::Action& action) {
 bool Same(const plan::Action& one, const plan::Action& other) {
   return one.kind == other.kind && one.column == other.column &&
          one.default_literal == other.default_literal && one.if_not_exists == other.if_not_exists &&
-         one.only_if_empty == other.only_if_empty &&
+         one.only_if_empty == other.only_if_empty && one.reading == other.reading &&
          (one.type == other.type || one.kind == plan::ActionKind::SetDefault);
 }
 
@@ -229,6 +232,15 @@ std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& ac
     RequireRoundTrip(shape, actions, text);
   }
   return text;
+}
+
+std::string RenderForServer(const plan::Shape& shape, std::vector<plan::Action> actions) {
+  actions.erase(std::remove_if(actions.begin(), actions.end(),
+                               [](const plan::Action& action) {
+                                 return action.kind == plan::ActionKind::ReadAs;
+                               }),
+                actions.end());
+  return Render(shape, actions);
 }
 
 std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions) {

@@ -12,13 +12,17 @@ namespace mend::guard {
 
 // "ALTER TABLE schema.name ADD COLUMN ...": qualified, quoted, types from pg_catalog. Empty for no
 // actions. Throws pg::Error (XX000) when the text, parsed once more, does not give back the
-// actions.
+// actions. A reading stands in it as ALTER COLUMN ... SET (mend.read_as = '...'), which is for
+// ourselves: see RenderForServer().
 std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions);
 
 // Why the actions would not pass the first wall, though all their kinds were allowed; nullopt: they
 // pass.
 std::optional<std::string> WhyRefused(const plan::Shape& shape,
                                       const std::vector<plan::Action>& actions);
+
+// The same without what PostgreSQL is not told of: what is run.
+std::string RenderForServer(const plan::Shape& shape, std::vector<plan::Action> actions);
 
 // The text that takes the actions back, against the shape they are applied to. Empty for none.
 std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Action>& actions);

@@ -102,7 +102,7 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
 void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record,
                      const drift::DriftSet& covered) {
   std::string reason =
-      (record.ddl.empty() ? "storing its first rows took longer" : "it held the lock longer") +
+      (!plan::AltersTable(record.patch) ? "storing its first rows took longer" : "it held the lock longer") +
       std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
       " ms) and was rolled back: raise the limit and approve it again";
   round->shared->Join();
@@ -389,7 +389,7 @@ std::optional<apply::Application> TryApply(RoundState* round, const apply::Patch
 // covers if so.
 bool WaitsForLock(RoundState* round, const apply::PatchRecord& record,
                   const drift::DriftSet& covered) {
-  if (record.ddl.empty() || !round->lock_backs_off) {
+  if (!plan::AltersTable(record.patch) || !round->lock_backs_off) {
     return false;
   }
   pg::Rows wait = pg::RunPrepared(

@@ -44,7 +44,7 @@ void DropTypeChanges(const plan::Patch& in_place, plan::Patch* from) {
   auto& actions = from->actions;
   actions.erase(std::remove_if(actions.begin(), actions.end(),
                                [&](const plan::Action& action) {
-                                 return ChangesSameType({{action}, {}, {}, {}}, in_place);
+                                 return ChangesSameType({{action}, {}, {}}, in_place);
                                }),
                 actions.end());
   from->rationale.clear();

@@ -46,7 +46,7 @@ void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Po
       "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
       "AND p.state IN ('rejected', 'reverted', 'applied') AND NOT p.evidence ? 'unenrolled' "
       // Of these the action alone is held, below.
-      "AND a ->> 'kind' NOT IN ('drop_not_null', 'set_default') "
+      "AND a ->> 'kind' NOT IN ('drop_not_null', 'set_default', 'read_as') "
       "AND NOT (p.state = 'rejected' AND a ->> 'kind' = 'change_type') "
       "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
       {pg::ObjectId(target.shape().relid)});
@@ -74,7 +74,8 @@ void RejectActions(const table::Target& target, plan::Policy* policy) {
       "(SELECT DISTINCT ON (a ->> 'column', a ->> 'kind') p.*, a FROM mend.patches p, "
       "jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 AND (p.state IN "
       "('rejected', 'applied') OR p.state = 'reverted' AND a ->> 'kind' <> 'change_type') AND a "
-      "->> 'kind' IN ('change_type', 'drop_not_null', 'set_default') AND NOT p.evidence ? "
+      "->> 'kind' IN ('change_type', 'drop_not_null', 'set_default', 'read_as') AND NOT p.evidence "
+      "? "
       "'unenrolled' ORDER BY a ->> 'column', a ->> 'kind', coalesce(p.decided_at, p.created_at) "
       "DESC, p.id DESC) p",
       {pg::ObjectId(target.shape().relid)});
@@ -100,7 +101,7 @@ void CoolColumns(const table::Target& target, Terms* terms) {
       "AND (p.state = 'applied' OR p.state = 'failed' AND p.rewrites_table AND p.planner NOT IN "
       "('person', 'agent') AND p.created_at > coalesce((SELECT g.breaker_reset FROM mend.progress "
       "g "
-      "WHERE g.target = $1), '-infinity')) AND a ->> 'kind' <> 'add_column' "
+      "WHERE g.target = $1), '-infinity')) AND a ->> 'kind' NOT IN ('add_column', 'read_as') "
       "AND w.at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
       {pg::ObjectId(target.shape().relid), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -13,19 +13,19 @@ namespace {
 constexpr size_t kMaxSeenKeys = 4096;
 constexpr size_t kMaxSeenKeyBytes = 256;
 
-// A field that the column does not have yet is its own from then on.
-void AddReading(const plan::FieldReading& more, std::vector<FieldRecord>* fields) {
+// The field that is called as the column is may have gone elsewhere, or been ignored.
+void AddReading(const plan::Action& more, std::vector<FieldRecord>* fields) {
   for (FieldRecord& record : *fields) {
-    if (record.field == more.field && record.column == more.column) {
+    if (record.field == more.column && record.column == more.column) {
       record.reading = plan::JoinedReading(record.reading, more.reading);
       return;
     }
   }
   fields->erase(
       std::remove_if(fields->begin(), fields->end(),
-                     [&](const FieldRecord& record) { return record.field == more.field; }),
+                     [&](const FieldRecord& record) { return record.field == more.column; }),
       fields->end());
-  fields->push_back({more.field, more.column, {}, more.reading});
+  fields->push_back({more.column, more.column, {}, more.reading});
 }
 
 }  // namespace
@@ -218,8 +218,10 @@ Target Patched(const Target& target, const plan::Patch& patch) {
   for (const plan::FieldMapping& mapping : patch.field_map) {
     fields.push_back({mapping.field, mapping.column, {}});
   }
-  for (const plan::FieldReading& more : patch.readings) {
-    AddReading(more, &fields);
+  for (const plan::Action& action : patch.actions) {
+    if (action.kind == plan::ActionKind::ReadAs) {
+      AddReading(action, &fields);
+    }
   }
   return Target(std::move(shape), target.enrollment(), std::move(fields));
 }

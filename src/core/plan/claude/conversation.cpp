@@ -114,6 +114,7 @@ class Talk {
 
   std::string TakePatch(tools::PatchInput patch) {
     for (auto& [field, column] : patch.field_map) field = prompt_.FieldOf(field);
+    for (tools::ReadingInput& one : patch.readings) one.field = prompt_.FieldOf(one.field);
     Verdict verdict = world_.judge(ask_.model, patch);
     if (verdict.accepted) {
       result_.patch = std::move(patch);

@@ -136,6 +136,13 @@ class Document {
       const std::string name = "text_" + std::string(drift::Name(format));
       Count(name, profile.strings(format));
     }
+    if (!profile.forms().empty()) {
+      out_.Key("readings").Object();
+      for (const reading::FormCount& one : profile.forms()) {
+        out_.Number(reading::Code(one.form), one.count);
+      }
+      out_.Close();
+    }
     if (profile.max_integer_digits() > 0 || profile.max_scale() > 0) {
       out_.Number("digits", profile.max_integer_digits()).Number("scale", profile.max_scale());
       out_.Number("bits", profile.integer_bits());

@@ -1,21 +1,42 @@
-#include "server/apply/readings.h"
+#include "server/guard/check_reading.h"
 
-#include "server/convert/convert.h"
+#include "core/base/utf8.h"
+#include "core/plan/reading_family.h"
+#include "core/reading/reading.h"
+#include "server/pg/call.h"
 
-namespace mend::apply {
+namespace mend::guard {
+namespace {
 
-std::optional<pg::Error> WhyNotReading(const table::Target& target, const std::string& column,
+std::string Quoted(std::string_view text) {
+  constexpr size_t kMost = 200;
+  return "\"" + std::string(base::CutUtf8(text, kMost)) + (text.size() > kMost ? "..." : "") + "\"";
+}
+
+// Of a domain what it is made of, of an array its elements.
+reading::Family FamilyOf(Oid type) {
+  return plan::ReadingFamily(pg::Call([&] {
+    for (Oid part = type; OidIsValid(part); part = get_element_type(type)) {
+      type = getBaseType(part);
+    }
+    return type;
+  }));
+}
+
+}  // namespace
+
+std::optional<pg::Error> WhyNotReading(const plan::Shape& shape, const std::string& column,
                                        const std::string& text) {
   const base::Result<reading::Readings> readings = reading::Parse(text);
   if (!readings) {
     return pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, readings.error().message,
-                     readings.error().hint, "The text is " + convert::Quote(text) + ".");
+                     readings.error().hint, "The text is " + Quoted(text) + ".");
   }
-  const plan::Column* found = target.shape().Find(column);
+  const plan::Column* found = shape.Find(column);
   if (found == nullptr) {
     return pg::Error(ERRCODE_UNDEFINED_COLUMN, "the table has no column \"" + column + "\"");
   }
-  const reading::Family family = target.types().Find(found->type.oid).family;
+  const reading::Family family = FamilyOf(found->type.oid);
   for (const reading::Reading& reading : *readings) {
     const std::string name(reading::Name(reading.kind));
     if (!reading::Suits(reading.kind, family)) {
@@ -35,7 +56,7 @@ std::optional<pg::Error> WhyNotReading(const table::Target& target, const std::s
     });
     if (!known) {
       return pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
-                       "time zone " + convert::Quote(reading.words.front()) + " is not known",
+                       "time zone " + Quoted(reading.words.front()) + " is not known",
                        std::string("SELECT name FROM pg_timezone_names;"),
                        "Reading \"time_zone\" names it.");
     }
@@ -43,4 +64,4 @@ std::optional<pg::Error> WhyNotReading(const table::Target& target, const std::s
   return std::nullopt;
 }
 
-}  // namespace mend::apply
+}  // namespace mend::guard
