@@ -81,7 +81,7 @@ $sql->(q{CREATE TABLE kept (id int, tenant text DEFAULT current_setting('app.ten
 my ($a, $b) = (through('one'), through('one'));
 is($a->selectrow_array('SELECT pg_backend_pid()'), $b->selectrow_array('SELECT pg_backend_pid()'), 'two clients, one connection');
 my $offer = sub { my ($client, $id) = @_; return $client->selectrow_array("SELECT healing_insert('kept', ?)", undef,
-		qq({"id": $id, "new": 1})) };
+		qq({"id": $id, "colour": 1})) };
 $a->begin_work;
 $a->do("SET LOCAL TimeZone = 'Asia/Tokyo'; SET LOCAL app.tenant = 'a'");
 $offer->($a, 1);
@@ -105,8 +105,8 @@ is($b->selectrow_array(q{EXECUTE p('{"id": 7}')}), 'inserted', 'a name that one 
 eval { $b->do(q{PREPARE p AS SELECT 1}) };
 is($b->state, '42P05', 'and taken for it');
 # What is prepared before a patch works after it.
-$sql->(q{SELECT healing_insert('kept', '{"id": 8, "newer": 1}'); CALL mend.wait_idle('kept')});
-is($a->selectrow_array(q{EXECUTE p('{"id": 9, "newer": 2}')}), 'inserted', 'a statement prepared before a patch stores what the patch allows')
+$sql->(q{SELECT healing_insert('kept', '{"id": 8, "weight": 1}'); CALL mend.wait_idle('kept')});
+is($a->selectrow_array(q{EXECUTE p('{"id": 9, "weight": 2}')}), 'inserted', 'a statement prepared before a patch stores what the patch allows')
   or diag($sql->(q{SELECT id, state, ddl, reason, applied_at FROM mend.patches WHERE target = 'kept'::regclass ORDER BY id;
 	SELECT * FROM mend.queue WHERE target = 'kept'::regclass; SELECT clock_timestamp(), * FROM mend.progress WHERE target = 'kept'::regclass;
 	SELECT * FROM mend.status WHERE target = 'kept'::regclass; SELECT id, at, kind, detail FROM mend.events WHERE target_name = 'public.kept' ORDER BY id}));
@@ -120,7 +120,7 @@ is($a->selectrow_array('SELECT count(*) FROM pg_listening_channels()'), 0, 'and 
 my $direct = DBI->connect('dbi:Pg:dbname=postgres;host=' . $node->host . ';port=' . $node->port, 'app', undef, { RaiseError => 1 });
 $direct->do('LISTEN mend');
 $offer->($b, 10);
-$b->selectrow_array("SELECT healing_insert('kept', ?)", undef, '{"id": 11, "newest": 1}');
+$b->selectrow_array("SELECT healing_insert('kept', ?)", undef, '{"id": 11, "supplier": 1}');
 my $heard;
 ok(until_true(sub { $heard = $direct->pg_notifies; $heard && $heard->[2] =~ /"patch_applied"/ }), 'a connection of its own hears of the patch');
 

