@@ -100,6 +100,7 @@ $other->safe_psql('copy', "UPDATE mend.queue SET target = 'orders'::regclass WHE
 my (undef, undef, $warning) = $other->psql('copy', 'SELECT mend.start()');
 like($warning, qr/WARNING: .*"public.renamed" is another table's by now, or nobody's/, 'mend.start() names what it cannot place');
 $other->safe_psql('copy', 'CALL mend.wait_idle()');
+$other->safe_psql('copy', "SELECT mend.reject(patch_id, 'no') FROM mend.decisions; CALL mend.wait_idle()");
 is($other->safe_psql('copy', "SELECT string_agg(id::text, ',' ORDER BY id) FROM orders"), '1,2,3,5,12',
 	'after mend.start() rows heal, those of a role with another OID too');
 is(ids_in($other, 'copy', 'queue'), '', 'nothing is left in the queue');
@@ -122,6 +123,7 @@ $node->safe_psql('copy', 'CALL mend.wait_idle()');
 is(ids_in($node, 'copy', 'queue'), '3,4,5,6,10,11', 'nothing heals there either');
 $node->safe_psql('copy', 'SELECT mend.start()');
 $node->safe_psql('copy', 'CALL mend.wait_idle()');
+$node->safe_psql('copy', "SELECT mend.reject(patch_id, 'no') FROM mend.decisions; CALL mend.wait_idle()");
 is($node->safe_psql('copy', "SELECT string_agg(id::text, ',' ORDER BY id) FROM orders"), '1,2,3,5,6', 'until mend.start()');
 is(ids_in($node, 'copy', 'queue'), '', 'nothing is left in the queue there');
 is(ids_in($node, 'postgres', 'queue'), '3,4,5,6,10,11', 'and the original is as it was');
