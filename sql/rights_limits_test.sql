@@ -98,6 +98,15 @@ SELECT healing_insert('keyed', '{"id": 12, "n": 3000000000, "parent": 1}');
 CALL mend.wait_idle('keyed');
 SELECT state, rows_healed FROM mend.patches WHERE target = 'keyed'::regclass;
 SELECT count(*), max(n) FROM keyed;
+-- Where the owner may not see all rows, it cannot be known.
+CREATE TABLE forced (id int PRIMARY KEY, n int);
+INSERT INTO forced VALUES (1, 1);
+ALTER TABLE forced ENABLE ROW LEVEL SECURITY;
+ALTER TABLE forced FORCE ROW LEVEL SECURITY;
+SELECT mend.enroll('forced');
+SELECT healing_insert('forced', '{"id": 2, "n": 3000000000}');
+CALL mend.wait_idle('forced');
+SELECT * FROM forced;
 -- One that fails for another reason counts for the cool-down.
 CREATE TABLE checked (n int);
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n > 2147483647 THEN RAISE check_violation; END IF; RETURN NEW; END $$;

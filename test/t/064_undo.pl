@@ -195,7 +195,8 @@ for my $round (1 .. $rounds)
 		query("CREATE TABLE IF NOT EXISTS mend.kept_$table (step int, what text, object text, fact jsonb)");
 		query("INSERT INTO mend.kept_$table SELECT $#states, what, object, fact FROM facts WHERE root = '$table'::regclass");
 		query("SET SESSION AUTHORIZATION owner; SELECT healing_insert('$table', \$x\$$payload\$x\$)");
-		my (undef, $id) = $node->psql('postgres', "SET client_min_messages = error; SELECT mend.propose('$table', \$x\$$ddl\$x\$, \$x\$$field_map\$x\$)");
+		my (undef, $id, $refusal) = $node->psql('postgres', "SET client_min_messages = error; SELECT mend.propose('$table', \$x\$$ddl\$x\$, \$x\$$field_map\$x\$)");
+		die "$ddl: $refusal" unless $id;
 		if (query("SELECT state FROM mend.patches WHERE id = $id") ne 'proposed')
 		{
 			# A key, an index on an expression or the like; the guard has its own tests.

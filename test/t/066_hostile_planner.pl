@@ -124,7 +124,7 @@ is(sql($node, q{SELECT string_agg(concat_ws(' ', target_name, ddl), E'\n') FROM 
 	AND ddl <> '' AND ddl !~ ('^ALTER TABLE ' || replace(target_name, '.', '\.') || ' (ADD COLUMN|ALTER COLUMN) ')}), '', 'each patch that got through names its table');
 for my $n (1 .. $tables)
 {
-	next if sql($node, "SELECT ROW(id, small, code, price, made)::text FROM landing_$n WHERE id::text = '1'") eq '(1,1,a,1.50,2024-01-01)';
+	next if sql($node, "SELECT concat_ws(',', " . join(', ', map { "to_jsonb($_) #>> '{}'" } qw(id small code price made)) . ") FROM landing_$n WHERE id::text = '1'") eq '1,1,a,1.50,2024-01-01';
 	fail("the row that was in landing_$n is as it was");
 }
 cmp_ok(sql($node, 'SELECT max(relnatts) FROM pg_class JOIN family USING (oid)'), '<=', 400, 'tables stay within their cap of columns');

@@ -67,11 +67,11 @@ sub snapshot_functions
 		OR attnotnull AND attname NOT IN ('id', 'small') OR atttypid >= 16384
 		-- A quoted literal or a number, with casts.
 		OR pg_get_expr(adbin, adrelid) !~ '^\(?(''([^'']|'''')*''|-?[0-9.]+|true|false|NULL|\(-[0-9.]+\))\)?(::[a-z 0-9\[\](),]+)*$'
-		OR CASE attname WHEN 'id' THEN atttypid NOT IN ('int'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'float8'::regtype, 'text'::regtype, 'varchar'::regtype)
-			WHEN 'small' THEN atttypid NOT IN ('int2'::regtype, 'int'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'float8'::regtype, 'text'::regtype, 'varchar'::regtype)
-			WHEN 'code' THEN atttypid NOT IN ('varchar'::regtype, 'text'::regtype) OR atttypmod BETWEEN 0 AND 8
-			WHEN 'price' THEN atttypid NOT IN ('numeric'::regtype, 'text'::regtype, 'varchar'::regtype)
-			WHEN 'made' THEN atttypid NOT IN ('date'::regtype, 'text'::regtype, 'varchar'::regtype) ELSE false END)};
+		OR CASE attname WHEN 'id' THEN atttypid NOT IN ('int'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'float8'::regtype, 'text'::regtype, 'varchar'::regtype, 'jsonb'::regtype)
+			WHEN 'small' THEN atttypid NOT IN ('int2'::regtype, 'int'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'float8'::regtype, 'text'::regtype, 'varchar'::regtype, 'jsonb'::regtype)
+			WHEN 'code' THEN atttypid NOT IN ('varchar'::regtype, 'text'::regtype, 'jsonb'::regtype) OR atttypmod BETWEEN 0 AND 8
+			WHEN 'price' THEN atttypid NOT IN ('numeric'::regtype, 'text'::regtype, 'varchar'::regtype, 'jsonb'::regtype)
+			WHEN 'made' THEN atttypid NOT IN ('date'::regtype, 'text'::regtype, 'varchar'::regtype, 'jsonb'::regtype) ELSE false END)};
 }
 
 my %rows;    # as they were when snapshot() was called
