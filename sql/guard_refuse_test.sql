@@ -100,7 +100,7 @@ INSERT INTO ddl (statement) VALUES
 ('ALTER TABLE orders ALTER nothing TYPE text'), ('ALTER TABLE orders ALTER ctid TYPE text'), ('ALTER TABLE orders ALTER qty TYPE int'), ('ALTER TABLE orders ALTER qty TYPE smallint'),
 ('ALTER TABLE orders ALTER qty TYPE real'), ('ALTER TABLE orders ALTER price TYPE float8'), ('ALTER TABLE orders ALTER price TYPE numeric(9,2)'), ('ALTER TABLE orders ALTER price TYPE numeric(11,4)'),
 ('ALTER TABLE orders ALTER code TYPE varchar(5)'), ('ALTER TABLE orders ALTER code TYPE int USING code::int'), ('ALTER TABLE orders ALTER at TYPE date'), ('ALTER TABLE orders ALTER qty TYPE boolean'),
-('ALTER TABLE orders ALTER made TYPE bigint'), ('ALTER TABLE orders ALTER serial_no TYPE bigint'), ('ALTER TABLE orders ALTER sorted TYPE text'), ('ALTER TABLE orders ALTER id TYPE text'),
+('ALTER TABLE orders ALTER made TYPE bigint'), ('ALTER TABLE orders ALTER serial_no TYPE numeric'), ('ALTER TABLE orders ALTER sorted TYPE text'), ('ALTER TABLE orders ALTER id TYPE text'),
 ('ALTER TABLE orders ALTER qty TYPE bigint USING evil()'), ('ALTER TABLE orders ALTER qty TYPE bigint USING (SELECT 1)'), ('ALTER TABLE orders ALTER qty TYPE bigint USING id::bigint'), ('ALTER TABLE orders ALTER qty TYPE bigint USING qty'),
 ('ALTER TABLE orders ALTER qty TYPE bigint USING orders.qty::bigint'), ('ALTER TABLE orders ALTER qty TYPE bigint USING qty::numeric'), ('ALTER TABLE orders ALTER qty TYPE bigint USING qty::int::bigint'), ('ALTER TABLE orders ALTER qty TYPE numeric USING qty::numeric(9,2)'),
 ('ALTER TABLE orders ALTER code TYPE text COLLATE "C"'), ('ALTER TABLE orders ALTER qty TYPE bigint, ALTER qty TYPE numeric'), ('ALTER TABLE orders ALTER qty TYPE bigint, ALTER qty SET DEFAULT 1'),

@@ -20,7 +20,8 @@ CREATE TABLE mend.enrollments (
     newer_by          name,
     at                text,
     hints             jsonb NOT NULL DEFAULT '{}',
-    null_if           text[] NOT NULL DEFAULT '{}'
+    null_if           text[] NOT NULL DEFAULT '{}',
+    online            boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE mend.enrollments IS 'The landing tables: the only tables pg_mend ever alters, and under which terms';
 COMMENT ON COLUMN mend.enrollments.target IS 'The landing table';
@@ -40,6 +41,7 @@ COMMENT ON COLUMN mend.enrollments.enrolled_at IS 'When the table was enrolled';
 COMMENT ON COLUMN mend.enrollments.system_identifier IS 'The cluster in which the enrolment heals; in a copy nothing heals until mend.start()';
 COMMENT ON COLUMN mend.enrollments.database_oid IS 'The database in which the enrolment heals';
 COMMENT ON COLUMN mend.enrollments.rescue IS 'The column that keeps values which do not fit, so that their rows are stored at once; null: such rows are queued';
+COMMENT ON COLUMN mend.enrollments.online IS 'Whether the worker may widen columns of the table online, unasked, where it is larger than mend.max_rewrite_size';
 COMMENT ON COLUMN mend.enrollments.newer_by IS 'The column by which a row is newer than the stored one; null: the order in which payloads are offered';
 COMMENT ON COLUMN mend.enrollments.null_if IS 'Texts that stand for nothing in columns that are not text';
 COMMENT ON COLUMN mend.enrollments.at IS 'Where the record is in a payload: a JSON Pointer; null: the payload is the record';
@@ -246,7 +248,8 @@ CREATE TABLE mend.patches (
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     decided_at    timestamptz,
     applied_at    timestamptz,
-    code_change   jsonb
+    code_change   jsonb,
+    online        boolean
 );
 CREATE INDEX patches_target ON mend.patches (target, id);
 COMMENT ON TABLE mend.patches IS 'Every patch ever proposed, what it proved, and what became of it';
@@ -275,6 +278,7 @@ COMMENT ON COLUMN mend.patches.decided_by IS 'The role that approved, rejected o
 COMMENT ON COLUMN mend.patches.created_at IS 'When it was proposed';
 COMMENT ON COLUMN mend.patches.decided_at IS 'When it was last decided on';
 COMMENT ON COLUMN mend.patches.applied_at IS 'When it was applied';
+COMMENT ON COLUMN mend.patches.online IS 'Whether what rewrites the table is done without a long lock, in steps: mend.widenings';
 COMMENT ON COLUMN mend.patches.code_change IS 'What it has changed of the table''s code: {part: [digest before, digest after]}; null: nothing';
 
 CREATE TABLE mend.events (

@@ -10,6 +10,7 @@ CREATE OR REPLACE FUNCTION mend.enroll(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT false,
     rescue          name          DEFAULT NULL,
+    online          boolean       DEFAULT false,
     null_if         text[]        DEFAULT '{}',
     hints           jsonb         DEFAULT '{}',
     at              text          DEFAULT NULL,
@@ -29,6 +30,7 @@ carry: settings of the submitter''s session that replay restores, such as app.te
 naive_zone: time zone of times without an offset; null or empty: such a time does not fit timestamptz
 allow_published: whether patches may be applied without review though the table is in a publication
 rescue: a nullable jsonb column of the table that keeps values which do not fit, so that their rows are stored at once
+online: whether the worker may widen a column of the table online, unasked in mode auto, where the table is larger than mend.max_rewrite_size
 null_if: texts that stand for nothing in all columns that are not text, such as an empty text and N/A: exactly these, and only where they do not fit
 hints: types for new columns, by patterns of their names, where all values fit: {"*_at": "timestamptz", "price": "numeric(12,2)"}
 at: where the record is in a payload, for envelopes: a JSON Pointer such as /data/object; what is outside is not stored; null: the payload is the record
@@ -47,6 +49,7 @@ CREATE OR REPLACE FUNCTION mend.configure(
     naive_zone      text          DEFAULT NULL,
     allow_published boolean       DEFAULT NULL,
     rescue          name          DEFAULT NULL,
+    online          boolean       DEFAULT NULL,
     null_if         text[]        DEFAULT NULL,
     hints           jsonb         DEFAULT NULL,
     at              text          DEFAULT NULL,

@@ -122,21 +122,32 @@ COMMENT ON FUNCTION mend.supersede(bigint, boolean, bigint[]) IS
     'Internal: withdraws what the worker has proposed (of_rules: by rule) for what a patch answers, but for some, and returns it';
 REVOKE ALL ON FUNCTION mend.supersede(bigint, boolean, bigint[]) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION mend.approve(patch_id bigint) RETURNS void
+CREATE OR REPLACE FUNCTION mend.approve(patch_id bigint, online boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     patch mend.patches := mend.decide(patch_id, 'approved', NULL);
+    why text;
 BEGIN
+    IF online AND patch.rewrites_table THEN
+        why := mend.why_not_online(patch_id);
+        IF why IS NOT NULL THEN
+            RAISE EXCEPTION 'patch % cannot be applied online: %', patch_id, why
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'mend.explain_patch() says what the plain way takes.';
+        END IF;
+        UPDATE mend.patches p SET online = true WHERE p.id = patch_id;
+    ELSIF online THEN
+        RAISE NOTICE 'patch % does not rewrite the table: it is applied plainly', patch_id;
+    END IF;
     INSERT INTO mend.events (kind, target_name, patch_id, detail)
     SELECT 'patch_superseded', patch.target_name, s, jsonb_build_object('by', patch.id)
     FROM mend.supersede(patch.id, false, '{}') s;
     PERFORM mend.request_round(patch.target);
 END
 $$;
-COMMENT ON FUNCTION mend.approve(bigint) IS
-    'Lets the worker apply a proposed patch. What else pg_mend has proposed for the same drift is superseded; dead letters that the patch makes fit go back to the queue';
-REVOKE ALL ON FUNCTION mend.approve(bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.approve(bigint) TO mend_admin;
+COMMENT ON FUNCTION mend.approve(bigint, boolean) IS
+    'Lets the worker apply a proposed patch. What else pg_mend has proposed for the same drift is superseded; dead letters that the patch makes fit go back to the queue. online: a column of a big table is widened without a long lock, in steps (mend.widenings)';
+REVOKE ALL ON FUNCTION mend.approve(bigint, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.approve(bigint, boolean) TO mend_admin;
 
 CREATE OR REPLACE FUNCTION mend.hold_fields(patch mend.patches, why text) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -28,13 +28,17 @@ SELECT e.target,
                         ORDER BY q.target, q.xid, q.id LIMIT 1) IS NOT NULL
               END
            OR EXISTS (SELECT FROM mend.rescues s WHERE s.target = e.target)
-           OR e.rescue IS NOT NULL AND coalesce(m.wanted AND coalesce(m.not_before <= clock_timestamp(), true), false)) AS due,
-       least(CASE WHEN p.not_before > clock_timestamp() THEN p.not_before END,
+           OR e.rescue IS NOT NULL AND coalesce(m.wanted AND coalesce(m.not_before <= clock_timestamp(), true), false)
+           OR coalesce(o.goes_on AND coalesce(o.not_before <= clock_timestamp(), true), false)) AS due,
+       least(CASE WHEN o.goes_on AND o.not_before > clock_timestamp() THEN o.not_before END,
+             CASE WHEN p.not_before > clock_timestamp() THEN p.not_before END,
              CASE WHEN e.rescue IS NOT NULL AND m.wanted AND m.not_before > clock_timestamp() THEN m.not_before END) AS next_at,
        p.last_error IS NOT NULL AS failing
 FROM mend.enrollments e
      LEFT JOIN mend.progress p USING (target)
-     LEFT JOIN mend.promotions m USING (target),
+     LEFT JOIN mend.promotions m USING (target)
+     LEFT JOIN LATERAL (SELECT w.step = 'cancelling' OR NOT w.paused AS goes_on, w.not_before FROM mend.widenings w
+                        WHERE w.target = e.target AND w.finished IS NULL ORDER BY w.patch LIMIT 1) o ON true,
      LATERAL (SELECT coalesce(p.last_error IS NOT NULL AND p.not_before > clock_timestamp(), false)) b (backing_off)
 WHERE e.mode <> 'paused'
   AND mend.at_home(e.system_identifier, e.database_oid)

@@ -213,6 +213,7 @@ FROM mend.enrollments e
                             THEN format('%s rows with rescued values moved, %s of %s blocks read', m.moved, m.next_block, m.block_count)
                          WHEN m.refusal IS NOT NULL AND NOT m.wanted
                             THEN 'rescued values could not all be moved: ' || mend.error_for_me(m.refusal) END,
+                    mend.widening_in_words(e.target),
                     -- The reason of a table in review names its patch.
                     CASE WHEN o.patch IS NOT NULL AND (p.reason IS NULL OR p.state <> 'review')
                          THEN format('patch %s waits for mend.approve(%1$s)', o.patch) END,

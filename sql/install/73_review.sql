@@ -126,6 +126,37 @@ COMMENT ON FUNCTION mend.explain_locks(mend.patches) IS 'Internal: the part of m
 REVOKE ALL ON FUNCTION mend.explain_locks(mend.patches) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.explain_locks(mend.patches) TO mend_admin, mend_agent;
 
+-- The other way for what rewrites a table.
+CREATE OR REPLACE FUNCTION mend.explain_online(patch mend.patches) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    why text;
+BEGIN
+    IF NOT (patch).rewrites_table OR (patch).state NOT IN ('proposed', 'approved')
+       OR NOT EXISTS (SELECT FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target WHERE e.target = (patch).target) THEN
+        RETURN '';
+    END IF;
+    why := mend.why_not_online((patch).id);
+    IF why IS NOT NULL THEN
+        RETURN format(E'    It cannot be done online: %s.\n', mend.one_line(why));
+    END IF;
+    RETURN format(E'    Online (mend.approve(%s, online => true)) nobody waits for long: a second column, kept in step by a trigger and filled in\n'
+                  '    batches (mend.online_pace), takes the place of the first. ACCESS EXCLUSIVE for some milliseconds, twice and once more\n'
+                  '    where checks are carried, each waited for as above; SHARE UPDATE EXCLUSIVE, which keeps nobody from reading or writing,\n'
+                  '    while its rows are looked at and its indexes are built.\n'
+                  '    It writes every row once more: about %s more on disk, until vacuum makes room, and the indexes of the column\n'
+                  '    a second time.\n'
+                  '    Carried over: its indexes, primary key and unique constraints, CHECKs, NOT NULL, default, identity or sequence,\n'
+                  '    privileges, comments, statistics target, replica identity.\n'
+                  '    Afterwards the column stands last in the table. Meanwhile SELECT * shows both, and COPY without a list of columns\n'
+                  '    asks for both.\n',
+                  (patch).id, coalesce(pg_size_pretty(pg_table_size((patch).target)), 'its size'));
+END
+$$;
+COMMENT ON FUNCTION mend.explain_online(mend.patches) IS 'Internal: the part of mend.explain_patch() about the other way, without a long lock';
+REVOKE ALL ON FUNCTION mend.explain_online(mend.patches) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.explain_online(mend.patches) TO mend_admin, mend_agent;
+
 CREATE OR REPLACE FUNCTION mend.explain_changes(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(nullif(concat(
@@ -143,7 +174,9 @@ CREATE OR REPLACE FUNCTION mend.explain_what_now(patch mend.patches) RETURNS tex
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE (patch).state
     WHEN 'proposed' THEN format(E'    SELECT mend.approve(%s);\n    SELECT mend.reject(%1$s, ''why'');   -- its rows become dead letters, and it is not proposed again\n', (patch).id)
-    WHEN 'approved' THEN E'    nothing: the worker applies it; see mend.status\n'
+    WHEN 'approved' THEN CASE WHEN (patch).online
+        THEN format(E'    SELECT mend.pause_widening(%1$s), mend.resume_widening(%1$s) or mend.cancel_widening(%1$s); see mend.status\n', (patch).id)
+        ELSE E'    nothing: the worker applies it; see mend.status\n' END
     WHEN 'applied' THEN format(E'    SELECT mend.revert(%s);      -- loses nothing: values of a dropped column are kept in mend.undo_%1$s\n    SELECT mend.migration(%1$s);   -- for your repository\n', (patch).id)
     WHEN 'superseded' THEN E'    nothing: another patch, or a change of the table, has taken its place\n'
     WHEN 'reverted' THEN E'    nothing: its fields are never given a column again by themselves; mend.map_field() gives them one\n'
@@ -190,7 +223,7 @@ BEGIN
         || CASE WHEN patch.applied_at IS NOT NULL
                 THEN format(E'\n    Applied %s: %s payloads stored, %s failed again', date_trunc('second', patch.applied_at), patch.rows_healed, patch.rows_failed)
                 ELSE '' END
-        || E'\n\nWhat it locks\n' || mend.explain_locks(patch)
+        || E'\n\nWhat it locks\n' || mend.explain_locks(patch) || mend.explain_online(patch)
         || E'\nWhat depends on it\n' || coalesce((
                SELECT string_agg(format(E'    %s%s\n', mend.one_line('column ' || quote_ident(d.column_name)) || ': ', mend.one_line(d.dependent)), '' ORDER BY d.column_name, d.dependent)
                FROM mend.dependents(patch.target, columns) d WHERE d.dependent IS NOT NULL), E'    nothing that PostgreSQL knows of\n')

@@ -233,7 +233,9 @@ class Proposal {
     std::string obstacle;
     const Why why = WhyNotWiden(column, &obstacle);
     Action action{ActionKind::WidenType, column.name, *type, std::nullopt, false};
-    if (obstacle.empty() && IsFarOut(column, *type, group, merged)) {
+    if (obstacle.empty() && !column.MayBecome(*type)) {
+      obstacle = Named("column", column.name) + " is an identity column: it takes integers only";
+    } else if (obstacle.empty() && IsFarOut(column, *type, group, merged)) {
       obstacle = Describe(column, merged) + ": far more digits than the column ever held";
       Suggest(action, provable,
               "a single row asks for it, with far more digits than the column can hold");
@@ -522,7 +524,7 @@ class Proposal {
     const Column& column = *group.column;
     std::string obstacle;
     WhyNotWiden(column, &obstacle);
-    if (type == column.type || !obstacle.empty()) return false;
+    if (type == column.type || !obstacle.empty() || !column.MayBecome(type)) return false;
     if (ChangesFamily(column.type, type) && !column.family_locked_by.empty()) return false;
     const ActionKind kind =
         ChangesFamily(column.type, type) ? ActionKind::ChangeType : ActionKind::WidenType;
@@ -559,8 +561,6 @@ class Proposal {
       *obstacle = "the type of " + name + " cannot be changed: " + column.type_locked_by;
     } else if (column.generated == Generated::Computed) {
       *obstacle = name + " is computed by the database";
-    } else if (column.generated != Generated::No) {
-      *obstacle = name + " is an identity column: its sequence would have to change with it";
     }
     return Why::Locked;
   }

@@ -45,6 +45,11 @@ struct Column {
   std::string type_locked_by;
   // The same for a type of another family: what PostgreSQL carries over within the family.
   std::string family_locked_by;
+  // An identity column takes integers only.
+  bool MayBecome(const Type& other) const {
+    return (generated != Generated::IdentityAlways && generated != Generated::IdentityByDefault) ||
+           other.oid == type_oid::kInt8 || other.oid == type_oid::kInt4;
+  }
 };
 
 struct Shape {

@@ -15,6 +15,10 @@
 namespace mend::api {
 namespace {
 
+pg::Param Bool(const std::optional<bool>& value) {
+  return {BOOLOID, BoolGetDatum(value.value_or(false)), !value};
+}
+
 // The parameters that enroll and configure share: $1 target, $2 .. $11 the terms.
 std::vector<pg::Param> Parameters(Oid target, const Terms& terms) {
   const std::vector<std::string> none;
@@ -24,11 +28,11 @@ std::vector<pg::Param> Parameters(Oid target, const Terms& terms) {
       pg::TextArray(terms.allow.value_or(none)),
       {OIDOID, ObjectIdGetDatum(terms.healer.value_or(InvalidOid)), !terms.healer},
       pg::Text(terms.share),
-      {BOOLOID, BoolGetDatum(terms.lossless.value_or(false)), !terms.lossless},
+      Bool(terms.lossless),
       pg::Text(terms.on_conflict),
       pg::TextArray(terms.carry.value_or(none)),
       pg::Text(terms.naive_zone),
-      {BOOLOID, BoolGetDatum(terms.allow_published.value_or(false)), !terms.allow_published},
+      Bool(terms.allow_published),
       pg::Text(terms.rescue),
   };
   parameters[2].null = !terms.allow;
@@ -67,12 +71,13 @@ Datum Enroll(FunctionCallInfo call) {
   parameters.push_back(pg::Text(terms.hints));
   parameters.push_back(pg::TextArray(terms.null_if.value_or(std::vector<std::string>())));
   parameters.back().null = !terms.null_if;
+  parameters.push_back(Bool(terms.online));
   const pg::Rows added = pg::RunPrepared(
       "WITH added AS ("
       "  INSERT INTO mend.enrollments AS e (target, target_name, mode, allow, healer, share, "
       "lossless, on_conflict,"
       "                                     carry, naive_zone, allow_published, system_identifier, "
-      "database_oid, rescue, newer_by, at, hints, null_if)"
+      "database_oid, rescue, newer_by, at, hints, null_if, online)"
       "  SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce($2::mend.mode, "
       "'auto'),"
       "         coalesce($3::mend.action[], '{add_column,widen_type,map_field}'),"
@@ -81,7 +86,7 @@ Datum Enroll(FunctionCallInfo call) {
       "         coalesce($7, 'dead_letter'), coalesce($8, '{}'), nullif($9, ''), coalesce($10, "
       "false), $12, $13, nullif($11, ''), nullif($14, '')::name, nullif($15, ''), "
       "coalesce($16::jsonb, '{}'), "
-      "coalesce($17, '{}')"
+      "coalesce($17, '{}'), coalesce($18, false)"
       "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
       "c.oid = $1"
       "  ON CONFLICT DO NOTHING RETURNING e.*) "
@@ -102,7 +107,8 @@ Datum Enroll(FunctionCallInfo call) {
 // What was offered for the table under an earlier name follows it to the one it is enrolled with
 // now.
 void AdoptName(Oid target) {
-  for (const char* table : {"queue", "dead_letters", "fields", "drifts", "rescues", "promotions"}) {
+  for (const char* table :
+       {"queue", "dead_letters", "fields", "drifts", "rescues", "promotions", "widenings"}) {
     pg::RunOnce(
         std::string("UPDATE mend.") + table +
             " b SET target_name = e.target_name FROM mend.enrollments e WHERE e.target = $1 "
@@ -164,6 +170,7 @@ Datum Configure(FunctionCallInfo call) {
   parameters.push_back(pg::Text(terms.hints));
   parameters.push_back(pg::TextArray(terms.null_if.value_or(std::vector<std::string>())));
   parameters.back().null = !terms.null_if;
+  parameters.push_back(Bool(terms.online));
   const pg::Rows changed = pg::RunPrepared(
       "WITH before AS (SELECT pg_catalog.to_jsonb(e) AS terms FROM mend.enrollments e WHERE "
       "e.target = $1),"
@@ -179,6 +186,7 @@ Datum Configure(FunctionCallInfo call) {
       "           newer_by = nullif(coalesce($13, newer_by::text), '')::name,"
       "           at = nullif(coalesce($14, at), ''),"
       "           hints = coalesce($15::jsonb, hints), null_if = coalesce($16, null_if),"
+      "           online = coalesce($17, online),"
       // A renamed table is still the same one, unless the OID came with a restore.
       "           target_name = CASE WHEN mend.at_home(system_identifier, database_oid) THEN $12 "
       "ELSE target_name END"

@@ -2,7 +2,9 @@
 #include "core/base/long_work.h"
 #include "server/pg/call.h"
 #include "server/pg/settings.h"
+#include "server/table/widening.h"
 #include "server/worker/launcher.h"
+#include "server/worker/wake.h"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -13,6 +15,7 @@ void _PG_init(void) {
   mend::pg::Export([] {
     mend::pg::DefineSettings();
     mend::worker::RegisterLauncher();
+    mend::table::on_traffic = mend::worker::WakeIfNobodyLooks;
     mend::base::SetHost([] { mend::pg::CheckInterrupts(); });
   });
 }

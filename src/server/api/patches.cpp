@@ -6,6 +6,7 @@
 #include "server/apply/dry_run.h"
 #include "server/apply/propose.h"
 #include "server/apply/revert.h"
+#include "server/apply/widen.h"
 #include "server/guard/landing_table.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
@@ -44,6 +45,29 @@ Datum DryRun(FunctionCallInfo call) {
                     "Only members of mend_admin may take the lock; call it with live => false.");
   }
   return ToRecord(call, apply::DryRun(relid, ddl, "{}", live));
+}
+
+Datum WhyNotOnline(FunctionCallInfo fcinfo) {
+  const int64_t id = PG_GETARG_INT64(0);
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT target::oid, coalesce(ddl, ''), field_map::text, rewrites_table FROM mend.patches "
+      "WHERE id = $1",
+      {pg::Int8(id)});
+  if (rows.empty()) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(id),
+                    "See mend.patches.");
+  }
+  std::string why;
+  if (rows.boolean(0, 3)) {
+    const std::shared_ptr<const table::Target> target = table::FindTarget(rows.oid(0, 0));
+    const base::Result<plan::Patch> patch =
+        apply::ReadPatch(*target, rows.text(0, 1), rows.text(0, 2));
+    why = patch ? apply::WhyNotOnline(*target, *patch) : patch.error().message;
+  }
+  if (why.empty()) {
+    PG_RETURN_NULL();
+  }
+  return pg::Call([&] { return CStringGetTextDatum(why.c_str()); });
 }
 
 Datum DryRunPatch(FunctionCallInfo fcinfo) {
@@ -93,6 +117,7 @@ Datum Wake(FunctionCallInfo) {
 
 MEND_EXPORT_DECISION(mend_dry_run, mend::api::DryRun)
 MEND_EXPORT_DECISION(mend_dry_run_patch, mend::api::DryRunPatch)
+MEND_EXPORT(mend_why_not_online, mend::api::WhyNotOnline)
 MEND_EXPORT_DECISION(mend_propose, mend::api::Propose)
 MEND_EXPORT_DECISION(mend_revert, mend::api::Revert)
 MEND_EXPORT(mend_check_decider, mend::api::CheckDecider)

@@ -205,6 +205,7 @@ Terms ReadTerms(FunctionCallInfo call) {
   }
   terms.null_if = TextArrayArgument(call, call->nargs - 4, "null_if");
   terms.at = TextArgument(call, call->nargs - 2);
+  terms.online = BoolArgument(call, 11);
   terms.newer_by = NameArgument(call, call->nargs - 1);
   if (terms.allow) CheckActions(*terms.allow);
   if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);

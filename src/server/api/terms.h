@@ -24,6 +24,7 @@ struct Terms {
   std::optional<std::vector<std::string>> null_if;
   std::optional<std::string> hints;  // a JSON object: patterns, and types as PostgreSQL prints them
   std::optional<std::string> at;     // "": payloads are the records
+  std::optional<bool> online;
   std::optional<std::string> newer_by;  // "": none
 };
 

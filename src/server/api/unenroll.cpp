@@ -71,6 +71,16 @@ std::string RowsAre(int64_t rows) {
 
 // The table is an ordinary one again. It is locked, and nothing is queued for it.
 void Forget(Oid target) {
+  const pg::Rows widening = pg::RunPrepared(
+      "SELECT w.patch, w.target_name FROM mend.widenings w JOIN pg_class c ON c.oid = w.target "
+      "WHERE w.target = $1 AND w.finished IS NULL",
+      {pg::ObjectId(target)});
+  if (!widening.empty()) {
+    throw pg::Error(
+        ERRCODE_OBJECT_IN_USE,
+        "patch " + widening.text(0, 0) + " is being applied online to table " + widening.text(0, 1),
+        "Let it end, or SELECT mend.cancel_widening(" + widening.text(0, 0) + ").");
+  }
   pg::RunPrepared(
       "WITH gone AS (DELETE FROM mend.enrollments WHERE target = $1 RETURNING target_name),"
       " fields AS (DELETE FROM mend.fields WHERE target = $1),"
@@ -79,6 +89,7 @@ void Forget(Oid target) {
       " requests AS (DELETE FROM mend.requests WHERE target = $1),"
       " rescues AS (DELETE FROM mend.rescues WHERE target = $1),"
       " samples AS (DELETE FROM mend.rescue_samples WHERE target = $1),"
+      " widenings AS (DELETE FROM mend.widenings WHERE target = $1),"
       " promotions AS (DELETE FROM mend.promotions WHERE target = $1),"
       " drifts AS (DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')),"
       " patches AS (UPDATE mend.patches SET state = 'rejected', reason = 'the table was "

@@ -50,24 +50,6 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
   }
 }
 
-void RecordApplied(const table::Target& target, const PatchRecord& record) {
-  SetPatchState(record.id, "applied", "");
-  // What the worker itself proposed for the same drift is planned anew.
-  pg::RunPrepared("SELECT mend.supersede($1, false, '{}')", {pg::Int8(record.id)});
-  pg::RunPrepared(
-      "UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
-      "WHERE target = $1",
-      {pg::ObjectId(target.shape().relid)});
-  const std::string detail = json::Writer()
-                                 .Object()
-                                 .String("ddl", record.ddl)
-                                 .Raw("field_map", FieldMapToJson(record.patch.field_map))
-                                 .Close()
-                                 .Take();
-  observe::Record("patch_applied", target.enrollment().target_name, record.id, detail,
-                  observe::kWorker);
-}
-
 // Has deferred constraints judge the rows now: at commit it would be too late to leave a row out.
 void CheckDeferred() {
   pg::Call([] {
@@ -225,6 +207,24 @@ std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, O
                             [&](const queue::QueuedRow& row) { return behind.count(row.id) > 0; }),
              rows.end());
   return rows;
+}
+
+void RecordApplied(const table::Target& target, const PatchRecord& record) {
+  SetPatchState(record.id, "applied", "");
+  // What the worker itself proposed for the same drift is planned anew.
+  pg::RunPrepared("SELECT mend.supersede($1, false, '{}')", {pg::Int8(record.id)});
+  pg::RunPrepared(
+      "UPDATE mend.progress SET last_heal = clock_timestamp(), lock_tries = 0, lock_until = NULL "
+      "WHERE target = $1",
+      {pg::ObjectId(target.shape().relid)});
+  const std::string detail = json::Writer()
+                                 .Object()
+                                 .String("ddl", record.ddl)
+                                 .Raw("field_map", FieldMapToJson(record.patch.field_map))
+                                 .Close()
+                                 .Take();
+  observe::Record("patch_applied", target.enrollment().target_name, record.id, detail,
+                  observe::kWorker);
 }
 
 bool IsAnyRefuted(const std::vector<bool>& refuted) {

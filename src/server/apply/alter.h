@@ -46,6 +46,9 @@ std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, O
 // been offered for the one is offered for the other.
 void NoteChangeOfCode(Oid target, int64_t patch_id, const std::string& before);
 
+// The books of a patch whose ALTER went well, in its transaction.
+void RecordApplied(const table::Target& target, const PatchRecord& record);
+
 // Takes the lock for an ALTER; throws 55P03 when it is not to be had in time. The time-out lasts to
 // the end of the transaction.
 void LockForAlter(Oid relid, int within_ms);

@@ -6,6 +6,7 @@
 #include "core/base/json_member.h"
 #include "core/plan/lattice.h"
 #include "server/apply/field_reading.h"
+#include "server/apply/widening.h"
 #include "server/guard/check.h"
 #include "server/guard/check_reading.h"
 #include "server/guard/dependencies.h"
@@ -145,25 +146,39 @@ int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
       "field_map, rationale, "
       "state, reason, evidence, fingerprint, rewrites_table, proposed_by, decided_by, decided_at, "
       "model, input_tokens, "
-      "output_tokens, cost_usd) "
+      "output_tokens, cost_usd, online) "
       "VALUES ($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), $7::jsonb, $8, $9, nullif($10, ''), "
       "$11::jsonb, "
       "nullif($12, ''), $13, coalesce($14, session_user), CASE WHEN $15 THEN $14::name END, "
-      "CASE WHEN $15 THEN clock_timestamp() END, nullif($16, ''), $17, $18, $19::numeric) "
+      "CASE WHEN $15 THEN clock_timestamp() END, nullif($16, ''), $17, $18, $19::numeric, $20) "
       "RETURNING id",
-      {pg::ObjectId(target.shape().relid), pg::Text(target.enrollment().target_name),
-       pg::Text(patch.planner), pg::Text(patch.proposed_ddl), pg::Text(patch.ddl),
-       pg::Text(patch.inverse_ddl), pg::Text(FieldMapToJson(patch.field_map)),
-       pg::Text(patch.rationale), pg::Text(patch.state), pg::Text(patch.reason),
-       pg::Text(patch.evidence), pg::Text(patch.fingerprint), pg::Bool(patch.rewrites),
-       pg::Text(patch.proposed_by), pg::Bool(decided), pg::Text(patch.model),
-       pg::Int8(patch.input_tokens), pg::Int8(patch.output_tokens), pg::Text(patch.cost_usd)});
+      {pg::ObjectId(target.shape().relid),
+       pg::Text(target.enrollment().target_name),
+       pg::Text(patch.planner),
+       pg::Text(patch.proposed_ddl),
+       pg::Text(patch.ddl),
+       pg::Text(patch.inverse_ddl),
+       pg::Text(FieldMapToJson(patch.field_map)),
+       pg::Text(patch.rationale),
+       pg::Text(patch.state),
+       pg::Text(patch.reason),
+       pg::Text(patch.evidence),
+       pg::Text(patch.fingerprint),
+       pg::Bool(patch.rewrites),
+       pg::Text(patch.proposed_by),
+       pg::Bool(decided),
+       pg::Text(patch.model),
+       pg::Int8(patch.input_tokens),
+       pg::Int8(patch.output_tokens),
+       pg::Text(patch.cost_usd),
+       pg::Bool(patch.online)});
   return rows.int8(0, 0);
 }
 
 void SetPatchState(int64_t id, const char* state, const std::string& reason) {
   pg::RunPrepared(
-      "UPDATE mend.patches SET state = $2, reason = nullif($3, ''), "
+      "UPDATE mend.patches SET state = $2, reason = nullif($3, ''), online = online AND $2 <> "
+      "'proposed', "
       "applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END "
       // An error that comes after the commit of an ALTER does not put its patch back.
       "WHERE id = $1 AND NOT (state = 'applied' AND $2 = 'approved')",
@@ -273,7 +288,9 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
   pg::Rows rows = pg::RunPrepared(
       "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table, "
       "decided_by IS DISTINCT FROM 'pg_mend', "
-      "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END FROM "
+      "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END, "
+      "online, "
+      "EXISTS (SELECT FROM mend.widenings w WHERE w.patch = id AND w.finished IS NULL) FROM "
       "mend.patches "
       "WHERE target = $1 AND state = $2 ORDER BY id",
       {pg::ObjectId(target.shape().relid), pg::Text(state)});
@@ -285,6 +302,11 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
     base::Result<plan::Patch> patch =
         ReadPatch(target, suggested ? plan::AllActions() : target.enrollment().allow,
                   rows.text(i, 2), rows.text(i, 3));
+    if (!patch && rows.boolean(i, 8)) {
+      // A person may take away what has come in its way, or give it up.
+      PauseWidening(rows.int8(i, 0), patch.error().message);
+      continue;
+    }
     if (!patch) {
       // What nobody has approved was overtaken by whoever changed the table.
       const bool waited = std::string_view(state) == "proposed";
@@ -297,7 +319,8 @@ std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* st
       continue;
     }
     records.push_back({rows.int8(i, 0), rows.text(i, 1), rows.text(i, 2), std::move(*patch),
-                       rows.boolean(i, 4), rows.boolean(i, 5), rows.maybe(i, 6)});
+                       rows.boolean(i, 4), rows.boolean(i, 5), rows.boolean(i, 7),
+                       rows.maybe(i, 6)});
   }
   return records;
 }

@@ -21,6 +21,7 @@ struct PatchRecord {
   plan::Patch patch;
   bool rewrites = false;
   bool decided = false;  // by a person
+  bool online = false;   // what rewrites the table is done in steps (widen.h)
   std::optional<std::string>
       put_back;  // why it waits for a person although it was decided on: it could not be applied
 };
@@ -53,6 +54,7 @@ struct NewPatch {
   std::string evidence = "{}";
   std::string fingerprint;
   bool rewrites = false;
+  bool online = false;
   std::optional<std::string> proposed_by;  // nullopt: the session's user
   // Of what a model was asked for it; the cost is decimal dollars.
   std::string model;

@@ -126,9 +126,11 @@ Refusal WhyStrangeUsing(const Node* node, const std::string& column, plan::Actio
 
 Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan::Type& to,
                       bool only_if_empty) {
-  if (column.generated != plan::Generated::No) {
-    return "column " + Quote(column.name) +
-           " is an identity or generated column: its type is not changed";
+  if (column.generated == plan::Generated::Computed) {
+    return "column " + Quote(column.name) + " is a generated column: its type is not changed";
+  }
+  if (!column.MayBecome(to)) {
+    return "column " + Quote(column.name) + " is an identity column: it takes integers only";
   }
   if (column.type == to) {
     return "column " + Quote(column.name) + " is of that type already: it changes nothing";

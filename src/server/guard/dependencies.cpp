@@ -16,13 +16,14 @@ constexpr const char* kDependents =
     "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = "
     "f.relid),"
     " dependents AS ("
-    "  SELECT a.attname, a.attnum, a.attrelid, d.classid, d.objid, d.objsubid, d.deptype, "
+    "  SELECT a.attname, a.attnum, a.attrelid, a.atttypid, d.classid, d.objid, d.objsubid, "
+    "d.deptype, "
     "pg_catalog.count(*) AS times"
     "  FROM family f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relid AND a.attnum > 0 AND "
     "NOT a.attisdropped"
     "  JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
     "                             AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum"
-    "  GROUP BY 1, 2, 3, 4, 5, 6, 7) "
+    "  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) "
     "SELECT d.attname, CASE"
     "  WHEN d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass THEN"
     "    (SELECT CASE v.relkind WHEN 'v' THEN 'view ' || v.oid::pg_catalog.regclass"
@@ -58,10 +59,14 @@ constexpr const char* kDependents =
     "c.oid = d.objid)"
     "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) || ' names it' END AS "
     "why, "
-    // A CHECK of built-in functions and operators alone: no others are recorded.
-    "  d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"
-    "  AND EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid AND c.contype = "
+    // A CHECK, or an index of numbers, with built-in functions and operators alone: no others are
+    // recorded.
+    "  (d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"
+    "   AND EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid AND c.contype = "
     "'c')"
+    "   OR d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    "   AND d.atttypid IN (20, 21, 23, 700, 701, 1700)"
+    "   AND EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid))"
     "  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = d.classid"
     "                  AND x.objid = d.objid"
     "                  AND x.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass) AS carried "
@@ -74,7 +79,6 @@ constexpr const char* kOwnReasons =
     "  UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent = "
     "f.relid) "
     "SELECT a.attname, CASE"
-    "  WHEN a.attidentity <> '' THEN 'it is an identity column'"
     "  WHEN a.attgenerated <> '' THEN 'it is a generated column'"
     "  WHEN t.typtype = 'd' THEN 'its type is the domain ' || pg_catalog.format_type(t.oid, NULL)"
     "  WHEN a.attinhcount > 0 THEN 'it is inherited from a parent table'"
@@ -120,7 +124,10 @@ constexpr const char* kOwnReasons =
     "w.oid = h.inhparent"
     "          WHERE i.indisclustered OR i.indisreplident OR n.reltablespace <> w.reltablespace"
     "             OR n.reloptions IS DISTINCT FROM w.reloptions) x "
-    "WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
+    "WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped "
+    "UNION ALL "
+    "SELECT a.attname, 'it is an identity column', true FROM pg_catalog.pg_attribute a "
+    "WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity <> ''";
 
 void Note(plan::Shape* shape, const pg::Rows& rows) {
   for (size_t row = 0; row < rows.size(); ++row) {

@@ -4,7 +4,10 @@
 #include "server/citus/managed_table.h"
 #include "server/citus/shards.h"
 #include "server/guard/sandbox.h"
+#include "server/pg/lone_statement.h"
+#include "server/pg/memory.h"
 #include "server/pg/spi.h"
+#include "server/pg/transaction.h"
 #include "server/pg/user.h"
 
 namespace mend::guard {
@@ -116,6 +119,18 @@ struct LentRelation {
   Oid owner;
 };
 
+Oid OwnerOf(Oid relid) {
+  return pg::Call([&] {
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+    if (!HeapTupleIsValid(tuple)) {
+      elog(ERROR, "cache lookup failed for relation %u", relid);
+    }
+    const Oid found = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    return found;
+  });
+}
+
 // The table, its partitions and inheritance children, locked. What else they own (indexes, TOAST
 // tables, owned sequences, row types) follows them.
 std::vector<LentRelation> Family(Oid relid) {
@@ -124,17 +139,7 @@ std::vector<LentRelation> Family(Oid relid) {
       pg::Call([&] { return find_all_inheritors(relid, AccessExclusiveLock, nullptr); });
   ListCell* cell;
   foreach (cell, members) {
-    const Oid member = lfirst_oid(cell);
-    const Oid owner = pg::Call([&] {
-      HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(member));
-      if (!HeapTupleIsValid(tuple)) {
-        elog(ERROR, "cache lookup failed for relation %u", member);
-      }
-      const Oid found = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-      ReleaseSysCache(tuple);
-      return found;
-    });
-    family.push_back({member, owner});
+    family.push_back({lfirst_oid(cell), OwnerOf(lfirst_oid(cell))});
   }
   return family;
 }
@@ -215,17 +220,9 @@ void AlterAsOwner(Oid relid, const std::string& ddl) {
   spi.Execute(ddl.c_str());
 }
 
-}  // namespace
-
-std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
-  if (citus::Manages(relid)) {
-    AlterAsOwner(relid, ddl);
-    pg::Call([] { CommandCounterIncrement(); });
-    return std::nullopt;
-  }
-  if (std::optional<std::string> why = WhyUnfit(healer, relid)) {
-    return why;
-  }
+// Runs `work` as the healer, to whom the table and its children belong meanwhile.
+template <class Work>
+void Lend(Oid relid, Oid healer, const Work& work) {
   const std::vector<LentRelation> family = Family(relid);
   std::vector<Oid> relids;
   for (const LentRelation& member : family) {
@@ -237,16 +234,94 @@ std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::strin
     // A rewrite runs the table's CHECKs and index expressions, and event triggers come along.
     const pg::PinnedSearchPath path;
     const pg::ForeignCode as_healer({healer, healer, ""}, pg::ForeignCode::Until::Scope);
-    pg::Spi spi;
-    Sandbox sandbox(relids);
-    spi.Execute(ddl.c_str());
+    work(relids);
   }
   pg::Call([] { CommandCounterIncrement(); });
   for (const LentRelation& member : family) {
     ChangeOwner(member.relid, member.owner);
   }
   pg::Call([] { CommandCounterIncrement(); });
+}
+
+}  // namespace
+
+std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::string& ddl) {
+  if (citus::Manages(relid)) {
+    AlterAsOwner(relid, ddl);
+    pg::Call([] { CommandCounterIncrement(); });
+    return std::nullopt;
+  }
+  if (std::optional<std::string> why = WhyUnfit(healer, relid)) {
+    return why;
+  }
+  Lend(relid, healer, [&](const std::vector<Oid>& family) {
+    pg::Spi spi;
+    Sandbox sandbox(family);
+    spi.Execute(ddl.c_str());
+  });
   return std::nullopt;
+}
+
+namespace {
+
+// The statements in the current memory context.
+Permit PermitFor(const std::vector<std::string>& statements, Oid sequence) {
+  Permit permit;
+  permit.sequence = sequence;
+  for (const std::string& statement : statements) {
+    permit.statements.push_back(pg::Call([&] {
+      return linitial_node(RawStmt, raw_parser(statement.c_str(), RAW_PARSE_DEFAULT))->stmt;
+    }));
+  }
+  return permit;
+}
+
+}  // namespace
+
+std::optional<std::string> RunAsHealer(Oid relid, Oid healer,
+                                       const std::vector<std::string>& statements, Oid sequence) {
+  if (std::optional<std::string> why = WhyUnfit(healer, relid)) {
+    return why;
+  }
+  Lend(relid, healer, [&](const std::vector<Oid>& family) {
+    const Permit permit = PermitFor(statements, sequence);
+    pg::Spi spi;
+    Sandbox sandbox(family, permit);
+    for (const std::string& statement : statements) {
+      spi.Execute(statement.c_str());
+      pg::Call([] { CommandCounterIncrement(); });
+    }
+  });
+  return std::nullopt;
+}
+
+void RunAsOwner(Oid relid, const std::string& statement) {
+  const std::vector<Oid> family = {relid};
+  const Permit permit = PermitFor({statement}, InvalidOid);
+  const Oid owner = OwnerOf(relid);
+  const pg::PinnedSearchPath path;
+  const pg::ForeignCode as_owner({owner, owner, ""}, pg::ForeignCode::Until::Scope);
+  pg::Spi spi;
+  Sandbox sandbox(family, permit);
+  spi.Execute(statement.c_str());
+}
+
+void RunAloneAsOwner(Oid relid, const std::string& statement, int patience_ms) {
+  Oid owner = InvalidOid;
+  {
+    pg::Transaction look;
+    owner = OwnerOf(relid);
+    look.Commit();
+  }
+  const pg::Context memory("pg_mend permit", TopMemoryContext);
+  const std::vector<Oid> family = {relid};
+  Permit permit;
+  {
+    pg::Switch into(memory.get());
+    permit = PermitFor({statement}, InvalidOid);
+  }
+  Sandbox sandbox(family, permit);
+  pg::RunAlone(statement, owner, patience_ms);
 }
 
 }  // namespace mend::guard

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/pg/call.h"
 
@@ -25,5 +26,17 @@ void LetIntoSchema(Oid healer, Oid relid);
 // and is in a transaction that it rolls back on error. Returns why the healer may not, and has done
 // nothing then.
 std::optional<std::string> AlterAsHealer(Oid relid, Oid healer, const std::string& ddl);
+
+// Statements of a widening (widening_statements.h): rendered here, run as given, each in a sandbox
+// that lets them do nothing else.
+//
+// The same as AlterAsHealer for several of them; `sequence`, if any, may be altered too.
+std::optional<std::string> RunAsHealer(Oid relid, Oid healer,
+                                       const std::vector<std::string>& statements, Oid sequence);
+// One statement that reads the whole table, or that commits in between, as the table's owner: a
+// table that is lent is locked. No code runs but built-in functions in expressions of the table.
+// Inside of a transaction, or outside of any (pg::RunAlone).
+void RunAsOwner(Oid relid, const std::string& statement);
+void RunAloneAsOwner(Oid relid, const std::string& statement, int patience_ms);
 
 }  // namespace mend::guard

@@ -13,8 +13,9 @@ namespace {
 // The open sandbox. The hooks below are called by PostgreSQL and raise its errors: they own
 // nothing.
 const std::vector<Oid>* open_family = nullptr;
-int statements = 0;      // utility statements begun in it
-int event_triggers = 0;  // functions of event triggers that are running
+const Permit* open_permit = nullptr;  // instead of the one ALTER TABLE
+int statements = 0;                   // utility statements begun in it
+int event_triggers = 0;               // functions of event triggers that are running
 
 // What Citus has done about the shard that it alters in this process.
 enum class ShardStep : uint8_t { None, Expected, Asked, Altered };
@@ -78,6 +79,18 @@ Oid OwnerByName(const char* name, const char* prefix) {
                                             : InvalidOid;
 }
 
+// The sequence of an identity column of the family, which is altered with its type, or that of the
+// permit.
+bool IsOurSequence(Oid relid) {
+  if (open_permit != nullptr) {
+    return OidIsValid(relid) && relid == open_permit->sequence;
+  }
+  Oid table = InvalidOid;
+  int32 column = 0;
+  return OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_SEQUENCE &&
+         sequenceIsOwned(relid, DEPENDENCY_INTERNAL, &table, &column) && InFamily(table);
+}
+
 // A table of the family, or what PostgreSQL makes beside one: its TOAST table, the transient copy
 // that a rewrite fills, their indexes.
 bool IsOurRelation(Oid relid, int depth = 0) {
@@ -132,6 +145,15 @@ bool IsOurs(Oid catalog, Oid object) {
                                   Anum_pg_constraint_oid, object,
                                   [&](Form_pg_constraint row) { table = row->conrelid; });
       break;
+    case TriggerRelationId:
+      // Those of constraints are made anew with them.
+      ReadRow<Form_pg_trigger>(TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, object,
+                               [&](Form_pg_trigger row) {
+                                 if (open_permit != nullptr || row->tgisinternal) {
+                                   table = row->tgrelid;
+                                 }
+                               });
+      break;
     case TypeRelationId:
       // The row types of a rewrite's transient copy, whose own row is not there yet.
       ReadRow<Form_pg_type>(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, object,
@@ -152,7 +174,8 @@ void OnObjectAccess(ObjectAccessType access, Oid catalog, Oid object, int sub_ob
       case OAT_POST_CREATE:
       case OAT_POST_ALTER:
       case OAT_DROP:
-        if (!IsOurs(catalog, object)) {
+        if (!IsOurs(catalog, object) &&
+            !(access == OAT_POST_ALTER && catalog == RelationRelationId && IsOurSequence(object))) {
           RefuseObject(catalog, object,
                        access == OAT_POST_CREATE  ? "to create an object beside the table"
                        : access == OAT_POST_ALTER ? "to alter another object"
@@ -189,10 +212,39 @@ bool DoTheSame(const AlterTableStmt* one, const AlterTableStmt* other) {
   return true;
 }
 
+// What a permit lists, in its order.
+void CheckPermitted(const Node* statement) {
+  const auto next = static_cast<size_t>(statements++);
+  if (next >= open_permit->statements.size() || !equal(statement, open_permit->statements[next])) {
+    Refuse("any statement but those that were rendered");
+  }
+}
+
+// What PostgreSQL does of itself while it changes the type of an identity column.
+bool IsOfIdentity(const Node* statement) {
+  if (first_alter == nullptr || !IsA(statement, AlterSeqStmt)) {
+    return false;
+  }
+  const auto* alter = reinterpret_cast<const AlterSeqStmt*>(statement);
+  const ListCell* cell;
+  foreach (cell, alter->options) {
+    if (strcmp(lfirst_node(DefElem, cell)->defname, "as") != 0) {
+      return false;
+    }
+  }
+  return alter->for_identity && IsOurSequence(RangeVarGetRelid(alter->sequence, NoLock, true));
+}
+
 // The one ALTER TABLE of a family member, what Citus does by it to the shard, and no other
 // statement after or under it.
 void CheckUtility(const PlannedStmt* planned) {
   const Node* statement = planned->utilityStmt;
+  if (open_permit != nullptr) {
+    return CheckPermitted(statement);
+  }
+  if (IsOfIdentity(statement)) {
+    return;
+  }
   const bool of_shard = shard_step == ShardStep::Asked;
   if (!IsA(statement, AlterTableStmt) || ++statements > (of_shard ? 2 : 1)) {
     Refuse("any statement but one ALTER TABLE");
@@ -312,8 +364,15 @@ Sandbox::Sandbox(const std::vector<Oid>& family, const citus::Shard& shard) {
   open_family = &family;
 }
 
+Sandbox::Sandbox(const std::vector<Oid>& family, const Permit& permit) : Sandbox(family) {
+  open_permit = &permit;
+}
+
 Sandbox::~Sandbox() { Abandon(); }
 
-void Sandbox::Abandon() { open_family = nullptr; }
+void Sandbox::Abandon() {
+  open_family = nullptr;
+  open_permit = nullptr;
+}
 
 }  // namespace mend::guard

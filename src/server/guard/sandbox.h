@@ -8,11 +8,19 @@
 
 namespace mend::guard {
 
+// What may be done in a sandbox instead of one ALTER TABLE to columns: statements that were
+// rendered here, each once, in their order, and to the letter.
+struct Permit {
+  std::vector<const Node*> statements;  // as parsed; they outlive the sandbox
+  Oid sequence = InvalidOid;            // may be altered as well
+};
+
 // From its beginning to its end, in this process: utility statements other than the one ALTER
-// TABLE, what that does otherwise than to columns (columns_only.h), statements that read or write
-// tables, and access to objects other than the family (the table, its partitions and children,
-// their columns, defaults, constraints, TOAST tables and indexes) raise 42501. Functions of event
-// triggers are let run: superusers made them, and they run as the healer.
+// TABLE, what that does otherwise than to columns (columns_only.h), but for the type of the
+// sequence of an identity column, statements that read or write tables, and access to objects other
+// than the family (the table, its partitions and children, their columns, defaults, constraints,
+// TOAST tables and indexes) raise 42501. Functions of event triggers are let run: superusers made
+// them, and they run as the healer.
 //
 // The hooks are set when first needed (never at load: Citus refuses to load after them), call the
 // hooks that were there before, and do nothing while no sandbox is open. One sandbox at a time.
@@ -25,6 +33,9 @@ class Sandbox {
   // one ALTER TABLE that does to the shard what was done to the table. The family has the shard,
   // and those of partitions.
   Sandbox(const std::vector<Oid>& family, const citus::Shard& shard);
+  // Instead of the ALTER TABLE, what `permit` says; triggers of the family count as its parts. Both
+  // must outlive the sandbox.
+  Sandbox(const std::vector<Oid>& family, const Permit& permit);
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;

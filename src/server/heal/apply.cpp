@@ -10,6 +10,7 @@
 #include "server/apply/submitter.h"
 #include "server/citus/node_errors.h"
 #include "server/guard/render.h"
+#include "server/heal/apply_step.h"
 #include "server/heal/round_state.h"
 #include "server/heal/sample_rows.h"
 #include "server/observe/events.h"
@@ -24,7 +25,8 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = 10000;
 
-// The undecided drift of the table that a patch covers.
+}  // namespace
+
 drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target,
                           const plan::Patch& patch) {
   table::Target patched = table::Patched(target, patch);
@@ -38,12 +40,16 @@ drift::DriftSet CoveredBy(const RoundState& round, const table::Target& target,
   return covered;
 }
 
+namespace {}  // namespace
+
 void DecideAll(RoundState* round, const drift::DriftSet& drifts, queue::RowOutcome::Kind to,
                const std::string& reason, int64_t patch) {
   for (const drift::Drift& drift : drifts) {
     round->Decide(drift, to, reason, patch);
   }
 }
+
+namespace {
 
 // What agents may read of an error: what a table's code raises, and what PostgreSQL says of a
 // value, may quote rows.
@@ -98,13 +104,10 @@ void BackOff(RoundState* round, const apply::PatchRecord& record, const drift::D
   round->PauseFor(pause);
 }
 
-// The lock was held too long: a person must decide.
-void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record,
-                     const drift::DriftSet& covered) {
-  std::string reason =
-      (!plan::AltersTable(record.patch) ? "storing its first rows took longer" : "it held the lock longer") +
-      std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
-      " ms) and was rolled back: raise the limit and approve it again";
+}  // namespace
+
+void PutBack(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
+             const std::string& reason) {
   round->shared->Join();
   apply::SetPatchState(record.id, "proposed", reason);
   round->shared->CommitUnlessYoung();
@@ -114,7 +117,20 @@ void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record,
                                      std::to_string(record.id) + "): " + reason);
 }
 
-// The same patch without some actions; nullopt when nothing is left of it.
+namespace {
+
+// The lock was held too long: a person must decide.
+void AskAfterTimeout(RoundState* round, const apply::PatchRecord& record,
+                     const drift::DriftSet& covered) {
+  PutBack(round, record, covered,
+          (!plan::AltersTable(record.patch) ? "storing its first rows took longer"
+                                            : "it held the lock longer") +
+              std::string(" than mend.max_lock_hold (") + std::to_string(pg::max_lock_hold_ms) +
+              " ms) and was rolled back: raise the limit and approve it again");
+}
+
+}  // namespace
+
 std::optional<apply::PatchRecord> Without(const table::Target& target,
                                           const apply::PatchRecord& record,
                                           const std::vector<bool>& without) {
@@ -151,6 +167,8 @@ std::optional<apply::PatchRecord> Without(const table::Target& target,
        pg::Text(apply::FieldMapToJson(rest.patch.field_map)), pg::TextArray(columns)});
   return rest;
 }
+
+namespace {
 
 void TrimNeeds(const std::vector<bool>& without, std::vector<apply::SampleRow>* sample) {
   for (apply::SampleRow& row : *sample) {
@@ -280,7 +298,8 @@ void KeepOwnColumns(Oid target_oid, const apply::PatchRecord& record,
   }
 }
 
-// What an applied patch means for the round.
+}  // namespace
+
 void TakeApplied(RoundState* round, const apply::PatchRecord& record,
                  const drift::DriftSet& covered, const queue::ReplayCounts& counts) {
   MarkBuriedHealed(round->target, record);
@@ -296,6 +315,8 @@ void TakeApplied(RoundState* round, const apply::PatchRecord& record,
   round->replay_all = true;
   round->counts.Add(counts);
 }
+
+namespace {
 
 bool AnyWaits(Oid target) {
   return !pg::RunPrepared(
@@ -480,6 +501,10 @@ void ApplyApproved(RoundState* round) {
       round->shared->Join();
       std::shared_ptr<const table::Target> target = table::FindTarget(round->target);
       covered = CoveredBy(*round, *target, record.patch);
+      if (record.online) {
+        ApplyOnline(round, record, covered);
+        continue;
+      }
       // A proof reads the whole queue: not for every row that arrives in the meantime.
       if (WaitsForLock(round, record, covered)) {
         continue;

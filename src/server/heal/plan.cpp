@@ -1,4 +1,5 @@
 #include "server/claude/ask.h"
+#include "server/heal/apply_step.h"
 #include "server/heal/plan_step.h"
 #include "server/heal/round_state.h"
 #include "server/pg/http.h"
@@ -30,6 +31,7 @@ bool PlanOnce(RoundState* round, const claude::Access& access,
   }
   pg::TestPoint("planned");
   planned->record.state = "approved";
+  planned->record.online = record->online = step.GoesOnline(*planned);
   record->id = apply::InsertPatch(*table::FindTarget(round->target), planned->record);
   if (planned->answer) {
     claude::BookAnswer(*planned->answer, record->id);
@@ -71,6 +73,9 @@ void PlanAndApply(RoundState* round) {
   }
   if (planned) {
     pg::TestPoint("recorded");
+    if (record.online) {
+      return ApplyOnline(round, record, covered);
+    }
     const bool applied = ApplyRecord(round, std::move(record), proof, covered, true);
     round->again = round->again || (applied && round->again_if_applied);
   }

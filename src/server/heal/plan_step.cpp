@@ -9,6 +9,7 @@
 #include "core/plan/wording.h"
 #include "server/apply/empty_column.h"
 #include "server/apply/speculative_proof.h"
+#include "server/apply/widen.h"
 #include "server/citus/managed_table.h"
 #include "server/citus/shards.h"
 #include "server/claude/judge.h"
@@ -28,6 +29,8 @@ void Append(plan::Patch* patch, const plan::Patch& more) {
   patch->field_map.insert(patch->field_map.end(), more.field_map.begin(), more.field_map.end());
   patch->rationale += (patch->rationale.empty() ? "" : "; ") + more.rationale;
 }
+
+int64_t MaxRewrittenBytes() { return static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024; }
 
 // Whether both change the type of one column.
 bool ChangesSameType(const plan::Patch& one, const plan::Patch& other) {
@@ -571,7 +574,7 @@ std::pair<bool, bool> PlanStep::BroughtBy(json::Value payload, const plan::Renam
 // Changing the type of a larger table than mend.max_rewrite_size needs a person anyway.
 bool PlanStep::FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
                                 plan::Policy* policy) const {
-  if (shape_.total_bytes > static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024) {
+  if (shape_.total_bytes > MaxRewrittenBytes()) {
     return false;
   }
   std::set<std::string> looked_at;
@@ -763,16 +766,25 @@ std::string PlanStep::WhyReview(const Planned& planned) {
              ": a new shape may stop its subscribers";
     }
   }
-  int64_t limit = static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024;
-  // The table that Citus shows is empty: its rows are in shards.
-  const int64_t bytes = planned.record.rewrites && citus::Manages(shape_.relid)
-                            ? citus::BytesOnNodes(shape_.relid)
-                            : shape_.total_bytes;
-  if (planned.record.rewrites && bytes > limit) {
+  const int64_t bytes = RewrittenBytes(planned);
+  if (bytes > MaxRewrittenBytes() && !GoesOnline(planned)) {
     return "it rewrites the table, which has " + std::to_string(bytes / 1024 / 1024) +
            " MB: more than mend.max_rewrite_size";
   }
   return "";
+}
+
+// 0: nothing is rewritten. The table that Citus shows is empty: its rows are in shards.
+int64_t PlanStep::RewrittenBytes(const Planned& planned) const {
+  if (!planned.record.rewrites) {
+    return 0;
+  }
+  return citus::Manages(shape_.relid) ? citus::BytesOnNodes(shape_.relid) : shape_.total_bytes;
+}
+
+bool PlanStep::GoesOnline(const Planned& planned) const {
+  return target_->enrollment().online && RewrittenBytes(planned) > MaxRewrittenBytes() &&
+         apply::WhyNotOnline(*target_, planned.patch).empty();
 }
 
 int64_t PlanStep::Propose(const Planned& planned, const std::vector<int64_t>& beside) {

@@ -37,6 +37,8 @@ class PlanStep {
                              std::optional<claude::Question>* question);
   // Why the patch must wait for a person, or empty.
   std::string WhyReview(const Planned& planned);
+  // Whether it is applied online, unasked: the enrolment lets the worker do so with large tables.
+  bool GoesOnline(const Planned& planned) const;
   // Puts it before a person, for the reason that its record has, unless the same patch waits
   // already. What rules have proposed for the same drift is superseded, but for `beside`. Gives its
   // id.
@@ -48,6 +50,7 @@ class PlanStep {
 
  private:
   drift::DriftSet ToPlan();
+  int64_t RewrittenBytes(const Planned& planned) const;
   // For whoever may change a type. Reads much of the catalogs, and nothing stands in the way of a
   // new column.
   void GiveUpUnstorable(const drift::DriftSet& drifts, const plan::Patch& patch,

@@ -81,6 +81,11 @@ void BuryAll(RoundState* round, const std::string& reason) {
       "UPDATE mend.patches SET state = 'failed', reason = $2 WHERE target = $1 AND state IN "
       "('proposed', 'approved')",
       {pg::ObjectId(round->target), pg::Text(reason)});
+  pg::RunPrepared(
+      "UPDATE mend.widenings SET step = 'cancelled', error = $2, finished = clock_timestamp(), "
+      "new_attnum = NULL, trigger = NULL WHERE target = $1 AND finished IS NULL AND NOT EXISTS "
+      "(SELECT FROM pg_class WHERE oid = $1)",
+      {pg::ObjectId(round->target), pg::Text(reason)});
 }
 
 // Whoever created a role, or the table, and offered a row in one transaction is not to be held

@@ -221,6 +221,7 @@ void RunRound(RoundHost* host, Oid target) {
     }
     apply::RememberPace(target, round.pace);
     PromoteRescued(&round);
+    WidenColumns(&round);
     apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled
     pg::TestPoint("ended");
     return;

@@ -100,7 +100,9 @@ void ProfileUnrecorded(RoundState* round);
 void ReplayWaiting(RoundState* round);
 // Step 5. Drift and progress are settled.
 void EndRound(RoundState* round);
-// The same in the open transaction.
+// Step 7. A column that is widened online: goes on with it for a while.
+void WidenColumns(RoundState* round);
+// Step 5 in the open transaction.
 void WriteEnd(RoundState* round);
 
 // Applies one recorded patch and settles the undecided drift that it covers; true when it was

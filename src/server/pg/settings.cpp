@@ -26,6 +26,7 @@ int idle_exit_s = 60;
 int patches_per_hour = 30;
 int column_cooldown_s = 3600;
 int promote_pace = 0;
+double online_pace = 0.5;
 int max_columns = 400;
 
 namespace {
@@ -156,6 +157,11 @@ bool PlannerPrecedes(const char* first, const char* second) {
 }
 
 void DefineSettings() {
+  DefineCustomRealVariable(
+      "mend.online_pace",
+      "Share of the time that the worker may spend on copying rows while a column is widened "
+      "online.",
+      nullptr, &online_pace, online_pace, 0.01, 1, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   for (const StringSetting& setting : kStringSettings) {
     DefineCustomStringVariable(setting.name, setting.description, nullptr, setting.variable,
                                setting.boot, PGC_SUSET, setting.flags,

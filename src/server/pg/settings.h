@@ -17,6 +17,7 @@ extern int idle_exit_s;         // seconds without work before a worker leaves
 extern int patches_per_hour;    // a table
 extern int column_cooldown_s;   // between two changes of one column's type; 0: off
 extern int promote_pace;        // rescued rows moved in a second; 0: no limit
+extern double online_pace;      // share of the time that a widening online may work
 extern int max_columns;         // a table may grow to by itself
 
 // Whether `name` stands in mend.planners.

@@ -46,7 +46,7 @@ void Become(Oid user, Oid session_user, bool session_is_superuser, Oid role, boo
 
 }  // namespace
 
-ForeignCode::Users::Users(const Identity& identity, bool restricted) {
+ForeignCode::Users::Users(const Identity& identity, Until until) {
   GetUserIdAndSecContext(&user_, &flags_);
   session_user_ = GetSessionUserId();
   session_is_superuser_ = GetSessionUserIsSuperuser();
@@ -58,7 +58,10 @@ ForeignCode::Users::Users(const Identity& identity, bool restricted) {
     const bool user_is_superuser = superuser_arg(identity.user);
     Become(identity.user, identity.session_user, session_is_superuser,
            identity.user == identity.session_user ? InvalidOid : identity.user, user_is_superuser,
-           SECURITY_LOCAL_USERID_CHANGE | (restricted ? SECURITY_RESTRICTED_OPERATION : 0));
+           until == Until::Statement
+               ? 0
+               : SECURITY_LOCAL_USERID_CHANGE |
+                     (until == Until::Scope ? SECURITY_RESTRICTED_OPERATION : 0));
   });
   ++foreign_scopes;
 }
@@ -69,7 +72,7 @@ ForeignCode::Users::~Users() {
 }
 
 ForeignCode::ForeignCode(const Identity& identity, Until until)
-    : users_(identity, until == Until::Scope), settings_(until == Until::Scope) {
+    : users_(identity, until), settings_(until == Until::Scope) {
   SetAll(identity.settings, until == Until::Scope ? GUC_ACTION_SAVE : GUC_ACTION_LOCAL);
 }
 

@@ -61,8 +61,9 @@ class ForeignCode {
  public:
   // Scope: the operation is security-restricted, and what the code sets for its session ends with
   // the scope. Transaction: settings hold through the commit, whose deferred triggers are foreign
-  // code as well; for a worker, whose session is discarded afterwards.
-  enum class Until : uint8_t { Scope, Transaction };
+  // code as well; for a worker, whose session is discarded afterwards. Statement: the same for a
+  // statement that makes transactions of its own, which begin without a restriction.
+  enum class Until : uint8_t { Scope, Transaction, Statement };
 
   ForeignCode(const Identity& identity, Until until);
   ~ForeignCode() = default;
@@ -73,7 +74,7 @@ class ForeignCode {
   // Its own object, so that an error about a setting undoes it.
   class Users {
    public:
-    Users(const Identity& identity, bool restricted);
+    Users(const Identity& identity, Until until);
     ~Users();
     Users(const Users&) = delete;
     Users& operator=(const Users&) = delete;

@@ -38,7 +38,22 @@ DirectPlan::Computation ComputationOf(Node* expression, const Expr* planned) {
   return {const_cast<Expr*>(keep ? planned : reinterpret_cast<Expr*>(expression)), keep};
 }
 
+// The trigger of a column that is widened online, which does what copies_ say.
+bool IsOurs(const Trigger& trigger) {
+  return trigger.tgenabled == TRIGGER_FIRES_ALWAYS && trigger.tgqual == nullptr &&
+         TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_BEFORE(trigger.tgtype) &&
+         table::IsCopier(trigger.tgfoid);
+}
+
 bool HasTriggersOnInsert(const TriggerDesc* triggers) {
+  bool only_ours = true;
+  for (int i = 0; i < triggers->numtriggers; ++i) {
+    only_ours = only_ours && (!TRIGGER_FOR_INSERT(triggers->triggers[i].tgtype) ||
+                              IsOurs(triggers->triggers[i]));
+  }
+  if (only_ours) {
+    return false;
+  }
   return triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
          triggers->trig_insert_instead_row || triggers->trig_insert_before_statement ||
          triggers->trig_insert_after_statement || triggers->trig_insert_new_table;
@@ -134,6 +149,7 @@ DirectPlan::~DirectPlan() {
 }
 
 bool DirectPlan::Read(DirectPlan* plan, Relation relation) {
+  plan->ReadCopies(relation);
   return plan->ReadColumns(relation) && plan->ReadChecks(relation) && plan->ReadIndexes(relation);
 }
 
@@ -196,6 +212,22 @@ bool DirectPlan::ReadDefault(Relation relation, int attnum, const FormData_pg_at
   must_bring_[attnum - 1] = !LooksAtNoTable(NodeOf(planned));
   must_bring_any_ = must_bring_any_ || must_bring_[attnum - 1];
   return true;
+}
+
+void DirectPlan::ReadCopies(Relation relation) {
+  const TriggerDesc* triggers = relation->trigdesc;
+  if (triggers == nullptr) {
+    return;
+  }
+  copies_ = static_cast<table::ColumnCopy*>(
+      palloc(sizeof(table::ColumnCopy) * static_cast<size_t>(triggers->numtriggers)));
+  for (int i = 0; i < triggers->numtriggers; ++i) {
+    const Trigger& trigger = triggers->triggers[i];
+    if (TRIGGER_FOR_INSERT(trigger.tgtype) && IsOurs(trigger) &&
+        table::ReadCopy(&trigger, RelationGetDescr(relation), &copies_[copy_count_])) {
+      ++copy_count_;
+    }
+  }
 }
 
 bool DirectPlan::ReadChecks(Relation relation) {

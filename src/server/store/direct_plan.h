@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "server/pg/call.h"
+#include "server/table/widening.h"
 
 namespace mend::store {
 
@@ -24,10 +25,10 @@ class DirectPlan {
   };
 
   // Whether the executor would do with this relation what a direct write does, and nothing else: a
-  // heap table without rules, without triggers on INSERT, that is no partition, and whose policies
-  // do not concern the current user. Of somebody else's machinery two signs are looked for: an
-  // internal trigger on TRUNCATE (Citus marks its tables so), and a planner that plans anything but
-  // a plain INSERT. Ask at every call. The relation is open and locked.
+  // heap table without rules, without triggers on INSERT (but the copier), that is no partition,
+  // and whose policies do not concern the current user. Of somebody else's machinery two signs are
+  // looked for: an internal trigger on TRUNCATE (Citus marks its tables so), and a planner that
+  // plans anything but a plain INSERT. Ask at every call. The relation is open and locked.
   static bool Allows(Relation relation);
 
   // Throws only what says nothing about the table.
@@ -53,6 +54,9 @@ class DirectPlan {
   int check_count() const { return check_count_; }
   const Check& CheckAt(int i) const { return checks_[i]; }
   bool has_generated() const { return has_generated_; }
+  // What the trigger of a column that is widened online would copy.
+  int copy_count() const { return copy_count_; }
+  const table::ColumnCopy& CopyAt(int i) const { return copies_[i]; }
   bool has_index() const { return has_index_; }
   bool has_unique() const { return has_unique_; }
 
@@ -79,6 +83,7 @@ class DirectPlan {
   static bool Read(DirectPlan* plan, Relation relation);
   bool ReadColumns(Relation relation);
   bool ReadDefault(Relation relation, int attnum, const FormData_pg_attribute& form);
+  void ReadCopies(Relation relation);
   bool ReadChecks(Relation relation);
   bool ReadIndexes(Relation relation);
   bool ReadIndex(Relation index);
@@ -96,6 +101,8 @@ class DirectPlan {
   bool must_bring_any_ = false;
   int check_count_ = 0;
   Check* checks_ = nullptr;
+  int copy_count_ = 0;
+  table::ColumnCopy* copies_ = nullptr;
   bool has_generated_ = false;
   bool has_index_ = false;
   bool has_unique_ = false;

@@ -141,12 +141,28 @@ class Writer {
         slot->tts_isnull[at] = true;
       }
     }
+    for (int i = 0; i < plan_.copy_count(); ++i) {
+      Copy(slot, plan_.CopyAt(i));
+    }
     ExecStoreVirtualTuple(slot);
     slot->tts_tableOid = relid_;
     if (plan_.has_generated()) {
       ExecComputeStoredGenerated(result_, state_, slot, CMD_INSERT);
     }
     return HasNoForbiddenNull(slot, verdict) && PassesChecks(slot, verdict);
+  }
+
+  // As the trigger does it. In the memory of the row.
+  void Copy(TupleTableSlot* slot, const table::ColumnCopy& copy) {
+    const int from = copy.from - 1, to = copy.to - 1;
+    slot->tts_isnull[to] = slot->tts_isnull[from];
+    if (!slot->tts_isnull[to]) {
+      MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(state_));
+      const FormData_pg_attribute* column = TupleDescAttr(slot->tts_tupleDescriptor, to);
+      slot->tts_values[to] = table::CopyValue(plan_.TypeOf(copy.from), slot->tts_values[from],
+                                              column->atttypid, column->atttypmod);
+      MemoryContextSwitchTo(old);
+    }
   }
 
   bool HasNoForbiddenNull(TupleTableSlot* slot, Verdict* verdict) {

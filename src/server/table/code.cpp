@@ -32,7 +32,10 @@ constexpr char kCodeOf[] =
     "    t.oid, concat_ws(' ', t.tgenabled, pg_get_triggerdef(t.oid)) "
     "  FROM family f CROSS JOIN LATERAL (SELECT t.* FROM pg_trigger t WHERE t.tgrelid = "
     "f.relid "
-    "    AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D' OFFSET 0) t "
+    "    AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D' "
+    // Ours, of a column that is widened online.
+    "    AND NOT EXISTS (SELECT FROM mend.widenings w WHERE w.target = f.relid "
+    "      AND w.trigger = t.oid) OFFSET 0) t "
     "  UNION ALL "
     "  SELECT format(CASE a.attgenerated WHEN '' THEN 'default of %I of %s' ELSE "
     "    'expression of %I of %s' END, a.attname, a.attrelid::regclass), 'pg_attrdef'::regclass, "

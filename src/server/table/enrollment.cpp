@@ -87,7 +87,7 @@ constexpr char kEnrollmentSql[] =
     " pg_catalog.to_json(carry)::text, naive_zone, allow_published, "
     "pg_catalog.to_json(lossy_columns)::text,"
     " system_identifier, database_oid, newer_by, rescue, at, hints::pg_catalog.text, "
-    "pg_catalog.to_json(null_if)::pg_catalog.text"
+    "pg_catalog.to_json(null_if)::pg_catalog.text, online"
     " FROM mend.enrollments WHERE target OPERATOR(pg_catalog.=) $1";
 
 // Columns that keys, foreign keys, partition keys, generated columns or policies look at, of the
@@ -125,13 +125,28 @@ constexpr char kBoundColumnsSql[] =
     "WHERE a.attrelid OPERATOR(pg_catalog.=) u.relid AND a.attnum OPERATOR(pg_catalog.=) u.attnum";
 
 constexpr char kFieldsSql[] =
-    "SELECT field, column_name, held, reading FROM mend.fields WHERE target OPERATOR(pg_catalog.=) $1 "
+    "SELECT field, column_name, held, reading FROM mend.fields WHERE target OPERATOR(pg_catalog.=) "
+    "$1 "
     "ORDER BY field";
 
 constexpr char kOwnColumnsSql[] =
     "SELECT column_name, attnum, type FROM mend.own_columns WHERE target OPERATOR(pg_catalog.=) $1";
 
+constexpr char kSecondColumnsSql[] =
+    "SELECT new_attnum FROM mend.widenings WHERE target OPERATOR(pg_catalog.=) $1 AND new_attnum "
+    "IS "
+    "NOT NULL";
+
 }  // namespace
+
+std::vector<int16_t> SecondColumns(Oid target) {
+  const pg::Rows rows = ReadBooks(kSecondColumnsSql, target);
+  std::vector<int16_t> numbers;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    numbers.push_back(static_cast<int16_t>(rows.int8(i, 0)));
+  }
+  return numbers;
+}
 
 void MarkOwnColumns(plan::Shape* shape) {
   const pg::Rows rows = ReadBooks(kOwnColumnsSql, shape->relid);
@@ -175,6 +190,7 @@ std::optional<Enrollment> LoadEnrollment(Oid target) {
   enrollment.hints = HintsFrom(rows.text(0, 15));
   enrollment.at = json::Pointer::Parse(rows.text(0, 14), &why).value_or(json::Pointer());
   enrollment.null_if = Strings(rows.text(0, 16));
+  enrollment.online = rows.boolean(0, 17);
   if (!enrollment.rescue.empty()) {
     const pg::Rows bound = ReadBooks(kBoundColumnsSql, target);
     for (size_t i = 0; i < bound.size(); ++i) {

@@ -34,6 +34,7 @@ struct Enrollment {
   std::set<std::string> bound_columns;  // with `rescue`: whose values are never rescued
   std::vector<plan::Hint> hints;        // for the types of new columns
   json::Pointer at;                     // where the record is in a payload
+  bool online = false;                  // columns may be widened online, unasked
   bool at_home = false;                 // system identifier and database OID are this database's
 };
 
@@ -48,6 +49,9 @@ struct FieldRecord {
 // Read from the tables as the extension's owner. nullopt: not enrolled.
 std::optional<Enrollment> LoadEnrollment(Oid target);
 std::vector<FieldRecord> LoadFields(Oid target);
+
+// Numbers of the columns into which others of the table are being widened.
+std::vector<int16_t> SecondColumns(Oid target);
 
 // Marks the columns that rules have added and nobody has altered since.
 void MarkOwnColumns(plan::Shape* shape);

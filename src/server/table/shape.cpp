@@ -1,6 +1,7 @@
 #include "server/table/shape.h"
 
 #include "server/pg/call.h"
+#include "server/table/widening.h"
 
 namespace mend::table {
 namespace {
@@ -37,7 +38,8 @@ InsertTriggers InsertTriggersOf(Oid relid) {
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
       auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-      if (form->tgenabled == TRIGGER_DISABLED || !TRIGGER_FOR_INSERT(form->tgtype)) {
+      if (form->tgenabled == TRIGGER_DISABLED || !TRIGGER_FOR_INSERT(form->tgtype) ||
+          IsCopier(form->tgfoid)) {
         continue;
       }
       if (!TRIGGER_FOR_ROW(form->tgtype)) {

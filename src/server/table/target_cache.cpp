@@ -7,6 +7,7 @@
 #include "server/pg/spi.h"
 #include "server/table/shape.h"
 #include "server/table/target.h"
+#include "server/table/widening.h"
 
 namespace mend::table {
 namespace {
@@ -82,6 +83,7 @@ std::shared_ptr<const Target> Load(Oid relid) {
   if (!enrollment) {
     ThrowNotEnrolled(relid);
   }
+  HideSecondColumns(&*shape);
   MarkOwnColumns(&*shape);
   return std::make_shared<const Target>(std::move(*shape), std::move(*enrollment),
                                         LoadFields(relid));

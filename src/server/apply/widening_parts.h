@@ -1,0 +1,65 @@
+// What stands on a column that is widened online, and the statements that make the same of its
+// second column. Read and rendered under pg_catalog alone.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/apply/widening.h"
+
+namespace mend::apply {
+
+// An index of the column: as a key, in an expression or in a predicate.
+struct IndexPart {
+  Oid oid = InvalidOid;
+  std::string name, clone;
+  std::string create;  // CREATE INDEX CONCURRENTLY, under the clone's name
+  bool clone_exists = false, clone_is_valid = false;
+  char constraint = '\0';  // 'p' or 'u': it is that of a constraint of its name
+  bool deferrable = false, deferred = false;
+  bool clustered = false, identifies_rows = false;
+  std::optional<std::string> comment, constraint_comment;
+};
+
+struct CheckPart {
+  Oid oid = InvalidOid;
+  std::string name, clone;
+  std::string add;  // ADD CONSTRAINT ... NOT VALID, under the clone's name
+  bool validated = false;
+  bool clone_exists = false, clone_is_valid = false;
+  std::optional<std::string> comment;
+};
+
+struct Parts {
+  std::string table, schema;  // quoted
+  std::string column;         // its name now
+  int16_t last_attnum = 0;    // of the table
+  bool second_exists = false, trigger_exists = false;
+  bool not_null = false;
+  char identity = '\0';
+  std::optional<std::string> default_text, statistics, options, comment;
+  Oid sequence = InvalidOid;  // that belongs to the column
+  std::string sequence_name;
+  bool equal_is_valid = false, not_null_check_exists = false, not_null_is_valid = false;
+  std::vector<IndexPart> indexes;
+  std::vector<CheckPart> checks;
+  std::vector<std::string> lost_clones;  // indexes for which none is left that they were made from
+};
+
+// nullopt: the table has no such column any more.
+std::optional<Parts> LoadParts(const Widening& widening);
+
+// Step "column": the second column, its checks, and the trigger.
+std::vector<std::string> AddStatements(const Widening& widening, const Parts& parts);
+// The checks that are still missing; empty: none is.
+std::string AddChecks(const Widening& widening, const Parts& parts);
+// Has PostgreSQL look at every row; empty: all is looked at.
+std::string Validate(const Widening& widening, const Parts& parts);
+// The second column takes the place of the first, and all that stands on it with it; indexes that
+// are no constraint's still have to be given their names (guard::RenameIndex).
+std::vector<std::string> SwapStatements(const Widening& widening, const Parts& parts);
+// Takes away what was added; nothing of it need be there.
+std::vector<std::string> RemoveStatements(const Widening& widening, const Parts& parts);
+
+}  // namespace mend::apply
