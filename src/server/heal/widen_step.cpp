@@ -19,9 +19,9 @@ constexpr int kWidenForMs = 2000;
 void SplitOff(const table::Target& target, const apply::PatchRecord& record,
               const std::vector<plan::Action>& actions,
               const std::vector<plan::FieldMapping>& field_map, bool online) {
-  std::vector<std::string> columns;
+  std::vector<std::string> parts;
   for (const plan::Action& action : actions) {
-    columns.push_back(action.column);
+    parts.push_back(std::string(plan::Name(action.kind)) + " " + action.column);
   }
   pg::RunPrepared(
       "INSERT INTO mend.patches (target, target_name, planner, model, proposed_ddl, ddl, "
@@ -29,11 +29,12 @@ void SplitOff(const table::Target& target, const apply::PatchRecord& record,
       "proposed_by, decided_by, decided_at, online) SELECT target, target_name, planner, model, "
       "proposed_ddl, nullif($2, ''), nullif($3, ''), $4::jsonb, rationale, 'approved', "
       "jsonb_set(evidence, '{actions}', (SELECT coalesce(jsonb_agg(a), '[]') FROM "
-      "jsonb_array_elements(evidence -> 'actions') a WHERE a ->> 'column' = ANY ($5))), "
+      "jsonb_array_elements(evidence -> 'actions') a WHERE concat(a ->> 'kind', ' ', a ->> "
+      "'column') = ANY ($5))), "
       "fingerprint, $6, proposed_by, decided_by, decided_at, $6 FROM mend.patches WHERE id = $1",
       {pg::Int8(record.id), pg::Text(guard::Render(target.shape(), actions)),
        pg::Text(guard::RenderInverse(target.shape(), actions)),
-       pg::Text(apply::FieldMapToJson(field_map)), pg::TextArray(columns), pg::Bool(online)});
+       pg::Text(apply::FieldMapToJson(field_map)), pg::TextArray(parts), pg::Bool(online)});
 }
 
 // Only what rewrites the table takes the long way, one column after the other: the rest becomes
