@@ -48,7 +48,7 @@ CREATE TABLE undone (id int PRIMARY KEY, qty int, _r jsonb);
 SELECT mend.enroll('undone', rescue => '_r');
 SELECT * FROM healing_load('undone', '[{"id": 1, "x": 1, "qty": 7}, {"id": 2, "x": 2.50}, {"id": 3, "qty": 5000000000}, {"id": 4, "w": {"a": [1]}}]'::text);
 CALL mend.wait_idle('undone');
-SELECT * FROM undone ORDER BY id;
+SELECT id, qty, x, w, _r FROM undone ORDER BY id;
 SELECT healing_insert('undone', '{"id": 5, "x": 3}'::text);
 SELECT mend.revert(id) FROM mend.patches WHERE target = 'undone'::regclass AND state = 'applied';
 CALL mend.wait_idle('undone');

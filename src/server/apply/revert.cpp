@@ -234,6 +234,16 @@ std::vector<std::string> ReadFields(const std::string& text) {
   return fields;
 }
 
+// A value as it would be after it was narrowed and widened again. Through text, which every type
+// has: a column that was empty may have had any.
+std::string ThereAndBack(const std::string& value, const AppliedAction& action) {
+  if (action.type == guard::RenderType({plan::type_oid::kJsonb, -1})) {
+    return "pg_catalog.to_jsonb(pg_catalog.jsonb_extract_path_text(" + value +
+           ", VARIADIC '{}')::" + action.from + ")";
+  }
+  return "(" + value + "::pg_catalog.text::" + action.from + ")::pg_catalog.text::" + action.type;
+}
+
 // Values go back to the rescue column that had none before the patch.
 class RescueUndo {
  public:
@@ -263,7 +273,7 @@ class RescueUndo {
     Run("DO LANGUAGE plpgsql $pg_mend$ DECLARE one record; fits boolean; BEGIN FOR one IN SELECT "
         "tableoid AS part, ctid AS place, " +
         column + " AS value FROM " + table + " WHERE " + column +
-        " IS NOT NULL LOOP BEGIN fits := (one.value::" + action.from + ")::" + action.type +
+        " IS NOT NULL LOOP BEGIN fits := " + ThereAndBack("one.value", action) +
         " IS NOT DISTINCT FROM one.value; EXCEPTION WHEN data_exception THEN fits := false; END; "
         "IF NOT fits THEN UPDATE " +
         table + " SET " + Rescued(*field, column) + ", " + column +
@@ -315,15 +325,8 @@ class RescueUndo {
 void CheckNarrowing(int64_t id, const table::Target& target, const AppliedAction& action,
                     RescueUndo* rescue) {
   std::string column = pg::QuoteIdentifier(action.column);
-  // Through text, which every type has: a column that was empty may have had any.
-  std::string back =
-      "(" + column + "::pg_catalog.text::" + action.from + ")::pg_catalog.text::" + action.type;
-  if (action.type == guard::RenderType({plan::type_oid::kJsonb, -1})) {
-    back = "pg_catalog.to_jsonb(pg_catalog.jsonb_extract_path_text(" + column +
-           ", VARIADIC '{}')::" + action.from + ")";
-  }
-  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " + back +
-                    " IS DISTINCT FROM " + column + " LIMIT 1";
+  std::string sql = "SELECT FROM " + pg::QualifiedName(target.shape().relid) + " WHERE " +
+                    ThereAndBack(column, action) + " IS DISTINCT FROM " + column + " LIMIT 1";
   base::Result<uint64_t> changed = RunAsOwner(id, target.shape().relid, sql);
   if ((!changed || *changed > 0) && !rescue->PutBackUnfit(action)) {
     Refuse(id,
