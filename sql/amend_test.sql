@@ -82,5 +82,6 @@ DROP ROLE regress_amend;
 SET client_min_messages = warning;
 DELETE FROM mend.queue;
 SELECT mend.discard(array_agg(id), 'test') > 0 AS discarded FROM mend.dead_letters;
+SELECT detail ->> 'payload' AS payload, detail ->> 'original' AS original FROM mend.events WHERE kind = 'discarded' AND detail ? 'original' ORDER BY id;
 SELECT mend.unenroll(target) FROM mend.enrollments;
 DROP SCHEMA amend_test CASCADE;

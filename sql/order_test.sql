@@ -39,6 +39,26 @@ SELECT mend.retry('children');
 CALL mend.wait_idle('children');
 SELECT * FROM children ORDER BY id;
 
+-- What a newer payload has overtaken stays dead, whichever way that one was stored; what dies after it does not, nor what somebody has amended.
+CREATE TABLE late (id int PRIMARY KEY, status text CHECK (status <> 'bad'), n int, extra int);
+SELECT mend.enroll('late', on_conflict => 'update');
+SELECT healing_load('late', '[{"id":1,"status":"bad","n":1},{"id":1,"status":"newer"},{"id":2,"status":"first"},{"id":2,"status":"bad","n":2},{"id":3,"status":"bad"},{"id":4,"status":"bad"},{"id":5,"status":"bad"}]');
+SELECT healing_insert('late', '{"id":3,"status":"newer"}'), healing_insert('late', '{"id":4,"fresh":1}');
+CALL mend.wait_idle('late');
+SELECT payload, overtaken FROM mend.dead_letters WHERE target = 'late'::regclass ORDER BY id;
+ALTER TABLE late DROP CONSTRAINT late_status_check;
+SELECT mend.retry('late');
+CALL mend.wait_idle('late');
+SELECT id, status, n, fresh FROM late ORDER BY id;
+SELECT changed FROM mend.dead_letters, mend.amend(ARRAY[id], '{"status": null}') WHERE payload LIKE '{"id":1%';
+SELECT mend.retry('late');
+CALL mend.wait_idle('late');
+SELECT id, status, n FROM late WHERE id = 1;
+SELECT mend.configure('late', newer_by => 'n');
+SELECT mend.retry('late');
+CALL mend.wait_idle('late');
+SELECT payload FROM mend.dead_letters WHERE target = 'late'::regclass;
+
 -- A dead letter that is tried again stands before what came later and waits, and behind what came earlier.
 CREATE TABLE again (id int PRIMARY KEY, status text CHECK (status <> 'bad'), n int);
 SELECT mend.enroll('again', 'paused', on_conflict => 'update');

@@ -154,9 +154,11 @@ CREATE TABLE mend.dead_letters (
     session_submitted_by name,
     code         jsonb NOT NULL DEFAULT '{}',
     key_hash     bigint,
-    original     text
+    original     text,
+    overtaken    boolean NOT NULL DEFAULT false
 );
 CREATE INDEX dead_letters_target ON mend.dead_letters (target, id);
+CREATE INDEX dead_letters_target_key ON mend.dead_letters (target, key_hash) WHERE key_hash IS NOT NULL;
 COMMENT ON TABLE mend.dead_letters IS 'Payloads that a person must look at; never deleted by the software';
 COMMENT ON COLUMN mend.dead_letters.id IS 'Identity of the payload, the same as it had in the queue';
 COMMENT ON COLUMN mend.dead_letters.target IS 'The landing table';
@@ -181,6 +183,7 @@ COMMENT ON COLUMN mend.dead_letters.session_submitter IS 'OID of the session use
 COMMENT ON COLUMN mend.dead_letters.session_submitted_by IS 'Name of that role; replay needs OID and name to agree';
 COMMENT ON COLUMN mend.dead_letters.code IS 'The table''s owner, and digests of the code that storing a row ran when it was offered; empty: unknown';
 COMMENT ON COLUMN mend.dead_letters.key_hash IS 'As in the queue, for a retry';
+COMMENT ON COLUMN mend.dead_letters.overtaken IS 'Whether a newer payload for the same row is stored: a retry would bring an older version back';
 COMMENT ON COLUMN mend.dead_letters.original IS 'The payload as it was offered, where mend.amend() has changed it';
 
 CREATE TABLE mend.drifts (

@@ -36,15 +36,18 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chosen bigint[];
     kept bigint[];
+    overtaken bigint;
     tables regclass[];
     moved bigint;
 BEGIN
-    SELECT coalesce(array_agg(d.id) FILTER (WHERE d.sqlstate <> 'MD001' OR may), '{}'),
-           coalesce(array_agg(d.id) FILTER (WHERE d.sqlstate = 'MD001' AND NOT may), '{}'),
-           coalesce(array_agg(DISTINCT d.target) FILTER (WHERE d.sqlstate <> 'MD001' OR may), '{}')
-    INTO chosen, kept, tables
+    SELECT coalesce(array_agg(d.id) FILTER (WHERE may AND NOT late), '{}'),
+           coalesce(array_agg(d.id) FILTER (WHERE NOT may AND NOT late), '{}'),
+           coalesce(array_agg(DISTINCT d.target) FILTER (WHERE may AND NOT late), '{}'),
+           count(*) FILTER (WHERE late)
+    INTO chosen, kept, tables, overtaken
     FROM mend.dead_letters d JOIN mend.enrollments e ON e.target = d.target
-         CROSS JOIN LATERAL (SELECT d.sqlstate = 'MD001' AND mend.may_release(caller, d)) m (may)
+         CROSS JOIN LATERAL (SELECT d.sqlstate <> 'MD001' OR mend.may_release(caller, d),
+                                    d.overtaken AND e.on_conflict = 'update' AND e.newer_by IS NULL) m (may, late)
     WHERE (retry_as.target IS NULL OR d.target = retry_as.target) AND (retry_as.ids IS NULL OR d.id = ANY (retry_as.ids))
         AND (retry_as.kind IS NULL OR retry_as.kind IN (d.kind, d.cause)) AND (retry_as.field IS NULL OR d.field = retry_as.field);
     UPDATE mend.dead_letters d SET code = coalesce(mend.code_of(d.target), '{}') WHERE d.id = ANY (chosen) AND d.sqlstate = 'MD001';
@@ -66,6 +69,10 @@ BEGIN
         RAISE NOTICE 'dead letters that stay, since their tables run other code than they were offered for: %', cardinality(kept)
             USING HINT = 'Whoever offered them may retry them, or a superuser: see their reasons in mend.dead_letters.';
     END IF;
+    IF overtaken > 0 THEN
+        RAISE NOTICE 'dead letters that stay, since newer payloads for their rows are stored: %', overtaken
+            USING HINT = 'mend.configure(newer_by => ...) compares them; what mend.amend() has changed is new; mend.discard() deletes them.';
+    END IF;
     RETURN moved;
 END
 $$;
@@ -76,7 +83,7 @@ REVOKE ALL ON FUNCTION mend.retry_as(oid, regclass, bigint[], text, text) FROM P
 CREATE OR REPLACE FUNCTION mend.retry(target regclass DEFAULT NULL, ids bigint[] DEFAULT NULL, kind text DEFAULT NULL, field text DEFAULT NULL) RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_retry';
 COMMENT ON FUNCTION mend.retry(regclass, bigint[], text, text) IS
-    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all, of one kind or cause (doc/reasons.md) or of all, of one field or of all. Without ids, queued rows that back off (a missing partition, a foreign key) are tried again at once. What a table''s code has changed for (SQLSTATE MD001) only a superuser moves, or who has the rights of the roles that offered it: it is offered anew then';
+    'Moves dead letters back to the queue and returns how many: of one enrolled table or of all, of these ids or of all, of one kind or cause (doc/reasons.md) or of all, of one field or of all. Without ids, queued rows that back off (a missing partition, a foreign key) are tried again at once. What a table''s code has changed for (SQLSTATE MD001) only a superuser moves, or who has the rights of the roles that offered it: it is offered anew then. What a newer payload for the same row has overtaken stays, unless the table has newer_by';
 REVOKE ALL ON FUNCTION mend.retry(regclass, bigint[], text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[], text, text) TO mend_admin;
 
@@ -119,8 +126,10 @@ BEGIN
         SELECT 'discarded', t.target_name,
                jsonb_build_object('id', t.id, 'reason', discard.reason, 'payload', substr(t.payload, 1 + (part - 1) * at_once, at_once),
                                   'submitted_by', t.submitted_by, 'submitted_at', t.submitted_at)
+               || CASE WHEN t.original IS NULL THEN '{}'
+                       ELSE jsonb_build_object('original', substr(t.original, 1 + (part - 1) * at_once, at_once)) END
                || CASE WHEN parts > 1 THEN jsonb_build_object('part', part, 'parts', parts) ELSE '{}' END
-        FROM taken t, LATERAL (SELECT greatest(1, (length(t.payload) + at_once - 1) / at_once)) p (parts), generate_series(1, parts) part
+        FROM taken t, LATERAL (SELECT greatest(1, (length(t.payload) + at_once - 1) / at_once, (length(t.original) + at_once - 1) / at_once)) p (parts), generate_series(1, parts) part
         ORDER BY t.id, part
     )
     SELECT count(*) INTO gone FROM taken;

@@ -88,26 +88,38 @@ TEST_F(RulesTest, OnePatchForAllDrift) {
   EXPECT_EQ(plan.patch.rationale.find("secret"), std::string::npos);
 }
 
-TEST_F(RulesTest, CollidingFieldsGetDistinctColumns) {
+TEST_F(RulesTest, FieldsOfOneSpellingAreOneColumn) {
   const Plan plan = Propose({MakeDrift(Kind::NewField, "Total Price", "", {"1"}),
-                             MakeDrift(Kind::NewField, "total_price", "", {"1"}),
+                             MakeDrift(Kind::NewField, "total_price", "", {"1.5"}),
                              MakeDrift(Kind::NewField, "totalPrice", "", {"1"}),
-                             MakeDrift(Kind::NewField, "user_name", "", {"1"})});
-  ASSERT_EQ(plan.patch.actions.size(), 4u);
-  std::set<std::string> names;
-  for (const Action& action : plan.patch.actions) names.insert(action.column);
-  EXPECT_EQ(names.size(), 4u);
-  EXPECT_EQ(names.count("user_name"), 0u);     // "UserName" would be found under it
-  EXPECT_EQ(plan.patch.field_map.size(), 3u);  // "total_price" has its own name
+                             MakeDrift(Kind::NewField, "user_name", "", {"1"}),
+                             MakeDrift(Kind::NewField, "sourceIPAddress", "", {"\"x\""}),
+                             MakeDrift(Kind::NewField, "source_ipaddress", "", {"\"y\""})});
+  ASSERT_EQ(plan.patch.actions.size(), 3u);
+  EXPECT_EQ(plan.patch.actions[0].column, "total_price");
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kNumeric, -1}));  // of all their values
+  EXPECT_NE(plan.patch.actions[1].column, "user_name");  // "UserName" would be found under it
+  EXPECT_EQ(plan.patch.actions[2].column, "source_ipaddress");
+  ASSERT_EQ(plan.patch.field_map.size(), 4u);
+  EXPECT_EQ(plan.patch.field_map[0].field, "Total Price");
+  EXPECT_EQ(plan.patch.field_map[1].field, "totalPrice");
+  EXPECT_TRUE(plan.unplanned.empty());
 }
 
-TEST_F(RulesTest, AFieldCalledLikeItsColumnClaimsTheName) {
-  const Plan plan = Propose({MakeDrift(Kind::NewField, "unitPrice", "", {"1"}),
-                             MakeDrift(Kind::NewField, "unit_price", "", {"2"})});
+TEST_F(RulesTest, LongFieldsAreNotOneForTheirBeginning) {
+  const std::string begin(70, 'a');
+  const Plan plan = Propose({MakeDrift(Kind::NewField, begin + "One", "", {"1"}),
+                             MakeDrift(Kind::NewField, begin + "Two", "", {"2"}),
+                             MakeDrift(Kind::NewField, begin + "_two", "", {"2"})});
   ASSERT_EQ(plan.patch.actions.size(), 2u);
-  EXPECT_EQ(plan.patch.actions[1].column, "unit_price");
-  ASSERT_EQ(plan.patch.field_map.size(), 1u);
-  EXPECT_EQ(plan.patch.field_map[0].field, "unitPrice");
+  EXPECT_NE(plan.patch.actions[0].column, plan.patch.actions[1].column);
+}
+
+TEST_F(RulesTest, FieldsWithoutAnyLetterAreNotOne) {
+  const Plan plan = Propose(
+      {MakeDrift(Kind::NewField, "-", "", {"1"}), MakeDrift(Kind::NewField, "+", "", {"2"})});
+  ASSERT_EQ(plan.patch.actions.size(), 2u);
+  EXPECT_NE(plan.patch.actions[0].column, plan.patch.actions[1].column);
 }
 
 TEST_F(RulesTest, DriftOfOneColumnIsOneAction) {
@@ -199,6 +211,28 @@ TEST_F(RulesTest, AsksAboutAbsurdNumbersAndEnvelopes) {
   EXPECT_EQ(plan.unplanned.size(), 1u);
   plan = Propose({MakeDrift(Kind::OutOfRange, "amount", "amount", {absurd, absurd})});
   EXPECT_EQ(plan.patch.actions.size(), 1u);
+  // Beside others of the column, in a column without a value, and in one of our own.
+  const Drift one = MakeDrift(Kind::OutOfRange, "amount", "amount", {std::string(100000, '9')});
+  const Drift text = MakeDrift(Kind::TypeConflict, "amount", "amount", {"\"x\""});
+  plan = Propose({one, text});
+  EXPECT_TRUE(plan.patch.empty());
+  EXPECT_EQ(plan.suggestions.size(), 2u);
+  plan = Propose({one, MakeDrift(Kind::Lossy, "amount", "amount", {"1.5"})});
+  EXPECT_EQ(plan.patch.actions.size(), 1u);  // that type holds it anyway
+  EXPECT_TRUE(plan.suggestions.empty());
+  policy_.empty = {"amount"};
+  plan = Propose({one});
+  EXPECT_TRUE(plan.patch.empty());
+  EXPECT_EQ(plan.suggestions.size(), 1u);
+  plan = Propose({one, text});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kText, -1}));
+  policy_.empty.clear();
+  policy_.own["amount"] = MakeDrift(Kind::NewField, "amount", "", {"1", "2"}).profile;
+  plan = Propose({one});
+  EXPECT_TRUE(plan.patch.empty());
+  EXPECT_EQ(plan.suggestions.size(), 1u);
+  policy_.own.clear();
 
   DriftSet envelope = {MakeDrift(Kind::NewField, "op", "", {"\"c\""}),
                        MakeDrift(Kind::NewField, "after", "", {"{\"id\": 1}"}),
@@ -382,11 +416,13 @@ TEST_F(RulesTest, PolicyIsKept) {
 TEST_F(RulesTest, WithoutMappingsOnlyFieldsThatFindTheirColumn) {
   policy_.allow = {ActionKind::AddColumn};
   const Plan plan = Propose({MakeDrift(Kind::NewField, "totalPrice", "", {"1"}),
-                             MakeDrift(Kind::NewField, "total price", "", {"1"})});
+                             MakeDrift(Kind::NewField, "total price", "", {"1"}),
+                             MakeDrift(Kind::NewField, "user_name", "", {"1"})});
   ASSERT_EQ(plan.patch.actions.size(), 1u);
   EXPECT_EQ(plan.patch.actions[0].column, "total_price");
   EXPECT_TRUE(plan.patch.field_map.empty());
-  EXPECT_EQ(plan.unplanned.size(), 1u);
+  ASSERT_EQ(plan.unplanned.size(), 1u);
+  EXPECT_EQ(plan.unplanned[0].drift, 2u);
 }
 
 TEST_F(RulesTest, ColumnsAreCapped) {

@@ -36,7 +36,8 @@ enum class Cause : uint8_t {
   NumberForBoolean,
   BooleanForNumber,
   BooleanForText,
-  NotTextSoFar,  // a number or boolean for a column that text alone has made
+  NotTextSoFar,     // a number or boolean for a column that text alone has made
+  NotIntegerSoFar,  // 5.0 or 1e2 for a column that plain integers alone have made
   TextForNumber,
   RaggedArray,    // its parts differ in length or depth
   Element,        // one element does not fit; `about` names that element's cause

@@ -33,10 +33,10 @@ std::optional<Type> WidenFor(const Type& from, const drift::Profile& profile);
 // The type for a new column by the evidence of all its values: boolean, bigint, numeric,
 // timestamptz when all carry an offset, jsonb for nested or mixed kinds, else text. The text of a
 // number speaks for a number beside numbers, and a word for nothing for nothing. A time needs a
-// name that says so, or kTimesThatSpeak values, and no digits that timestamptz would drop. nullopt
-// when nulls and empty arrays are all there is.
+// name that says so, whatever the number of values: the type does not depend on how many came at
+// once; and no digits that timestamptz would drop. nullopt when nulls and empty arrays are all
+// there is.
 std::optional<Type> TypeForNew(const drift::Profile& profile, std::string_view name = {});
-inline constexpr int64_t kTimesThatSpeak = 20;
 
 // The type that a column which was added by evidence is to have now that `profile`, which includes
 // that evidence, was seen; its own when it need not or cannot change without changing a value.

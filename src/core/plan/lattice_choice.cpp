@@ -122,10 +122,15 @@ std::optional<Type> WidenFor(const Type& from, const Profile& profile) {
 }
 
 bool NamesTime(std::string_view name) {
-  constexpr std::string_view kWords[] = {"at",        "created", "date",    "datetime", "deleted",
-                                         "due",       "ended",   "expires", "expiry",   "finished",
-                                         "modified",  "on",      "since",   "started",  "time",
-                                         "timestamp", "ts",      "until",   "updated",  "when"};
+  constexpr std::string_view kWords[] = {
+      "at",        "begin",    "canceled",   "cancelled", "closed",    "completed", "confirmed",
+      "created",   "date",     "datetime",   "deleted",   "delivered", "due",       "end",
+      "ended",     "expires",  "expiry",     "finished",  "issued",    "joined",    "login",
+      "merged",    "modified", "on",         "opened",    "paid",      "posted",    "published",
+      "pushed",    "received", "registered", "released",  "requested", "resolved",  "scheduled",
+      "seen",      "sent",     "shipped",    "signed",    "since",     "start",     "started",
+      "submitted", "synced",   "time",       "timestamp", "ts",        "until",     "updated",
+      "utc",       "when"};
   const std::string normal = Normalise(name);
   const size_t last = normal.find_last_of('_');
   const std::string_view word = last == std::string::npos
@@ -150,8 +155,7 @@ std::optional<Type> TypeForNew(const Profile& profile, std::string_view name) {
   if (booleans && !numbers && telling == profile.strings(Format::Boolean)) return Type{kBool, -1};
   if (booleans || numbers) return Type{kJsonb, -1};
   const bool times = OnlyStrings(profile, Format::TimestampTz) &&
-                     profile.max_second_digits() <= kMicroseconds &&
-                     (NamesTime(name) || profile.strings() >= kTimesThatSpeak);
+                     profile.max_second_digits() <= kMicroseconds && NamesTime(name);
   return Type{times ? kTimestamptz : kText, -1};
 }
 

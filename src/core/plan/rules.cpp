@@ -1,6 +1,7 @@
 #include "core/plan/rules.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/base/invisible.h"
 #include "core/plan/identifier.h"
@@ -54,6 +55,7 @@ class Proposal {
 
   Plan Make() {
     for (size_t i = 0; i < drift_.size(); ++i) Take(i);
+    for (const std::vector<size_t>& fields : OneColumnEach(fresh_)) PlanNewColumn(fields);
     for (const Group& group : groups_) PlanColumn(group);
     SuggestNotAllowed();
     SuggestEnvelope();
@@ -91,7 +93,7 @@ class Proposal {
     } else if (drift.cause == drift::Cause::SharesNoKey) {
       return;
     } else if (drift.kind == Kind::NewField) {
-      PlanNewField(i);
+      fresh_.push_back(i);
     } else if (drift.kind == Kind::MissingRequired) {
       PlanMissing(i);
     } else if (!drift::IsAboutType(drift.kind)) {
@@ -118,54 +120,105 @@ class Proposal {
     return groups_.emplace_back(Group{column, {}});
   }
 
-  void PlanNewField(size_t i) {
-    const Drift& drift = drift_[i];
+  // New fields that are spelled as one name in some way are one column: so they are if they come
+  // one after another.
+  std::vector<std::vector<size_t>> OneColumnEach(const std::vector<size_t>& fields) const {
+    std::vector<std::vector<size_t>> columns;
+    std::unordered_map<std::string, size_t> by_spelling;
+    for (size_t i : fields) {
+      size_t column = columns.size();
+      const std::vector<std::string> spellings = TellingSpellings(drift_[i].field);
+      for (const std::string& spelling : spellings) {
+        const auto known = by_spelling.find(spelling);
+        if (known != by_spelling.end() && IsName(spelling)) {
+          column = std::min(column, known->second);
+        }
+      }
+      if (column == columns.size()) columns.emplace_back();
+      columns[column].push_back(i);
+      for (const std::string& spelling : spellings) by_spelling.emplace(spelling, column);
+    }
+    return columns;
+  }
+
+  // The ways to write a new field's name that tell it from others. What is cut tells nothing.
+  static std::vector<std::string> TellingSpellings(const std::string& field) {
+    std::vector<std::string> spellings = Spellings(field);
+    spellings.push_back(Normalise(field));
+    spellings.erase(std::remove_if(spellings.begin(), spellings.end() - 1,
+                                   [](const std::string& spelling) {
+                                     return spelling.size() >= kMaxIdentifierBytes;
+                                   }),
+                    spellings.end() - 1);
+    return spellings;
+  }
+
+  static bool IsName(const std::string& spelling) {
+    return spelling.find_first_not_of('_') != std::string::npos;
+  }
+
+  void PlanNewColumn(const std::vector<size_t>& fields) {
+    drift::Profile seen;
+    size_t first = fields.front();  // it gives the name: best the field that bears it
+    for (size_t i : fields) {
+      seen.Merge(drift_[i].profile);
+      if (drift_[i].field == Normalise(drift_[i].field)) first = i;
+    }
+    const Drift& drift = drift_[first];
     const std::string field = Named("field", drift.field);
-    std::optional<Type> type = TypeForNew(drift.profile, drift.field);
+    const auto leave = [&](Why why, const std::string& reason) {
+      for (size_t i : fields) Leave(i, why, reason);
+    };
+    std::optional<Type> type = TypeForNew(seen, drift.field);
     const std::string name = ColumnNameFor(
-        drift.field, [&](const std::string& taken) { return IsTaken(taken, drift.field); });
+        drift.field, [&](const std::string& taken) { return IsTaken(taken, fields); });
     const Hint* hint = HintFor(policy_.hints, name);
-    const bool seen = drift.profile.rows() > 0;
-    const bool hinted = hint != nullptr && seen && policy_.unfit_hints.count(name) == 0;
+    const bool brings = seen.rows() > 0;
+    const bool hinted = hint != nullptr && brings && policy_.unfit_hints.count(name) == 0;
     if (hinted) type = hint->type;
     if (!type) {
-      return Leave(i, seen ? Why::NoType : Why::NoValue,
-                   field + (seen ? " brings a number past what numeric can hold"
-                                 : " has brought no value yet, only null or empty arrays"));
+      return leave(brings ? Why::NoType : Why::NoValue,
+                   field + (brings ? " brings a number past what numeric can hold"
+                                   : " has brought no value yet, only null or empty arrays"));
     }
     if (const std::string reason = WhyNoRoom(); !reason.empty()) {
-      return Leave(i, Why::NoRoom, field + " needs a column, and " + reason);
+      return leave(Why::NoRoom, field + " needs a column, and " + reason);
     }
     if (const std::string* reason = ReasonFor(policy_.held_columns, name)) {
-      Leave(i, WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
-      if (policy_.dropped.count(name) > 0) SuggestAgainOrIgnore(i, name, *reason);
+      leave(WhyHeld(name), Named("column", name) + " is left alone: " + *reason);
+      if (policy_.dropped.count(name) > 0) {
+        for (size_t i : fields) SuggestAgainOrIgnore(i, name, *reason);
+      }
       return;
     }
     if (!IsPrintable(name) || base::HasInvisible(drift.field)) {
-      return Leave(i, Why::NoRule,
+      return leave(Why::NoRule,
                    field + " has characters that cannot be printed: name a column for it");
     }
     const bool may_add = policy_.allow.count(ActionKind::AddColumn) > 0;
-    // Without a recorded mapping, only a field whose normal form is the column finds it.
+    // Without a recorded mapping, only a field that is spelled as the column finds it.
     const bool may_map = policy_.allow.count(ActionKind::MapField) > 0;
-    const bool needs_map = name != drift.field && (may_map || name != Normalise(drift.field));
-    const Action action{ActionKind::AddColumn, name, *type, std::nullopt, false};
-    const std::string why = "add " + Named("column", name) + " " +
-                            (hinted ? hint->type_text : TypeText(*type)) + " for new " + field +
-                            " (" + Evidence(drift.profile) + HintSays(hint, hinted) + ")";
-    const bool asked = asks_for_all_ || !may_add || (needs_map && !may_map);
+    const auto needs_map = [&](size_t i) {
+      const std::string& from = drift_[i].field;
+      return name != from && (may_map || !MeanTheSame(name, from));
+    };
+    const bool lacks_map = !may_map && std::any_of(fields.begin(), fields.end(), needs_map);
+    const bool asked = asks_for_all_ || !may_add || lacks_map;
     if (!may_add) {
-      Leave(i, Why::NotAllowed,
+      leave(Why::NotAllowed,
             field + " needs a column, and add_column is not allowed for this table");
-    } else if (needs_map && !may_map) {
-      Leave(i, Why::NotAllowed,
-            field + " needs a mapping to " + Named("column", name) +
-                ", and map_field is not allowed for this table");
+    } else if (lacks_map) {
+      leave(Why::NotAllowed, field + " needs a mapping to " + Named("column", name) +
+                                 ", and map_field is not allowed for this table");
     }
-    if (asked) not_allowed_.drift.push_back(i);
     Patch* patch = asked ? &not_allowed_.patch : &plan_.patch;
-    Act(patch, action, why);
-    if (needs_map) patch->field_map.push_back({drift.field, name});
+    Act(patch, {ActionKind::AddColumn, name, *type, std::nullopt, false},
+        "add " + Named("column", name) + " " + (hinted ? hint->type_text : TypeText(*type)) +
+            " for new " + field + " (" + Evidence(seen) + HintSays(hint, hinted) + ")");
+    for (size_t i : fields) {
+      if (asked) not_allowed_.drift.push_back(i);
+      if (needs_map(i)) patch->field_map.push_back({drift_[i].field, name});
+    }
     ++added_;
   }
 
@@ -190,9 +243,12 @@ class Proposal {
 
   // A name that an existing or a planned column has, or would be found under, or that another new
   // field bears.
-  bool IsTaken(const std::string& name, const std::string& field) const {
-    for (const Drift& other : drift_) {
-      if (other.kind == Kind::NewField && other.field == name && other.field != field) return true;
+  bool IsTaken(const std::string& name, const std::vector<size_t>& fields) const {
+    for (size_t i = 0; i < drift_.size(); ++i) {
+      if (drift_[i].kind == Kind::NewField && drift_[i].field == name &&
+          std::find(fields.begin(), fields.end(), i) == fields.end()) {
+        return true;
+      }
     }
     for (const Column& column : shape_.columns) {
       if (column.name == name || MeanTheSame(column.name, name)) return true;
@@ -210,7 +266,7 @@ class Proposal {
     const Column& column = *group.column;
     if (PlanOwn(group) || PlanEmpty(group)) return;
     drift::Profile merged;
-    std::vector<size_t> provable, left;
+    std::vector<size_t> provable, left, absurd;
     for (size_t i : group.drift) {
       const Drift& drift = drift_[i];
       const std::optional<Type> type =
@@ -220,11 +276,19 @@ class Proposal {
       } else if (*type == column.type) {
         Leave(i, Why::TypeHolds,
               Describe(column, drift) + ": the type holds such values, so widening it cannot help");
+      } else if (IsAbsurd(column, drift)) {
+        absurd.push_back(i);
       } else {
         merged.Merge(drift.profile);
         provable.push_back(i);
       }
     }
+    PlanProvable(column, merged, provable, std::move(left));
+    LeaveAbsurd(column, absurd);
+  }
+
+  void PlanProvable(const Column& column, const drift::Profile& merged,
+                    const std::vector<size_t>& provable, std::vector<size_t> left) {
     const std::optional<Type> type = WidenFor(column.type, merged);
     if (!type) left.insert(left.end(), provable.begin(), provable.end());
     SuggestOtherType(column, left);
@@ -235,10 +299,6 @@ class Proposal {
     Action action{ActionKind::WidenType, column.name, *type, std::nullopt, false};
     if (obstacle.empty() && !column.MayBecome(*type)) {
       obstacle = Named("column", column.name) + " is an identity column: it takes integers only";
-    } else if (obstacle.empty() && IsFarOut(column, *type, group, merged)) {
-      obstacle = Describe(column, merged) + ": far more digits than the column ever held";
-      Suggest(action, provable,
-              "a single row asks for it, with far more digits than the column can hold");
     } else if (obstacle.empty()) {
       return Act(&plan_.patch, std::move(action),
                  "widen " + Named("column", column.name) + " from " + column.type_text + " to " +
@@ -323,12 +383,52 @@ class Proposal {
   }
 
   // A single row that would have the whole table rewritten for a number which is hardly one.
-  bool IsFarOut(const Column& column, const Type& type, const Group& group,
-                const drift::Profile& seen) const {
+  bool IsAbsurd(const Column& column, const Drift& drift) const {
     constexpr int kFarMoreDigits = 40;
-    return group.drift.size() == 1 && drift_[group.drift.front()].row_count == 1 &&
-           type.oid == type_oid::kNumeric && column.type.oid != type_oid::kNumeric &&
-           std::max(seen.max_integer_digits(), seen.max_scale()) > kFarMoreDigits;
+    const auto own = policy_.own.find(column.name);
+    const bool held_such =
+        own != policy_.own.end() &&
+        std::max(own->second.max_integer_digits(), own->second.max_scale()) > kFarMoreDigits;
+    return drift.row_count == 1 && column.type.oid != type_oid::kNumeric &&
+           column.type.oid != type_oid::kText && column.type.oid != type_oid::kJsonb &&
+           !held_such && drift.profile.objects() == 0 && drift.profile.arrays() == 0 &&
+           std::max(drift.profile.max_integer_digits(), drift.profile.max_scale()) > kFarMoreDigits;
+  }
+
+  // Waits for a person, unless what is planned for other values holds it anyway.
+  void LeaveAbsurd(const Column& column, const std::vector<size_t>& absurd) {
+    std::vector<size_t> left;
+    drift::Profile merged;
+    for (size_t i : absurd) {
+      if (!Holds(PlannedType(column), drift_[i])) {
+        left.push_back(i);
+        merged.Merge(drift_[i].profile);
+      }
+    }
+    if (left.empty()) return;
+    const std::optional<Type> type = WidenFor(column.type, merged);
+    if (!type) return SuggestOtherType(column, left);
+    std::string obstacle;
+    const Why why = WhyNotWiden(column, &obstacle);
+    const Action action{ActionKind::WidenType, column.name, *type, std::nullopt, false};
+    if (obstacle.empty() && !column.MayBecome(*type)) {
+      obstacle = Named("column", column.name) + " is an identity column: it takes integers only";
+    } else if (obstacle.empty()) {
+      obstacle = Describe(column, merged) + ": far more digits than the column ever held";
+      Suggest(action, left,
+              "a single row asks for it, with far more digits than the column can hold");
+    } else if (why == Why::NotAllowed && !IsRejected(column.name, ActionKind::WidenType)) {
+      Suggest(action, left);
+    }
+    for (size_t i : left) Leave(i, why, obstacle);
+  }
+
+  // The type that a column has once the patch is applied.
+  Type PlannedType(const Column& column) const {
+    for (const Action& action : plan_.patch.actions) {
+      if (ChangesType(action.kind) && action.column == column.name) return action.type;
+    }
+    return column.type;
   }
 
   void Suggest(Action action, std::vector<size_t> drift, std::string ask = {}) {
@@ -399,11 +499,14 @@ class Proposal {
     if (envelope_.empty()) return;
     const size_t left = plan_.unplanned.size();
     asks_for_all_ = true;
+    std::vector<size_t> fresh;
     for (size_t i : envelope_) {
-      if (drift_[i].kind == Kind::NewField) {
-        PlanNewField(i);
-      } else if (const Column* column = shape_.Find(drift_[i].column);
-                 column != nullptr && column->not_null) {
+      if (drift_[i].kind == Kind::NewField) fresh.push_back(i);
+    }
+    for (const std::vector<size_t>& fields : OneColumnEach(fresh)) PlanNewColumn(fields);
+    for (size_t i : envelope_) {
+      if (const Column* column = shape_.Find(drift_[i].column);
+          drift_[i].kind != Kind::NewField && column != nullptr && column->not_null) {
         Act(&not_allowed_.patch, {ActionKind::DropNotNull, column->name, {}, std::nullopt, false},
             "let " + Named("column", column->name) + " be null");
       }
@@ -458,7 +561,7 @@ class Proposal {
   bool AddFor(size_t i, const std::string& wanted, Patch* patch) {
     std::optional<Type> type = TypeForNew(drift_[i].profile, wanted);
     const std::string name =
-        ColumnNameFor(wanted, [&](const std::string& taken) { return IsTaken(taken, wanted); });
+        ColumnNameFor(wanted, [&](const std::string& taken) { return IsTaken(taken, {i}); });
     const Hint* hint = HintFor(policy_.hints, name);
     const bool hinted = type && hint != nullptr && policy_.unfit_hints.count(name) == 0;
     if (hinted) type = hint->type;
@@ -495,8 +598,31 @@ class Proposal {
     const auto own = policy_.own.find(column.name);
     if (own == policy_.own.end()) return false;
     drift::Profile all = own->second;
-    for (size_t i : group.drift) all.Merge(drift_[i].profile);
-    return ChangeTo(group, Generalise(column.type, all, column.name), all, false);
+    const Group telling = WithoutAbsurd(group);
+    for (size_t i : telling.drift) all.Merge(drift_[i].profile);
+    if (telling.drift.empty() ||
+        (!ChangeTo(telling, Generalise(column.type, all, column.name), all, false) &&
+         !PlanDigits(telling, all))) {
+      return false;
+    }
+    LeaveAbsurd(column, AbsurdOf(group));
+    return true;
+  }
+
+  // Text of numbers that came before the first number: such a column is what it would have been.
+  bool PlanDigits(const Group& group, const drift::Profile& all) {
+    const Column& column = *group.column;
+    const auto stored = policy_.digits.find(column.name);
+    const std::optional<Type> type = TypeForNew(all, column.name);
+    if (stored == policy_.digits.end() || !type) return false;
+    if (type->oid == type_oid::kInt8 && stored->second.integers) {
+      return ChangeTo(group, *type, all, true);
+    }
+    if (type->oid != type_oid::kInt8 && type->oid != type_oid::kNumeric) return false;
+    if (stored->second.numbers) return ChangeTo(group, {type_oid::kNumeric, -1}, all, true);
+    // Other text has come since, but for words for nothing alone.
+    return all.strings() > all.words_for_none() &&
+           ChangeTo(group, {type_oid::kJsonb, -1}, all, false);
   }
 
   // Values that stand for nothing do not speak for the type of an empty column.
@@ -510,13 +636,31 @@ class Proposal {
     const Column& column = *group.column;
     if (policy_.empty.count(column.name) == 0) return false;
     drift::Profile all;
-    for (size_t i : group.drift) {
+    const Group telling = WithoutAbsurd(group);
+    for (size_t i : telling.drift) {
       const Drift& drift = drift_[i];
       if (drift::MayFitWiderType(drift.cause) && WidenFor(column.type, drift.profile)) return false;
       if (!IsOfNothing(drift)) all.Merge(drift.profile);
     }
     const std::optional<Type> type = TypeForNew(all, column.name);
-    return type && ChangeTo(group, *type, all, true);
+    if (!type || !ChangeTo(telling, *type, all, true)) return false;
+    LeaveAbsurd(column, AbsurdOf(group));
+    return true;
+  }
+
+  std::vector<size_t> AbsurdOf(const Group& group) const {
+    std::vector<size_t> absurd;
+    for (size_t i : group.drift) {
+      if (IsAbsurd(*group.column, drift_[i])) absurd.push_back(i);
+    }
+    return absurd;
+  }
+  Group WithoutAbsurd(const Group& group) const {
+    Group rest{group.column, {}};
+    for (size_t i : group.drift) {
+      if (!IsAbsurd(*group.column, drift_[i])) rest.drift.push_back(i);
+    }
+    return rest;
   }
 
   // Whether the column was planned.
@@ -593,6 +737,7 @@ class Proposal {
   const Policy& policy_;
   Plan plan_;
   std::vector<Group> groups_;
+  std::vector<size_t> fresh_;     // new fields that ask for columns
   std::vector<size_t> envelope_;  // of payloads that share no key with the table
   Suggestion not_allowed_;        // new columns that the enrolment does not allow
   bool asks_for_all_ = false;     // new columns are planned as a suggestion
@@ -606,7 +751,8 @@ bool Holds(const Type& type, const drift::Drift& drift) {
   if (type.oid == type_oid::kText) {
     return drift.profile.objects() == 0 && drift.profile.arrays() == 0;
   }
-  return drift::MayFitWiderType(drift.cause) && WidenFor(type, drift.profile) == type;
+  return (drift::MayFitWiderType(drift.cause) || drift.cause == drift::Cause::NotTextSoFar) &&
+         WidenFor(type, drift.profile) == type;
 }
 
 Plan Rules::Propose(const Shape& shape, const DriftSet& drift, const Policy& policy) {

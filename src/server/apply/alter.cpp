@@ -50,6 +50,15 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
   }
 }
 
+// Whether a text column has only what its new type prints.
+bool KeepsText(const plan::Shape& shape, const plan::Action& action) {
+  const plan::Column* column = shape.Find(action.column);
+  const bool numeric = action.type == plan::Type{plan::type_oid::kNumeric, -1};
+  return column != nullptr && column->type == plan::Type{plan::type_oid::kText, -1} &&
+         (numeric || action.type == plan::Type{plan::type_oid::kInt8, -1}) &&
+         HoldsOnlyDigits(shape, action.column, numeric);
+}
+
 // Has deferred constraints judge the rows now: at commit it would be too late to leave a row out.
 void CheckDeferred() {
   pg::Call([] {
@@ -277,7 +286,8 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
     return application;
   }
   for (const plan::Action& action : record.patch.actions) {
-    if (action.only_if_empty && !HoldsNoValue(target->shape(), action.column)) {
+    if (action.only_if_empty && !HoldsNoValue(target->shape(), action.column) &&
+        !KeepsText(target->shape(), action)) {
       application.result = Application::Result::Unfit;
       application.reason = "column \"" + action.column + "\" is not empty";
       return application;

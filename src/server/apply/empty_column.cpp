@@ -24,6 +24,18 @@ bool HoldsNoValue(const plan::Shape& shape, const std::string& column) {
                                        pg::QuoteIdentifier(column) + " IS NOT NULL LIMIT 1") == 0;
 }
 
+// What is certainly printed back: no zero with a sign, no more digits than both types hold.
+bool HoldsOnlyDigits(const plan::Shape& shape, const std::string& column, bool fractions) {
+  const std::string pattern =
+      fractions ? "^(0|-?[1-9][0-9]{0,200})$|^(0|-?[1-9][0-9]{0,200})[.][0-9]{1,200}$|"
+                  "^-0[.][0-9]{0,100}[1-9][0-9]{0,100}$"
+                : "^(0|-?[1-9][0-9]{0,17})$";
+  return CountAsOwner(shape.relid, "SELECT FROM " + pg::QualifiedName(shape.relid) + " WHERE " +
+                                       pg::QuoteIdentifier(column) +
+                                       " COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.!~) '" +
+                                       pattern + "' LIMIT 1") == 0;
+}
+
 bool HoldsOnlyNulls(const plan::Shape& shape, const std::string& column) {
   return HoldsNoValue(shape, column) &&
          CountAsOwner(shape.relid, "SELECT FROM " + pg::QualifiedName(shape.relid) + " LIMIT 1") ==

@@ -190,6 +190,20 @@ bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& s
          queue::QueueTable(RowExclusiveLock).DeleteInPlace(done);
 }
 
+// Dead letters that are older than what was stored, for the same rows.
+void MarkOvertaken(const table::Target& target, const std::vector<Outcome>& outcomes) {
+  std::vector<int64_t> keys, ids;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.misfits.empty() && outcome.row->key) {
+      keys.push_back(*outcome.row->key);
+      ids.push_back(outcome.row->id);
+    }
+  }
+  if (!keys.empty() && !target.enrollment().newer_by && queue::AnyDead(target.shape().relid)) {
+    queue::MarkOvertaken(target.shape().relid, keys, ids);
+  }
+}
+
 // Stores rows, and writes the books. nullopt: a row that was not locked is not as it was read, and
 // all must be rolled back.
 std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target,
@@ -212,6 +226,7 @@ std::optional<queue::ReplayCounts> StoreAndBook(const table::Target& target,
       queue::RecordOutcome(*outcome.row, outcome.misfits, policy, patch_id, &counts);
     }
   }
+  MarkOvertaken(target, outcomes);
   counts.stored = static_cast<int64_t>(counts.stored_ids.size());
   if (patch_id && counts.stored + counts.failed > 0) {
     CountRows(*patch_id, counts.stored, counts.failed);

@@ -216,7 +216,8 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   Terms terms = LoadTerms(*target_, shape_);
   terms.policy.renames = FindRenames(drifts);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
-  if (FindEmptyColumns(drifts, plan, &terms.policy)) {
+  const bool looked = LookAtDigits(drifts, plan, &terms.policy);
+  if (FindEmptyColumns(drifts, plan, &terms.policy) || looked) {
     plan = AskRules(shape_, drifts, terms.policy);
   }
   if (FindUnfitHints(plan, &terms.policy)) {
@@ -285,20 +286,27 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   return planned;
 }
 
+// Whether a value fits, but for what its column has been made from.
+static bool IsGuess(drift::Cause cause) {
+  return cause == drift::Cause::NotTextSoFar || cause == drift::Cause::NotIntegerSoFar;
+}
+
 // A column whose guessed type cannot become another, since something holds it as it is, takes what
 // its type takes from now on. Whether there was one: the rows are then judged anew.
 bool PlanStep::TakeAsGiven(const drift::DriftSet& drifts) {
-  if (std::none_of(drifts.begin(), drifts.end(), [](const drift::Drift& drift) {
-        return drift.cause == drift::Cause::NotTextSoFar;
-      })) {
+  if (std::none_of(drifts.begin(), drifts.end(),
+                   [](const drift::Drift& drift) { return IsGuess(drift.cause); })) {
     return false;
   }
-  const plan::Policy policy = LoadTerms(*target_, shape_).policy;
-  const plan::Plan plan = AskRules(shape_, drifts, policy);
+  plan::Policy policy = LoadTerms(*target_, shape_).policy;
+  plan::Plan plan = AskRules(shape_, drifts, policy);
+  if (LookAtDigits(drifts, plan, &policy)) {
+    plan = AskRules(shape_, drifts, policy);
+  }
   std::vector<std::string> columns;
   for (const plan::Unplanned& unplanned : plan.unplanned) {
     const drift::Drift& drift = drifts[unplanned.drift];
-    if (drift.cause == drift::Cause::NotTextSoFar && unplanned.why != plan::Why::Cooling) {
+    if (IsGuess(drift.cause) && unplanned.why != plan::Why::Cooling) {
       columns.push_back(drift.column);
     }
   }
@@ -568,6 +576,27 @@ std::pair<bool, bool> PlanStep::BroughtBy(json::Value payload, const plan::Renam
                         shape_.columns[static_cast<size_t>(meant.column)].name == rename.column);
   }
   return {field, column};
+}
+
+// Looks what text is stored in own columns for whose numbers no type was found; whether there are
+// any.
+bool PlanStep::LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
+                            plan::Policy* policy) const {
+  if (shape_.total_bytes > static_cast<int64_t>(pg::max_rewrite_mb) * 1024 * 1024) {
+    return false;
+  }
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const drift::Drift& drift = drifts[unplanned.drift];
+    const plan::Column* column = shape_.Find(drift.column);
+    if (unplanned.why != plan::Why::NoType || drift.cause != drift::Cause::NotTextSoFar ||
+        column == nullptr || policy->digits.count(column->name) > 0) {
+      continue;
+    }
+    plan::Policy::Digits& digits = policy->digits[column->name];
+    digits.integers = apply::HoldsOnlyDigits(shape_, column->name, false);
+    digits.numbers = digits.integers || apply::HoldsOnlyDigits(shape_, column->name, true);
+  }
+  return !policy->digits.empty();
 }
 
 // Looks whether columns for whose drift no type was found hold no value; whether there are any.

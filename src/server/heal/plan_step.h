@@ -86,6 +86,8 @@ class PlanStep {
   std::vector<plan::Rename> FindRenames(const drift::DriftSet& drifts) const;
   std::pair<bool, bool> BroughtBy(json::Value payload, const plan::Rename& rename) const;
   bool TakeAsGiven(const drift::DriftSet& drifts);
+  bool LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
+                    plan::Policy* policy) const;
   bool FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
                         plan::Policy* policy) const;
   // Whether a hinted type refuses a value of its new column: which columns these are is then known.

@@ -153,6 +153,7 @@ void Batch::Flush() {
     return;
   }
   Store();
+  MarkOvertaken();
   EnqueueRejected();
   for (table::Row& row : rows_) {
     GiveBackRow(std::move(row));
@@ -245,6 +246,24 @@ void Batch::Store() {
   counts_.has_news = rescued_.LeaveTo(target_) || counts_.has_news;
 }
 
+// What is stored is newer than the dead letters of its row, those of this batch before it included.
+void Batch::MarkOvertaken() {
+  if (!keeps_order_ || target_->enrollment().newer_by) {
+    return;
+  }
+  std::unordered_set<int64_t> stored;
+  for (auto item = items_.rbegin(); item != items_.rend(); ++item) {
+    if (item->key && item->misfits.empty()) {
+      stored.insert(*item->key);
+    } else if (item->key) {
+      item->overtaken = stored.count(*item->key) > 0;
+    }
+  }
+  if (!stored.empty() && queue::AnyDead(target_->shape().relid)) {
+    queue::MarkOvertaken(target_->shape().relid, {stored.begin(), stored.end()});
+  }
+}
+
 void Batch::EnqueueRejected() {
   std::vector<queue::Rejected> rejected;
   for (Item& item : items_) {
@@ -255,7 +274,7 @@ void Batch::EnqueueRejected() {
       pg::Switch here(memory_.get());
       item.payload = convert::TextOf(*item.part);
     }
-    rejected.push_back({item.payload, std::move(item.misfits), item.key});
+    rejected.push_back({item.payload, std::move(item.misfits), item.key, item.overtaken});
   }
   const queue::EnqueueCounts kept = queue::Enqueue(*target_, rejected);
   counts_.queued += kept.queued;

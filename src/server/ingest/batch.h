@@ -53,6 +53,7 @@ class Batch {
     size_t payload_bytes = 0;
     bool has_row = false;
     std::optional<int64_t> key;  // where the order of payloads for a row is kept
+    bool overtaken = false;      // a dead letter, and a later payload for its row is stored
     std::vector<drift::Misfit> misfits;
   };
 
@@ -65,6 +66,7 @@ class Batch {
   void TakeRescued(table::Row* row);
   // Why a row was not stored after all whose misfits were rescued: those misfits.
   std::vector<drift::Misfit> MisfitsOf(const Item& item);
+  void MarkOvertaken();
   void EnqueueRejected();
 
   std::shared_ptr<const table::Target> target_;

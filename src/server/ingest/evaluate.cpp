@@ -1,8 +1,11 @@
 #include "server/ingest/evaluate.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/base/invisible.h"
+#include "core/base/number.h"
+#include "core/plan/identifier.h"
 #include "server/convert/convert.h"
 #include "server/ingest/key_set.h"
 #include "server/store/generated.h"
@@ -288,6 +291,24 @@ class Evaluator::Work {
     }
   }
 
+  // Of numbers and the text of numbers. A jsonb has forgotten an exponent.
+  static bool IsWrittenAsFraction(std::string_view text) {
+    return text.find_first_of(".eE") != std::string_view::npos && base::IsJsonNumber(text);
+  }
+  static bool IsWrittenAsFraction(const json::Value& value) {
+    return (value.kind() == json::Kind::Number || value.kind() == json::Kind::String) &&
+           IsWrittenAsFraction(value.text());
+  }
+  static bool IsWrittenAsFraction(const convert::JsonbPart& value) {
+    if (value.IsString()) {
+      return IsWrittenAsFraction(value.text());
+    }
+    return value.IsNumber() && pg::Call([&] {
+             return DatumGetInt32(DirectFunctionCall1(numeric_scale, PointerGetDatum(value.data))) >
+                    0;
+           });
+  }
+
   // What is kept in the rescue column: the text of a value as it was offered, and where it belongs.
   struct Kept {
     std::string_view key;
@@ -390,6 +411,8 @@ class Evaluator::Work {
     new_fields_ = 0;
     meets_column_ = false;
     unknown_.Clear();
+    first_unknown_ = {};
+    spelled_.clear();
     computed_.clear();
   }
 
@@ -540,11 +563,33 @@ class Evaluator::Work {
     }
   }
 
+  // Another key of the payload without a column, for which the same column would be added.
+  std::optional<std::string> SpelledAlike(std::string_view key) {
+    if (first_unknown_.empty()) {
+      first_unknown_ = key;
+      return std::nullopt;
+    }
+    if (spelled_.empty()) {
+      spelled_.emplace(plan::Normalise(first_unknown_), first_unknown_);
+    }
+    std::string spelling = plan::Normalise(key);
+    if (spelling.find_first_not_of('_') == std::string::npos) {
+      return std::nullopt;
+    }
+    const auto [found, fresh] = spelled_.emplace(std::move(spelling), key);
+    return fresh ? std::nullopt : std::optional<std::string>(found->second);
+  }
+
   template <class Given>
   void TakeUnknown(std::string_view key, const Given& value) {
     if (!unknown_.Insert(key)) {
       return Add(Kind::Ambiguous, Cause::DuplicateKey, key, -1, "22030",
                  "duplicate JSON object key value: " + convert::Quote(key), TokenOf(value));
+    }
+    if (const std::optional<std::string> other = rescuing_ ? std::nullopt : SpelledAlike(key)) {
+      return Add(Kind::Ambiguous, Cause::SameColumnTwice, key, -1, "42701",
+                 "more than one key of the payload means a column \"" + plan::Normalise(key) + "\"",
+                 TokenOf(value), convert::Quote(*other));
     }
     if (value.IsNothing()) {
       return NoteFitting(key);
@@ -578,7 +623,13 @@ class Evaluator::Work {
     if (column.generated == plan::Generated::IdentityAlways) {
       return Computes(key, index, TokenOf(value));
     }
-    // Text was a guess made of text: another kind of value makes it guess again.
+    // bigint was a guess made of plain integers, and text one made of text: another kind of value
+    // makes it guess again.
+    if (column.own && column.type.oid == INT8OID && IsWrittenAsFraction(value)) {
+      return Add(Kind::Lossy, Cause::NotIntegerSoFar, key, index, "22P02",
+                 "column \"" + column.name + "\" has only had plain integers so far",
+                 TokenOf(value));
+    }
     if (column.own && column.type.oid == TEXTOID && IsNumberOrBoolean(value)) {
       return Add(Kind::TypeConflict, Cause::NotTextSoFar, key, index, "22P02",
                  "column \"" + column.name + "\" has only had text so far", TokenOf(value));
@@ -679,6 +730,8 @@ class Evaluator::Work {
   const std::vector<char>* only_ = nullptr;
   size_t before_ = 0;  // misfits when the payload's turn came
   KeySet unknown_;     // its keys that mean no column
+  std::string_view first_unknown_;
+  std::unordered_map<std::string, std::string_view> spelled_;  // these by their usual spelling
   int new_fields_ = 0;
   bool meets_column_ = false;  // a key of the payload means a column, or is ignored
   // Whether the table has a column that somebody has made, and that nothing but payloads fills.

@@ -36,7 +36,7 @@ std::vector<int64_t> DeadLettersOf(Oid target, const std::optional<std::string>&
 void ChangePayload(int64_t id, std::string_view payload, std::optional<int64_t> key) {
   pg::RunPrepared(
       "UPDATE mend.dead_letters SET original = nullif(coalesce(original, payload), $2), payload = "
-      "$2, key_hash = $3 WHERE id = $1",
+      "$2, key_hash = $3, overtaken = false WHERE id = $1",
       {pg::Int8(id), pg::Text(payload), pg::Int8(key)});
 }
 

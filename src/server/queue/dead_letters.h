@@ -29,7 +29,8 @@ std::vector<int64_t> DeadLettersOf(Oid target, const std::optional<std::string>&
 // The rows themselves, in order of id, locked or not. Their texts are in CurrentMemoryContext.
 std::vector<QueuedRow> ReadDeadLetters(const std::vector<int64_t>& ids, bool lock);
 
-// The payload as it was offered stays beside the new one.
+// The payload as it was offered stays beside the new one, which a person has made: it is overtaken
+// by nothing.
 void ChangePayload(int64_t id, std::string_view payload, std::optional<int64_t> key);
 
 }  // namespace mend::queue

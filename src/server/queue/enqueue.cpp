@@ -62,6 +62,9 @@ std::string AmbiguousReason(const Misfit& misfit) {
   const std::string column = "column \"" + misfit.column + "\"";
   switch (misfit.cause) {
     case drift::Cause::SameColumnTwice:
+      if (misfit.column.empty()) {
+        return "keys of the payload are spelled as one name: the other is " + misfit.about;
+      }
       return "more than one key of the payload means " + column + ": the other is " + misfit.about;
     case drift::Cause::SeveralColumns:
       return "a key of the payload could mean " + column + " or column " + misfit.about;
@@ -150,7 +153,7 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
   const store::SavedPlan*& plan = plans[dead_letter ? 1 : 0];
   if (plan == nullptr) {
     const std::string table = dead_letter ? "mend.dead_letters" : "mend.queue";
-    const std::string reason = dead_letter ? ", reason" : "";
+    const std::string reason = dead_letter ? ", reason, overtaken" : "";
     plan = new store::SavedPlan(
         "INSERT INTO " + table +
             " (target, target_name, submitter, submitted_by, session_submitter, "
@@ -161,13 +164,14 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
             "CASE WHEN $5 <> $3 THEN $6 END, $7, $8, r.payload, r.sqlstate, r.error, r.kind, "
             "NULLIF(r.field, ''), r.fields::text[], r.cause, NULLIF(r.about, ''), NULLIF(r.key, "
             "'')::bigint" +
-            (dead_letter ? ", r.reason" : "") +
+            (dead_letter ? ", r.reason, r.overtaken::boolean" : "") +
             " FROM ROWS FROM (unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), "
-            "unnest($14), unnest($15), unnest($16), unnest($17), unnest($18)) "
-            "AS r (payload, sqlstate, error, kind, field, fields, reason, cause, about, key)",
+            "unnest($14), unnest($15), unnest($16), unnest($17), unnest($18), unnest($19)) "
+            "AS r (payload, sqlstate, error, kind, field, fields, reason, cause, about, key, "
+            "overtaken)",
         {OIDOID, TEXTOID, OIDOID, NAMEOID, OIDOID, NAMEOID, JSONBOID, JSONBOID, TEXTARRAYOID,
          TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
+         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
   }
   return *plan;
 }
@@ -176,7 +180,7 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
 struct Columns {
   std::vector<std::string_view> payloads;
   std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons, causes, abouts,
-      keys;
+      keys, overtaken;
 
   void Add(const Rejected& row, bool dead_letter) {
     const Misfit& culprit = Culprit(row.misfits);
@@ -190,6 +194,7 @@ struct Columns {
     causes.emplace_back(drift::Code(culprit.cause));
     abouts.emplace_back(base::CutUtf8(culprit.about, kMaxAboutBytes));
     keys.push_back(row.key ? std::to_string(*row.key) : "");
+    overtaken.emplace_back(row.overtaken ? "t" : "f");
   }
 };
 
@@ -212,12 +217,12 @@ class Keeper {
                 {JSONBOID, offer.code, false}} {}
 
   void Keep(const Columns& rows, bool dead_letter) {
-    const pg::Param own[] = {pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates),
-                             pg::TextArray(rows.errors),   pg::TextArray(rows.kinds),
-                             pg::TextArray(rows.fields),   pg::TextArray(rows.all_fields),
-                             pg::TextArray(rows.reasons),  pg::TextArray(rows.causes),
-                             pg::TextArray(rows.abouts),   pg::TextArray(rows.keys)};
-    Datum values[18];
+    const pg::Param own[] = {
+        pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates), pg::TextArray(rows.errors),
+        pg::TextArray(rows.kinds),    pg::TextArray(rows.fields),    pg::TextArray(rows.all_fields),
+        pg::TextArray(rows.reasons),  pg::TextArray(rows.causes),    pg::TextArray(rows.abouts),
+        pg::TextArray(rows.keys),     pg::TextArray(rows.overtaken)};
+    Datum values[19];
     int count = 0;
     for (const pg::Param& param : common_) {
       values[count++] = param.value;
@@ -284,6 +289,9 @@ class RowCursor {
     put("cause", TextDatum(drift::Code(culprit.cause)));
     if (!culprit.about.empty()) {
       put("about", TextDatum(base::CutUtf8(culprit.about, kMaxAboutBytes)));
+    }
+    if (dead_letter && rejected.overtaken) {
+      put("overtaken", BoolGetDatum(true));
     }
     if (dead_letter) {
       put("reason", TextDatum(DeadLetterReason(rejected.misfits)));

@@ -13,6 +13,7 @@ struct Rejected {
   std::string_view payload;            // original bytes
   std::vector<drift::Misfit> misfits;  // at least one, in payload order; the first is the culprit
   std::optional<int64_t> key{};        // of its row, where the order of payloads for one is kept
+  bool overtaken = false;              // a later payload for that row is stored
 };
 
 struct EnqueueCounts {

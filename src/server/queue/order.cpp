@@ -5,27 +5,53 @@
 
 namespace mend::queue {
 
+namespace {
+
+// Whether an index of (target, key_hash, ...) has an entry that this transaction sees or has made.
+bool AnyIn(Relation table, const char* index_name, Oid target, std::optional<int64_t> key) {
+  ScanKeyData keys[2];
+  const int count = key ? 2 : 1;
+  ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(target));
+  ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key.value_or(0)));
+  Relation index = index_open(OidInMend(index_name), AccessShareLock);
+  TupleTableSlot* slot = table_slot_create(table, nullptr);
+#if PG_VERSION_NUM >= 180000
+  IndexScanDesc scan = index_beginscan(table, index, SnapshotSelf, nullptr, count, 0);
+#else
+  IndexScanDesc scan = index_beginscan(table, index, SnapshotSelf, count, 0);
+#endif
+  index_rescan(scan, keys, count, nullptr, 0);
+  const bool found = index_getnext_slot(scan, ForwardScanDirection, slot);
+  index_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  index_close(index, AccessShareLock);
+  return found;
+}
+
+}  // namespace
+
 bool AnyWaits(Oid target, std::optional<int64_t> key) {
   const QueueTable table(AccessShareLock);
+  return pg::Call([&] { return AnyIn(table.get(), "queue_target_key", target, key); });
+}
+
+bool AnyDead(Oid target) {
   return pg::Call([&] {
-    ScanKeyData keys[2];
-    const int count = key ? 2 : 1;
-    ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(target));
-    ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key.value_or(0)));
-    Relation index = index_open(OidInMend("queue_target_key"), AccessShareLock);
-    TupleTableSlot* slot = table_slot_create(table.get(), nullptr);
-#if PG_VERSION_NUM >= 180000
-    IndexScanDesc scan = index_beginscan(table.get(), index, SnapshotSelf, nullptr, count, 0);
-#else
-    IndexScanDesc scan = index_beginscan(table.get(), index, SnapshotSelf, count, 0);
-#endif
-    index_rescan(scan, keys, count, nullptr, 0);
-    const bool found = index_getnext_slot(scan, ForwardScanDirection, slot);
-    index_endscan(scan);
-    ExecDropSingleTupleTableSlot(slot);
-    index_close(index, AccessShareLock);
+    Relation table = table_open(OidInMend("dead_letters"), AccessShareLock);
+    const bool found = AnyIn(table, "dead_letters_target_key", target, std::nullopt);
+    table_close(table, AccessShareLock);
     return found;
   });
+}
+
+void MarkOvertaken(Oid target, const std::vector<int64_t>& keys, const std::vector<int64_t>& ids) {
+  if (keys.empty()) {
+    return;
+  }
+  pg::RunPrepared(
+      "UPDATE mend.dead_letters d SET overtaken = true FROM unnest($2, $3) r (key, id) WHERE "
+      "d.target = $1 AND d.key_hash = r.key AND NOT d.overtaken AND (r.id IS NULL OR d.id < r.id)",
+      {pg::ObjectId(target), pg::Int8Array(keys), pg::Int8Array(ids)});
 }
 
 drift::Misfit MisfitBehind() {

@@ -20,4 +20,13 @@ drift::Misfit MisfitBehind();
 // The rows of a run that stand behind rows which are not in it, by id.
 std::set<int64_t> BehindOthers(Oid target, const ReplayGroup& run);
 
+// Whether any dead letter of a table has a key.
+bool AnyDead(Oid target);
+
+// Marks the dead letters of these keys, of a row that was just stored: put over it they would bring
+// an older payload back. With `ids`, those of the queued rows that were stored, only letters that
+// are older than these.
+void MarkOvertaken(Oid target, const std::vector<int64_t>& keys,
+                   const std::vector<int64_t>& ids = {});
+
 }  // namespace mend::queue

@@ -6,6 +6,7 @@
 #include "server/citus/node_errors.h"
 #include "server/observe/freshness.h"
 #include "server/pg/spi.h"
+#include "server/store/await_key.h"
 #include "server/store/direct_store.h"
 #include "server/store/insert_plan.h"
 #include "server/store/isolate_failures.h"
@@ -76,11 +77,18 @@ Updated Update(const table::Target& target, const table::Row& row) {
   const bool clears_rescued = ClearsRescued(target, row);
   const std::shared_ptr<const SavedPlan> update =
       PlansOf(target).FindUpdate(target, row.columns, clears_rescued);
-  if (update && Run(*update, row, clears_rescued) > 0) {
-    return Updated::Written;
-  }
   const std::shared_ptr<const SavedPlan> look = PlansOf(target).FindLook(target, row.columns);
-  return Run(*look, row, false) > 0 ? Updated::Left : Updated::Absent;
+  for (bool awaited = false;; awaited = true) {
+    if (update && Run(*update, row, clears_rescued) > 0) {
+      return Updated::Written;
+    }
+    if (Run(*look, row, false) > 0) {
+      return Updated::Left;
+    }
+    if (awaited || !AwaitKey(target, row)) {
+      return Updated::Absent;
+    }
+  }
 }
 
 bool Brings(const table::Row& row, int column) {
