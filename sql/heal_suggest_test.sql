@@ -166,7 +166,7 @@ CALL mend.wait_idle('taken');
 ALTER TABLE taken DROP COLUMN a, DROP COLUMN b_b;
 SELECT (healing_load('taken', '[{"id": 2, "a": 1}, {"id": 3, "b B": 2}, {"id": 4, "a": 5}]')).queued;
 CALL mend.wait_idle('taken');
-SELECT rows, ddl, map, question, others FROM asked WHERE target = 'taken'::regclass;
+SELECT rows, ddl, map, question, others FROM asked WHERE target = 'taken'::regclass ORDER BY map::text COLLATE "C";
 SELECT mend.approve(patch_id) FROM mend.decisions WHERE target = 'taken'::regclass AND (ddl LIKE '%a pg_catalog%' OR field_map = '{"b B": null}');
 CALL mend.wait_idle('taken');
 SELECT healing_insert('taken', '{"id": 5, "a": 6, "b B": 7}');

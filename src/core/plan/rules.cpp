@@ -246,7 +246,8 @@ class Proposal {
   bool IsTaken(const std::string& name, const std::vector<size_t>& fields) const {
     for (size_t i = 0; i < drift_.size(); ++i) {
       if (drift_[i].kind == Kind::NewField && drift_[i].field == name &&
-          std::find(fields.begin(), fields.end(), i) == fields.end()) {
+          std::none_of(fields.begin(), fields.end(),
+                       [&](size_t field) { return drift_[field].field == name; })) {
         return true;
       }
     }
