@@ -55,7 +55,7 @@ for my $types ('', '(unknown, unknown)', '(varchar, varchar)', '(text, text)')
 		EXECUTE many('orders', '[{"id": 4, "note": "d"}]');
 		SELECT string_agg(parameter_types::text, ' ' ORDER BY name) FROM pg_prepared_statements});
 	my $resolved = $types =~ /varchar/ ? '{"character varying","character varying"}' : $types =~ /\(text/ ? '{text,text}' : '{regclass,text}';
-	is($out, "inserted\n2|0|0\n1|0|0\n$resolved $resolved", 'parameters ' . ($types || 'without a type'));
+	is($out, "inserted\n2|0|0|0\n1|0|0|0\n$resolved $resolved", 'parameters ' . ($types || 'without a type'));
 	is(stored(), '1:a 2:b 3:c 4:d', 'are stored');
 }
 
@@ -93,7 +93,7 @@ cursor.execute("SELECT * FROM healing_load(%s, %s)", ("orders", '[{"id": 8, "not
 print(" ".join(sorted(set(said))), *cursor.fetchone())
 END
 		skip "python3-$module is not installed", 2 unless defined $out;
-		is($out, 'inserted 1 1 0', "$module: one row a call, and many");
+		is($out, 'inserted 1 1 0 0', "$module: one row a call, and many");
 		is(stored(), '1:python 2:python 3:python 4:python 5:python 6:python 7:python 8:' . "\xC3\xA9", 'are stored');
 	}
 }
@@ -143,7 +143,7 @@ const { Client } = require('pg');
   await client.end();
 })();
 END
-	is($out, 'inserted 1 1 0', 'node-postgres: one row a call, unprepared and prepared, and many');
+	is($out, 'inserted 1 1 0 0', 'node-postgres: one row a call, unprepared and prepared, and many');
 	is(stored(), '1:node 2:node 3:node 4:node 5:node 6:node 7:' . "\xC3\xA9", 'are stored');
 }
 
@@ -184,7 +184,7 @@ END
 	{
 		my $url = 'jdbc:postgresql://127.0.0.1:' . $node->port . "/postgres?user=postgres&stringtype=$type";
 		my $out = output_of('JDBC', [ 'java', '-cp', $driver, $program, $url ], '');
-		is($out, 'inserted 1 1 0', "JDBC, strings as $type: one row a call, and many");
+		is($out, 'inserted 1 1 0 0', "JDBC, strings as $type: one row a call, and many");
 		is(stored(), join(' ', map { "$_:java" } 1 .. 8), 'are stored');
 	}
 }

@@ -15,7 +15,8 @@ Pointer PointerOf(const char* text) {
 std::string At(const char* pointer, const char* text) {
   Document document;
   EXPECT_FALSE(document.Parse(text));
-  const Pointer::Place place = PointerOf(pointer).Find(document.root());
+  const Pointer parsed = PointerOf(pointer);
+  const Pointer::Place place = parsed.Find(document.root());
   return place.twice   ? "twice " + std::string(*place.twice)
          : place.value ? place.value.Serialise()
                        : "nothing";

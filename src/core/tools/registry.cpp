@@ -122,7 +122,7 @@ constexpr Tool kTools[kToolCount] = {
      MEND_PATCH_RESULT,
      &kProposePatchService,
      nullptr,
-     MEND_EXECUTE("propose(regclass,text,jsonb,text)") " AND " MEND_SELECT("patches")},
+     MEND_EXECUTE("propose(regclass,text,jsonb,text,jsonb)") " AND " MEND_SELECT("patches")},
     {kGiveUp,
      "Give up",
      {true, false, true, false},
