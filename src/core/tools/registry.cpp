@@ -49,7 +49,7 @@ namespace {
   R"("required":["field","column"],"additionalProperties":false}})"
 #define MEND_READINGS                                                                             \
   R"("readings":{"type":"array","description":"How values that do not fit as they are shall be )" \
-  R"(read. Empty when there are none.","items":{"type":"object","properties":{)"           \
+  R"(read. Empty when there are none.","items":{"type":"object","properties":{)"                  \
   R"("field":{"type":"string","description":"A field of the drift, exactly as given."},)"         \
   R"("column":{"type":"string","description":"The existing column that takes it."},)"             \
   R"("reading":{"type":"string","description":"One or more, separated by commas, tried in )"      \
@@ -104,7 +104,8 @@ constexpr Tool kTools[kToolCount] = {
       MEND_OBJECT(MEND_DDL "," MEND_FIELD_MAP "," MEND_READINGS "," MEND_RATIONALE,
                   R"("ddl","field_map","readings","rationale")")},
      {"Propose one patch that makes the waiting rows of a landing table insertable: at most one "
-      "ALTER TABLE and any number of field mappings and readings. The DDL is parsed, checked against the "
+      "ALTER TABLE and any number of field mappings and readings. The DDL is parsed, checked "
+      "against the "
       "table's "
       "policy and rendered anew; nothing runs. The patch then waits until a person approves it in "
       "SQL: no tool can. When it is refused, the error says why. Look at list_drift and "
