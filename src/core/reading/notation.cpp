@@ -230,11 +230,11 @@ struct SextetTable {
   std::array<int8_t, 256> of{};
   constexpr explicit SextetTable(bool url) {
     for (int8_t& value : of) value = -1;
-    for (int i = 0; i < 26; ++i) {
-      of[static_cast<size_t>('A' + i)] = static_cast<int8_t>(i);
-      of[static_cast<size_t>('a' + i)] = static_cast<int8_t>(26 + i);
+    for (size_t i = 0; i < 26; ++i) {
+      of['A' + i] = static_cast<int8_t>(i);
+      of['a' + i] = static_cast<int8_t>(26 + i);
     }
-    for (int i = 0; i < 10; ++i) of[static_cast<size_t>('0' + i)] = static_cast<int8_t>(52 + i);
+    for (size_t i = 0; i < 10; ++i) of['0' + i] = static_cast<int8_t>(52 + i);
     of[static_cast<size_t>(url ? '-' : '+')] = 62;
     of[static_cast<size_t>(url ? '_' : '/')] = 63;
   }

@@ -529,8 +529,13 @@ bool SwapWidened(const PatchRecord& record, const Widening& widening,
     LockForAlter(widening.target, pg::lock_timeout_ms);
     pg::TestPoint("widening_locked");
     const pg::Deadline hold(pg::max_lock_hold_ms);
-    const std::optional<Widening> now = FindWidening(widening.target, true);
-    if (!now || now->patch != widening.patch || now->step != "swap") {
+    // Locked: who decides otherwise from here on is told that it is done. Whoever decides now is
+    // not waited for under the lock on the table.
+    const pg::Rows mine = pg::RunPrepared(
+        "SELECT FROM mend.widenings WHERE patch = $1 AND \"column\" = $2 AND finished IS NULL AND "
+        "step = 'swap' AND NOT paused FOR UPDATE NOWAIT",
+        {pg::Int8(widening.patch), pg::Name(widening.column)});
+    if (mine.empty()) {
       return false;
     }
     const std::shared_ptr<const table::Target> target = table::FindTarget(widening.target);
