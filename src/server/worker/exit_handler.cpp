@@ -3,12 +3,12 @@
 #include <csignal>
 
 #include "server/apply/active_unit.h"
-#include "server/apply/replay.h"
+#include "server/apply/in_flight.h"
 #include "server/guard/sandbox.h"
 #include "server/pg/deadline.h"
 #include "server/pg/spi.h"
 #include "server/pg/transaction.h"
-#include "server/worker/slots.h"
+#include "server/worker/own_slot.h"
 #include "server/worker/wake.h"
 #include "server/worker/work.h"
 

@@ -13,6 +13,8 @@
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
 #include "server/worker/exit_handler.h"
+#include "server/worker/leases.h"
+#include "server/worker/own_slot.h"
 #include "server/worker/slots.h"
 #include "server/worker/wake.h"
 #include "server/worker/work.h"

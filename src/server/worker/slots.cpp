@@ -2,139 +2,26 @@
 
 #include <algorithm>
 
+#include "server/worker/slot_table.h"
+
 namespace mend::worker {
 namespace {
 
-constexpr int kSlots = 128;
-constexpr int kCounters = 64;
-constexpr int64_t kStartingLasts = 10 * 1000000LL;  // microseconds
 constexpr int64_t kStoppedLasts = 1 * 1000000LL;
 constexpr int64_t kBetweenWarnings = 60 * 1000000LL;
-// How long a worker heals while another database waits for one.
-constexpr int64_t kTurnLasts = 5 * 1000000LL;
-
-// Waiting, stopped and left are free slots that remember something of their database: that a worker
-// is to be started as soon as there is room, that healing is switched off, that one has looked.
-enum class State { kFree, kWaiting, kStopped, kLeft, kStarting, kIdle, kHealing };
-
-struct Slot {
-  State state;
-  bool wanted;
-  int pid;
-  Oid database;
-  Oid target;
-  Latch* latch;       // in shared memory for ever: setting that of a process long gone is harmless
-  TimestampTz since;  // of starting and stopped, and of a living worker
-  int64_t tried;      // rows, in the round of the lease
-  // Of a database that waits for a worker, until it has one.
-  bool no_room;             // PostgreSQL has refused one
-  TimestampTz waits_since;  // 0: it does not wait
-  TimestampTz waits_from;   // not before this time
-  TimestampTz warned_at;
-};
-
-struct Table {
-  slock_t lock;
-  ConditionVariable released;        // a lease
-  uint64_t leases_taken[kCounters];  // by hash: a collision makes a waiter look once more
-  Slot slots[kSlots];
-};
-
-Table* table = nullptr;
-Slot* mine = nullptr;
-
-// Nothing in the scope may raise an error or take long.
-class Locked {
- public:
-  Locked() { SpinLockAcquire(&table->lock); }
-  ~Locked() { SpinLockRelease(&table->lock); }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-};
-
-bool Living(const Slot& slot) {
-  return slot.state == State::kIdle || slot.state == State::kHealing;
-}
-
-bool Starting(const Slot& slot, TimestampTz now) {
-  return slot.state == State::kStarting && now - slot.since < kStartingLasts;
-}
-
-// How much would be lost with what a slot remembers.
-int Worth(const Slot& slot) {
-  return slot.state == State::kFree      ? 0
-         : slot.state == State::kLeft    ? 1
-         : slot.state == State::kStopped ? 2
-                                         : 3;
-}
-
-// A slot that may be overwritten: the one that remembers something of this database, else the one
-// that remembers least.
-Slot* FindRoom(Oid database, TimestampTz now) {
-  Slot* found = nullptr;
-  for (Slot& slot : table->slots) {
-    if (Living(slot) || Starting(slot, now)) {
-      continue;
-    }
-    if (slot.database == database) {
-      return &slot;
-    }
-    if (found == nullptr || Worth(slot) < Worth(*found)) {
-      found = &slot;
-    }
-  }
-  return found;
-}
-
-void Clear(Slot* slot) { *slot = Slot(); }
-
-// How long the database has waited is remembered until a worker is there.
-void Reserve(Slot* slot, Oid database, TimestampTz now) {
-  const Slot before = *slot;
-  Clear(slot);
-  if (before.database == database) {
-    slot->waits_since = before.waits_since;
-    slot->warned_at = before.warned_at;
-  }
-  slot->state = State::kStarting;
-  slot->database = database;
-  slot->since = now;
-}
-
-// The database waits for a worker, from a time on.
-void Await(Slot* slot, Oid database, TimestampTz now, TimestampTz from) {
-  const bool waits = slot->state == State::kWaiting && slot->database == database;
-  const TimestampTz earlier = waits ? slot->waits_from : from;
-  Reserve(slot, database, now);
-  slot->state = State::kWaiting;
-  slot->waits_since = slot->waits_since == 0 ? now : slot->waits_since;
-  slot->waits_from = std::min(earlier, from);
-}
 
 int CountAll(TimestampTz now) {
   int count = 0;
-  for (const Slot& slot : table->slots) {
+  for (const Slot& slot : slot_table->slots) {
     count += Living(slot) || Starting(slot, now) ? 1 : 0;
   }
   return count;
 }
 
-// The database that has waited longest, of those whose time has come, other than `but`.
-Slot* FirstWaiting(TimestampTz from, Oid but) {
-  Slot* first = nullptr;
-  for (Slot& slot : table->slots) {
-    if (slot.state == State::kWaiting && slot.database != but && slot.waits_from <= from &&
-        (first == nullptr || slot.waits_since < first->waits_since)) {
-      first = &slot;
-    }
-  }
-  return first;
-}
-
 // Of a worker of another database that has nothing to do, to wake it: it sees who waits, and
 // leaves.
 Latch* LatchOfIdle(Oid but) {
-  for (const Slot& slot : table->slots) {
+  for (const Slot& slot : slot_table->slots) {
     if (slot.state == State::kIdle && slot.database != but && !slot.wanted) {
       return slot.latch;
     }
@@ -142,51 +29,7 @@ Latch* LatchOfIdle(Oid but) {
   return nullptr;
 }
 
-// The slot of a worker that leaves, as what its database is remembered by from now on.
-void Leave(State state, TimestampTz now) {
-  const Oid database = mine->database;
-  Clear(mine);
-  mine->state = state;
-  mine->database = database;
-  mine->since = now;
-  mine = nullptr;
-}
-
-uint64_t& Counter(Oid database, Oid target) {
-  return table->leases_taken[(database * 31u + target * 2654435761u) % kCounters];
-}
-
-void FreeMine(int, Datum) {
-  if (mine != nullptr) {
-    Locked locked;
-    Clear(mine);
-    mine = nullptr;
-  }
-}
-
 }  // namespace
-
-void AttachSlots() {
-  if (table != nullptr) {
-    return;
-  }
-  pg::Call([] {
-    bool found;
-    LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-    // The size is part of the name: a library of another version, loaded after an upgrade, makes a
-    // table of its own.
-    char name[SHMEM_INDEX_KEYSIZE];
-    snprintf(name, sizeof(name), "pg_mend workers, %zu bytes", sizeof(Table));
-    auto* made = static_cast<Table*>(ShmemInitStruct(name, sizeof(Table), &found));
-    if (!found) {
-      memset(made, 0, sizeof(Table));
-      SpinLockInit(&made->lock);
-      ConditionVariableInit(&made->released);
-    }
-    LWLockRelease(AddinShmemInitLock);
-    table = made;
-  });
-}
 
 bool RequestWorker(Oid database, Oid target, int limit, int server_limit) {
   TimestampTz now = GetCurrentTimestamp();
@@ -199,7 +42,7 @@ bool RequestWorker(Oid database, Oid target, int limit, int server_limit) {
     bool starting = false;
     bool stopped = false;
     int count = 0;
-    for (Slot& slot : table->slots) {
+    for (Slot& slot : slot_table->slots) {
       stopped = stopped || (slot.state == State::kStopped && slot.database == database &&
                             now - slot.since < kStoppedLasts);
       if (slot.database != database || !(Living(slot) || Starting(slot, now))) {
@@ -254,23 +97,11 @@ Oid ReserveForWaiting(int server_limit, bool early) {
   return database;
 }
 
-bool OthersWait() {
-  TimestampTz now = GetCurrentTimestamp();
-  Locked locked;
-  return FirstWaiting(now, mine->database) != nullptr;
-}
-
-bool TurnIsOver() {
-  TimestampTz now = GetCurrentTimestamp();
-  Locked locked;
-  return now - mine->since >= kTurnLasts && FirstWaiting(now, mine->database) != nullptr;
-}
-
 bool NeedsWorker(Oid database) {
   TimestampTz now = GetCurrentTimestamp();
   Locked locked;
   bool known = false;
-  for (const Slot& slot : table->slots) {
+  for (const Slot& slot : slot_table->slots) {
     if (slot.database == database && slot.state != State::kFree) {
       if (slot.state == State::kWaiting) {
         return slot.waits_from <= now;
@@ -294,7 +125,7 @@ void MarkLooked(Oid database) {
 bool MustWarn(Oid database, int64_t waits_longer_than_ms, WaitSeen* seen) {
   TimestampTz now = GetCurrentTimestamp();
   Locked locked;
-  for (Slot& slot : table->slots) {
+  for (Slot& slot : slot_table->slots) {
     if (slot.database == database && slot.state == State::kWaiting && slot.waits_from <= now &&
         now - std::max(slot.waits_since, slot.waits_from) >= waits_longer_than_ms * 1000 &&
         (slot.warned_at == 0 || now - slot.warned_at >= kBetweenWarnings)) {
@@ -308,7 +139,7 @@ bool MustWarn(Oid database, int64_t waits_longer_than_ms, WaitSeen* seen) {
 
 void AllowRestart(Oid database) {
   Locked locked;
-  for (Slot& slot : table->slots) {
+  for (Slot& slot : slot_table->slots) {
     if (slot.state == State::kStopped && slot.database == database) {
       Clear(&slot);
     }
@@ -318,7 +149,7 @@ void AllowRestart(Oid database) {
 void MarkRegistrationFailed(Oid database) {
   TimestampTz now = GetCurrentTimestamp();
   Locked locked;
-  for (Slot& slot : table->slots) {
+  for (Slot& slot : slot_table->slots) {
     if (slot.state == State::kStarting && slot.database == database) {
       Await(&slot, database, now, now);
       slot.no_room = true;
@@ -331,7 +162,7 @@ void WakeAllWorkers(Oid database) {
   int count = 0;
   {
     Locked locked;
-    for (Slot& slot : table->slots) {
+    for (Slot& slot : slot_table->slots) {
       if (slot.database == database && Living(slot)) {
         slot.wanted = true;
         latches[count++] = slot.latch;
@@ -343,139 +174,6 @@ void WakeAllWorkers(Oid database) {
   }
 }
 
-bool ClaimSlot(Oid database) {
-  TimestampTz now = GetCurrentTimestamp();
-  {
-    Locked locked;
-    Slot* slot = nullptr;
-    for (Slot& candidate : table->slots) {
-      if (candidate.database == database && !Living(candidate)) {
-        slot = slot == nullptr || candidate.state == State::kStarting ? &candidate : slot;
-        if (candidate.state != State::kStarting) {
-          Clear(&candidate);
-        }
-      }
-    }
-    slot = slot != nullptr ? slot : FindRoom(database, now);
-    if (slot == nullptr) {
-      return false;
-    }
-    Clear(slot);
-    slot->state = State::kIdle;
-    slot->database = database;
-    slot->pid = MyProcPid;
-    slot->latch = MyLatch;
-    slot->since = now;
-    mine = slot;
-  }
-  on_shmem_exit(FreeMine, 0);
-  return true;
-}
-
-bool ReleaseSlot(int others) {
-  TimestampTz now = GetCurrentTimestamp();
-  Locked locked;
-  int remaining = 0;
-  for (const Slot& slot : table->slots) {
-    remaining += &slot != mine && slot.database == mine->database && Living(slot) ? 1 : 0;
-  }
-  if (mine->wanted || remaining < others) {
-    return false;
-  }
-  Leave(State::kLeft, now);
-  return true;
-}
-
-bool ReleaseSlotIdle(std::optional<int64_t> next_ms) {
-  TimestampTz now = GetCurrentTimestamp();
-  Locked locked;
-  if (mine->wanted) {
-    return false;
-  }
-  Slot* slot = mine;
-  const Oid database = mine->database;
-  Leave(State::kLeft, now);
-  if (next_ms) {
-    Await(slot, database, now, now + *next_ms * 1000);
-  }
-  return true;
-}
-
-void ReleaseSlotBusy() {
-  TimestampTz now = GetCurrentTimestamp();
-  Locked locked;
-  Slot* slot = mine;
-  const Oid database = mine->database;
-  Leave(State::kLeft, now);
-  Await(slot, database, now, now);
-}
-
-bool ReleaseSlotStopped() {
-  TimestampTz now = GetCurrentTimestamp();
-  Locked locked;
-  if (mine->wanted) {
-    return false;
-  }
-  Leave(State::kStopped, now);
-  return true;
-}
-
-bool Wanted() {
-  Locked locked;
-  return mine->wanted;
-}
-
-bool TakeWanted() {
-  Locked locked;
-  bool wanted = mine->wanted;
-  mine->wanted = false;
-  return wanted;
-}
-
-bool Lease(Oid target) {
-  Locked locked;
-  for (const Slot& slot : table->slots) {
-    if (slot.state == State::kHealing && slot.database == mine->database && slot.target == target) {
-      return false;
-    }
-  }
-  mine->state = State::kHealing;
-  mine->target = target;
-  mine->tried = 0;
-  ++Counter(mine->database, target);
-  ++Counter(mine->database, InvalidOid);
-  return true;
-}
-
-void ReleaseLease() {
-  {
-    Locked locked;
-    mine->state = State::kIdle;
-    mine->target = InvalidOid;
-  }
-  ConditionVariableBroadcast(&table->released);
-}
-
-void ShowTried(int64_t rows) {
-  Locked locked;
-  mine->tried = rows;
-}
-
-LeaseMark Leases(Oid target) {
-  AttachSlots();
-  Locked locked;
-  LeaseMark mark{false, Counter(MyDatabaseId, target)};
-  for (const Slot& slot : table->slots) {
-    mark.held = mark.held || (slot.state == State::kHealing && slot.database == MyDatabaseId &&
-                              (target == InvalidOid || slot.target == target));
-  }
-  return mark;
-}
-
-void AwaitRelease(long ms) {
-  pg::Call([&] { ConditionVariableTimedSleep(&table->released, ms, PG_WAIT_EXTENSION); });
-}
-
 std::vector<WorkerSeen> WorkersOf(Oid database) {
   AttachSlots();
   std::vector<WorkerSeen> workers(kSlots);
@@ -483,7 +181,7 @@ std::vector<WorkerSeen> WorkersOf(Oid database) {
   TimestampTz now = GetCurrentTimestamp();
   {
     Locked locked;
-    for (const Slot& slot : table->slots) {
+    for (const Slot& slot : slot_table->slots) {
       if (slot.database == database && (Living(slot) || Starting(slot, now))) {
         const char* state = slot.state == State::kHealing ? "healing"
                             : slot.state == State::kIdle  ? "idle"
@@ -500,7 +198,7 @@ std::optional<WaitSeen> WaitOf(Oid database) {
   AttachSlots();
   TimestampTz now = GetCurrentTimestamp();
   Locked locked;
-  for (const Slot& slot : table->slots) {
+  for (const Slot& slot : slot_table->slots) {
     if (slot.state == State::kWaiting && slot.database == database && slot.waits_from <= now) {
       return WaitSeen{slot.waits_since, slot.no_room};
     }

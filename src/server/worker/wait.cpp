@@ -6,6 +6,7 @@
 #include "server/guard/landing_table.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
+#include "server/worker/leases.h"
 #include "server/worker/slots.h"
 #include "server/worker/wake.h"
 

@@ -5,7 +5,8 @@
 
 #include "server/pg/spi.h"
 #include "server/pg/work_transaction.h"
-#include "server/worker/slots.h"
+#include "server/worker/leases.h"
+#include "server/worker/own_slot.h"
 #include "server/worker/work.h"
 
 namespace mend::worker {
