@@ -10,6 +10,7 @@
 #include "server/apply/field_reading.h"
 #include "server/apply/origin.h"
 #include "server/apply/revert.h"
+#include "server/apply/store_waiting.h"
 #include "server/apply/submitter.h"
 #include "server/citus/managed_table.h"
 #include "server/citus/node_errors.h"

@@ -6,6 +6,7 @@
 #include "server/apply/alter.h"
 #include "server/apply/patches.h"
 #include "server/apply/prove.h"
+#include "server/apply/store_waiting.h"
 #include "server/citus/managed_table.h"
 #include "server/guard/render.h"
 #include "server/pg/settings.h"

@@ -10,14 +10,6 @@
 
 namespace mend::apply {
 
-// In the open transaction, as the current user: stores what fits, and writes the books (as the
-// extension's owner, for a moment). All rows have one submitter and one context, and are locked.
-// `patch_id` is credited. The caller has become the submitter and stays so until after the commit:
-// deferred triggers run user code then.
-queue::ReplayCounts ReplayHere(const table::Target& target,
-                               const std::vector<queue::QueuedRow>& rows,
-                               const queue::OutcomePolicy& policy, std::optional<int64_t> patch_id);
-
 // How the replay of a round gets on with the table's own code.
 struct Pace {
   // Rows that go into one transaction: so many as are stored within a time slice, once they were
@@ -44,11 +36,5 @@ void RememberPace(Oid target, const Pace& pace);
 queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run,
                            const queue::ReplayGroup* next_group, const queue::OutcomePolicy& policy,
                            std::optional<int64_t> patch_id, Pace* pace);
-
-// Commits a mark that says which rows are about to be touched: when the worker dies with them, or
-// the server, the next round finds it. Outside of any transaction.
-void MarkInFlight(Oid target, const std::vector<int64_t>& ids);
-// The same mark in the open transaction, which the caller commits before he touches a row.
-void NoteInFlight(Oid target, const std::vector<int64_t>& ids);
 
 }  // namespace mend::apply

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
-#include "server/apply/active_unit.h"
 #include "server/apply/alter.h"
-#include "server/apply/origin.h"
 #include "server/apply/promote_rows.h"
 #include "server/apply/widening_parts.h"
 #include "server/apply/widening_rows.h"
+#include "server/apply/widening_step.h"
 #include "server/guard/healer.h"
-#include "server/guard/move_column.h"
 #include "server/observe/events.h"
 #include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
@@ -31,62 +29,9 @@ constexpr int64_t kBetweenLooksMs = 1000, kWaitForOthersMs = 2000;
 // An index that is built concurrently waits for older transactions, and is in nobody's way but that
 // of who would alter the table. Past this it is given up, and tried again.
 constexpr int kPatienceOfIndexMs = 60 * 1000;
-// A step that fails so often in a row, or a verification, is for a person.
-constexpr int kMostTries = 5, kMostPasses = 4;
-constexpr int kNever = INT_MAX;
 
-// The table has no such column any more, or another one under its number.
-struct Gone {
-  std::string why;
-};
-
-Parts PartsOf(const Widening& widening) {
-  std::optional<Parts> parts = LoadParts(widening);
-  if (!parts) {
-    throw Gone{"column \"" + widening.column + "\" is gone"};
-  }
-  if (parts->column != widening.column) {
-    throw Gone{"column \"" + widening.column + "\" is now called \"" + parts->column + "\""};
-  }
-  if (widening.new_attnum > 0 && (!parts->second_exists || !parts->trigger_exists)) {
-    throw Gone{std::string(parts->second_exists ? "the trigger " : "the column ") +
-               (parts->second_exists ? widening.Trigger() : widening.NewColumn()) +
-               " of the widening was dropped"};
-  }
-  return *parts;
-}
-
-Oid HealerOf(Oid target) { return pg::RoleByName(table::FindTarget(target)->enrollment().healer); }
-
-void RunLocked(const Widening& widening, const std::vector<std::string>& statements,
-               Oid sequence = InvalidOid) {
-  if (statements.empty()) {
-    return;
-  }
-  const ActiveUnit altering(ActiveUnit::Kind::Patch, widening.patch);
-  if (const std::optional<std::string> unfit =
-          guard::RunAsHealer(widening.target, HealerOf(widening.target), statements, sequence)) {
-    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "the healer may not heal the table: " + *unfit);
-  }
-}
-
-// What clients may wait for: what holds back vacuum while rows are written twice, and standbys that
-// are behind. Empty: nothing.
-std::string WhyRest(Oid target) {
-  const pg::Rows rows = pg::RunPrepared(
-      "SELECT (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(r.replay_lsn, "
-      "r.flush_lsn, "
-      "r.sent_lsn))) > 64 * 1024 * 1024 FROM pg_stat_replication r WHERE r.state = 'streaming'), "
-      "(SELECT min(a.xact_start) < clock_timestamp() - interval '1 min' FROM pg_locks l JOIN "
-      "pg_stat_activity a USING (pid) WHERE l.locktype = 'relation' AND l.relation = $1 AND "
-      "l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND "
-      "l.granted AND l.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker')",
-      {pg::ObjectId(target)});
-  if (rows.boolean(0, 0)) {
-    return "a standby is more than 64 MB behind";
-  }
-  return rows.boolean(0, 1) ? "a transaction that uses the table has been open for a minute" : "";
-}
+// A verification that fails so often is for a person.
+constexpr int kMostPasses = 4;
 
 class Widener {
  public:
@@ -118,26 +63,17 @@ class Widener {
 
   // False where it cannot go on now.
   bool Try(const Widening& widening, const pg::Stopwatch& took, int for_ms) {
-    std::string why;
-    int most = kMostTries;
+    StepFailure failure;
     try {
       return Step(widening, took, for_ms);
     } catch (const Gone& gone) {
       Stop(widening, gone.why);
       return true;
     } catch (const pg::Error& error) {
-      if (error.MustPropagate() && !pg::Deadline::IsTimeout(error)) {
-        throw;
-      }
-      const bool waits = error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || error.IsClass("40") ||
-                         error.IsClass("53") || error.IsClass("58") || error.IsClass("57");
-      most = waits ? kNever : kMostTries;
-      why = error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE
-                ? "waits for the lock on the table"
-                : error.sqlstate() + ": " + error.what();
+      failure = FailureOf(error);
     }
     pg::WorkTransaction transaction;
-    PutOffWidening(widening, why, most);
+    PutOffWidening(widening, failure.why, failure.most_tries);
     transaction.Commit();
     return false;
   }
@@ -173,12 +109,12 @@ class Widener {
     pg::WorkTransaction transaction;
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
-    Parts parts = PartsOf(widening);
+    Parts parts = FindParts(widening);
     // A restore may have brought them along.
-    RunLocked(widening, RemoveStatements(widening, parts));
-    parts = PartsOf(widening);
+    RunStatements(widening, RemoveStatements(widening, parts));
+    parts = FindParts(widening);
     widening.new_attnum = static_cast<int16_t>(parts.last_attnum + 1);
-    RunLocked(widening, AddStatements(widening, parts));
+    RunStatements(widening, AddStatements(widening, parts));
     pg::RunPrepared(
         "UPDATE mend.widenings w SET new_attnum = $3, trigger = t.oid FROM pg_trigger t WHERE "
         "w.patch = $1 AND w.\"column\" = $2 AND t.tgrelid = w.target AND t.tgname = $4::name",
@@ -212,8 +148,8 @@ class Widener {
 
   bool Rests(const Widening& widening) {
     pg::WorkTransaction transaction;
-    PartsOf(widening);
-    const std::string why = WhyRest(relid_);
+    FindParts(widening);
+    const std::string why = WhyWaitForOthers(relid_);
     if (!why.empty()) {
       DelayWidening(widening, why, kWaitForOthersMs);
     }
@@ -304,7 +240,7 @@ class Widener {
     AddMissingChecks(widening);
     try {
       pg::WorkTransaction transaction;
-      const std::string validate = Validate(widening, PartsOf(widening));
+      const std::string validate = Validate(widening, FindParts(widening));
       if (!validate.empty()) {
         guard::RunAsOwner(relid_, validate);
       }
@@ -323,13 +259,13 @@ class Widener {
 
   void AddMissingChecks(const Widening& widening) {
     pg::WorkTransaction transaction;
-    if (AddChecks(widening, PartsOf(widening)).empty()) {
+    if (AddChecks(widening, FindParts(widening)).empty()) {
       transaction.Commit();
       return;
     }
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
-    RunLocked(widening, {AddChecks(widening, PartsOf(widening))});
+    RunStatements(widening, {AddChecks(widening, FindParts(widening))});
     transaction.Commit();
   }
 
@@ -350,7 +286,7 @@ class Widener {
     std::string create, drop;
     {
       pg::WorkTransaction transaction;
-      const Parts parts = PartsOf(widening);
+      const Parts parts = FindParts(widening);
       int64_t built = 0;
       for (const IndexPart& index : parts.indexes) {
         built += index.clone_is_valid ? 1 : 0;
@@ -369,7 +305,7 @@ class Widener {
         transaction.Commit();
         return true;
       }
-      if (const std::string why = WhyRest(relid_); !why.empty()) {
+      if (const std::string why = WhyWaitForOthers(relid_); !why.empty()) {
         DelayWidening(widening, why, kWaitForOthersMs);
         transaction.Commit();
         return false;
@@ -390,15 +326,15 @@ class Widener {
     pg::WorkTransaction transaction;
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
-    RunLocked(widening,
-              {"DROP INDEX " + PartsOf(widening).schema + "." + pg::QuoteIdentifier(index)});
+    RunStatements(widening,
+                  {"DROP INDEX " + FindParts(widening).schema + "." + pg::QuoteIdentifier(index)});
     transaction.Commit();
   }
 
   // So that plans are no worse after the swap than before.
   void Analyze(const Widening& widening) {
     pg::WorkTransaction transaction;
-    const Parts parts = PartsOf(widening);
+    const Parts parts = FindParts(widening);
     guard::RunAsOwner(
         relid_, "ANALYZE " + parts.table + " (" + pg::QuoteIdentifier(widening.NewColumn()) + ")");
     Advance(widening, "swap");
@@ -411,9 +347,9 @@ class Widener {
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
     if (const std::optional<Parts> parts = LoadParts(widening)) {
-      RunLocked(widening, RemoveStatements(widening, *parts));
+      RunStatements(widening, RemoveStatements(widening, *parts));
     } else {
-      RunLocked(widening, RemoveOrphans(widening));
+      RunStatements(widening, RemoveOrphans(widening));
     }
     const pg::Rows row = pg::RunPrepared(
         "SELECT coalesce(error, 'it was cancelled') FROM mend.widenings WHERE patch = $1 AND "
@@ -456,133 +392,8 @@ class Widener {
   int64_t blocks_ = kFewBlocks;
 };
 
-void PutComment(Oid object, Oid catalog, int32 part, const std::optional<std::string>& comment) {
-  if (comment) {
-    pg::Call([&] { CreateComments(object, catalog, part, comment->c_str()); });
-  }
-}
-
-void RenameIndexes(const Widening& widening, const Parts& parts) {
-  const Oid schema = pg::Call([&] { return get_rel_namespace(widening.target); });
-  for (const IndexPart& index : parts.indexes) {
-    if (index.constraint == '\0') {
-      guard::RenameIndex(schema, index.clone, index.name);
-    }
-  }
-}
-
-// Comments of what has taken the place of others, by its names now.
-void CarryComments(const Widening& widening, const Parts& parts) {
-  const pg::AsExtensionOwner as_owner;
-  const Oid relid = widening.target;
-  PutComment(relid, RelationRelationId, widening.new_attnum, parts.comment);
-  const Oid schema = pg::Call([&] { return get_rel_namespace(relid); });
-  for (const IndexPart& index : parts.indexes) {
-    const Oid oid = pg::Call([&] { return get_relname_relid(index.name.c_str(), schema); });
-    PutComment(oid, RelationRelationId, 0, index.comment);
-    if (index.constraint != '\0') {
-      const Oid constraint =
-          pg::Call([&] { return get_relation_constraint_oid(relid, index.name.c_str(), false); });
-      PutComment(constraint, ConstraintRelationId, 0, index.constraint_comment);
-    }
-  }
-  for (const CheckPart& check : parts.checks) {
-    const Oid constraint =
-        pg::Call([&] { return get_relation_constraint_oid(relid, check.name.c_str(), false); });
-    PutComment(constraint, ConstraintRelationId, 0, check.comment);
-  }
-}
-
-// Which step is to be done once more, since somebody has changed the table; nullptr: none.
-const char* StepMissed(const Widening& widening, const Parts& parts) {
-  if (!AddChecks(widening, parts).empty() || !Validate(widening, parts).empty()) {
-    return "verify";
-  }
-  for (const IndexPart& index : parts.indexes) {
-    if (!index.clone_is_valid) {
-      return "indexes";
-    }
-  }
-  return nullptr;
-}
-
-// The patch is applied: the books, in the transaction of the swap.
-void BookSwap(const PatchRecord& record, const Widening& widening) {
-  const std::shared_ptr<const table::Target> target = table::FindTarget(widening.target);
-  RecordApplied(*target, record);
-  NoteOrigins(widening.target, record.id);
-  pg::RunPrepared(
-      "UPDATE mend.own_columns SET attnum = $3 WHERE target = $1 AND column_name = $2",
-      {pg::ObjectId(widening.target), pg::Name(widening.column), pg::Int4(widening.new_attnum)});
-}
-
 }  // namespace
 
 void Widen(Oid target, const WideningHost& host, int for_ms) { Widener(target, host).Run(for_ms); }
-
-bool SwapWidened(const PatchRecord& record, const Widening& widening,
-                 const std::function<void()>& before_commit) {
-  std::string why;
-  int most = kMostTries;
-  try {
-    pg::WorkTransaction transaction;
-    LockForAlter(widening.target, pg::lock_timeout_ms);
-    pg::TestPoint("widening_locked");
-    const pg::Deadline hold(pg::max_lock_hold_ms);
-    // Locked: who decides otherwise from here on is told that it is done. Whoever decides now is
-    // not waited for under the lock on the table.
-    const pg::Rows mine = pg::RunPrepared(
-        "SELECT FROM mend.widenings WHERE patch = $1 AND \"column\" = $2 AND finished IS NULL AND "
-        "step = 'swap' AND NOT paused FOR UPDATE NOWAIT",
-        {pg::Int8(widening.patch), pg::Name(widening.column)});
-    if (mine.empty()) {
-      return false;
-    }
-    const std::shared_ptr<const table::Target> target = table::FindTarget(widening.target);
-    why = WhyNotOnline(*target, record.patch);
-    if (!why.empty()) {
-      PauseWidening(widening.patch, why);
-      transaction.Commit();
-      return false;
-    }
-    const Parts parts = PartsOf(widening);
-    if (const char* step = StepMissed(widening, parts)) {
-      Advance(widening, step);
-      transaction.Commit();
-      return false;
-    }
-    const std::string code = table::CodeOf(widening.target);
-    guard::MoveColumn(widening.target, widening.attnum, widening.new_attnum);
-    RunLocked(widening, SwapStatements(widening, parts), parts.sequence);
-    RenameIndexes(widening, parts);
-    CarryComments(widening, parts);
-    Advance(widening, "done");
-    pg::Call([&] { CacheInvalidateRelcacheByRelid(widening.target); });
-    pg::Call([] { CommandCounterIncrement(); });
-    NoteChangeOfCode(widening.target, record.id, code);
-    BookSwap(record, widening);
-    before_commit();
-    pg::TestPoint("widening_swap");
-    transaction.Commit();
-    pg::TestPoint("widening_swapped");
-    return true;
-  } catch (const Gone& gone) {
-    why = gone.why;
-    most = 1;
-  } catch (const pg::Error& error) {
-    if (error.MustPropagate() && !pg::Deadline::IsTimeout(error)) {
-      throw;
-    }
-    const bool waits = error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE || error.IsClass("40") ||
-                       error.IsClass("53") || error.IsClass("57") || error.IsClass("58");
-    most = waits ? kNever : kMostTries;
-    why = error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE ? "waits for the lock on the table"
-                                                           : error.sqlstate() + ": " + error.what();
-  }
-  pg::WorkTransaction transaction;
-  PutOffWidening(widening, why, most);
-  transaction.Commit();
-  return false;
-}
 
 }  // namespace mend::apply

@@ -30,9 +30,4 @@ struct WideningHost {
 // are put down in mend.widenings.
 void Widen(Oid target, const WideningHost& host, int for_ms);
 
-// The swap and the patch's books, in a transaction of its own, under a short lock. False: not now,
-// or not any more; mend.widenings has why.
-bool SwapWidened(const PatchRecord& record, const Widening& widening,
-                 const std::function<void()>& before_commit);
-
 }  // namespace mend::apply

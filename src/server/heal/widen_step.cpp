@@ -2,6 +2,7 @@
 // swaps.
 #include "server/apply/promote_rows.h"
 #include "server/apply/submitter.h"
+#include "server/apply/swap_widened.h"
 #include "server/apply/widen.h"
 #include "server/guard/render.h"
 #include "server/heal/apply_step.h"

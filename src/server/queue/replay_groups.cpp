@@ -51,6 +51,15 @@ std::deque<ReplayGroup> ByIdentity(const QueueBatch& batch) {
   return runs;
 }
 
+ReplayGroup PointersTo(const std::vector<QueuedRow>& rows) {
+  ReplayGroup group;
+  group.reserve(rows.size());
+  for (const QueuedRow& row : rows) {
+    group.push_back(&row);
+  }
+  return group;
+}
+
 std::vector<int64_t> IdsOf(const ReplayGroup& run) {
   std::vector<int64_t> ids;
   ids.reserve(run.size());

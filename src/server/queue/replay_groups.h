@@ -15,6 +15,8 @@ using ReplayGroup = std::vector<const QueuedRow*>;
 // down before stand alone.
 std::deque<ReplayGroup> ByIdentity(const QueueBatch& batch);
 
+ReplayGroup PointersTo(const std::vector<QueuedRow>& rows);
+
 std::vector<int64_t> IdsOf(const ReplayGroup& run);
 
 // Reads a window run by run, each batch in a transaction of its own: outside of any.
