@@ -1,11 +1,12 @@
-// What both ways of applying a patch share, the plain one (apply.cpp) and the one in steps
-// (widen_step.cpp).
+// What the ways of applying a patch share: a planned or approved one (apply.cpp, approved.cpp), and
+// one in steps (widen_step.cpp).
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "server/apply/prove.h"
 #include "server/heal/round_state.h"
 
 namespace mend::heal {
@@ -22,6 +23,19 @@ void PutBack(RoundState* round, const apply::PatchRecord& record, const drift::D
 std::optional<apply::PatchRecord> Without(const table::Target& target,
                                           const apply::PatchRecord& record,
                                           const std::vector<bool>& without);
+// The same, with the proof and what it covers made to match.
+std::optional<apply::PatchRecord> TrimPatch(RoundState* round, const apply::PatchRecord& record,
+                                            const std::vector<bool>& without, apply::Proof* proof,
+                                            drift::DriftSet* covered);
+// The patch has failed. `message`: what PostgreSQL said, for those who may see payloads.
+void FailPatch(RoundState* round, const apply::PatchRecord& record, const drift::DriftSet& covered,
+               const std::string& reason,
+               queue::RowOutcome::Kind to = queue::RowOutcome::Kind::DeadLetter,
+               const std::string& message = "");
+// Whether the patch must wait until the lock on the table is tried for again; decides what it
+// covers if so.
+bool WaitsForLock(RoundState* round, const apply::PatchRecord& record,
+                  const drift::DriftSet& covered);
 // What an applied patch means for the round.
 void TakeApplied(RoundState* round, const apply::PatchRecord& record,
                  const drift::DriftSet& covered, const queue::ReplayCounts& counts);
