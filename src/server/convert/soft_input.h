@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "server/convert/convert.h"
+#include "server/convert/type_info.h"
 
 namespace mend::convert {
 

@@ -5,7 +5,7 @@
 #include "core/base/invisible.h"
 #include "core/base/utf8.h"
 #include "core/plan/identifier.h"
-#include "server/convert/convert.h"
+#include "server/convert/type_info.h"
 
 namespace mend::table {
 namespace {
