@@ -8,18 +8,11 @@
 #include "core/base/json.h"
 #include "core/drift/kind.h"
 #include "server/convert/jsonb_parts.h"
+#include "server/ingest/rescued_values.h"
 #include "server/table/row.h"
 #include "server/table/target.h"
 
 namespace mend::ingest {
-
-// A value that does not fit its column, or has none, and is kept in the rescue column.
-struct RescuedField {
-  std::string_view field;
-  int column = -1;  // index into shape.columns; -1: the field has none
-  drift::Kind kind = drift::Kind::NewField;
-  json::Value value;
-};
 
 // Evaluates many payloads against one target, and remembers what they have in common: the keys that
 // come at each place, the types of the columns.
