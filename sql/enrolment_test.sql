@@ -79,6 +79,24 @@ $$;
 CREATE TABLE keyless (a int);
 SELECT mend.enroll('keyless', on_conflict => 'update');
 
+-- Words of closed lists: what there is is said; enums, texts, and literals are taken.
+SELECT mend.enroll('keyless', 'manual');
+SELECT mend.enroll('keyless', allow => '{add_columns}');
+SELECT mend.configure('shop.orders', mode => '');
+SELECT mend.configure('shop.orders', share => 'everything');
+SELECT mend.retry(kind => 'new_fields');
+SELECT mend.amend('shop.orders', 'wrong', NULL, '{}');
+SELECT mend.read_as('shop.orders', 'id', 'numbers');
+SELECT mend.show('patch');
+BEGIN;
+SELECT mend.enroll('keyless', e.mode, e.allow, NULL, e.share) FROM mend.enrollments e WHERE e.target = 'shop.orders'::regclass;
+SELECT mend.configure('keyless', mode => 'paused'::text, allow => ARRAY['add_column', 'widen_type'], share => 'values'::varchar);
+SELECT mend.configure('keyless', allow => array_append(e.allow, 'change_type')) FROM mend.enrollments e WHERE e.target = 'keyless'::regclass;
+PREPARE configure AS SELECT mend.configure('keyless', mode => $1, allow => $2);
+EXECUTE configure ('review', '{read_as}');
+SELECT mode, allow, share FROM mend.enrollments WHERE target = 'keyless'::regclass;
+ROLLBACK;
+
 -- The healer.
 SELECT mend.enroll('keyless', healer => 'regress_strong');
 SELECT mend.enroll('keyless', healer => 'regress_reader');

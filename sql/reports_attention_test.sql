@@ -33,6 +33,10 @@ SELECT severity, what, row_count, command FROM mend.attention WHERE what LIKE 'n
 -- In a transaction: no worker is to change what is looked at.
 BEGIN;
 UPDATE mend.control SET stopped = false;
+INSERT INTO mend.widenings (patch, "column", target, target_name, attnum, type, step, paused, error, tries)
+SELECT p, 'n', 'checked', 'regress_attention.checked', 2, 'bigint', 'indexes', p = 1, CASE WHEN p = 1 THEN '23505: quotes a secret' ELSE 'the lock of the table is not to be had' END, tries
+FROM (VALUES (1, 0), (2, 4), (3, 1)) v (p, tries);
+INSERT INTO mend.promotions (target, target_name, wanted, refusal, finished_at) VALUES ('healthy', 'regress_attention.healthy', false, '23514: quotes a secret', now());
 UPDATE mend.patches SET created_at = '2026-01-01';
 SELECT severity, regexp_replace(what, '\d+', 'N') AS what, target, row_count, since ~ '^\d{4}-\d\d-\d\dT' AS dated, regexp_replace(command, '\d+', 'N') AS command FROM mend.attention;
 -- To psql: nothing is wider than its share of 120 characters.
@@ -46,10 +50,12 @@ SELECT replace(target, E'\n', '') AS target FROM mend.attention WHERE target LIK
 SELECT command FROM mend.attention WHERE target LIKE '%a_table%' \gset
 SELECT (:'command' ~ '^SELECT mend.explain_patch\(\d+\)$') AS runs;
 RESET application_name;
+SELECT field, cause, rows, next FROM mend.causes WHERE target = 'checked'::regclass AND state = 'dead';
+SELECT max(length(l)) <= 120 AS fits, count(*) > 2 AS lines FROM mend.show('causes') l;
 -- Whoever may not see payloads sees no value.
 CREATE ROLE regress_watcher IN ROLE pg_monitor;
 SET ROLE regress_watcher;
-SELECT count(*) FILTER (WHERE what ~ 'value|secret') AS told, count(*) > 5 AS "sees the rest" FROM mend.attention;
+SELECT count(*) FILTER (WHERE what ~ 'a value|secret') AS told, count(*) > 5 AS "sees the rest" FROM mend.attention;
 RESET ROLE;
 DROP ROLE regress_watcher;
 ROLLBACK;

@@ -18,7 +18,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.at_home(bigint,oid)', '{admin,agent,monitor}'),
     ('function', 'mend.check_ddl(regclass,text)', '{admin,agent}'),
     ('function', 'mend.batch_rows()', '{anyone}'),
-    ('function', 'mend.configure(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean,name,boolean,text[],jsonb,text,name)', '{admin}'),
+    ('function', 'mend.configure(regclass,mend.label,mend.label[],regrole,mend.label,boolean,text,text[],text,boolean,name,boolean,text[],jsonb,text,name)', '{admin}'),
     ('function', 'mend.create_inbox(regclass)', '{admin}'),
     ('function', 'mend.check_decider()', '{}'),
     ('function', 'mend.code_of(regclass)', '{}'),
@@ -40,7 +40,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.dry_run(regclass,text,boolean)', '{admin,agent}'),
     ('function', 'mend.edit_price()', '{}'),
     ('function', 'mend.dry_run_patch(bigint)', '{admin,agent}'),
-    ('function', 'mend.enroll(regclass,mend.mode,mend.action[],regrole,mend.share,boolean,text,text[],text,boolean,name,boolean,text[],jsonb,text,name)', '{anyone}'),
+    ('function', 'mend.enroll(regclass,mend.label,mend.label[],regrole,mend.label,boolean,text,text[],text,boolean,name,boolean,text[],jsonb,text,name)', '{anyone}'),
     ('function', 'mend.event_digest(text,bigint,timestamp with time zone,mend.events)', '{}'),
     ('function', 'mend.hold_fields(mend.patches,text)', '{}'),
     ('function', 'mend.invalidate_target()', '{}'),
@@ -102,6 +102,10 @@ INSERT INTO expected VALUES
     ('function', 'mend.facet(text,jsonb)', '{}'),
     ('function', 'mend.in_lines(text,integer)', '{admin,agent,monitor}'),
     ('function', 'mend.is_severe(text,text)', '{}'),
+    ('function', 'mend.label_in(cstring)', '{}'),
+    ('function', 'mend.label_out(mend.label)', '{}'),
+    ('function', 'mend.label_receive(internal)', '{}'),
+    ('function', 'mend.label_send(mend.label)', '{}'),
     ('function', 'mend.last_seen(regclass)', '{admin,agent,monitor}'),
     ('function', 'mend.lineage_namespace()', '{}'),
     ('function', 'mend.message(mend.outbox)', '{}'),
@@ -315,6 +319,8 @@ SELECT p.kind, p.object, 'read' AS what,
            ELSE format('SELECT %s FROM %s LIMIT 1', CASE WHEN p.object IN ('mend.events', 'mend.dead_letters') THEN 'id' ELSE '*' END, p.object)
        END AS statement
 FROM present p LEFT JOIN pg_proc f ON p.kind = 'function' AND f.oid = p.oid
+-- No statement can give what is internal.
+WHERE f.oid IS NULL OR 'internal'::regtype <> ALL (f.proargtypes::oid[])
 UNION ALL
 SELECT p.kind, p.object, 'write', format(w, p.object, a.attname, t.typ)
 FROM present p JOIN pg_attribute a ON p.kind IN ('table', 'view') AND a.attrelid = p.oid AND a.attnum = 1
@@ -338,7 +344,7 @@ WHERE p.prosecdef AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg
 SELECT count(*) > 4 AS some_are_definers FROM present o JOIN pg_proc p ON p.oid = o.oid AND o.kind = 'function' AND p.prosecdef;
 -- And so do the internal ones, which they call: by a setting, or because they were parsed when they were made.
 SELECT p.oid::regprocedure AS loose_search_path FROM present o JOIN pg_proc p ON p.oid = o.oid AND o.kind = 'function' JOIN pg_language l ON l.oid = p.prolang
-WHERE l.lanname <> 'c' AND p.prosqlbody IS NULL AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
+WHERE l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL AND p.proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}';
 -- Settings: for superusers alone, and none holds a secret that everybody can read.
 SELECT name, context FROM pg_settings WHERE name LIKE 'mend.%' AND context NOT IN ('superuser');
 -- Everything belongs to who installed the extension.

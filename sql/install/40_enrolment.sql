@@ -1,9 +1,9 @@
 CREATE OR REPLACE FUNCTION mend.enroll(
     target          regclass,
-    mode            mend.mode     DEFAULT 'auto',
-    allow           mend.action[] DEFAULT '{add_column,widen_type,map_field}',
+    mode            mend.label    DEFAULT 'auto',
+    allow           mend.label[]  DEFAULT '{add_column,widen_type,map_field}',
     healer          regrole       DEFAULT NULL,
-    share           mend.share    DEFAULT 'shape',
+    share           mend.label    DEFAULT 'shape',
     lossless        boolean       DEFAULT true,
     on_conflict     text          DEFAULT 'dead_letter',
     carry           text[]        DEFAULT '{}',
@@ -39,10 +39,10 @@ the stored one; null: the order in which payloads are offered';
 
 CREATE OR REPLACE FUNCTION mend.configure(
     target          regclass,
-    mode            mend.mode     DEFAULT NULL,
-    allow           mend.action[] DEFAULT NULL,
+    mode            mend.label    DEFAULT NULL,
+    allow           mend.label[]  DEFAULT NULL,
     healer          regrole       DEFAULT NULL,
-    share           mend.share    DEFAULT NULL,
+    share           mend.label    DEFAULT NULL,
     lossless        boolean       DEFAULT NULL,
     on_conflict     text          DEFAULT NULL,
     carry           text[]        DEFAULT NULL,

@@ -258,16 +258,19 @@ COMMENT ON COLUMN mend.freshness.last_heal IS 'When a patch was last applied';
 COMMENT ON COLUMN mend.freshness.rescued IS 'Values on record that are stored in the rescue column, and wait for a column that takes them';
 GRANT SELECT ON mend.freshness TO mend_admin, mend_agent, pg_monitor;
 
--- At most 120 characters wide in psql for names of common length.
+-- Wide, for programs: mend.show('causes') is for people.
 CREATE OR REPLACE VIEW mend.causes AS
 SELECT r.target, r.field, r.cause, r.state, count(*) AS rows, date_trunc('second', min(r.submitted_at)) AS first,
        date_trunc('second', max(r.submitted_at)) AS last, min(r.id) AS sample,
        CASE WHEN r.state = 'waits' AND min(d.patch_id) IS NOT NULL THEN format('mend.approve(%s) or mend.reject(%1$s)', min(d.patch_id))
             WHEN r.state = 'waits' THEN 'see mend.status'
-            ELSE 'mend.retry() when it fits' END AS next
-FROM (SELECT target, coalesce(field, '') AS field, coalesce(cause, kind) AS cause, 'dead' AS state, submitted_at, id, fields FROM mend.dead_letters
+            WHEN bool_and(r.overtaken) THEN 'mend.discard()'
+            WHEN r.cause IN ('not_json', 'malformed') THEN 'offer it anew, mend.discard()'
+            WHEN r.field = '' THEN 'mend.retry() when it fits'
+            ELSE 'mend.amend() or the table, then mend.retry()' END AS next
+FROM (SELECT target, coalesce(field, '') AS field, coalesce(cause, kind) AS cause, 'dead' AS state, submitted_at, id, overtaken FROM mend.dead_letters
       UNION ALL
-      SELECT target, coalesce(field, ''), coalesce(cause, kind), 'waits', submitted_at, id, fields FROM mend.queue) r
+      SELECT target, coalesce(field, ''), coalesce(cause, kind), 'waits', submitted_at, id, false FROM mend.queue) r
      LEFT JOIN LATERAL (SELECT min(w.patch_id) AS patch_id FROM mend.drifts w
                         WHERE w.target = r.target AND w.state = 'waiting' AND w.field = r.field) d ON r.state = 'waits'
 GROUP BY r.target, r.field, r.cause, r.state;

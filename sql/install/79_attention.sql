@@ -82,6 +82,17 @@ WITH tables AS MATERIALIZED (
     SELECT 8, 'warning', 'dead letters: ' || coalesce(mend.why_dead(t.target), ''), t.target_name, t.target, t.dead_letters, mend.dead_since(t.target), 'SELECT mend.retry(', ')', false
     FROM tables t WHERE t.dead_letters > 0
     UNION ALL
+    SELECT 6, 'warning', 'patch ' || w.patch || CASE WHEN w.paused THEN ' widens online, and is paused' ELSE ' widens online, and does not get on' END
+           || coalesce(': ' || CASE WHEN w.error ~ '^[0-9A-Z]{5}: ' THEN mend.error_for_me(w.error) ELSE w.error END, ''),
+           t.target_name, t.target, t.queued, w.step_started,
+           CASE WHEN w.paused THEN 'SELECT mend.resume_widening(' || w.patch || ')' ELSE 'TABLE mend.widenings' END, NULL, false
+    FROM mend.widenings w JOIN tables t USING (target)
+    WHERE w.finished IS NULL AND w.step <> 'cancelling' AND (w.paused OR w.error IS NOT NULL AND w.tries > 3)
+    UNION ALL
+    SELECT 9, 'warning', 'rescued values could not all be moved: ' || mend.error_for_me(m.refusal), t.target_name, t.target,
+           coalesce((SELECT sum(r.row_count)::bigint FROM mend.rescued(t.target) r), 0), m.finished_at, 'SELECT mend.configure(', ')', false
+    FROM mend.promotions m JOIN tables t USING (target) WHERE m.refusal IS NOT NULL AND NOT m.wanted
+    UNION ALL
     SELECT 11, 'notice', 'cools down until ' || to_char(p.not_before, 'HH24:MI') || ': ' || t.cause, t.target_name, t.target, t.queued, t.oldest, 'TABLE mend.status', NULL, false
     FROM tables t JOIN mend.progress p USING (target) WHERE t.state = 'waiting' AND t.cause LIKE '%column_cooldown%' AND p.not_before > now()
     UNION ALL

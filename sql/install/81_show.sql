@@ -15,6 +15,8 @@ DECLARE
             "SELECT id, state, target_name, rows_healed, to_char(coalesce(applied_at, created_at), ''MM-DD HH24:MI''), coalesce(ddl, proposed_ddl) FROM mend.patches WHERE $1 IS NULL OR target = $1 ORDER BY id DESC LIMIT $2"],
         "decisions": ["patch table since why ddl", "7 26 11 32 38",
             "SELECT patch_id, target::text, to_char(waits_since, ''MM-DD HH24:MI''), reason, ddl FROM mend.decisions WHERE $1 IS NULL OR target = $1 ORDER BY patch_id LIMIT $2"],
+        "causes": ["table field cause state rows last sample next", "24 14 15 5 8 11 7 29",
+            "SELECT c.target::text, c.field, c.cause, c.state, c.rows, to_char(c.last, ''MM-DD HH24:MI''), c.sample, c.next FROM mend.causes c WHERE $1 IS NULL OR c.target = $1 ORDER BY c.rows DESC, c.target::text, c.field, c.cause LIMIT $2"],
         "drifts": ["table field kind rows state last reason", "24 16 16 8 13 11 24",
             "SELECT target_name, field, kind, row_count, state, to_char(last_seen, ''MM-DD HH24:MI''), reason FROM mend.drifts WHERE $1 IS NULL OR target = $1 ORDER BY last_seen DESC, id DESC LIMIT $2"],
         "dead_letters": ["id table kind field died reason", "9 24 16 14 11 40",
@@ -44,7 +46,7 @@ END
 $$;
 COMMENT ON FUNCTION mend.show(text, regclass, int) IS
 'The newest of something, for people: one text a line, at most 120 characters wide. Programs read the views and tables themselves.
-what: patches, decisions, drifts, dead_letters, events, incidents or savings
+what: patches, decisions, causes, drifts, dead_letters, events, incidents or savings
 target: a landing table; null: all
 most: how many';
 REVOKE ALL ON FUNCTION mend.show(text, regclass, int) FROM PUBLIC;

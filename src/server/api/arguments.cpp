@@ -3,34 +3,6 @@
 namespace mend::api {
 namespace {
 
-template <class ToText>
-std::optional<std::vector<std::string>> ArrayArgument(FunctionCallInfo call, int index,
-                                                      const char* what, int16 length,
-                                                      ToText to_text) {
-  if (call->args[index].isnull) {
-    return std::nullopt;
-  }
-  Datum* values = nullptr;
-  bool* nulls = nullptr;
-  int count = 0;
-  pg::Call([&] {
-    ArrayType* array = DatumGetArrayTypeP(call->args[index].value);
-    deconstruct_array(array, ARR_ELEMTYPE(array), length, length > 0, TYPALIGN_INT, &values, &nulls,
-                      &count);
-  });
-  std::vector<std::string> result;
-  for (int i = 0; i < count; ++i) {
-    if (nulls[i]) {
-      throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED,
-                      std::string(what) + " must not contain nulls");
-    }
-    char* value = pg::Call([&] { return to_text(values[i]); });
-    result.emplace_back(value);
-  }
-  return result;
-}
-
-char* EnumLabel(Datum value) { return DatumGetCString(OidFunctionCall1(F_ENUM_OUT, value)); }
 char* TextChars(Datum value) { return TextDatumGetCString(value); }
 
 }  // namespace
@@ -59,14 +31,6 @@ std::optional<std::string> NameArgument(FunctionCallInfo call, int index) {
   return std::string(NameStr(*DatumGetName(call->args[index].value)));
 }
 
-std::optional<std::string> EnumArgument(FunctionCallInfo call, int index) {
-  if (call->args[index].isnull) {
-    return std::nullopt;
-  }
-  char* label = pg::Call([&] { return EnumLabel(call->args[index].value); });
-  return std::string(label);
-}
-
 std::optional<bool> BoolArgument(FunctionCallInfo call, int index) {
   if (call->args[index].isnull) {
     return std::nullopt;
@@ -83,12 +47,26 @@ std::optional<Oid> OidArgument(FunctionCallInfo call, int index) {
 
 std::optional<std::vector<std::string>> TextArrayArgument(FunctionCallInfo call, int index,
                                                           const char* what) {
-  return ArrayArgument(call, index, what, -1, TextChars);
-}
-
-std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call, int index,
-                                                          const char* what) {
-  return ArrayArgument(call, index, what, sizeof(Oid), EnumLabel);
+  if (call->args[index].isnull) {
+    return std::nullopt;
+  }
+  Datum* values = nullptr;
+  bool* nulls = nullptr;
+  int count = 0;
+  pg::Call([&] {
+    ArrayType* array = DatumGetArrayTypeP(call->args[index].value);
+    deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &values, &nulls, &count);
+  });
+  std::vector<std::string> result;
+  for (int i = 0; i < count; ++i) {
+    if (nulls[i]) {
+      throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                      std::string(what) + " must not contain nulls");
+    }
+    char* value = pg::Call([&] { return TextChars(values[i]); });
+    result.emplace_back(value);
+  }
+  return result;
 }
 
 std::vector<int64_t> Int8ArrayArgument(FunctionCallInfo call, int index, const char* what) {

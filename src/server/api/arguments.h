@@ -9,18 +9,15 @@
 
 namespace mend::api {
 
-std::optional<std::string> TextArgument(FunctionCallInfo call, int index);
+std::optional<std::string> TextArgument(FunctionCallInfo call, int index);  // mend.label too
 std::optional<std::string> JsonbArgument(FunctionCallInfo call, int index);
 std::optional<std::string> NameArgument(FunctionCallInfo call, int index);
-std::optional<std::string> EnumArgument(FunctionCallInfo call, int index);  // its label
 std::optional<bool> BoolArgument(FunctionCallInfo call, int index);
 std::optional<Oid> OidArgument(FunctionCallInfo call, int index);
 
-// Elements of text[] or of an enum's array. Throws 22004 on a null element; `what` names the
-// argument in the message.
+// Elements of text[] or mend.label[]. Throws 22004 on a null element; `what` names the argument in
+// the message.
 std::optional<std::vector<std::string>> TextArrayArgument(FunctionCallInfo call, int index,
-                                                          const char* what);
-std::optional<std::vector<std::string>> EnumArrayArgument(FunctionCallInfo call, int index,
                                                           const char* what);
 
 // Elements of int8[]. Throws 22004 on NULL and on a null element.

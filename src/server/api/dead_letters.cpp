@@ -14,13 +14,21 @@ namespace {
 
 constexpr size_t kMaxMergePatchBytes = 100000;
 
+std::string Kinds() {
+  std::string list;
+  for (int i = 0; i <= static_cast<int>(drift::Kind::Behind); ++i) {
+    list.append(i == 0 ? "" : ", ").append(drift::Name(static_cast<drift::Kind>(i)));
+  }
+  return list;
+}
+
 // A kind of drift or the code of a cause.
 std::optional<std::string> KindArgument(FunctionCallInfo call, int index) {
   std::optional<std::string> kind = TextArgument(call, index);
   if (kind && !drift::KindFromName(*kind) && !drift::CauseFromCode(*kind)) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
                     "\"" + *kind + "\" is neither a kind nor a cause of drift",
-                    std::string("See kind and cause in mend.dead_letters, and mend.causes."));
+                    "It takes a kind (" + Kinds() + ") or the code of a cause, as in mend.causes.");
   }
   return kind;
 }

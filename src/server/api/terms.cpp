@@ -1,5 +1,6 @@
 #include "server/api/terms.h"
 
+#include <algorithm>
 #include <cctype>
 #include <set>
 
@@ -22,31 +23,41 @@ namespace {
   throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, std::string(hint));
 }
 
+// "a, b or c".
+std::string Listed(const std::vector<std::string_view>& words) {
+  std::string list;
+  for (size_t i = 0; i < words.size(); ++i) {
+    list.append(i == 0 ? "" : i + 1 == words.size() ? " or " : ", ").append(words[i]);
+  }
+  return list;
+}
+
+void CheckLabel(const char* term, const std::string& value,
+                const std::vector<std::string_view>& known) {
+  if (std::find(known.begin(), known.end(), value) == known.end()) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                    std::string(term) + " has no value \"" + value + "\"",
+                    "It takes " + Listed(known) + ".");
+  }
+}
+
 void CheckActions(const std::vector<std::string>& actions) {
+  std::vector<std::string_view> known;
+  for (const plan::ActionKind kind : plan::AllActions()) {
+    known.push_back(plan::Name(kind));
+  }
   std::set<std::string> seen;
   for (const std::string& action : actions) {
-    if (!plan::ActionKindFromName(action)) {
-      throw pg::Error(
-          ERRCODE_FEATURE_NOT_SUPPORTED,
-          "action \"" + action + "\" is reserved and not available yet",
-          "allow takes add_column, widen_type, change_type, drop_not_null, set_default, map_field "
-          "and read_as.");
+    if (action == "add_enum_value") {
+      throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED,
+                      "action \"" + action + "\" is reserved and not available yet",
+                      "allow takes any of " + Listed(known) + ".");
     }
+    CheckLabel("allow", action, known);
     if (!seen.insert(action).second) {
       Invalid("action \"" + action + "\" is named twice in allow", "Name each action once.");
     }
   }
-}
-
-void CheckOnConflict(const std::string& value) {
-  static constexpr std::string_view kValues[] = {"dead_letter", "ignore", "update", "raise"};
-  for (std::string_view known : kValues) {
-    if (value == known) {
-      return;
-    }
-  }
-  Invalid("on_conflict has no value \"" + value + "\"",
-          "It takes dead_letter, ignore, update or raise.");
 }
 
 // Two or more names joined by dots: what PostgreSQL takes as a setting of somebody else's.
@@ -190,10 +201,10 @@ std::string CheckedHints(const std::string& text) {
 
 Terms ReadTerms(FunctionCallInfo call) {
   Terms terms;
-  terms.mode = EnumArgument(call, 1);
-  terms.allow = EnumArrayArgument(call, 2, "allow");
+  terms.mode = TextArgument(call, 1);
+  terms.allow = TextArrayArgument(call, 2, "allow");
   terms.healer = OidArgument(call, 3);
-  terms.share = EnumArgument(call, 4);
+  terms.share = TextArgument(call, 4);
   terms.lossless = BoolArgument(call, 5);
   terms.on_conflict = TextArgument(call, 6);
   terms.carry = TextArrayArgument(call, 7, "carry");
@@ -208,7 +219,11 @@ Terms ReadTerms(FunctionCallInfo call) {
   terms.online = BoolArgument(call, 11);
   terms.newer_by = NameArgument(call, call->nargs - 1);
   if (terms.allow) CheckActions(*terms.allow);
-  if (terms.on_conflict) CheckOnConflict(*terms.on_conflict);
+  if (terms.mode) CheckLabel("mode", *terms.mode, {"auto", "review", "paused"});
+  if (terms.share) CheckLabel("share", *terms.share, {"shape", "values"});
+  if (terms.on_conflict) {
+    CheckLabel("on_conflict", *terms.on_conflict, {"dead_letter", "ignore", "update", "raise"});
+  }
   if (terms.at) CheckPlace(*terms.at);
   if (terms.carry) CheckCarry(*terms.carry);
   if (terms.null_if) CheckNullIf(*terms.null_if);

@@ -15,6 +15,9 @@
 
 namespace mend::heal {
 
+// A larger table is not rewritten without a person.
+int64_t MaxRewrittenBytes();
+
 // A patch ready to be recorded.
 struct Planned {
   apply::NewPatch record;

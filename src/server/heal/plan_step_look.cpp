@@ -1,0 +1,124 @@
+// What rules must know of the stored rows and of those that wait.
+#include <algorithm>
+#include <set>
+
+#include "server/apply/empty_column.h"
+#include "server/heal/plan_step.h"
+#include "server/queue/queue_reader.h"
+
+namespace mend::heal {
+
+// Whose renames the rows bear out: those that bring the field lack the column, and where it is
+// required no other row does; where it is not, no row has it any more, and rows of the table have.
+std::vector<plan::Rename> PlanStep::FindRenames(const drift::DriftSet& drifts) const {
+  std::vector<plan::Rename> renames = plan::RenameCandidates(shape_, drifts);
+  if (renames.empty()) {
+    return renames;
+  }
+  constexpr size_t kRowsLookedAt = 1000;
+  std::vector<bool> shown(renames.size()), refuted(renames.size());
+  queue::QueueReader reader(round_.target, queue::Window());
+  size_t looked_at = 0;
+  json::Document payload;
+  for (queue::QueueBatch batch; looked_at < kRowsLookedAt && reader.Next(&batch);) {
+    for (const queue::QueuedRow& row : batch.rows) {
+      if (++looked_at > kRowsLookedAt || payload.Parse(row.payload) ||
+          payload.root().kind() != json::Kind::Object) {
+        continue;
+      }
+      for (size_t i = 0; i < renames.size(); ++i) {
+        const auto [field, column] = BroughtBy(payload.root(), renames[i]);
+        shown[i] = shown[i] || (field && !column);
+        refuted[i] = refuted[i] || (renames[i].required ? field == column : column);
+      }
+    }
+  }
+  std::vector<plan::Rename> kept;
+  for (size_t i = 0; i < renames.size(); ++i) {
+    if (shown[i] && !refuted[i] &&
+        (renames[i].required || !apply::HoldsNoValue(shape_, renames[i].column))) {
+      kept.push_back(std::move(renames[i]));
+    }
+  }
+  return kept;
+}
+
+// Whether a payload brings a value for the field, and one for the column.
+std::pair<bool, bool> PlanStep::BroughtBy(json::Value payload, const plan::Rename& rename) const {
+  bool field = false, column = false;
+  for (json::Value key = payload.First(); key; key = payload.After(key)) {
+    if (payload.ValueOf(key).kind() == json::Kind::Null) {
+      continue;
+    }
+    const table::Resolution meant = target_->Resolve(key.text());
+    field = field || key.text() == rename.field;
+    column = column || (meant.kind == table::Resolution::Kind::Column &&
+                        shape_.columns[static_cast<size_t>(meant.column)].name == rename.column);
+  }
+  return {field, column};
+}
+
+// Looks what text is stored in own columns for whose numbers no type was found; whether there are
+// any.
+bool PlanStep::LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
+                            plan::Policy* policy) const {
+  if (shape_.total_bytes > MaxRewrittenBytes()) {
+    return false;
+  }
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const drift::Drift& drift = drifts[unplanned.drift];
+    const plan::Column* column = shape_.Find(drift.column);
+    if (unplanned.why != plan::Why::NoType || drift.cause != drift::Cause::NotTextSoFar ||
+        column == nullptr || policy->digits.count(column->name) > 0) {
+      continue;
+    }
+    plan::Policy::Digits& digits = policy->digits[column->name];
+    digits.integers = apply::HoldsOnlyDigits(shape_, column->name, false);
+    digits.numbers = digits.integers || apply::HoldsOnlyDigits(shape_, column->name, true);
+  }
+  return !policy->digits.empty();
+}
+
+// Looks whether columns for whose drift no type was found hold no value; whether there are any.
+// Changing the type of a larger table than mend.max_rewrite_size needs a person anyway.
+bool PlanStep::FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
+                                plan::Policy* policy) const {
+  if (shape_.total_bytes > MaxRewrittenBytes()) {
+    return false;
+  }
+  std::set<std::string> looked_at;
+  for (const plan::Unplanned& unplanned : plan.unplanned) {
+    const std::string& name = drifts[unplanned.drift].column;
+    const plan::Column* column = shape_.Find(name);
+    if (unplanned.why == plan::Why::NoType && column != nullptr && !column->own &&
+        column->generated == plan::Generated::No && !column->has_default && !column->not_null &&
+        looked_at.insert(name).second && apply::HoldsOnlyNulls(shape_, name)) {
+      policy->empty.insert(name);
+    }
+  }
+  return !policy->empty.empty();
+}
+
+bool PlanStep::FindUnfitHints(const plan::Plan& plan, plan::Policy* policy) const {
+  plan::Patch hinted;
+  const auto take = [&](const plan::Patch& patch) {
+    for (const plan::Action& action : patch.actions) {
+      if (action.kind == plan::ActionKind::AddColumn &&
+          plan::HintFor(policy->hints, action.column) != nullptr) {
+        hinted.actions.push_back(action);
+      }
+    }
+    hinted.field_map.insert(hinted.field_map.end(), patch.field_map.begin(), patch.field_map.end());
+  };
+  take(plan.patch);
+  for (const plan::Suggestion& suggestion : plan.suggestions) {
+    take(suggestion.patch);
+  }
+  if (hinted.actions.empty()) {
+    return false;
+  }
+  policy->unfit_hints = apply::Prove(*target_, hinted, apply::Evidence::Queue).unfit;
+  return !policy->unfit_hints.empty();
+}
+
+}  // namespace mend::heal
