@@ -22,7 +22,6 @@
 namespace {
 
 int rounds = 5;
-std::string seed_script;  // beside this program's source
 int rows_a_sample = 60000;
 std::string only;
 
@@ -79,6 +78,19 @@ class Connection {
     if (PQresultStatus(begun) != PGRES_COPY_IN) Die(sql + ": " + PQerrorMessage(connection_));
     PQclear(begun);
     PQputCopyData(connection_, data.data(), static_cast<int>(data.size()));
+    PQputCopyEnd(connection_, nullptr);
+    Check(PQgetResult(connection_), sql);
+    PQclear(PQgetResult(connection_));
+  }
+  // One COPY of so many pieces, which come from the beginning again.
+  void CopyCalls(const std::string& sql, const std::vector<std::string>& pieces, int count) {
+    PGresult* begun = PQexec(connection_, sql.c_str());
+    if (PQresultStatus(begun) != PGRES_COPY_IN) Die(sql + ": " + PQerrorMessage(connection_));
+    PQclear(begun);
+    for (int i = 0; i < count; ++i) {
+      const std::string& piece = pieces[static_cast<size_t>(i) % pieces.size()];
+      PQputCopyData(connection_, piece.data(), static_cast<int>(piece.size()));
+    }
     PQputCopyEnd(connection_, nullptr);
     Check(PQgetResult(connection_), sql);
     PQclear(PQgetResult(connection_));
@@ -370,17 +382,28 @@ void LoadGroup() {
   fflush(stdout);
 }
 
+// Many rows a call: what PostgreSQL itself takes for so long a parameter is measured beside it.
 void BigGroup() {
   Connection connection;
   const int total = 100000;
-  const auto ndjson = Calls(As::Ndjson, total, total), copy = Calls(As::Copy, total, total);
+  const auto copy = Calls(As::Copy, total, total);
+  constexpr char kLoad[] = "SELECT * FROM healing_load('bench.orders', $1::text)";
+  const auto small = Calls(As::Ndjson, 1000, total), big = Calls(As::Ndjson, total, total),
+             less = Calls(As::Ndjson, 60000, 60000);
   auto results = Measure({
-      Prepared("load", &connection, "SELECT * FROM healing_load('bench.orders', $1::text)", &ndjson,
-               total),
+      Prepared("small", &connection, kLoad, &small, total),
+      Prepared("less", &connection, kLoad, &less, 60000),
+      Prepared("load", &connection, kLoad, &big, total),
+      Prepared("parameter", &connection, "SELECT octet_length($1::text)", &big, total),
       Copied("copy", &connection, kCopy, &copy, total),
   });
   Row("`healing_load(text)`, 100,000 a call", "COPY text", results["load"], results["copy"], "1.0x",
       "1.2x");
+  Row("", "1,000 a call", results["load"], results["small"], "", "");
+  Row("", "a statement that takes the same parameter and does nothing", results["load"],
+      results["parameter"], "", "");
+  Row("`healing_load(text)`, 60,000 a call", "1,000 a call", results["less"], results["small"], "",
+      "");
 }
 
 void KeyedGroup() {
@@ -560,55 +583,67 @@ void ReadersGroup() {
       results["healing"], results["typed"], "0.9x", "1.0x");
 }
 
-// New fields: first failure to replayed, beside a pipeline in Python whose model answers at once
-// (seed.py). `together`: records that come in a row, each with a field of its own, before anybody
-// waits.
-void DriftsOf(int together, const char* what) {
-  constexpr int kEvents = 10;
+// Rows that fit, so many a second, each its own transaction, until `done`. How long the slowest
+// took.
+double Load(const std::atomic<bool>* done, int a_second) {
   Connection connection;
-  connection.Run("DROP TABLE IF EXISTS bench.heals, bench.seed");
-  connection.Run("CREATE TABLE bench.heals (id bigint, qty int)");
-  connection.Run("CREATE TABLE bench.seed (id bigint, qty int)");
-  connection.Run("SELECT mend.enroll('bench.heals')");
-  connection.Prepare("offer", "SELECT healing_insert('bench.heals', $1::text)");
-  int field = 0;
-  const auto healing = [&] {
-    Sample sample;
-    const double start = Now();
-    for (int i = 0; i < kEvents; ++i) {
-      for (int j = 0; j < together; ++j) {
-        connection.Execute(
-            "offer", {Format("{\"id\": %d, \"qty\": 2, \"field_%d\": 3}", i, ++field).c_str()});
-      }
-      connection.Run("CALL mend.wait_idle('bench.heals')");
+  connection.Prepare("fits", "SELECT healing_insert('bench.heals', $1::text)");
+  double slowest = 0;
+  const double start = Now();
+  for (long i = 1; !*done; ++i) {
+    const double due = start + static_cast<double>(i) / a_second;
+    while (Now() < due) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    const double begun = Now();
+    connection.Execute("fits", {Format("{\"id\": %ld, \"qty\": 2}", -i).c_str()});
+    slowest = std::max(slowest, Now() - begun);
+  }
+  return slowest;
+}
+
+// New fields beside a load of other rows: from the commit of the first payload that has one until
+// its row can be read in the table. Adds what each took, in milliseconds; the slowest of the rows.
+double FirstMisfitsOf(int a_second, std::vector<double>* waits) {
+  constexpr int kEvents = 25;
+  Connection offers, reads;
+  offers.Run("DROP TABLE IF EXISTS bench.heals");
+  offers.Run("CREATE TABLE bench.heals (id bigint PRIMARY KEY, qty int)");
+  offers.Run("SELECT mend.enroll('bench.heals')");
+  offers.Prepare("offer", "SELECT healing_insert('bench.heals', $1::text)");
+  reads.Prepare("read", "SELECT 1 / count(*) FROM bench.heals WHERE id = $1");
+  std::atomic<bool> done{false};
+  double slowest = 0;
+  std::thread load([&] {
+    if (a_second > 0) slowest = Load(&done, a_second);
+  });
+  for (int i = 1; i <= kEvents; ++i) {
+    // The worker of the last one is at rest, and has not gone.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50 + i * 7919 % 100));
+    offers.Execute("offer", {Format("{\"id\": %d, \"qty\": 2, \"field_%d\": 3}", i, i).c_str()});
+    const double committed = Now();
+    while (!reads.Try("read", {std::to_string(i).c_str()})) {
+      if (Now() - committed > 30) Die("a row is not stored within 30 seconds");
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
-    sample.seconds = Now() - start;
-    sample.rows = kEvents;
-    return sample;
+    waits->push_back((Now() - committed) * 1000);
+  }
+  done = true;
+  load.join();
+  return slowest;
+}
+
+void FirstMisfits(int a_second) {
+  std::vector<double> waits;
+  double slowest = 0;
+  for (int table = 0; table < 12; ++table) {
+    slowest = std::max(slowest, FirstMisfitsOf(a_second, &waits));
+  }
+  std::sort(waits.begin(), waits.end());
+  const auto at = [&](int percent) {
+    return waits[(waits.size() - 1) * static_cast<size_t>(percent) / 100];
   };
-  int seed_field = 0;
-  const auto seed = [&](const char* connections) {
-    Sample sample;
-    const std::string command = Format("/usr/bin/python3 %s %s %d %d %d", seed_script.c_str(),
-                                       connections, kEvents, seed_field + 1, together);
-    seed_field += kEvents * together;
-    FILE* pipeline = popen(command.c_str(), "r");
-    if (pipeline == nullptr || fscanf(pipeline, "%lf", &sample.seconds) != 1 ||
-        pclose(pipeline) != 0)
-      Die("seed.py has failed");
-    sample.rows = kEvents;
-    return sample;
-  };
-  auto results = Measure({{"healing", healing},
-                          {"kept", [&] { return seed("keep"); }},
-                          {"connecting", [&] { return seed("connect"); }}});
-  const long healed = atol(connection.Value("SELECT count(*) FROM bench.heals").c_str());
-  if (healed != long{kEvents} * together * (rounds + 1))
-    Die(Format("%ld drifts were healed", healed));
-  Row(what, "a pipeline in Python, instant model", results["healing"], results["kept"],
-      together == 1 ? "4x" : "", together == 1 ? "6x" : "");
-  Row("", "the same, a connection for each record", results["healing"], results["connecting"], "",
-      "");
+  printf("| %d | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f |\n", a_second, at(50), at(75),
+         at(90), at(95), at(99), at(100), slowest * 1000);
+  fflush(stdout);
 }
 
 void DriftGroup() {
@@ -617,8 +652,11 @@ void DriftGroup() {
   connection.Run("ALTER SYSTEM SET mend.patches_per_hour = 100000");
   connection.Run("ALTER SYSTEM SET mend.max_columns = 1600");
   connection.Run("SELECT pg_reload_conf()");
-  DriftsOf(1, "a drift event by rule, first failure to replayed");
-  DriftsOf(10, "ten new fields in ten records, first failure to all replayed");
+  printf(
+      "\n| rows a second beside it | p50, ms | p75 | p90 | p95 | p99 | slowest | the slowest of "
+      "those rows |\n"
+      "|---|---|---|---|---|---|---|---|\n");
+  for (const int a_second : {0, 100, 1000}) FirstMisfits(a_second);
   connection.Run("ALTER SYSTEM RESET mend.patches_per_hour");
   connection.Run("ALTER SYSTEM RESET mend.max_columns");
   connection.Run("SELECT pg_reload_conf()");
@@ -702,17 +740,27 @@ void MemoryGroup() {
   }
 }
 
-void StagingGroup() {
+void InboxGroup(int copy_rows) {
   Connection connection;
   const int total = rows_a_sample;
   const auto ndjson = Calls(As::Ndjson, 1000, total);
   if (connection.Value("SELECT to_regproc('mend.create_inbox') IS NOT NULL") != "t") return;
   if (connection.Value("SELECT to_regclass('bench.orders_inbox') IS NULL") == "t")
     connection.Run("SELECT mend.create_inbox('bench.orders')");
+  const auto orders = Calls(As::Ndjson, 1000, static_cast<int>(Orders().size()));
+  constexpr char kInbox[] =
+      "COPY bench.orders_inbox FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')";
+  auto whole = Measure({{"whole",
+                         [&] {
+                           return Timed(&connection, copy_rows, [&] {
+                             connection.CopyCalls(kInbox, orders, copy_rows / 1000);
+                           });
+                         }},
+                        Copied("inbox", &connection, kInbox, &ndjson, total)});
+  Row(Format("one `COPY orders_inbox` of %d rows", copy_rows), "1,000 a COPY", whole["whole"],
+      whole["inbox"], "", "");
   std::vector<Method> methods = {
-      Copied("inbox", &connection,
-             "COPY bench.orders_inbox FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')",
-             &ndjson, total),
+      Copied("inbox", &connection, kInbox, &ndjson, total),
       {"staging",
        [&] {
          return Timed(&connection, total, [&] {
@@ -754,27 +802,32 @@ void StagingGroup() {
 
 int main(int argc, char** argv) {
   std::vector<std::string> groups;
-  int replay_rows = 1000000;
+  int replay_rows = 1000000, copy_rows = 1000000;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument.compare(0, 9, "--rounds=") == 0) {
       rounds = atoi(argument.c_str() + 9);
-    } else if (argument.compare(0, 7, "--seed=") == 0) {
-      seed_script = argument.substr(7);
     } else if (argument.compare(0, 7, "--rows=") == 0) {
       rows_a_sample = atoi(argument.c_str() + 7);
     } else if (argument.compare(0, 14, "--replay-rows=") == 0) {
       replay_rows = atoi(argument.c_str() + 14);
+    } else if (argument.compare(0, 12, "--copy-rows=") == 0) {
+      copy_rows = atoi(argument.c_str() + 12);
     } else {
       groups.push_back(argument);
     }
   }
   const std::vector<std::pair<const char*, std::function<void()>>> all = {
-      {"load", LoadGroup},       {"big", BigGroup},
-      {"keyed", KeyedGroup},     {"bad", BadGroup},
-      {"single", SingleGroup},   {"queue", QueueGroup},
-      {"readers", ReadersGroup}, {"inbox", StagingGroup},
-      {"drift", DriftGroup},     {"replay", [&] { ReplayGroup(replay_rows); }}};
+      {"load", LoadGroup},
+      {"big", BigGroup},
+      {"keyed", KeyedGroup},
+      {"bad", BadGroup},
+      {"single", SingleGroup},
+      {"queue", QueueGroup},
+      {"readers", ReadersGroup},
+      {"inbox", [&] { InboxGroup(copy_rows); }},
+      {"replay", [&] { ReplayGroup(replay_rows); }},
+      {"drift", DriftGroup}};
   const auto wanted = [&](const char* name) {
     return groups.empty() || std::find(groups.begin(), groups.end(), name) != groups.end();
   };
