@@ -58,7 +58,17 @@ SELECT * FROM wrong LIMIT 5;
 SELECT count(*) > 0 AS all_doors_stored, count(DISTINCT (id - 1) / 100) AS doors FROM stored('landing');
 
 -- All that is proposed is approved, while somebody updates.
-SELECT count(mend.approve(patch_id)) > 0 AS approved FROM mend.decisions WHERE target IN ('landing'::regclass, 'slow_road'::regclass);
+-- One after the other: the answer to one question may be the answer to another. But no readings, which keep no text of their own.
+DO $$
+DECLARE
+    asked bigint;
+BEGIN
+    LOOP
+        SELECT min(patch_id) INTO asked FROM mend.decisions WHERE target IN ('landing'::regclass, 'slow_road'::regclass) AND ddl NOT LIKE '%read_as%';
+        EXIT WHEN asked IS NULL;
+        PERFORM mend.approve(asked);
+    END LOOP;
+END $$;
 UPDATE landing SET t = t WHERE id % 3 = 0;
 CALL mend.wait_idle('landing');
 CALL mend.wait_idle('slow_road');

@@ -130,9 +130,46 @@ SET ROLE regress_rescue_writer;
 SELECT healing_insert('narrow', '{"id": 1, "w": 1}'::text), healing_insert('narrow', '{"id": 2}'::text);
 RESET ROLE;
 SELECT * FROM narrow;
+-- A payload that shares no key with the table is no row of it: it waits as without rescue, through every door.
+CREATE TABLE enveloped (id int, name text, _r jsonb);
+SELECT mend.enroll('enveloped', rescue => '_r');
+SELECT healing_insert('enveloped', '{"op": "c", "after": {"id": 1, "name": "x"}}'::text), healing_insert('enveloped', '{"op": "u", "after": {"id": 2}}'::jsonb),
+       healing_insert('enveloped', '{"colour": "red", "id": 3}'::text);
+SELECT error FROM mend.queue WHERE target = 'enveloped'::regclass ORDER BY id;
+CALL mend.wait_idle('enveloped');
+SELECT rows, planner, ddl, reason FROM mend.decisions WHERE target = 'enveloped'::regclass;
+SELECT mend.configure('enveloped', at => '/after');
+CALL mend.wait_idle('enveloped');
+SELECT * FROM enveloped ORDER BY id;
+SELECT count(*) FROM mend.queue WHERE target = 'enveloped'::regclass;
+-- Rescued values are planned by their causes, as queued ones are, and Claude would be shown their forms.
+CREATE TABLE by_cause (id int PRIMARY KEY, n int, at timestamptz, _r jsonb);
+CREATE TABLE waiting (id int PRIMARY KEY, n int, at timestamptz, _r jsonb);
+INSERT INTO by_cause VALUES (0, 0, now());
+INSERT INTO waiting VALUES (0, 0, now());
+SELECT mend.enroll('by_cause', 'review', rescue => '_r'), mend.enroll('waiting', 'review');
+SELECT t, l.* FROM unnest('{by_cause,waiting}'::regclass[]) t,
+  healing_load(t, '[{"id": 1, "n": "007"}, {"id": 2, "n": ""}, {"id": 3, "n": "1,5"}, {"id": 4, "at": "2026-01-02 03:04:05"}, {"id": 5, "n": "007"}]'::text) l;
+CALL mend.wait_idle();
+SELECT target, field, kind, cause, row_count, rescued FROM mend.drifts WHERE target IN ('by_cause'::regclass, 'waiting'::regclass) ORDER BY 1, 2, 3, 4;
+SELECT replace(ddl, 'by_cause', 'waiting') AS ddl, array_agg(target ORDER BY target::text) AS asked FROM mend.decisions
+  WHERE target IN ('by_cause'::regclass, 'waiting'::regclass) GROUP BY 1 ORDER BY 1;
+SELECT replace(mend.preview_prompt('by_cause'), 'by_cause', 'waiting') = mend.preview_prompt('waiting') AS same_prompt,
+       mend.preview_prompt('by_cause') LIKE '%leading_zero%masks%999%' AS has_masks;
+-- A column that was a guess guesses again; meanwhile its rows are stored.
+CREATE TABLE guessed (id int PRIMARY KEY, _r jsonb);
+SELECT mend.enroll('guessed', rescue => '_r');
+SELECT healing_insert('guessed', '{"id": 1, "v": 5, "w": "x"}'::text);
+CALL mend.wait_idle('guessed');
+SELECT mend.configure('guessed', mode => 'paused');
+SELECT healing_insert('guessed', '{"id": 2, "v": 1.5, "w": 7}'::text), healing_insert('guessed', '{"id": 3, "v": 2.5, "w": true}'::jsonb);
+SELECT * FROM guessed ORDER BY id;
+SELECT mend.configure('guessed', mode => 'auto');
+CALL mend.wait_idle('guessed');
+SELECT * FROM guessed ORDER BY id;
 SELECT mend.unenroll_all(force => true) > 0 AS unenrolled;
 SELECT count(*) FROM mend.rescues;
 SELECT count(*) FROM mend.rescue_samples;
 DELETE FROM mend.dead_letters;
-DROP TABLE t, undone, filled, u, parts, checked, narrow;
+DROP TABLE t, undone, filled, u, parts, checked, narrow, enveloped, by_cause, waiting, guessed;
 DROP ROLE regress_rescue_writer;

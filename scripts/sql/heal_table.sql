@@ -1,11 +1,19 @@
--- One table's story: make it from the old records, offer all, wait for the worker, and tell. :name is the table.
+-- One table's story: make it from the old records, offer all, wait for the worker, and tell. :name is the table; with :rescue, a
+-- column of that name keeps what does not fit until it has a column.
 \set QUIET 1
 \pset tuples_only on
 \pset format unaligned
 SELECT format('-- made from the first %s of %s records', count(*) FILTER (WHERE old), count(*))
 FROM proof.collected WHERE target = :'name';
 SELECT proof.make_table(:'name', proof.old_records(:'name')) || ';';
+\if :{?rescue}
+ALTER TABLE :"name" ADD COLUMN :"rescue" jsonb;
+INSERT INTO proof.made_columns VALUES (:'name', :'rescue');
+SELECT format('ALTER TABLE %I ADD COLUMN %I jsonb;', :'name', :'rescue');
+SELECT mend.enroll(:'name', rescue => :'rescue') IS NULL AS enrolled \gset
+\else
 SELECT mend.enroll(:'name') IS NULL AS enrolled \gset
+\endif
 GRANT INSERT ON :"name" TO app;
 INSERT INTO proof.offered (target, payload) SELECT target, payload FROM proof.collected WHERE target = :'name' ORDER BY id;
 
@@ -16,7 +24,7 @@ SELECT result.* FROM (SELECT string_agg(payload, E'\n' ORDER BY id) AS lines FRO
 RESET ROLE;
 SELECT count(*) AS offered FROM proof.offered WHERE target = :'name' \gset
 \echo
-\echo 'offered' :offered 'records:' :inserted 'stored at once,' :queued 'queued,' :dead_lettered 'dead letters'
+\echo 'offered' :offered 'records:' :inserted 'stored at once, of these' :rescued 'with values in a rescue column,' :queued 'queued,' :dead_lettered 'dead letters'
 
 CALL mend.wait_idle(:'name', '120 s');
 
@@ -29,6 +37,10 @@ SELECT coalesce(string_agg('    ' || regexp_replace(ddl, ', (?=(ADD|ALTER) COLUM
 FROM mend.patches WHERE target = :'name'::regclass AND state = 'applied' AND ddl <> '';
 SELECT 'rows replayed: ' || coalesce(sum(rows_healed), 0)
 FROM mend.patches WHERE target = :'name'::regclass AND state = 'applied';
+\if :{?rescue}
+SELECT format('rows whose rescued values moved to their columns: %s; still in the rescue column: %s', moved, (SELECT rescued FROM mend.freshness WHERE target = :'name'::regclass))
+FROM mend.promotions WHERE target = :'name'::regclass;
+\endif
 SELECT 'dead letters: ' || CASE count(*) WHEN 0 THEN 'none' ELSE count(*)::text END
 FROM mend.dead_letters WHERE target = :'name'::regclass;
 SELECT format('    %s x %s %s: %s', count(*), kind, coalesce(field, ''), reason)

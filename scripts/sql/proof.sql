@@ -67,6 +67,9 @@ CREATE FUNCTION proof.canonical(value jsonb, type oid) RETURNS jsonb LANGUAGE sq
     SELECT CASE
         WHEN proof.is_nothing(value) THEN NULL
         WHEN jsonb_typeof(value) IN ('object', 'array') OR type IN (114, 3802) THEN value
+        -- What a column does not take may be in the rescue column.
+        WHEN jsonb_typeof(value) = 'string' AND type IN (20, 21, 23, 700, 701, 1700) AND value #>> '{}' !~ '^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$'
+          OR type IN (1082, 1114, 1184) AND value #>> '{}' !~ '^\d{4}-\d\d-\d\d' THEN to_jsonb(value #>> '{}')
         WHEN type IN (20, 21, 23, 1700) THEN to_jsonb((value #>> '{}')::numeric)
         WHEN type IN (700, 701) THEN to_jsonb((value #>> '{}')::float8)
         WHEN type = 1184 THEN to_jsonb((value #>> '{}')::timestamptz)
@@ -74,6 +77,23 @@ CREATE FUNCTION proof.canonical(value jsonb, type oid) RETURNS jsonb LANGUAGE sq
         WHEN type = 1082 THEN to_jsonb((value #>> '{}')::date)
         WHEN type = 2950 THEN to_jsonb((value #>> '{}')::uuid)
         ELSE to_jsonb(value #>> '{}') END
+$$;
+
+-- What fields of payloads mean to a table: a column, or nothing that it knows.
+CREATE FUNCTION proof.meanings(landing text, names text[]) RETURNS TABLE (field text, column_name name, type oid, ignored boolean)
+LANGUAGE sql STABLE AS $$
+    SELECT keys.field, coalesce(recorded.column_name, exact.attname, alike.attname),
+           coalesce(recorded.type, exact.atttypid, alike.atttypid),
+           recorded.field IS NOT NULL AND recorded.column_name IS NULL
+    FROM unnest(names) AS keys (field)
+    LEFT JOIN (SELECT f.field, f.column_name, a.atttypid AS type FROM mend.fields AS f
+               LEFT JOIN pg_attribute AS a ON a.attrelid = f.target AND a.attname = f.column_name
+               WHERE f.target = landing::regclass) AS recorded USING (field)
+    LEFT JOIN pg_attribute AS exact
+        ON exact.attrelid = landing::regclass AND exact.attnum > 0 AND exact.attname = keys.field
+    LEFT JOIN pg_attribute AS alike
+        ON alike.attrelid = landing::regclass AND alike.attnum > 0
+        AND proof.column_for(alike.attname) = proof.column_for(keys.field)
 $$;
 
 -- What a table should hold: every payload that is neither queued nor dead, mapped to its columns.
@@ -87,18 +107,7 @@ CREATE FUNCTION proof.expected(landing text) RETURNS TABLE (image jsonb) LANGUAG
     ), numbered AS MATERIALIZED (
         SELECT row_number() OVER () AS id, payload FROM kept
     ), fields AS MATERIALIZED (
-        SELECT field, coalesce(recorded.column_name, exact.attname, alike.attname) AS column_name,
-               coalesce(recorded.type, exact.atttypid, alike.atttypid) AS type,
-               recorded.field IS NOT NULL AND recorded.column_name IS NULL AS ignored
-        FROM (SELECT DISTINCT jsonb_object_keys(payload) AS field FROM kept) AS keys
-        LEFT JOIN (SELECT f.field, f.column_name, a.atttypid AS type FROM mend.fields AS f
-                   LEFT JOIN pg_attribute AS a ON a.attrelid = f.target AND a.attname = f.column_name
-                   WHERE f.target = landing::regclass) AS recorded USING (field)
-        LEFT JOIN pg_attribute AS exact
-            ON exact.attrelid = landing::regclass AND exact.attnum > 0 AND exact.attname = field
-        LEFT JOIN pg_attribute AS alike
-            ON alike.attrelid = landing::regclass AND alike.attnum > 0
-            AND proof.column_for(alike.attname) = proof.column_for(field)
+        SELECT * FROM proof.meanings(landing, ARRAY(SELECT DISTINCT jsonb_object_keys(payload) FROM kept))
     )
     SELECT coalesce(jsonb_object_agg(coalesce(f.column_name, '?' || f.field), v.value)
                     FILTER (WHERE v.value IS NOT NULL AND NOT f.ignored), '{}')
@@ -109,16 +118,28 @@ CREATE FUNCTION proof.expected(landing text) RETURNS TABLE (image jsonb) LANGUAG
     GROUP BY id
 $$;
 
--- What it does hold, in the same form.
+-- What it does hold, in its columns and in its rescue column, in the same form.
 CREATE FUNCTION proof.stored(landing text) RETURNS TABLE (image jsonb) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    rescue_column text := coalesce((SELECT e.rescue FROM mend.enrollments AS e WHERE e.target = landing::regclass), '');
+    rescued text[];
 BEGIN
+    IF rescue_column <> '' THEN
+        EXECUTE format('SELECT array_agg(DISTINCT key) FROM %s, jsonb_object_keys(%I) AS key', landing::regclass, rescue_column) INTO rescued;
+    END IF;
     RETURN QUERY EXECUTE format($query$
+        WITH fields AS MATERIALIZED (SELECT * FROM proof.meanings(%1$L, $2))
         SELECT coalesce(jsonb_object_agg(pair.key, v.value) FILTER (WHERE v.value IS NOT NULL), '{}')
         FROM (SELECT row_number() OVER () AS id, to_jsonb(t) AS record FROM %1$s AS t) AS numbered
-        LEFT JOIN LATERAL jsonb_each(record) AS pair ON true
-        LEFT JOIN pg_attribute AS a ON a.attrelid = %1$L::regclass AND a.attname = pair.key AND a.attnum > 0
-        LEFT JOIN LATERAL (SELECT proof.canonical(pair.value, a.atttypid)) AS v(value) ON true
-        GROUP BY id$query$, landing::regclass);
+        LEFT JOIN LATERAL (
+            SELECT key, value, a.atttypid FROM jsonb_each(record - $1)
+            LEFT JOIN pg_attribute AS a ON a.attrelid = %1$L::regclass AND a.attname = key AND a.attnum > 0
+            UNION ALL
+            SELECT coalesce(f.column_name, '?' || key), value, f.type
+            FROM jsonb_each(CASE jsonb_typeof(record -> $1) WHEN 'object' THEN record -> $1 END) JOIN fields AS f ON f.field = key WHERE NOT f.ignored
+        ) AS pair (key, value, type) ON true
+        LEFT JOIN LATERAL (SELECT proof.canonical(pair.value, pair.type)) AS v(value) ON true
+        GROUP BY id$query$, landing::regclass) USING rescue_column, rescued;
 END
 $$;
 

@@ -9,7 +9,8 @@ CREATE TABLE mend.rescues (
     row_count   bigint NOT NULL,
     profile     jsonb NOT NULL,
     samples     text[] NOT NULL DEFAULT '{}',
-    seen_at     timestamptz NOT NULL DEFAULT now()
+    seen_at     timestamptz NOT NULL DEFAULT now(),
+    cause       text NOT NULL DEFAULT 'unspecified'
 );
 CREATE INDEX rescues_target ON mend.rescues (target);
 COMMENT ON TABLE mend.rescues IS 'Rescued values that the worker has not folded into mend.drifts yet: one row a field and transaction, or fewer';
@@ -22,6 +23,7 @@ COMMENT ON COLUMN mend.rescues.kind IS 'Kind of the misfit';
 COMMENT ON COLUMN mend.rescues.row_count IS 'Rows that were stored with such a value in the rescue column';
 COMMENT ON COLUMN mend.rescues.profile IS 'JSON types, formats, widths and ranges seen; never a value';
 COMMENT ON COLUMN mend.rescues.samples IS 'A few of the values, as objects of one field';
+COMMENT ON COLUMN mend.rescues.cause IS 'Why the values do not fit, as a code of mend.drifts.cause';
 COMMENT ON COLUMN mend.rescues.seen_at IS 'When the transaction began that stored the last of them';
 
 CREATE TABLE mend.rescue_samples (

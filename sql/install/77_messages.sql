@@ -237,11 +237,14 @@ BEGIN
     END IF;
     SELECT coalesce(array_agg(t.kind || t.alert), '{}') INTO held FROM mend.told t
     WHERE of_channel = 'webhook' AND t.at + window_length > clock_timestamp();
+    -- While somebody has the first locked, none is sent: they keep their order.
     SELECT o.* INTO news FROM mend.outbox o
-    WHERE o.channel = of_channel AND o.state = 'pending' AND o.next_try <= clock_timestamp()
-      AND (alerts IS NULL OR mend.is_alert(o.severity) = alerts)
-      AND (o.tries > 0 OR NOT o.kind || mend.is_alert(o.severity) = ANY (held))
-    ORDER BY o.id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    WHERE o.id = (SELECT min(f.id) FROM mend.outbox f
+                  WHERE f.channel = of_channel AND f.state = 'pending'
+                    AND (alerts IS NULL OR mend.is_alert(f.severity) = alerts)
+                    AND (f.tries > 0 OR NOT f.kind || mend.is_alert(f.severity) = ANY (held)))
+      AND o.state = 'pending' AND o.next_try <= clock_timestamp()
+    FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN;
     END IF;

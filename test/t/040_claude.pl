@@ -16,7 +16,7 @@ my $books = q{SELECT planner, model, state, rows_healed, input_tokens > 1000, ou
 orders_table($node, 'amounts', q{allow => '{add_column,widen_type,map_field,change_type}'});
 heal($node, 'amounts', '{"id": 1, "customer_name": "Ann", "amount": "12.50 USD"}', '{"id": 2, "customer_name": "Bob", "amount": 7}');
 is(sql($node, 'SELECT * FROM amounts ORDER BY id'), "1|Ann|12.50 USD|\n2|Bob|7|", 'an amount with its unit is stored');
-is(sql($node, "$books WHERE target = 'amounts'::regclass"), 'claude|claude-haiku-5-5|applied|1|t|t|t', 'with its tokens and cost');
+is(sql($node, "$books WHERE target = 'amounts'::regclass"), 'claude|' . model_name('claude-haiku-5-5') . '|applied|1|t|t|t', 'with its tokens and cost');
 is(scalar(requests($stand_in)), 1, 'after one request');
 
 # A required field under another name.
@@ -64,9 +64,9 @@ my $sent = (requests($stand_in))[-1]{body};
 is(sql($node, q{SELECT mend.preview_prompt('preview')}), $sent, 'the preview is what is sent, to the byte');
 is(sql($node, q{SELECT rows, planner, ddl, reason, (SELECT count(*) FROM mend.queue) FROM mend.decisions WHERE target = 'preview'::regclass}),
 	'1|rules|ALTER TABLE public.preview ALTER COLUMN total TYPE pg_catalog.text|it changes column "total" from integer to text, and change_type is not allowed for this table; '
-	. 'claude-haiku-5-5 gave up: No allowed patch is right.|1', 'where the model gives up what rules suggest stands, with its reason');
+	. model_name('claude-haiku-5-5') . ' gave up: No allowed patch is right.|1', 'where the model gives up what rules suggest stands, with its reason');
 is(sql($node, q{SELECT planner, model, state, reason, cost_usd > 0 FROM mend.patches WHERE target = 'preview'::regclass AND planner = 'claude'}),
-	'claude|claude-haiku-5-5|refused|claude-haiku-5-5 gave up: No allowed patch is right.|t', 'and is on the books');
+	join('|', 'claude', model_name('claude-haiku-5-5'), 'refused', model_name('claude-haiku-5-5') . ' gave up: No allowed patch is right.', 't'), 'and is on the books');
 
 # Nobody asks twice what was answered; an administrator may.
 my $asked = scalar requests($stand_in);

@@ -10,6 +10,7 @@ use Test::More;
 my $stand_in = stand_in();
 my $node = claude_node('faults', $stand_in, "mend.calls_per_hour = -1", "mend.request_timeout = '1s'", "mend.escalation_model = ''", 'mend.max_turns = 2');
 
+my ($api, $model) = (api_name(), model_name('claude-haiku-5-5'));
 # [the replies, how the row ends, the requests that takes, what the reason says]
 my @faults = (
 	[ [qw(429_retry_after_ms=10 good)], 'stored', 2 ],
@@ -25,24 +26,24 @@ my @faults = (
 	[ [qw(unknown_block)], 'stored', 1 ],
 	[ [qw(prose prose)], 'asked', 2, qr/gave no usable answer: it answered with words instead of calling a tool/ ],
 	[ [qw(empty blank_text)], 'asked', 2, qr/gave no usable answer/ ],
-	[ [qw(refusal)], 'asked', 1, qr/claude-haiku-5-5 declined to answer \(cyber\)/ ],
+	[ [qw(refusal)], 'asked', 1, qr/\Q$model\E declined to answer \(cyber\)/ ],
 	[ [qw(refusal_partial)], 'asked', 1, qr/declined to answer/ ],
 	[ [qw(max_tokens max_tokens)], 'asked', 2, qr/its answer was cut at/ ],
 	[ [qw(wrong_types deep)], 'asked', 2, qr/its answer cannot be read/ ],
 	[ [qw(truncated html_200)], 'asked', 2, qr/its answer cannot be read/ ],
 	[ [qw(unknown_stop pause_turn)], 'asked', 2, qr/its answer cannot be read/ ],
-	[ [qw(401)], 'waits', 1, qr/the Anthropic API refused the key/ ],
+	[ [qw(401)], 'waits', 1, qr/$api refused the key/ ],
 	[ [qw(403)], 'waits', 1, qr/the key may not be used for this/ ],
 	[ [qw(400)], 'waits', 1, qr/the API refused the request \(HTTP 400\)/ ],
 	[ [qw(413)], 'waits', 1, qr/the API refused the request \(HTTP 413\)/ ],
-	[ [qw(404)], 'waits', 1, qr/the API does not know the model claude-haiku-5-5/ ],
+	[ [qw(404)], 'waits', 1, qr/the API does not know the model \Q$model\E/ ],
 	[ [qw(402)], 'waits', 1, qr/spend limit of the account is reached/ ],
 	[ [qw(spend_limit)], 'waits', 1, qr/spend limit of the account is reached/ ],
 	[ [qw(redirect)], 'waits', 1, qr/redirects are not followed/ ],
 	[ [qw(429_retry_after=3600)], 'waits', 1, qr/limits the rate of requests/ ],
-	[ [qw(no_retry)], 'waits', 1, qr/the Anthropic API has a fault \(HTTP 500\)/ ],
-	[ [qw(529 529 529)], 'waits', 3, qr/the Anthropic API is overloaded/ ],
-	[ [qw(500 503 504)], 'waits', 3, qr/the Anthropic API has a fault/ ],
+	[ [qw(no_retry)], 'waits', 1, qr/$api has a fault \(HTTP 500\)/ ],
+	[ [qw(529 529 529)], 'waits', 3, qr/$api is overloaded/ ],
+	[ [qw(500 503 504)], 'waits', 3, qr/$api has a fault/ ],
 	[ [qw(reset reset reset)], 'waits', 3, qr/the API cannot be reached/ ],
 	[ [qw(silence silence silence)], 'waits', 3, qr/timed out while/ ],
 	[ [qw(huge)], 'waits', undef, qr/larger than allowed/ ],

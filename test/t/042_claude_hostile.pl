@@ -16,6 +16,7 @@ sql($node, q{CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.orders (id int); CR
 	CREATE TABLE canary_other_table (canary_other_column int PRIMARY KEY)});
 my @names = sort keys %StandIn::Replies::malicious;
 my $allow = q{'{add_column,widen_type,map_field,drop_not_null,set_default}'};
+my $model = model_name('claude-haiku-5-5');
 my $number = 0;
 for my $name (@names)
 {
@@ -37,12 +38,12 @@ for my $name (@names)
 	heal($node, "orders$number", '{"id": 1, "amount": "5 EUR"}');
 	my $refused = sql($node, qq{SELECT state, planner, model, length(proposed_ddl) BETWEEN 10 AND 2000, reason FROM mend.patches
 		WHERE target = 'orders$number'::regclass AND proposed_ddl <> '' AND planner = 'claude'});
-	like($refused, qr/^refused\|claude\|claude-haiku-5-5\|t\|\S/, "$name: refused and recorded") or diag $refused;
+	like($refused, qr/^refused\|claude\|\Q$model\E\|t\|\S/, "$name: refused and recorded") or diag $refused;
 	is(sql($node, "SELECT planner, ddl, (SELECT count(*) FROM mend.queue q WHERE q.target = d.target) FROM mend.decisions d WHERE target = 'orders$number'::regclass"),
 		"rules|ALTER TABLE public.orders$number ALTER COLUMN amount TYPE pg_catalog.text|1", "$name: the row waits for what rules suggest");
 }
 is(sql($node, $world), $before, 'nothing was changed');
-is(sql($node, q{SELECT count(*) FROM mend.events WHERE kind = 'patch_refused' AND detail ->> 'model' = 'claude-haiku-5-5'}) >= @names ? 1 : 0, 1,
+is(sql($node, qq{SELECT count(*) FROM mend.events WHERE kind = 'patch_refused' AND detail ->> 'model' = '$model'}) >= @names ? 1 : 0, 1,
 	'each refusal is an event');
 
 # A column that is none of the drift's, a field that it does not know, a field thrown away.

@@ -11,7 +11,7 @@ use Test::More;
 my $stand_in = stand_in();
 my ($tables, $hours) = (10, 12);
 my $node = claude_node('dead', $stand_in, 'mend.patches_per_hour = 0', 'mend.calls_per_hour = -1');
-my $port = $stand_in->{port};
+my ($port, $api) = ($stand_in->{port}, api_name());
 
 sub api_ends
 {
@@ -66,7 +66,7 @@ is(sql($node, 'SELECT extract(epoch FROM max(until - now()))::int BETWEEN 240 AN
 is(sql($node, 'SELECT count(*), count(DISTINCT id) FROM ruled'), "$n|$n", 'a table that needs no model is healed all the time');
 is(sql($node, 'SELECT count(*), (SELECT count(*) FROM mend.dead_letters) FROM mend.queue'), $tables * $n . '|0', 'the others wait, all of them');
 like(sql($node, "SELECT string_agg(DISTINCT state || ': ' || reason, '; ') FROM mend.status WHERE queued > 0"),
-	qr/^waiting: Claude has not answered: the Anthropic API is overloaded[^;]*; patch \d+ waits for mend.approve\(\d+\)/, 'and say why');
+	qr/^waiting: Claude has not answered: $api is overloaded[^;]*; patch \d+ waits for mend.approve\(\d+\)/, 'and say why');
 
 # A worker that waits is idle.
 my ($pid) = split /\n/, worker_pids($node);

@@ -101,19 +101,55 @@ my @texts = map { /healed by patch (\d+)/ } map { $_->{text} } map { decode_json
 is("@texts", join(' ', sort { $a <=> $b } @texts), 'every message arrives, in order');
 is(scalar @texts, 3, 'once each');
 
+# One that is slow, beside a database that is never idle, is given more time with each try.
+$sink->clear;
+$sink->script('slow*');
+query(q{SELECT healing_insert('orders', '{"id": 20, "s": 1}')});
+my $busy = 20;
+ok(poll(sub {
+	query(q{SELECT healing_insert('reviewed', '{"id": } . ++$busy . q{, "slow": 1}'); UPDATE mend.outbox SET next_try = now() WHERE last_error IS NOT NULL});
+	return query('SELECT NOT EXISTS (SELECT FROM mend.outbox)') eq 't';
+}), 'a slow server is told while the database is busy');
+cmp_ok(scalar(grep { $_->{body} =~ /healed by patch/ } $sink->posted('/webhook')), '<=', 4, 'after few tries');
+$sink->script;
+query(q{SELECT mend.reject(patch_id, 'no') FROM mend.decisions WHERE target = 'reviewed'::regclass});
+told();
+$node->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM mend.outbox)') or die 'never sent';
+
+# While somebody has the first message locked, the next does not overtake it.
+$sink->clear;
+$sink->script('404');
+query(q{SELECT healing_insert('orders', '{"id": 21, "first": 1}')});
+query('CALL mend.wait_idle()');
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM mend.outbox WHERE last_error = 'HTTP status 404'") or die 'not refused';
+my $holder = $node->background_psql('postgres');
+$holder->query_safe("UPDATE mend.outbox SET next_try = now();\nBEGIN;\nSELECT FROM mend.outbox FOR UPDATE;");
+query(q{SELECT healing_insert('orders', '{"id": 22, "second": 1}')});
+query('CALL mend.wait_idle()');
+$node->poll_query_until('postgres', 'SELECT count(*) = 2 FROM mend.outbox') or die 'no second message';
+query(q{SELECT mend.request_round('orders')});
+query(q{CALL mend.wait_idle()});
+query('SELECT pg_sleep(0.3)');
+is(scalar($sink->posted('/webhook')), 1, 'nothing overtakes a message that somebody has locked');
+$holder->query_safe('COMMIT');
+$holder->quit;
+query(q{SELECT mend.request_round('orders')});
+$node->poll_query_until('postgres', 'SELECT NOT EXISTS (SELECT FROM mend.outbox)') or die 'never sent';
+like(join(' ', map { $_->{text} =~ /COLUMN (\w+)/ } bodies('/webhook')), qr/^first first second$/, 'they arrive in their order');
+
 # A message that nobody wants is given up, and there is an event of it; the next one goes through.
 $sink->clear;
-$sink->script(404, 404, 404);
+$sink->script('404*');
 query(q{SELECT healing_insert('orders', '{"id": 9, "d": 1}')});
 query('CALL mend.wait_idle()');
-for (1 .. 2)
-{
-	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM mend.outbox WHERE tries >= $_ AND last_error = 'HTTP status 404'") or die 'not tried';
-	query(q{UPDATE mend.outbox SET next_try = now(), last_error = NULL; SELECT mend.start()});
-}
-$node->poll_query_until('postgres', "SELECT state = 'dead' FROM mend.outbox") or die 'not given up';
-is(query("SELECT detail ->> 'error', detail ->> 'tries', detail ->> 'channel' FROM mend.events WHERE kind = 'message_lost'"),
-	'HTTP status 404|3|webhook', 'a message that is refused is given up, with an event');
+# Only what has failed is tried again at once: nothing that is under way.
+poll(sub {
+	query(q{UPDATE mend.outbox SET next_try = now(), last_error = NULL WHERE state = 'pending' AND last_error IS NOT NULL; SELECT mend.request_round('orders')});
+	return query("SELECT state = 'dead' FROM mend.outbox") eq 't';
+}) or die 'not given up: ' . query('SELECT string_agg(o::text, chr(10)) FROM mend.outbox o');
+$sink->script;
+like(query("SELECT detail ->> 'error', detail ->> 'channel', detail ->> 'tries' FROM mend.events WHERE kind = 'message_lost'"),
+	qr/^HTTP status 404\|webhook\|[3-6]$/, 'a message that is refused is given up, with an event');
 is(query("SELECT value FROM mend.metrics WHERE name = 'mend_outbox_dead_messages' AND labels ->> 'channel' = 'webhook'"), '1', 'and a metric');
 
 # Only https, and http to this machine; the URL is nobody else's business.

@@ -1,4 +1,6 @@
 # What the tests of the claude planner share: a node that asks the stand-in, and what the stand-in was asked.
+# PROVIDER says by which way Claude is reached: anthropic (unless given), bedrock (InvokeModel, signed), mantle (Bedrock in the
+# Messages form), vertex or foundry. Tests find names of models and of the API by model_name() and api_name().
 package ClaudeTest;
 
 use strict;
@@ -10,15 +12,30 @@ use MendTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(stand_in script_is requests cases claude_node ask_stand_in orders_table heal sql);
+our @EXPORT = qw(provider api_name model_name key_setting stand_in script_is requests cases claude_node ask_stand_in orders_table heal sql);
 
 my $key = 'test-key';
+
+my %ways = (
+	anthropic => { name => 'the Anthropic API', key => 'api_key_file' },
+	bedrock => { name => 'Amazon Bedrock', key => 'aws_credentials_file', prefix => 'anthropic.' },
+	mantle => { provider => 'bedrock', name => 'Amazon Bedrock', key => 'api_key_file', prefix => 'anthropic.', path => '/anthropic' },
+	vertex => { name => 'Vertex AI', key => 'api_token_file', path => '/v1/projects/p/locations/global' },
+	foundry => { name => 'Microsoft Foundry', key => 'api_key_file', path => '/anthropic' });
+sub provider { return $ENV{PROVIDER} || 'anthropic' }
+my $way = $ways{ provider() } or die 'PROVIDER is one of ' . join(', ', sort keys %ways);
+sub api_name { return $way->{name} }
+sub key_setting { return "mend.$way->{key}" }
+# As the provider calls a model.
+sub model_name { my ($model) = @_; return ($way->{prefix} // '') . $model }
 
 # Starts a stand-in that ends with this test; returns it.
 sub stand_in
 {
 	my (@arguments) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir();
+	push @arguments, '--provider', provider() if provider() ne 'anthropic' && !grep { /^--(?:provider|keys)$/ } @arguments;
+	push @arguments, '--aws-keys', secret_file('aws', "AKIDTEST $key") if provider() eq 'bedrock' && !grep { $_ eq '--aws-keys' } @arguments;
 	my %self = (record => "$dir/record");
 	open(my $record, '>', $self{record}) or die $!;
 	close $record;
@@ -82,23 +99,33 @@ sub cases
 	} requests($stand_in);
 }
 
-sub key_file
+sub secret_file
 {
-	my $file = PostgreSQL::Test::Utils::tempdir() . '/key';
+	my ($name, $text) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir() . "/$name";
 	open(my $out, '>', $file) or die $!;
-	print $out "$key\n";
+	print $out "$text\n";
 	close $out;
 	chmod 0600, $file;
 	return $file;
+}
+
+sub key_file
+{
+	return secret_file('key', provider() eq 'bedrock' ? "[default]\naws_access_key_id = AKIDTEST\naws_secret_access_key = $key" : $key);
 }
 
 # A node whose workers ask the stand-in.
 sub claude_node
 {
 	my ($name, $stand_in, @settings) = @_;
-	delete @ENV{qw(ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL)};
+	delete @ENV{ grep { /^(?:AWS|ANTHROPIC|CLOUD_ML)_/ } keys %ENV };
+	$ENV{AWS_REGION} = 'us-east-1' if $way->{prefix};
 	my $file = key_file();
-	return mend_node($name, "mend.idle_exit = '1h'", "mend.api_url = '$stand_in->{url}'", "mend.api_key_file = '$file'", @settings);
+	my $api = $stand_in->{url} . ($way->{path} // '');
+	my @provider = provider() eq 'anthropic' ? ()
+		: ("mend.provider = '" . ($way->{provider} // provider()) . "'", map { "mend.$_->[0] = '" . model_name("claude-$_->[1]-5-5") . "'" } [ 'model', 'haiku' ], [ 'escalation_model', 'opus' ]);
+	return mend_node($name, "mend.idle_exit = '1h'", @provider, "mend.api_url = '$api'", "mend.$way->{key} = '$file'", @settings);
 }
 
 sub sql { my ($node, $query) = @_; return $node->safe_psql('postgres', $query) }

@@ -159,21 +159,24 @@ constexpr Tool kTools[kToolCount] = {
      kReads,
      {},
      {"Fields of the payloads that do not fit their landing table: kind, profile of the values "
-      "(types, formats, widths, ranges; never a value), how many rows, and what became of it. "
-      "untrusted_field is a name that a payload's sender chose.",
+      "(types, formats, widths, ranges; never a value), how many rows, how many of these are "
+      "stored "
+      "with the value in the rescue column, and what became of it. untrusted_field is a name that "
+      "a payload's sender chose.",
       MEND_OBJECT(MEND_TABLE
                   R"(,"state":{"type":"string","enum":["unhealed","open","waiting",)"
                   R"("dead_lettered","healed","any"],"default":"unhealed"},)" MEND_PAGING,
                   "")},
-     MEND_PAGE("drift",
-               MEND_RESULT(R"("drift_id":)" MEND_INTEGER R"(,"table":)" MEND_TEXT
-                           R"(,"kind":)" MEND_TEXT R"(,"untrusted_field":)" MEND_TEXT
-                           R"(,"column":)" MEND_TEXT_OR_NULL R"(,"rows":)" MEND_INTEGER
-                           R"(,"state":)" MEND_TEXT R"(,"untrusted_reason":)" MEND_TEXT_OR_NULL
-                           R"(,"patch_id":)" MEND_INTEGER_OR_NULL R"(,"first_seen":)" MEND_TEXT
-                           R"(,"last_seen":)" MEND_TEXT
-                           R"(,"profile":)" MEND_OR_NULL(R"({"type":"object"})"),
-                           R"("drift_id","table","kind","untrusted_field","rows","state")")),
+     MEND_PAGE(
+         "drift",
+         MEND_RESULT(R"("drift_id":)" MEND_INTEGER R"(,"table":)" MEND_TEXT R"(,"kind":)" MEND_TEXT
+                     R"(,"untrusted_field":)" MEND_TEXT R"(,"column":)" MEND_TEXT_OR_NULL
+                     R"(,"rows":)" MEND_INTEGER R"(,"rescued":)" MEND_INTEGER
+                     R"(,"state":)" MEND_TEXT R"(,"untrusted_reason":)" MEND_TEXT_OR_NULL
+                     R"(,"patch_id":)" MEND_INTEGER_OR_NULL R"(,"first_seen":)" MEND_TEXT
+                     R"(,"last_seen":)" MEND_TEXT
+                     R"(,"profile":)" MEND_OR_NULL(R"({"type":"object"})"),
+                     R"("drift_id","table","kind","untrusted_field","rows","state")")),
      &kListDriftService,
      nullptr,
      MEND_SELECT("drifts") " AND " MEND_SELECT("enrollments")},

@@ -8,7 +8,7 @@ const Service kListDriftService = {"list_drift", Access::ReadOnly, Answer::Page,
                                    R"sql(
 SELECT d.id::text, json_build_object(
     'drift_id', d.id, 'table', d.target_name, 'kind', d.kind, 'untrusted_field', left(d.field, 500),
-    'column', d.column_name, 'rows', d.row_count, 'state', d.state,
+    'column', d.column_name, 'rows', d.row_count, 'rescued', d.rescued, 'state', d.state,
     'untrusted_reason', left(d.reason, 1000), 'patch_id', d.patch_id,
     'first_seen', d.first_seen, 'last_seen', d.last_seen,
     'profile', CASE WHEN octet_length(d.profile::text) <= 4000 THEN d.profile END), NULL
@@ -163,7 +163,8 @@ SELECT t.target::oid::text, json_build_object(
     'estimated_bytes', t.relpages::bigint * current_setting('block_size')::bigint,
     'enrolment', json_build_object(
         'mode', t.mode, 'allow', t.allow, 'share', t.share, 'lossless', t.lossless,
-        'on_conflict', t.on_conflict, 'naive_zone', t.naive_zone, 'allow_published', t.allow_published),
+        'on_conflict', t.on_conflict, 'naive_zone', t.naive_zone, 'allow_published', t.allow_published,
+        'rescue', t.rescue),
     'columns', (SELECT coalesce(json_agg(s.shown ORDER BY s.attnum), '[]')
                 FROM (SELECT * FROM all_columns ORDER BY attnum
                       OFFSET coalesce($2::bigint, 0) LIMIT 100) s),

@@ -112,13 +112,15 @@ void Postpone(Oid target) {
 void BookLeftOvers(const table::Target& target, const LeftOvers& left_overs) {
   const Oid relid = target.shape().relid;
   const pg::Rows known = pg::RunPrepared(
-      "SELECT id, field, kind FROM mend.drifts WHERE target = $1 AND rescued > 0 AND state <> "
+      "SELECT id, field, kind, cause FROM mend.drifts WHERE target = $1 AND rescued > 0 AND state "
+      "<> "
       "'healed'",
       {pg::ObjectId(relid)});
   LeftOvers news = left_overs;
   for (size_t i = 0; i < known.size(); ++i) {
-    const std::pair key(known.text(i, 1),
-                        drift::KindFromName(known.text(i, 2)).value_or(drift::Kind::Malformed));
+    const drift::Class key(
+        known.text(i, 1), drift::KindFromName(known.text(i, 2)).value_or(drift::Kind::Malformed),
+        drift::CauseFromCode(known.text(i, 3)).value_or(drift::Cause::Unspecified));
     const auto left = left_overs.find(key);
     pg::RunPrepared(
         "UPDATE mend.drifts d SET rescued = $2, row_count = greatest(row_count, $2), state = CASE "
@@ -130,13 +132,16 @@ void BookLeftOvers(const table::Target& target, const LeftOvers& left_overs) {
     news.erase(key);
   }
   for (const auto& [key, left] : news) {
+    const auto& [field, kind, cause] = key;
     pg::RunPrepared(
         "INSERT INTO mend.rescues (target, target_name, field, column_name, kind, row_count, "
-        "profile, samples) SELECT $1, $2, $3, nullif($4, '')::name, $5, $6, $7::jsonb, $8 WHERE "
-        "NOT EXISTS (SELECT FROM mend.rescues WHERE target = $1 AND field = $3 AND kind = $5)",
-        {pg::ObjectId(relid), pg::Text(target.enrollment().target_name), pg::Text(key.first),
-         pg::Text(left.column), pg::Text(drift::Name(key.second)), pg::Int8(left.rows),
-         pg::Text(left.profile.ToJson()), pg::TextArray(left.samples)});
+        "profile, samples, cause) SELECT $1, $2, $3, nullif($4, '')::name, $5, $6, $7::jsonb, $8, "
+        "$9 WHERE NOT EXISTS (SELECT FROM mend.rescues WHERE target = $1 AND field = $3 AND kind = "
+        "$5 AND cause = $9)",
+        {pg::ObjectId(relid), pg::Text(target.enrollment().target_name), pg::Text(field),
+         pg::Text(left.column), pg::Text(drift::Name(kind)), pg::Int8(left.rows),
+         pg::Text(left.profile.ToJson()), pg::TextArray(left.samples),
+         pg::Text(drift::Code(cause))});
   }
   pg::RunPrepared(
       "DELETE FROM mend.rescue_samples s WHERE target = $1 AND NOT EXISTS (SELECT FROM mend.drifts "
@@ -278,6 +283,7 @@ class Promoter {
       *counts = rows.MoveBlocks(state.relation, state.next_block, end);
       state.next_block = end;
       SaveState(relid_, state, *counts);
+      pg::TestPoint("promoting_blocks");
       transaction->CommitUnflushed();
     }
     if (took.Ms() > kLongBatchMs) {
@@ -306,10 +312,12 @@ class Promoter {
     if (places.empty()) {
       BookLeftOvers(target, left_overs);
       Finish(target, "");
+      pg::TestPoint("promoting_ends");
       transaction->Commit();
       return false;
     }
     transaction->Commit();
+    pg::TestPoint("promoting_found");
     return MovePlaces(places, counts);
   }
 
@@ -355,6 +363,7 @@ class Promoter {
     State looking;
     looking.next_block = kLooking;
     SaveState(relid_, looking, counts);
+    pg::TestPoint("promoting_rows");
     transaction.CommitUnflushed();
     return counts;
   }

@@ -62,7 +62,7 @@ void JudgeDeferred() {
 
 void Remember(LeftOvers* left_overs, const drift::Misfit& misfit,
               const convert::JsonbPart& object) {
-  const std::pair key(misfit.field, misfit.kind);
+  const drift::Class key = drift::ClassOf(misfit);
   if (left_overs->size() >= kMaxLeftOvers && left_overs->count(key) == 0) {
     return;
   }

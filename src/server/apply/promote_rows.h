@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/drift/profile.h"
+#include "core/drift/drift.h"
 #include "server/ingest/evaluate.h"
 #include "server/pg/user.h"
 #include "server/table/target.h"
@@ -38,7 +38,7 @@ struct LeftOver {
   drift::Profile profile;
   std::vector<std::string> samples;
 };
-using LeftOvers = std::map<std::pair<std::string, drift::Kind>, LeftOver>;
+using LeftOvers = std::map<drift::Class, LeftOver>;
 
 struct MoveCounts {
   int64_t rows = 0;     // that were changed

@@ -16,6 +16,7 @@
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
+#include "server/pg/test_point.h"
 #include "server/pg/user.h"
 #include "server/pg/work_transaction.h"
 #include "server/table/code.h"
@@ -79,6 +80,7 @@ void Revert(int64_t patch_id) {
     std::shared_ptr<const table::Target> target = table::FindTarget(relid);
     std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
     SaveForUndo(patch_id, *target, actions, ReadFields(patch.text(0, 4)));
+    pg::TestPoint("reverting");
     TakeReadingsBack(patch_id, *target, actions);
     if (!inverse.empty()) {
       const std::string code = table::CodeOf(relid);
@@ -109,6 +111,7 @@ void Revert(int64_t patch_id) {
   // What waited for the reverted column is judged again.
   pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(relid)});
   observe::Record("patch_reverted", pg::QualifiedName(relid), patch_id);
+  pg::TestPoint("reverted");
 }
 
 bool Withdraw(Oid relid, int64_t patch_id) {

@@ -116,7 +116,7 @@ void StoreSome(const table::Target& target, const queue::ReplayGroup& rows, size
           field.column < 0 ? std::string_view()
                            : target.shape().columns[static_cast<size_t>(field.column)].name;
       converted.rescued.push_back(
-          rescued->Add(target, field.field, column, field.kind, field.value));
+          rescued->Add(target, {field.field, column, field.kind, field.cause, field.value}));
     }
     fitting.push_back(std::move(converted));
     positions.push_back(i);

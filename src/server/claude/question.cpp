@@ -101,6 +101,19 @@ void ReadSamples(Question* question, apply::Evidence evidence) {
       Sample(at.Find(payload.root()).value, fields, &masks, question);
     }
   }
+  if (evidence != apply::Evidence::Queue) {
+    return;
+  }
+  const pg::Rows rescued = pg::RunPrepared(
+      "SELECT payload FROM mend.rescue_samples WHERE target = $1 AND field = ANY ($2) ORDER BY id "
+      "LIMIT $3",
+      {pg::ObjectId(question->target), pg::TextArray(names), pg::Int8(kSampledRows)});
+  for (size_t i = 0; i < rescued.size(); ++i) {
+    json::Document object;
+    if (!object.Parse(rescued.text(i, 0))) {
+      Sample(object.root(), fields, &masks, question);
+    }
+  }
 }
 
 // Of this table alone: the patches of others name them.

@@ -244,7 +244,7 @@ bool FoldRescued(RoundState* round, apply::DriftStore* book) {
   const pg::Rows told = pg::RunPrepared(
       "DELETE FROM mend.rescues WHERE ctid = ANY (ARRAY(SELECT ctid FROM mend.rescues WHERE target "
       "= $1 LIMIT $2)) RETURNING field, column_name, kind, row_count, profile::text, "
-      "to_json(samples)::text, seen_at::text",
+      "to_json(samples)::text, seen_at::text, cause",
       {pg::ObjectId(round->target), pg::Int8(kMostReports)});
   std::string oldest;
   for (size_t i = 0; i < told.size(); ++i) {
@@ -252,8 +252,7 @@ bool FoldRescued(RoundState* round, apply::DriftStore* book) {
     drift.field = told.text(i, 0);
     drift.column = told.text(i, 1);
     drift.kind = drift::KindFromName(told.text(i, 2)).value_or(drift::Kind::NewField);
-    drift.cause =
-        drift.kind == drift::Kind::NewField ? drift::Cause::NewField : drift::Cause::Unspecified;
+    drift.cause = drift::CauseFromCode(told.text(i, 7)).value_or(drift::Cause::Unspecified);
     drift.rescued = told.int8(i, 3);
     drift.profile = drift::Profile::FromJson(told.text(i, 4)).value_or(drift::Profile());
     book->AddRescued(drift);

@@ -123,7 +123,8 @@ void Batch::TakeRescued(table::Row* row) {
     const std::string_view column =
         field.column < 0 ? std::string_view()
                          : target_->shape().columns[static_cast<size_t>(field.column)].name;
-    row->rescued.push_back(rescued_.Add(*target_, field.field, column, field.kind, field.value));
+    row->rescued.push_back(
+        rescued_.Add(*target_, {field.field, column, field.kind, field.cause, field.value}));
   }
 }
 

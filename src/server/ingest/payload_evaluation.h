@@ -87,7 +87,7 @@ class Evaluator::Work {
     const bool rescued = rescuing_ && !rescued_.empty();
     rescuing_ = false;
     if (rescued && misfits->size() == before &&
-        (why = rescued_.AddTo(target_, &converter_, row)).empty()) {
+        (why = IsEnvelope() ? kNoRow : rescued_.AddTo(target_, &converter_, row)).empty()) {
       NoteKeys(row);
       return;
     }
@@ -209,6 +209,7 @@ class Evaluator::Work {
   static constexpr uint32_t kInterruptEvery = 1024;
   // reserved_name: the payload has a key for the rescue column.
   static constexpr char kReservedName[] = "42939";
+  static constexpr char kNoRow[] = "no key of the payload is a column";
 
   // What a payload has brought for one column.
   struct Slot {
@@ -256,7 +257,7 @@ class Evaluator::Work {
         misfits_.AddMissing(ColumnAt(column).name, column, 0);
       }
     }
-    if (!meets_column_ && unknown_.new_fields() > 0 && expects_keys_) {
+    if (IsEnvelope()) {
       misfits_.MarkEnvelope();
     }
     if (row != nullptr && !misfits_.any()) {
@@ -267,6 +268,9 @@ class Evaluator::Work {
       }
     }
   }
+
+  // A payload that shares no key with the table is hardly a record with so many new fields.
+  bool IsEnvelope() const { return !meets_column_ && unknown_.new_fields() > 0 && expects_keys_; }
 
   bool IsSeen(int column) const { return slots_[static_cast<size_t>(column)].seen == number_; }
 
@@ -357,12 +361,13 @@ class Evaluator::Work {
                      "the payload brings more fields than a table can have columns",
                      TokenOf(value));
       }
-    } else if (rescuing_) {
-      rescued_.Keep(key, value, -1, Kind::NewField);
     } else {
-      const bool hidden = base::HasInvisible(key);
-      misfits_.Add(Kind::NewField, hidden ? Cause::InvisibleCharacters : Cause::NewField, key, -1,
-                   "42703", unknown_.MessageOf(key, shape_.name), TokenOf(value));
+      const Cause cause = base::HasInvisible(key) ? Cause::InvisibleCharacters : Cause::NewField;
+      if (rescuing_) {
+        return rescued_.Keep(key, value, -1, Kind::NewField, cause);
+      }
+      misfits_.Add(Kind::NewField, cause, key, -1, "42703", unknown_.MessageOf(key, shape_.name),
+                   TokenOf(value));
     }
   }
 
@@ -375,14 +380,18 @@ class Evaluator::Work {
     // bigint was a guess made of plain integers, and text one made of text: another kind of value
     // makes it guess again.
     if (column.own && column.type.oid == INT8OID && IsNoPlainInteger(value)) {
-      return misfits_.Add(Kind::Lossy, Cause::NotIntegerSoFar, key, index, "22P02",
-                          "column \"" + column.name + "\" has only had plain integers so far",
-                          TokenOf(value));
+      return MayRescue(Kind::Lossy, index)
+                 ? Rescue(key, value, index, Kind::Lossy, Cause::NotIntegerSoFar, slot)
+                 : misfits_.Add(Kind::Lossy, Cause::NotIntegerSoFar, key, index, "22P02",
+                                "column \"" + column.name + "\" has only had plain integers so far",
+                                TokenOf(value));
     }
     if (column.own && column.type.oid == TEXTOID && IsNoText(value)) {
-      return misfits_.Add(Kind::TypeConflict, Cause::NotTextSoFar, key, index, "22P02",
-                          "column \"" + column.name + "\" has only had text so far",
-                          TokenOf(value));
+      return MayRescue(Kind::TypeConflict, index)
+                 ? Rescue(key, value, index, Kind::TypeConflict, Cause::NotTextSoFar, slot)
+                 : misfits_.Add(Kind::TypeConflict, Cause::NotTextSoFar, key, index, "22P02",
+                                "column \"" + column.name + "\" has only had text so far",
+                                TokenOf(value));
     }
     if (!converter_.Convert(TypeOf(index), column.type.typmod, value, target_.AcceptsLoss(index),
                             &slot->value, &slot->null)) {
@@ -392,10 +401,8 @@ class Evaluator::Work {
             TokenOf(value));  // what does not even convert is unlike what is computed
       }
       const convert::Fault& fault = converter_.fault();
-      if (rescuing_ && IsRescued(fault.kind) && target_.MayRescue(index)) {
-        slot->null = true;
-        slot->stored = number_;
-        return rescued_.Keep(key, value, index, fault.kind);
+      if (MayRescue(fault.kind, index)) {
+        return Rescue(key, value, index, fault.kind, fault.cause, slot);
       }
       return misfits_.Add(fault.kind, fault.cause, key, index, fault.sqlstate, fault.message,
                           TokenOf(value), fault.about);
@@ -409,6 +416,19 @@ class Evaluator::Work {
     }
     slot->stored = number_;
     NoteFitting(key);
+  }
+
+  bool MayRescue(Kind kind, int index) const {
+    return rescuing_ && IsRescued(kind) && target_.MayRescue(index);
+  }
+
+  // The column is NULL meanwhile.
+  template <class Given>
+  void Rescue(std::string_view key, const Given& value, int index, Kind kind, Cause cause,
+              Slot* slot) {
+    slot->null = true;
+    slot->stored = number_;
+    rescued_.Keep(key, value, index, kind, cause);
   }
 
   void NoteFitting(std::string_view key) {

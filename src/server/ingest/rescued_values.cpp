@@ -10,13 +10,13 @@ bool IsRescued(drift::Kind kind) {
 }
 
 void RescuedValues::Keep(std::string_view key, const json::Value& value, int column,
-                         drift::Kind kind) {
-  kept_.push_back({key, value.index(), {}, column, kind});
+                         drift::Kind kind, drift::Cause cause) {
+  kept_.push_back({key, value.index(), {}, column, kind, cause});
   tape_ = value.document();
 }
 void RescuedValues::Keep(std::string_view key, const convert::JsonbPart& value, int column,
-                         drift::Kind kind) {
-  kept_.push_back({key, 0, std::string(convert::TextOf(value)), column, kind});
+                         drift::Kind kind, drift::Cause cause) {
+  kept_.push_back({key, 0, std::string(convert::TextOf(value)), column, kind, cause});
   tape_ = nullptr;
 }
 
@@ -36,7 +36,7 @@ std::string RescuedValues::AddTo(const table::Target& target, convert::Converter
         (convert::JsonbBytes::Takes(tape_->tokens(), kept.token) ? 0
                                                                  : convert::JsonbBytes::kMaxBytes);
     members_.push_back({kept.key, kept.token});
-    fields_.push_back({kept.key, kept.column, kept.kind, {tape_, kept.token}});
+    fields_.push_back({kept.key, kept.column, kept.kind, kept.cause, {tape_, kept.token}});
   }
   if (bytes > convert::JsonbBytes::kMaxBytes) {
     return "its values take more than " +

@@ -18,6 +18,7 @@ struct RescuedField {
   std::string_view field;
   int column = -1;  // index into shape.columns; -1: the field has none
   drift::Kind kind = drift::Kind::NewField;
+  drift::Cause cause = drift::Cause::NewField;
   json::Value value;
 };
 
@@ -31,8 +32,10 @@ class RescuedValues {
   void ForgetFields() { fields_.clear(); }
   bool empty() const { return kept_.empty(); }
   // Keeps a value of the payload at hand, which must outlive the row. `column`: -1 for none.
-  void Keep(std::string_view key, const json::Value& value, int column, drift::Kind kind);
-  void Keep(std::string_view key, const convert::JsonbPart& value, int column, drift::Kind kind);
+  void Keep(std::string_view key, const json::Value& value, int column, drift::Kind kind,
+            drift::Cause cause);
+  void Keep(std::string_view key, const convert::JsonbPart& value, int column, drift::Kind kind,
+            drift::Cause cause);
   // Puts what was kept into the row. Why it cannot be, or nothing.
   std::string AddTo(const table::Target& target, convert::Converter* converter, table::Row* row);
   // What the last row has in its rescue column.
@@ -47,6 +50,7 @@ class RescuedValues {
     std::string text;  // of one that came as jsonb
     int column;
     drift::Kind kind;
+    drift::Cause cause;
   };
 
   // Of what came as jsonb. Why there is none, or nothing.

@@ -19,7 +19,8 @@ namespace {
 constexpr int64_t kBudgetMs = 10 * 1000;   // for one URL in one call
 constexpr int64_t kRequestMs = 10 * 1000;  // for one message
 constexpr int64_t kConnectMs = 5 * 1000;
-constexpr int64_t kHurriedMs = 1000;  // more, for a request under way
+constexpr int64_t kHurriedMs = 1000;      // for a request under way, doubled with each further try
+constexpr int64_t kShortestWaitMs = 100;  // for a message that is due, and that somebody has locked
 constexpr int64_t kFirstPauseMs = 5 * 1000;
 constexpr int64_t kLongestPauseMs = 3600 * 1000;
 constexpr int kTries = 12;        // some three hours
@@ -99,9 +100,10 @@ net::Outcome Post(const Destination& destination, const Message& message,
   request.total_timeout_ms = kRequestMs;
   request.max_response_bytes = 64 * 1024;
   const int64_t begun = NowMs();
-  return pg::HttpTransport().Send(request, [&] {
-    return pg::HeedInterrupts() && !(NowMs() - begun > kHurriedMs && hurried());
-  });
+  // A server that is slow beside a database that is never idle is told all the same.
+  const int64_t patience = std::min(kHurriedMs << std::min(message.tries - 1, 10), kRequestMs);
+  return pg::HttpTransport().Send(
+      request, [&] { return pg::HeedInterrupts() && !(NowMs() - begun > patience && hurried()); });
 }
 
 // 408, 409, 425 and 429 say "later"; the other 4xx "never".
@@ -165,7 +167,7 @@ std::optional<int64_t> NextMs() {
       {pg::Bool(AlertsApart())});
   std::optional<int64_t> next;
   if (!rows.IsNull(0, 0)) {
-    next = std::max<int64_t>(rows.int8(0, 0), 1);
+    next = std::max(rows.int8(0, 0), kShortestWaitMs);
   }
   transaction.Commit();
   return next;

@@ -30,7 +30,7 @@ struct Reported {
 };
 
 struct ReportedDrifts : table::Attachment {
-  std::map<std::pair<std::string, drift::Kind>, std::shared_ptr<Reported>> by_field;
+  std::map<drift::Class, std::shared_ptr<Reported>> by_field;
 };
 
 // Of the current transaction.
@@ -52,11 +52,12 @@ std::vector<Entry>& Entries() {
 void Insert(const Entry& entry) {
   pg::RunPrepared(
       "INSERT INTO mend.rescues (target, target_name, field, column_name, kind, row_count, "
-      "profile, samples) VALUES ($1, $2, $3, nullif($4, '')::name, $5, $6, $7::jsonb, $8)",
+      "profile, samples, cause) VALUES ($1, $2, $3, nullif($4, '')::name, $5, $6, $7::jsonb, $8, "
+      "$9)",
       {pg::ObjectId(entry.target), pg::Text(entry.target_name), pg::Text(entry.drift.field),
        pg::Text(entry.drift.column), pg::Text(drift::Name(entry.drift.kind)),
        pg::Int8(entry.drift.rows), pg::Text(entry.drift.profile.ToJson()),
-       pg::TextArray(entry.drift.samples)});
+       pg::TextArray(entry.drift.samples), pg::Text(drift::Code(entry.drift.cause))});
 }
 
 Datum JsonbDatum(const std::string& text) {
@@ -83,6 +84,7 @@ void WriteDirectly(OwnTable* book, Relation relation) {
     put("row_count", Int64GetDatum(entry.drift.rows));
     put("profile", JsonbDatum(entry.drift.profile.ToJson()));
     put("samples", pg::TextArray(entry.drift.samples).value);
+    put("cause", pg::Text(drift::Code(entry.drift.cause)).value);
     std::sort(cells.begin(), cells.end());
     table::Row& row = rows.emplace_back();
     for (const auto& [column, value] : cells) {
@@ -193,12 +195,13 @@ void ListenOnce() {
 // Whether the entry is of this drift, and of the innermost subtransaction.
 bool IsOf(const Entry& entry, Oid target, const RescuedDrift& drift) {
   return entry.target == target && entry.subtransaction == GetCurrentSubTransactionId() &&
-         entry.drift.kind == drift.kind && entry.drift.field == drift.field;
+         entry.drift.kind == drift.kind && entry.drift.cause == drift.cause &&
+         entry.drift.field == drift.field;
 }
 
 const Reported* FindReported(const table::Target& target, const RescuedDrift& drift) {
   const auto& known = target.Attached<ReportedDrifts>(table::AttachmentSlot::Rescues).by_field;
-  const auto found = known.find({drift.field, drift.kind});
+  const auto found = known.find({drift.field, drift.kind, drift.cause});
   return found == known.end() ? nullptr : found->second.get();
 }
 
@@ -215,14 +218,16 @@ bool Leave(const std::shared_ptr<const table::Target>& target, RescuedDrift* dri
     if (Entries().size() < kMaxEntries || drift->field.empty()) {
       break;
     }
-    *drift = RescuedDrift{{}, {}, drift::Kind::NewField, drift->rows, {}, {}};
+    *drift =
+        RescuedDrift{{}, {}, drift::Kind::NewField, drift::Cause::NewField, drift->rows, {}, {}};
   }
   auto& known = target->Attached<ReportedDrifts>(table::AttachmentSlot::Rescues).by_field;
-  if (known.size() >= kMaxReported && known.count({drift->field, drift->kind}) == 0) {
+  const drift::Class values(drift->field, drift->kind, drift->cause);
+  if (known.size() >= kMaxReported && known.count(values) == 0) {
     // A sender makes up names: what was told of the first of them is forgotten.
     known.clear();
   }
-  std::shared_ptr<Reported>& reported = known[{drift->field, drift->kind}];
+  std::shared_ptr<Reported>& reported = known[values];
   if (!reported) {
     reported = std::make_shared<Reported>();
   }
@@ -272,11 +277,13 @@ void RescuedDrift::Add(int64_t more_rows, const drift::Profile& more) {
   profile.Merge(more);
 }
 
-int RescueTally::Add(const table::Target& target, std::string_view field, std::string_view column,
-                     drift::Kind kind, json::Value value) {
+int RescueTally::Add(const table::Target& target, const RescuedValue& rescued) {
+  std::string_view field = rescued.field, column = rescued.column;
+  const json::Value value = rescued.value;
   size_t at = 0;
   while (at < drifts_.size() &&
-         (drifts_[at].drift.kind != kind || drifts_[at].drift.field != field)) {
+         (drifts_[at].drift.kind != rescued.kind || drifts_[at].drift.cause != rescued.cause ||
+          drifts_[at].drift.field != field)) {
     ++at;
   }
   if (at >= kMaxFields) {
@@ -288,7 +295,8 @@ int RescueTally::Add(const table::Target& target, std::string_view field, std::s
     Tallied& tallied = drifts_.emplace_back();
     tallied.drift.field = field;
     tallied.drift.column = column;
-    tallied.drift.kind = kind;
+    tallied.drift.kind = rescued.kind;
+    tallied.drift.cause = rescued.cause;
     const Reported* reported = FindReported(target, tallied.drift);
     tallied.well_known = reported != nullptr && reported->rows >= kWellKnownRows;
   }

@@ -19,6 +19,7 @@ struct RescuedDrift {
   std::string field;
   std::string column;  // empty for a new field
   drift::Kind kind = drift::Kind::NewField;
+  drift::Cause cause = drift::Cause::NewField;
   int64_t rows = 0;
   drift::Profile profile;
   std::vector<std::string> samples;  // objects of the field and a value, of different JSON types
@@ -27,13 +28,20 @@ struct RescuedDrift {
   void Add(int64_t more_rows, const drift::Profile& more);
 };
 
+struct RescuedValue {
+  std::string_view field;
+  std::string_view column;  // empty for a new field
+  drift::Kind kind;
+  drift::Cause cause;
+  json::Value value;
+};
+
 // Of rows that are evaluated, and then stored or not.
 class RescueTally {
  public:
   // Profiles a value, and gives the index for Row::rescued. Of a field that is well known few
   // values are profiled, unless their JSON type is another.
-  int Add(const table::Target& target, std::string_view field, std::string_view column,
-          drift::Kind kind, json::Value value);
+  int Add(const table::Target& target, const RescuedValue& rescued);
   // The row was stored.
   void CountStored(const table::Row& row);
   // Leaves what was counted to the current transaction, and is empty again. True when the worker is
