@@ -343,7 +343,10 @@ CREATE TABLE mend.progress (
     told_since timestamptz,
     told       int NOT NULL DEFAULT 0,
     untold_dead bigint NOT NULL DEFAULT 0,
-    untold_stored bigint NOT NULL DEFAULT 0
+    untold_stored bigint NOT NULL DEFAULT 0,
+    folding    pg_snapshot,
+    folding_xid xid8,
+    folding_id bigint
 );
 COMMENT ON TABLE mend.progress IS 'How far the worker is with each table';
 COMMENT ON COLUMN mend.progress.target IS 'The landing table';
@@ -369,6 +372,9 @@ COMMENT ON COLUMN mend.progress.told_since IS 'Since when rounds with the same k
 COMMENT ON COLUMN mend.progress.told IS 'How many rounds since then left an event of the rows that they stored or buried';
 COMMENT ON COLUMN mend.progress.untold_dead IS 'Rows that became dead letters and are still to be told of, in one event';
 COMMENT ON COLUMN mend.progress.untold_stored IS 'Rows that were stored and are still to be told of, in one event';
+COMMENT ON COLUMN mend.progress.folding IS 'The snapshot whose rows are being folded, where a round has given way to other tables meanwhile: they are, up to folding_xid and folding_id';
+COMMENT ON COLUMN mend.progress.folding_xid IS 'The transaction of the last row that was folded then';
+COMMENT ON COLUMN mend.progress.folding_id IS 'Its id';
 
 -- Columns that rules have added by themselves. Not dumped: after a restore they are like any other.
 CREATE TABLE mend.own_columns (

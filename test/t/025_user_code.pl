@@ -77,6 +77,27 @@ is(books('first'), '60/60|0|0|idle', 'so does one that had time left, by itself'
 	is(books($_), '60/60|0|0|idle', "$_: all rows land in the end") for @slow;
 }
 
+# The same while rows are only judged: domains that take long with each, in the worker alone.
+{
+	query(q{
+		CREATE FUNCTION judges_slowly(n int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+			IF current_setting('application_name') = 'pg_mend worker' THEN PERFORM pg_sleep(0.02); END IF; RETURN true; END $$;
+		CREATE DOMAIN slow_number AS int CHECK (judges_slowly(VALUE));
+		CREATE TABLE pensive (id int, n slow_number);
+		CREATE TABLE doubtful (id int, n slow_number);
+		CREATE TABLE prompt (id int);
+		SELECT mend.enroll(t) FROM unnest('{pensive,doubtful,prompt}'::regclass[]) t});
+	query(qq{SELECT healing_load('$_', string_agg(format('{"id": %s, "n": 1, "extra": 1}', n), E'\n')) FROM generate_series(1, 100) n}) for qw(pensive doubtful);
+	$node->poll_query_until('postgres', "SELECT count(*) >= 2 FROM mend.workers() WHERE state = 'healing'") or die 'no two workers heal';
+	query(q{SELECT healing_insert('prompt', '{"id": 1, "extra": 1}')});
+	ok($node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM prompt'), 'an honest row lands beside two tables whose rows are slow to judge');
+	is(query("SELECT count(*) FROM mend.patches WHERE target IN ('pensive'::regclass, 'doubtful'::regclass) AND state = 'applied'"), '0', 'while neither has a patch');
+	ok(poll(sub { books('pensive') eq '100/100|0|0|idle' && books('doubtful') eq '100/100|0|0|idle' }), 'all of their rows land in the end')
+	  or diag(books('pensive'), books('doubtful'), query('SELECT * FROM mend.status'));
+	is(query("SELECT row_count FROM mend.drifts WHERE target IN ('pensive'::regclass, 'doubtful'::regclass)"), "100\n100", 'each is profiled once');
+	is(query("SELECT count(*) FROM mend.events WHERE target_name IN ('public.pensive', 'public.doubtful') AND kind = 'round_failed'"), '0', 'without an error');
+}
+
 # Every row: the table rests after some, and comes back.
 query('ALTER TABLE later ENABLE TRIGGER later; CREATE OR REPLACE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN LOOP NULL; END LOOP; END $$');
 query(q{SELECT healing_load('later', string_agg('{"id": ' || n || ', "more": 1}', E'\n')) FROM generate_series(61, 100) n});

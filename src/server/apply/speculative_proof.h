@@ -27,6 +27,7 @@ class SpeculativeProof {
 
   // Whether the table is still the one that it was begun for.
   bool IsFor(const std::shared_ptr<const table::Target>& target) const { return target == target_; }
+  bool IsOf(const table::Target& target, const plan::Patch& patch) const;
   // What the rows prove, if that is asked of this very patch; once.
   std::optional<Proof> Of(const table::Target& target, const plan::Patch& patch);
 

@@ -160,6 +160,7 @@ bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proo
     return false;
   }
   observe::NoteRun(record.id);
+  apply::ForgetProofs(round->target);
   std::optional<apply::Application> application = TryApply(round, record, proof, covered, last);
   if (!application) {
     return false;

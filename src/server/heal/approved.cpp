@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "server/apply/proof_in_turns.h"
 #include "server/apply/prove.h"
 #include "server/heal/apply_step.h"
 #include "server/pg/spi.h"
@@ -48,7 +49,9 @@ void ApplyApproved(RoundState* round) {
         continue;
       }
       Requeue(round, *target, record);
-      proof = apply::Prove(*target, record.patch, apply::Evidence::Queue);
+      round->shared->CommitUnlessYoung();  // the proof may be called off, and go on later
+      round->shared->Join();
+      proof = apply::ProveInTurns(target, record.patch, [round] { CheckTurn(round); });
       round->shared->CommitUnlessYoung();
     }
     // Of several suggestions that a row needs, a person approves one after the other.

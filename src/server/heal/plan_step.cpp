@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/plan/fingerprint.h"
+#include "server/apply/proof_in_turns.h"
 #include "server/apply/speculative_proof.h"
 #include "server/claude/judge.h"
 #include "server/guard/render.h"
@@ -16,6 +17,14 @@ namespace {
 constexpr int64_t kRowsOfLongProof = 256;
 
 }  // namespace
+
+// An answer of Claude's is paid for, and lost with the round: it is not called off any more.
+apply::Proof PlanStep::ProveOnQueue(const plan::Patch& patch) const {
+  if (answered_) {
+    return apply::Prove(*target_, patch, apply::Evidence::Queue);
+  }
+  return apply::ProveInTurns(target_, patch, [this] { CheckTurn(&round_); });
+}
 
 // Drift that is open and not decided in this round already. What only waits (for a foreign key's
 // target, a partition) is no matter for a planner.
@@ -337,8 +346,7 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
   Planned planned;
   std::optional<apply::Proof> speculated =
       round_.speculative_proof ? round_.speculative_proof->Of(*target_, patch) : std::nullopt;
-  planned.proof =
-      speculated ? std::move(*speculated) : apply::Prove(*target_, patch, apply::Evidence::Queue);
+  planned.proof = speculated ? std::move(*speculated) : ProveOnQueue(patch);
   planned.patch =
       apply::Helpful(patch, planned.proof, target_->enrollment().mode == table::Mode::Auto);
   const plan::Patch useful = apply::Helpful(patch, planned.proof, false);
@@ -348,7 +356,7 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
     return std::nullopt;
   }
   if (planned.patch.actions.size() != patch.actions.size()) {
-    planned.proof = apply::Prove(*target_, planned.patch, apply::Evidence::Queue);
+    planned.proof = ProveOnQueue(planned.patch);
   }
   planned.covered = CoveredBy(planned.patch, drifts);
   planned.record.planner = "rules";

@@ -52,6 +52,7 @@ class PlanStep {
   bool WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& patch);
 
  private:
+  apply::Proof ProveOnQueue(const plan::Patch& patch) const;
   drift::DriftSet ToPlan();
   int64_t RewrittenBytes(const Planned& planned) const;
   // For whoever may change a type. Reads much of the catalogs, and nothing stands in the way of a

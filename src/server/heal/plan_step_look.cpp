@@ -117,7 +117,7 @@ bool PlanStep::FindUnfitHints(const plan::Plan& plan, plan::Policy* policy) cons
   if (hinted.actions.empty()) {
     return false;
   }
-  policy->unfit_hints = apply::Prove(*target_, hinted, apply::Evidence::Queue).unfit;
+  policy->unfit_hints = ProveOnQueue(hinted).unfit;
   return !policy->unfit_hints.empty();
 }
 

@@ -168,7 +168,7 @@ void PlanStep::BuryUnhelped(const drift::DriftSet& drifts, const plan::Plan& pla
 
 // By one proof of all of them together.
 void PlanStep::ProposeHelpful(const std::vector<OpenSuggestion>& open, const plan::Patch& all) {
-  const apply::Proof proof = apply::Prove(*target_, all, apply::Evidence::Queue);
+  const apply::Proof proof = ProveOnQueue(all);
   std::vector<int64_t> alternatives;
   for (const OpenSuggestion& one : open) {
     const plan::Patch& patch = one.suggestion->patch;

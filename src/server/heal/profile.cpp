@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/base/json_writer.h"
 #include "core/limits/breaker.h"
@@ -162,15 +163,21 @@ void GuessPatch(RoundState* round, const std::shared_ptr<const table::Target>& t
   }
 }
 
-// Adds the misfits of one batch to the book.
-void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& target,
-              const queue::QueueBatch& batch, apply::DriftStore* book) {
+// How long rows are profiled in one transaction, whatever the table's domains do.
+int AtOnceMs() { return std::min(1000, pg::batch_timeout_ms / 4); }
+
+// Adds the misfits of one batch to the book, or of its first rows, where they take long; how many.
+size_t FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& target,
+                const queue::QueueBatch& batch, apply::DriftStore* book) {
   apply::RowContext context;
   apply::RowEvaluator evaluator(*target, &context);
   apply::SpeculativeProof* speculative_proof = round->speculative_proof.get();
   const Resting resting(speculative_proof);
+  const pg::Stopwatch took;
+  size_t folded = 0;
   for (const queue::QueuedRow& row : batch.rows) {
     pg::CheckInterrupts();
+    ++folded;
     round->low_id = std::min(round->low_id, row.id - 1);
     const std::vector<drift::Misfit>& misfits =
         speculative_proof != nullptr ? speculative_proof->Add(row) : evaluator.Evaluate(row);
@@ -184,7 +191,11 @@ void FoldRows(RoundState* round, const std::shared_ptr<const table::Target>& tar
         book->Add(misfit, payload, new_fields);
       }
     }
+    if (took.Past(AtOnceMs())) {
+      break;
+    }
   }
+  return folded;
 }
 
 // Folds one batch of rows; false when there are none left.
@@ -201,11 +212,13 @@ bool FoldBatch(RoundState* round, queue::QueueReader* reader, queue::QueueBatch*
   if (round->speculative_proof && !round->speculative_proof->IsFor(target)) {
     round->speculative_proof.reset();
   }
-  FoldRows(round, target, *batch, book);
-  if (round->folded == 0) {
+  const size_t folded = FoldRows(round, target, *batch, book);
+  if (folded < batch->rows.size()) {
+    reader->GoOnBehind(batch->rows[folded - 1].xid, batch->rows[folded - 1].id);
+  } else if (round->folded == 0 && !round->profiled) {
     GuessPatch(round, target, *batch, *book);
   }
-  round->folded += static_cast<int64_t>(batch->rows.size());
+  round->folded += static_cast<int64_t>(folded);
   return true;
 }
 
@@ -281,32 +294,77 @@ void WatchRescued(RoundState* round) {
   }
 }
 
-// Folds the rows of the window into the drift, each batch in a transaction of its own: a long queue
-// must not hold back vacuum, or DROP EXTENSION. What was counted is kept with the snapshot up to
-// which it was, or not at all.
+// Keeps how far the profile is, for the next round to go on there.
+void KeepProfiled(RoundState* round, const RoundState::Profiled& profiled,
+                  apply::DriftStore* book) {
+  round->shared->Join();
+  // Nothing of a table that somebody has unenrolled.
+  if (pg::RunPrepared("SELECT FROM mend.enrollments WHERE target = $1 FOR KEY SHARE",
+                      {pg::ObjectId(round->target)})
+          .empty()) {
+    return;
+  }
+  book->Save(round->target_name);
+  pg::RunPrepared(
+      "UPDATE mend.progress SET folding = $2::pg_snapshot, folding_xid = $3::text::xid8, "
+      "folding_id = $4, low_id = $5 WHERE target = $1",
+      {pg::ObjectId(round->target), pg::Text(std::string_view(profiled.upto)),
+       pg::Text(std::to_string(profiled.xid)), pg::Int8(profiled.id), pg::Int8(round->low_id)});
+  if (book->unrecorded() > 0) {
+    CountUnrecorded(round, book->unrecorded());
+  }
+  round->shared->Commit();
+}
+
+// Folds the rows that a reader of this window gives into the drift, each batch in a transaction of
+// its own: a long queue must not hold back vacuum, or DROP EXTENSION. Where the round is called off
+// meanwhile, the next one goes on.
+void FoldWindow(RoundState* round, const std::string& upto, queue::QueueReader* reader,
+                std::optional<apply::DriftStore>* book) {
+  queue::QueueBatch batch;
+  try {
+    for (bool more = true; more;) {
+      round->shared->Join();
+      if (!*book) {
+        book->emplace(round->target);
+      }
+      more = FoldBatch(round, reader, &batch, &**book);
+      round->shared->CommitUnlessYoung();
+      if (more) {
+        round->host->ShowProgress("profiled " + std::to_string(round->folded) + " rows of " +
+                                  round->target_name);
+        if (TurnIsOver(round)) {
+          throw MustYield();
+        }
+      }
+    }
+  } catch (const MustYield&) {
+    if (round->folded > 0) {
+      KeepProfiled(round, {upto, reader->last_xid(), reader->last_id()}, &**book);
+    }
+    throw;
+  }
+}
+
+// What was counted is kept with the snapshot up to which it was, or not at all.
 void Fold(RoundState* round) {
   std::optional<apply::DriftStore> book;
-  queue::QueueReader reader(round->target, round->window);
-  queue::QueueBatch batch;
-  for (bool more = true; more;) {
-    round->shared->Join();
-    if (!book) {
-      book.emplace(round->target);
-    }
-    more = FoldBatch(round, &reader, &batch, &*book);
-    round->shared->CommitUnlessYoung();
-    if (more) {
-      round->host->ShowProgress("profiled " + std::to_string(round->folded) + " rows of " +
-                                round->target_name);
-    }
+  queue::Window rest = round->window;
+  if (round->profiled) {
+    queue::QueueReader reader(round->target, {round->window.after, round->profiled->upto});
+    reader.GoOnBehind(round->profiled->xid, round->profiled->id);
+    FoldWindow(round, round->profiled->upto, &reader, &book);
+    rest.after = round->profiled->upto;
   }
+  queue::QueueReader reader(round->target, rest);
+  FoldWindow(round, *rest.upto, &reader, &book);
   round->shared->Join();
   const bool rescued = FoldRescued(round, &*book);
   book->Save(round->target_name);
   round->requested += round->folded > 0 || rescued ? 1 : 0;
   pg::RunPrepared(
       "UPDATE mend.progress SET state = 'healing', reason = NULL, folded = $2::pg_snapshot, "
-      "requested = $3, low_id = $4 "
+      "folding = NULL, requested = $3, low_id = $4 "
       "WHERE target = $1",
       {pg::ObjectId(round->target), pg::Text(round->window.upto), pg::Int8(round->requested),
        pg::Int8(round->low_id)});
@@ -372,8 +430,8 @@ pg::Rows LockProgress(Oid target) {
       "unrecorded, breaker_until IS NOT NULL, lock_until IS NOT NULL, "
       "EXISTS (SELECT FROM mend.patches p WHERE p.target = $1 AND p.state IN ('approved', "
       "'proposed', 'failed')), "
-      "EXISTS (SELECT FROM mend.requests r WHERE r.target = $1) FROM mend.progress WHERE target = "
-      "$1 FOR UPDATE",
+      "EXISTS (SELECT FROM mend.requests r WHERE r.target = $1), folding::text, "
+      "folding_xid::text, folding_id FROM mend.progress WHERE target = $1 FOR UPDATE",
       {pg::ObjectId(target)});
 }
 
@@ -419,6 +477,13 @@ bool BeginRound(RoundState* round) {
   round->low_id = progress.int8(0, 3);
   round->window.after = progress.maybe(0, 1);
   round->window.upto = progress.text(0, 5);
+  if (!progress.IsNull(0, 11)) {
+    RoundState::Profiled profiled;
+    profiled.upto = progress.text(0, 11);
+    profiled.xid = std::strtoull(progress.text(0, 12).c_str(), nullptr, 10);
+    profiled.id = progress.int8(0, 13);
+    round->profiled = std::move(profiled);
+  }
   round->unrecorded = progress.int8(0, 6);
   round->breaker_open = progress.boolean(0, 7);
   round->lock_backs_off = progress.boolean(0, 8);
@@ -439,7 +504,7 @@ bool BeginRound(RoundState* round) {
     return false;
   }
   keep = RecoverInFlight(round, progress) || keep;
-  if (!round->window.after) {
+  if (!round->window.after && !round->profiled) {
     // Never profiled in this database (new, or restored from a dump): drift is counted from the
     // start.
     pg::RunPrepared("DELETE FROM mend.drifts WHERE target = $1 AND state IN ('open', 'waiting')",

@@ -5,6 +5,7 @@
 #include "core/limits/breaker.h"
 #include "server/apply/active_unit.h"
 #include "server/apply/promote.h"
+#include "server/apply/proof_in_turns.h"
 #include "server/apply/submitter.h"
 #include "server/heal/round_state.h"
 #include "server/pg/deadline.h"
@@ -78,10 +79,14 @@ size_t TimesAtOnce(size_t rows, int64_t took_ms) {
 
 }  // namespace
 
+bool TurnIsOver(RoundState* round) {
+  return round->slice.Past(std::min(limits::kTimeSliceMs, pg::batch_timeout_ms)) &&
+         round->host->OthersAreDue(round->target);
+}
+
 void CheckTurn(RoundState* round) {
   round->host->CheckMustYield(round->target);
-  if (round->slice.Past(std::min(limits::kTimeSliceMs, pg::batch_timeout_ms)) &&
-      round->host->OthersAreDue(round->target)) {
+  if (TurnIsOver(round)) {
     throw MustYield();
   }
 }
@@ -223,11 +228,13 @@ void RunRound(RoundHost* host, Oid target) {
     PromoteRescued(&round);
     WidenColumns(&round);
     apply::DiscardSession();  // a lock, say, that a domain's CHECK took while rows were profiled
+    apply::ForgetProofs(target);
     pg::TestPoint("ended");
     return;
   } catch (const MustYield&) {
     apply::RememberPace(target, round.pace);
   } catch (const pg::Error& error) {
+    apply::ForgetProofs(target);
     // User code may have a lock_timeout of its own, and a shorter one.
     if (error.sqlerrcode() == ERRCODE_LOCK_NOT_AVAILABLE &&
         error.fields().function == "ProcessInterrupts" && took.Past(pg::lock_timeout_ms)) {

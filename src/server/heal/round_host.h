@@ -19,7 +19,7 @@ class RoundHost {
   // the worker must yield. Looks a few times a second, or as seldom as told, however often it is
   // called.
   virtual void CheckMustYield(Oid target, int between_looks_ms = 200) = 0;
-  // Whether another table of the database is due that no worker takes. Outside of any transaction;
+  // Whether another table of the database is due that no worker takes. Inside a transaction or not;
   // looks now and then, however often it is called.
   virtual bool OthersAreDue(Oid target) = 0;
   // Says in pg_stat_activity what the worker is doing.

@@ -36,6 +36,14 @@ struct RoundState {
   std::string target_name;
   int64_t requested = 0;
   queue::Window window;  // the rows that are new to this round
+  // Of these, what earlier rounds have profiled before their turn was over: what a snapshot sees,
+  // up to and including one row.
+  struct Profiled {
+    std::string upto;
+    uint64_t xid = 0;
+    int64_t id = 0;
+  };
+  std::optional<Profiled> profiled;
   bool replay_all = false;
   bool again = false;             // another round is wanted at once
   bool again_if_applied = false;  // so, if the patch that is planned now is applied
@@ -61,7 +69,7 @@ struct RoundState {
   std::optional<int64_t> pause_ms;  // when the table is due again by itself
   queue::ReplayCounts counts;
   apply::Pace pace;
-  pg::Stopwatch slice;  // of the step whose transactions store rows
+  pg::Stopwatch slice;  // profile and proof have one together, each later step has its own
   bool ended = false;   // with the patch: no row waits any more
 
   // Whether the drift was decided in this round already.
@@ -78,9 +86,10 @@ struct RoundState {
   void EscalateState(const char* new_state, const std::string& new_reason);
 };
 
-// Between two transactions that store rows: throws MustYield when the worker must yield, or when
-// the table has had its time slice and another table waits for a worker. Steps that have committed
-// nothing yet are not cut short: they would begin anew each time.
+// Whether the table has had its time slice and another table waits for a worker.
+bool TurnIsOver(RoundState* round);
+// Where a step can be called off and gone on with in a later round: throws MustYield when the
+// worker must yield, or the turn is over.
 void CheckTurn(RoundState* round);
 
 // Step 1. Reads the table's terms and folds new rows into its drift. False: the round ends here.

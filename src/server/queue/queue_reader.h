@@ -74,10 +74,16 @@ class QueueReader {
   static QueueReader OfDeadLetters(Oid target);
   // Replaces the batch by the next rows; false at the end.
   bool Next(QueueBatch* batch);
+  // The next batch begins behind this row.
+  void GoOnBehind(uint64_t xid, int64_t id) {
+    last_xid_ = xid;
+    last_id_ = id;
+  }
   // How many times mend.batch_size the next batches may have; once at first.
   void ReadAtOnce(size_t times) { times_ = times; }
   // The id of the last row that it gave, or where it began.
   int64_t last_id() const { return last_id_; }
+  uint64_t last_xid() const { return last_xid_; }
   // Whether it has passed over rows that are not due, or not of the window.
   bool has_passed_over() const { return has_passed_over_; }
 
