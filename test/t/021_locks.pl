@@ -258,6 +258,27 @@ query("CALL mend.wait_idle('shared')");
 is(query("SELECT (SELECT string_agg(id::text, ',') FROM shared), (SELECT string_agg(payload::jsonb ->> 'id', ',' ORDER BY id) FROM mend.dead_letters WHERE target = 'shared'::regclass)"),
 	'3|1,2', 'nor a submitter who may no longer insert');
 
+# Whoever has locked a partition and then wants the whole, as maintenance does, comes to no deadlock with a heal, which locks them the
+# other way round: it holds neither while it waits for the other.
+query('CREATE TABLE parted (id int, amount int) PARTITION BY LIST (id); CREATE TABLE part_1 PARTITION OF parted FOR VALUES IN (1);
+	CREATE TABLE part_2 PARTITION OF parted FOR VALUES IN (2) PARTITION BY LIST (amount); CREATE TABLE part_2_1 PARTITION OF part_2 DEFAULT');
+query("SELECT mend.enroll('parted')");
+query("ALTER SYSTEM SET mend.lock_timeout = '60s'; SELECT pg_reload_conf()");
+for my $part (qw(part_1 part_2_1))
+{
+	my $maintenance = $node->background_psql('postgres');
+	$maintenance->query_safe("SET deadlock_timeout = '50ms'; SET statement_timeout = '30s'; BEGIN; LOCK TABLE ONLY $part IN ACCESS EXCLUSIVE MODE");
+	query(qq{SELECT healing_insert('parted', '{"id": 1, "field_of_$part": 1}')});
+	ok(poll(sub { query("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_mend worker' AND wait_event_type = 'Lock'") eq '1' }), "$part: the heal waits for it");
+	is(query("SELECT count(*) FROM pg_locks WHERE relation = 'parted'::regclass AND mode = 'AccessExclusiveLock'"), '0', 'without the lock on the whole');
+	$maintenance->query_safe('LOCK TABLE ONLY parted IN SHARE UPDATE EXCLUSIVE MODE');
+	pass('whoever has it gets the whole as well');
+	$maintenance->query_safe('COMMIT');
+	$maintenance->quit;
+	query("CALL mend.wait_idle('parted')");
+	is(query("SELECT count(field_of_$part) FROM parted"), '1', 'and the heal goes on behind');
+}
+
 $_->quit for $holder, $early;
 nothing_crashed($node);
 $node->stop;

@@ -249,13 +249,60 @@ void NoteChangeOfCode(Oid target, int64_t patch_id, const std::string& before) {
   }
 }
 
+namespace {
+
+// Partitions and inheritance children, at any depth, as an ALTER TABLE locks them.
+std::vector<Oid> DescendantsOf(Oid relid) {
+  std::vector<Oid> descendants;
+  List* all = pg::Call([&] { return find_all_inheritors(relid, NoLock, nullptr); });
+  for (int i = 1; i < list_length(all); ++i) {
+    descendants.push_back(list_nth_oid(all, i));
+  }
+  return descendants;
+}
+
+void Lock(Oid relid) {
+  pg::Call([&] { LockRelationOid(relid, AccessExclusiveLock); });
+}
+
+}  // namespace
+
 void LockForAlter(Oid relid, int within_ms) {
-  std::string timeout = std::to_string(within_ms);
-  pg::Call([&] {
-    set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
-                      true, 0, false);
-    LockRelationOid(relid, AccessExclusiveLock);
-  });
+  struct Busy {
+    Oid relid;
+  };
+  const pg::Stopwatch waited;
+  for (;;) {
+    const std::string timeout = std::to_string(std::max<int64_t>(1, within_ms - waited.Ms()));
+    pg::Call([&] {
+      set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+                        true, 0, false);
+    });
+    if (DescendantsOf(relid).empty()) {
+      return Lock(relid);
+    }
+    Oid busy = InvalidOid;
+    try {
+      const std::optional<pg::Error> error = pg::Attempt([&] {
+        Lock(relid);
+        for (Oid descendant : DescendantsOf(relid)) {
+          if (!pg::Call(
+                  [&] { return ConditionalLockRelationOid(descendant, AccessExclusiveLock); })) {
+            throw Busy{descendant};
+          }
+        }
+      });
+      if (error) {
+        throw *error;
+      }
+      return;
+    } catch (const Busy& other) {
+      busy = other.relid;
+    }
+    if (const std::optional<pg::Error> error = pg::AttemptAndRollBack([&] { Lock(busy); })) {
+      throw *error;
+    }
+  }
 }
 
 std::optional<std::string> AlterUnderLock(const table::Target& target, const std::string& ddl) {

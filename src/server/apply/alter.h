@@ -49,8 +49,9 @@ void NoteChangeOfCode(Oid target, int64_t patch_id, const std::string& before);
 // The books of a patch whose ALTER went well, in its transaction.
 void RecordApplied(const table::Target& target, const PatchRecord& record);
 
-// Takes the lock for an ALTER; throws 55P03 when it is not to be had in time. The time-out lasts to
-// the end of the transaction.
+// Takes the locks for an ALTER, of partitions and children too; throws 55P03 when they are not to
+// be had in time. Holds none of them while it waits for another: whoever locks a partition before
+// the whole comes to no deadlock with it. The time-out lasts to the end of the transaction.
 void LockForAlter(Oid relid, int within_ms);
 
 }  // namespace mend::apply
