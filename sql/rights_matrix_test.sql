@@ -24,6 +24,7 @@ INSERT INTO expected VALUES
     ('function', 'mend.code_of(regclass)', '{}'),
     ('function', 'mend.is_plain(text)', '{}'),
     ('function', 'mend.may_release(oid,mend.dead_letters)', '{}'),
+    ('function', 'mend.context_of(jsonb,jsonb)', '{}'),
     ('function', 'mend.read_as(regclass,name,text,text)', '{admin}'),
     ('function', 'mend.ddl_for_server(mend.patches)', '{admin,agent}'),
     ('function', 'mend.retry_as(oid,regclass,bigint[],text,text)', '{}'),

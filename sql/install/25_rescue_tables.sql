@@ -69,7 +69,7 @@ COMMENT ON COLUMN mend.promotions.next_block IS 'The first block of it that was 
 COMMENT ON COLUMN mend.promotions.block_count IS 'Blocks of it when its turn came';
 COMMENT ON COLUMN mend.promotions.moved IS 'Values moved so far';
 COMMENT ON COLUMN mend.promotions.refused IS 'Rows that a constraint or trigger of the table did not let be changed';
-COMMENT ON COLUMN mend.promotions.refusal IS 'Why, of the first of them, in plain words';
+COMMENT ON COLUMN mend.promotions.refusal IS 'Why, of the first of them, in plain words; an error has its SQLSTATE before it';
 COMMENT ON COLUMN mend.promotions.not_before IS 'When it goes on, if it waits for others: a transaction that began before it, rows that somebody has locked';
 COMMENT ON COLUMN mend.promotions.started_at IS 'When it began';
 COMMENT ON COLUMN mend.promotions.finished_at IS 'When it was last done';

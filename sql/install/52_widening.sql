@@ -27,7 +27,7 @@ SELECT (SELECT format('patch %s widens column %I online', w.patch, w."column")
                     WHEN w.step = 'indexes' AND w.blocks > 0 THEN format(', %s of %s built', w.position, w.blocks)
                     ELSE '' END
             || CASE WHEN w.paused AND w.step <> 'cancelling' THEN format('; it waits for mend.resume_widening(%1$s) or mend.cancel_widening(%1$s)', w.patch) ELSE '' END
-            || coalesce('; ' || CASE WHEN w.error ~ '^[0-9A-Z]{5}: ' THEN mend.error_for_me(w.error) ELSE w.error END, '')
+            || coalesce('; ' || mend.error_for_me(w.error), '')
         FROM mend.widenings w,
              LATERAL (SELECT nullif(greatest(extract(epoch FROM clock_timestamp() - w.step_started), 1) * (w.position > 0)::int, 0)::float8 AS seconds) p
         WHERE w.target = widening_in_words.target AND w.finished IS NULL ORDER BY w.patch LIMIT 1)

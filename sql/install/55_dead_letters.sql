@@ -31,6 +31,14 @@ COMMENT ON FUNCTION mend.may_release(oid, mend.dead_letters) IS
     'Internal: whether a role may offer a dead letter anew in the name of those who offered it';
 REVOKE ALL ON FUNCTION mend.may_release(oid, mend.dead_letters) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION mend.context_of(offered jsonb, session jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN session || coalesce((SELECT jsonb_object_agg(s.key, s.value) FROM jsonb_each(offered) s
+    WHERE s.key IN ('TimeZone', 'timezone_abbreviations', 'DateStyle', 'IntervalStyle', 'lc_monetary', 'xmloption')), '{}');
+COMMENT ON FUNCTION mend.context_of(jsonb, jsonb) IS
+    'Internal: the settings of a session that offers anew what was offered under others: those by which dates and numbers were written, and of what code may heed its own';
+REVOKE ALL ON FUNCTION mend.context_of(jsonb, jsonb) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION mend.retry_as(caller oid, target regclass, ids bigint[], kind text, field text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -90,7 +98,7 @@ GRANT EXECUTE ON FUNCTION mend.retry(regclass, bigint[], text, text) TO mend_adm
 CREATE OR REPLACE FUNCTION mend.amend(ids bigint[], merge_patch jsonb, dry_run boolean DEFAULT false, OUT changed bigint, OUT fits bigint)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_amend';
 COMMENT ON FUNCTION mend.amend(bigint[], jsonb, boolean) IS
-    'Changes the payloads of dead letters by a JSON merge patch (RFC 7396), and returns how many it has changed and how many of them all fit their tables then, as far as values tell. The original stays beside (mend.dead_letters.original), an event says who did it; mend.retry() offers them anew. What is no JSON stays as it is. The caller is in mend_admin; for SQLSTATE MD001 as with mend.retry()
+    'Changes the payloads of dead letters by a JSON merge patch (RFC 7396), and returns how many it has changed and how many of them all fit their tables then, as far as values tell. The original stays beside (mend.dead_letters.original), an event says who did it; mend.retry() offers them anew: in the name of those who offered them where the caller has their rights, else in his own, and only where he may insert. What is no JSON stays as it is. The caller is in mend_admin; for SQLSTATE MD001 as with mend.retry()
 ids: the dead letters
 merge_patch: an object of what is to change in the payload: {"price": 12.5}; null takes a key away
 dry_run: changes nothing';

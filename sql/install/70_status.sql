@@ -53,8 +53,8 @@ GRANT EXECUTE ON FUNCTION mend.in_lines(text, int) TO mend_admin, mend_agent, pg
 -- An error of PostgreSQL may quote a value of a payload: those who may not see payloads see its SQLSTATE.
 CREATE OR REPLACE FUNCTION mend.error_for_me(error text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN pg_has_role('mend_admin', 'USAGE') THEN error ELSE 'SQLSTATE ' || split_part(error, ':', 1) END;
-COMMENT ON FUNCTION mend.error_for_me(text) IS 'Internal: an error as "SQLSTATE: message" for members of mend_admin, its SQLSTATE for others';
+RETURN CASE WHEN pg_has_role('mend_admin', 'USAGE') OR error !~ '^[0-9A-Z]{5}: ' THEN error ELSE 'SQLSTATE ' || left(error, 5) END;
+COMMENT ON FUNCTION mend.error_for_me(text) IS 'Internal: an error as "SQLSTATE: message" for members of mend_admin, its SQLSTATE for others; what has none is in words of ours';
 REVOKE ALL ON FUNCTION mend.error_for_me(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.error_for_me(text) TO mend_admin, mend_agent, pg_monitor;
 

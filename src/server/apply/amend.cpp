@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "core/base/json_merge.h"
 #include "core/base/json_writer.h"
 #include "server/apply/evaluate_row.h"
 #include "server/observe/events.h"
+#include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
 #include "server/pg/memory.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/queue/dead_letters.h"
+#include "server/queue/enqueue.h"
+#include "server/table/code.h"
 
 namespace mend::apply {
 namespace {
@@ -26,17 +31,25 @@ struct Change {
   std::optional<int64_t> key;
 };
 
-// The dead letters of one table.
+// The dead letters of one table: those of others become `offer`'s.
 class TableOfLetters {
  public:
-  TableOfLetters(Oid target, bool enrolled, json::Value patch, bool dry_run)
-      : target_oid_(target), enrolled_(enrolled), patch_(patch), dry_run_(dry_run) {}
+  TableOfLetters(Oid target, bool enrolled, json::Value patch, bool dry_run,
+                 std::optional<queue::Offer> offer)
+      : target_oid_(target),
+        enrolled_(enrolled),
+        patch_(patch),
+        dry_run_(dry_run),
+        offer_(std::move(offer)) {}
 
   void Take(const std::vector<queue::DeadLetter>& letters) {
     std::vector<int64_t> ids;
     size_t bytes = 0;
     for (const queue::DeadLetter& letter : letters) {
       name_ = letter.target_name;
+      if (offers_.size() < kIdsInEvent) {
+        offers_.insert(letter.submitted_by);
+      }
       ids.push_back(letter.id);
       bytes += letter.bytes;
       if (ids.size() == kRowsAtOnce || bytes >= kBytesAtOnce) {
@@ -67,7 +80,7 @@ class TableOfLetters {
         changed_ids_.push_back(change.id);
       }
       if (!dry_run_) {
-        queue::ChangePayload(change.id, change.payload, change.key);
+        queue::ChangePayload(change.id, change.payload, change.key, offer_);
       }
     }
   }
@@ -92,6 +105,16 @@ class TableOfLetters {
       std::string merged = json::MergePatch(document.root(), patch_);
       const bool changed = merged != row.payload;
       row.payload = merged;
+      std::string settings;
+      if (offer_ && changed) {
+        settings = queue::ContextOf(row.context, offer_->session);
+        row.submitter = offer_->submitter;
+        row.submitted_by = offer_->submitted_by;
+        row.session_submitter = offer_->session_submitter;
+        row.session_submitted_by = offer_->session_submitted_by;
+        row.code = offer_->code;
+        row.context = settings;
+      }
       std::optional<int64_t> key = row.key;
       if (evaluator) {
         row.kind = drift::Kind::Malformed;  // what storing it has shown was of another payload
@@ -115,33 +138,60 @@ class TableOfLetters {
     for (int64_t id : changed_ids_) {
       detail.Number(id);
     }
-    observe::Record("amended", name_, std::nullopt, detail.Close().Close().Take());
+    detail.Close();
+    if (offer_) {
+      detail.Key("taken_from").Array();
+      for (const std::string& role : offers_) {
+        detail.String(role);
+      }
+      detail.Close();
+    }
+    observe::Record("amended", name_, std::nullopt, detail.Close().Take());
   }
 
   Oid target_oid_;
   bool enrolled_;
   json::Value patch_;
   bool dry_run_;
+  std::optional<queue::Offer> offer_;
+  std::set<std::string> offers_;  // whose they were
   std::string name_;
   std::vector<int64_t> changed_ids_;
   Amended amended_;
 };
 
+// What the caller changes of what others offered is his word, to the code that the table has now.
+queue::Offer OfferOf(Oid caller, Oid target, bool enrolled) {
+  queue::Offer offer;
+  offer.submitter = caller;
+  offer.submitted_by = pg::RoleName(caller);
+  offer.session_submitter = pg::Call([] { return GetSessionUserId(); });
+  offer.session_submitted_by = pg::RoleName(offer.session_submitter);
+  offer.code = enrolled ? table::CodeOf(target) : "{}";
+  offer.session = queue::SessionSettings(enrolled ? table::FindTarget(target)->enrollment()
+                                                  : table::Enrollment());
+  return offer;
+}
+
 }  // namespace
 
 Amended Amend(Oid caller, const std::vector<int64_t>& ids, json::Value patch, bool dry_run) {
-  std::map<std::pair<Oid, bool>, std::vector<queue::DeadLetter>> tables;
-  size_t kept = 0;
+  std::map<std::tuple<Oid, bool, bool>, std::vector<queue::DeadLetter>> tables;
+  size_t kept = 0, forbidden = 0;
   for (queue::DeadLetter& letter : queue::FindDeadLetters(caller, ids)) {
-    if (letter.may_release) {
-      tables[{letter.target, letter.enrolled}].push_back(std::move(letter));
-    } else {
+    if (!letter.may_release) {
       ++kept;
+    } else if (!letter.is_his && letter.enrolled && !MayInsert(caller, letter.target)) {
+      ++forbidden;
+    } else {
+      tables[{letter.target, letter.enrolled, letter.is_his}].push_back(std::move(letter));
     }
   }
   Amended all;
   for (const auto& [table, letters] : tables) {
-    TableOfLetters one(table.first, table.second, patch, dry_run);
+    const auto& [target, enrolled, is_his] = table;
+    TableOfLetters one(target, enrolled, patch, dry_run,
+                       is_his ? std::nullopt : std::optional(OfferOf(caller, target, enrolled)));
     one.Take(letters);
     all.changed += one.amended().changed;
     all.fits += one.amended().fits;
@@ -154,6 +204,15 @@ Amended Amend(Oid caller, const std::vector<int64_t>& ids, json::Value patch, bo
                       kept),
                errhint("Whoever offered them may amend them, or a superuser: see their reasons in "
                        "mend.dead_letters.")));
+    });
+  }
+  if (forbidden > 0) {
+    pg::Call([&] {
+      ereport(NOTICE,
+              (errmsg("dead letters that stay, since you may not insert into their tables: %zu",
+                      forbidden),
+               errhint("What others offered is stored in your name once you have amended it, "
+                       "unless you have their rights.")));
     });
   }
   return all;

@@ -6,6 +6,7 @@
 
 #include "core/base/hash.h"
 #include "core/plan/fingerprint.h"
+#include "core/plan/wording.h"
 #include "server/apply/promote_rows.h"
 #include "server/citus/managed_table.h"
 #include "server/observe/events.h"
@@ -16,6 +17,7 @@
 #include "server/pg/spi.h"
 #include "server/pg/test_point.h"
 #include "server/pg/work_transaction.h"
+#include "server/table/code.h"
 
 namespace mend::apply {
 namespace {
@@ -49,6 +51,11 @@ std::string TermsFingerprint(const table::Target& target) {
   for (const std::string& word : terms.null_if) {
     hash.Add(word);
   }
+  for (const std::string& column : terms.closed_columns) {
+    hash.Add("closed").Add(column);
+  }
+  const Oid relid = target.shape().relid;
+  hash.Add(table::StrangerIn(relid, pg::OwnerOf(relid)).value_or(""));
   return hash.Hex();
 }
 
@@ -225,10 +232,26 @@ class Promoter {
       SaveState(relid_, *state, *counts);
       transaction.CommitUnflushed();
     } else {
-      ReadBlocks(&transaction, *target, *state, counts);
+      more = ReadBlocks(&transaction, *target, *state, counts);
     }
     host_.show("promoted " + std::to_string(moved_ += counts->rows));
     return more;
+  }
+
+  // Rows are changed as the owner, who has not asked for it: he runs his own code alone. False
+  // where there is other code.
+  bool RunsOwnCode(pg::WorkTransaction* transaction, const table::Target& target,
+                   const std::vector<Oid>& relations) const {
+    for (const Oid relation : relations) {
+      const Oid owner = pg::OwnerOf(relation);
+      if (const std::optional<std::string> stranger = table::StrangerIn(relid_, owner)) {
+        Finish(target, "the table runs code of " + *stranger + ", and its owner " +
+                           pg::RoleName(owner) + " has not the rights of that role");
+        transaction->Commit();
+        return false;
+      }
+    }
+    return true;
   }
 
   std::optional<State> Load() {
@@ -273,9 +296,12 @@ class Promoter {
     return false;
   }
 
-  void ReadBlocks(pg::WorkTransaction* transaction, const table::Target& target, State state,
+  bool ReadBlocks(pg::WorkTransaction* transaction, const table::Target& target, State state,
                   MoveCounts* counts) {
     const pg::Stopwatch took;
+    if (!RunsOwnCode(transaction, target, {state.relation})) {
+      return false;
+    }
     const int64_t end = std::min(state.next_block + blocks_, state.block_count);
     {
       const OwnerIdentity owner(state.relation);
@@ -291,6 +317,7 @@ class Promoter {
     } else if (took.Ms() < kShortBatchMs) {
       blocks_ = std::min(blocks_ * 2, kManyBlocks);
     }
+    return true;
   }
 
   // What is left: rows that moved while blocks were read, or that others had locked.
@@ -302,16 +329,26 @@ class Promoter {
     }
     std::vector<RowPlace> places;
     LeftOvers left_overs;
-    for (const Oid relation : RelationsOf(relid_)) {
+    std::string closed;
+    const std::vector<Oid> relations = RelationsOf(relid_);
+    if (!RunsOwnCode(transaction, target, relations)) {
+      return false;
+    }
+    for (const Oid relation : relations) {
       if (places.size() < kRowsOfLook) {
         const OwnerIdentity owner(relation);
-        RescuedRows(target).Look(relation, kRowsOfLook, refused_, &places, &left_overs,
-                                 check_between);
+        RescuedRows rows(target);
+        rows.Look(relation, kRowsOfLook, refused_, &places, &left_overs, check_between);
+        closed = rows.closed().empty() ? closed : rows.closed();
       }
     }
     if (places.empty()) {
       BookLeftOvers(target, left_overs);
-      Finish(target, "");
+      Finish(target, closed.empty()
+                         ? ""
+                         : plan::Named("column", closed) +
+                               " takes no rescued values: a policy names it, or who may write the "
+                               "rescue column may not write it");
       pg::TestPoint("promoting_ends");
       transaction->Commit();
       return false;
@@ -400,9 +437,9 @@ bool WatchRescued(const table::Target& target) {
       "SELECT field, kind, state <> 'dead_lettered' FROM mend.drifts WHERE target = $1 AND rescued "
       "> 0 AND state <> 'healed'",
       {pg::ObjectId(target.shape().relid)});
-  const pg::Rows last =
-      pg::RunPrepared("SELECT wanted, shape FROM mend.promotions WHERE target = $1",
-                      {pg::ObjectId(target.shape().relid)});
+  const pg::Rows last = pg::RunPrepared(
+      "SELECT wanted, shape, refusal IS NOT NULL FROM mend.promotions WHERE target = $1",
+      {pg::ObjectId(target.shape().relid)});
   bool waits = false, wanted = false;
   for (size_t i = 0; i < drifts.size(); ++i) {
     waits = waits || drifts.boolean(i, 2);
@@ -415,7 +452,9 @@ bool WatchRescued(const table::Target& target) {
     return waits;
   }
   const std::string now = TermsFingerprint(target);
-  if (wanted || (!last.empty() && last.text(0, 1) != now)) {
+  const bool has_changed = !last.empty() && last.text(0, 1) != now;
+  // What the table has refused it is asked anew when something has changed.
+  if (has_changed || (wanted && (last.empty() || !last.boolean(0, 2)))) {
     RequestPromotion(target, std::nullopt);
   } else if (last.empty()) {
     pg::RunPrepared(

@@ -188,6 +188,13 @@ std::vector<std::pair<std::string, int>> RescuedRows::Judge(const Found& found,
   std::vector<drift::Misfit> misfits;
   evaluator_.EvaluateRescued(object, &row_, &fields, &misfits);
   for (const ingest::Evaluator::Promoted& field : fields) {
+    if (field.column >= 0) {
+      const std::string& name = target_.shape().columns[static_cast<size_t>(field.column)].name;
+      if (target_.enrollment().closed_columns.count(name) > 0) {
+        closed_ = name;
+        continue;
+      }
+    }
     const auto watched = std::find(watched_.begin(), watched_.end(), field.column);
     if (field.column >= 0 && watched != watched_.end() &&
         found.empty[static_cast<size_t>(watched - watched_.begin())] != 0) {
@@ -305,7 +312,7 @@ MoveCounts RescuedRows::Move(Oid relation, const std::string& where,
     if (own) {
       error = own;
       if (counts.refusal.empty()) {
-        counts.refusal = own->what();
+        counts.refusal = own->sqlstate() + ": " + own->what();
       }
     }
   }

@@ -62,8 +62,12 @@ class RescuedRows {
   void Look(Oid relation, size_t limit, const std::set<RowPlace>& without,
             std::vector<RowPlace>* places, LeftOvers* left_overs, void (*between_batches)());
 
+  // A column to which values that were seen do not move; empty: none.
+  const std::string& closed() const { return closed_; }
+
  private:
   struct Found;
+  std::string closed_;
   std::string SelectSql(Oid relation) const;
   MoveCounts Move(Oid relation, const std::string& where, const std::vector<Datum>& values,
                   const std::vector<Oid>& types);

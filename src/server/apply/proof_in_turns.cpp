@@ -96,6 +96,7 @@ Proof ProveInTurns(const std::shared_ptr<const table::Target>& target, const pla
   }
   try {
     JudgeRest(begun, between);
+    const pg::Deadline deadline(pg::batch_timeout_ms);
     Proof proof = *begun->proof.Of(*target, patch);
     if (begun->took.Past(kAtOnceMs)) {
       begun->result = proof;

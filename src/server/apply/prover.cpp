@@ -6,6 +6,7 @@
 #include "server/apply/patches.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/table/code.h"
 
 namespace mend::apply {
 namespace {
@@ -295,9 +296,10 @@ void Prover::AddRescuedSamples() {
   }
   const Oid owner = pg::OwnerOf(target_.shape().relid);
   const std::string name = pg::RoleName(owner);
+  const bool has_strangers = table::StrangerIn(target_.shape().relid, owner).has_value();
   for (size_t i = 0; i < drifts.size(); ++i) {
     pg::CheckInterrupts();
-    if (drifts.IsNull(i, 3)) {
+    if (has_strangers || drifts.IsNull(i, 3)) {
       drift::Misfit misfit;
       misfit.field = drifts.text(i, 0);
       misfit.column = drifts.text(i, 1);

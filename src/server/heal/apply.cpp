@@ -4,6 +4,7 @@
 #include "core/limits/breaker.h"
 #include "server/apply/alter.h"
 #include "server/apply/in_flight.h"
+#include "server/apply/proof_in_turns.h"
 #include "server/apply/submitter.h"
 #include "server/citus/node_errors.h"
 #include "server/heal/apply_step.h"

@@ -72,10 +72,9 @@ std::string AmbiguousReason(const Misfit& misfit) {
   }
 }
 
-// The settings that INSERT depends on, as jsonb. They seldom change: the last one is kept.
-Datum SessionContext(const table::Enrollment& enrollment) {
-  static std::string& last_text = *new std::string();
-  static Datum last = 0;
+}  // namespace
+
+std::string SessionSettings(const table::Enrollment& enrollment) {
   std::string text = "{";
   const auto add = [&](const char* name) {
     const char* value = pg::Call([&] { return GetConfigOption(name, true, false); });
@@ -95,7 +94,16 @@ Datum SessionContext(const table::Enrollment& enrollment) {
   for (const std::string& name : enrollment.carry) {
     add(name.c_str());
   }
-  text += '}';
+  return text + '}';
+}
+
+namespace {
+
+// The same as jsonb. They seldom change: the last one is kept.
+Datum SessionContext(const table::Enrollment& enrollment) {
+  static std::string& last_text = *new std::string();
+  static Datum last = 0;
+  const std::string text = SessionSettings(enrollment);
   if (last == 0 || text != last_text) {
     // Parsing leaves much behind: only its result is kept for the session.
     const pg::Context scratch("pg_mend session settings");

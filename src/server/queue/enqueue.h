@@ -27,6 +27,9 @@ bool IsDeadLetter(const std::vector<drift::Misfit>& misfits);
 // In plain words, why a row with these misfits was not kept in the queue.
 std::string DeadLetterReason(const std::vector<drift::Misfit>& misfits);
 
+// The settings of this session that INSERT depends on, as a JSON object.
+std::string SessionSettings(const table::Enrollment& enrollment);
+
 // Appends the rows in the caller's transaction, as the extension's owner, with the session context
 // that INSERT depends on. Touches no shared row. The caller asks for a worker when any was queued.
 EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& rows);

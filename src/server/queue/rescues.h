@@ -60,8 +60,8 @@ class RescueTally {
   std::vector<Tallied> drifts_;
 };
 
-// Whether the current user may write the target's rescue column, with its older value where
-// on_conflict is update.
+// Whether values of the current user may be kept in the target's rescue column: he may insert into
+// every column, and where on_conflict is update change every one.
 bool MayRescueFor(const table::Target& target);
 
 }  // namespace mend::queue

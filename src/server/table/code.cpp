@@ -2,6 +2,7 @@
 
 #include <map>
 #include <set>
+#include <sstream>
 #include <unordered_map>
 #include <vector>
 
@@ -102,12 +103,12 @@ constexpr char kCodeOf[] =
     "    SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c "
     "    WHERE r.classid = 'pg_type'::regclass AND c.contypid = r.objid "
     "    OFFSET 0) n (classid, objid) "
-    "), digested (name, definition) AS ( "
-    "  SELECT p.name, p.definition FROM part p "
+    "), digested (name, definition, author) AS ( "
+    "  SELECT p.name, p.definition, NULL::oid FROM part p "
     "  UNION ALL "
     "  SELECT format('function %s', f.oid::regprocedure), concat_ws(' ', "
     "pg_get_userbyid(f.proowner), "
-    "    CASE WHEN f.prokind IN ('f', 'p') THEN pg_get_functiondef(f.oid) END) "
+    "    CASE WHEN f.prokind IN ('f', 'p') THEN pg_get_functiondef(f.oid) END), f.proowner "
     "  FROM reached r CROSS JOIN LATERAL (SELECT f.oid, f.proowner, f.prokind FROM pg_proc f "
     "    WHERE r.classid = 'pg_proc'::regclass AND f.oid = r.objid OFFSET 0) f "
     "  JOIN pg_authid o ON o.oid = f.proowner WHERE NOT o.rolsuper "
@@ -115,18 +116,20 @@ constexpr char kCodeOf[] =
     "  SELECT format('domain %s', t.oid::regtype), concat_ws(' ', pg_get_userbyid(t.typowner), "
     "    (SELECT string_agg(pg_get_constraintdef(c.oid), ' ' ORDER BY c.conname) FROM "
     "pg_constraint c "
-    "    WHERE c.contypid = t.oid)) "
+    "    WHERE c.contypid = t.oid)), t.typowner "
     "  FROM reached r CROSS JOIN LATERAL (SELECT t.oid, t.typowner FROM pg_type t "
     "    WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND t.typtype = 'd' OFFSET 0) t "
     ") "
     "SELECT (jsonb_build_object('owner', pg_get_userbyid(c.relowner)) || coalesce( "
     "  (SELECT jsonb_object_agg(d.name, left(encode(sha256(convert_to(d.definition, "
-    "  getdatabaseencoding())), 'hex'), 32)) FROM digested d), '{}'))::text "
+    "  getdatabaseencoding())), 'hex'), 32)) FROM digested d), '{}'))::text, "
+    "(SELECT string_agg(DISTINCT d.author::text, ' ') FROM digested d WHERE d.author IS NOT NULL) "
     "FROM pg_class c WHERE c.oid = $1 ";
 
 struct Entry {
   std::string code;
-  std::vector<Oid> family;  // the table and its partitions
+  std::vector<Oid> authors;  // of functions and domains of it that no superuser has made
+  std::vector<Oid> family;   // the table and its partitions
   bool has_domains = false;
   bool fresh = false;
 };
@@ -371,10 +374,12 @@ Datum CodeOfTable(FunctionCallInfo fcinfo) {
 
 }  // namespace
 
-const std::string& CodeOf(Oid target) {
+namespace {
+
+const Entry& EntryOf(Oid target) {
   ListenOnce();
   if (const auto found = Cache().find(target); found != Cache().end() && found->second.fresh) {
-    return found->second.code;
+    return found->second;
   }
   if (Cache().size() >= kMaxTables) {
     Cache().clear();
@@ -382,18 +387,37 @@ const std::string& CodeOf(Oid target) {
   {
     // Fresh before it is read: a change that arrives meanwhile marks it again.
     std::vector<Oid> family = FamilyOf(target);
-    Cache()[target] = {"", std::move(family), true, true};
+    Cache()[target] = {"", {}, std::move(family), true, true};
   }
   try {
     const pg::Rows rows = pg::RunPrepared(kCodeOf, {pg::ObjectId(target)});
     Entry& entry = Cache()[target];
     entry.code = rows.empty() ? "{}" : rows.text(0, 0);
     entry.has_domains = entry.code.find("\"domain ") != std::string::npos;
-    return entry.code;
+    if (!rows.empty() && !rows.IsNull(0, 1)) {
+      std::istringstream authors(rows.text(0, 1));
+      for (Oid author = InvalidOid; authors >> author;) {
+        entry.authors.push_back(author);
+      }
+    }
+    return entry;
   } catch (...) {
     Cache().erase(target);
     throw;
   }
+}
+
+}  // namespace
+
+const std::string& CodeOf(Oid target) { return EntryOf(target).code; }
+
+std::optional<std::string> StrangerIn(Oid target, Oid role) {
+  for (const Oid author : EntryOf(target).authors) {
+    if (!Trusts(role, author)) {
+      return pg::RoleName(author);
+    }
+  }
+  return std::nullopt;
 }
 
 Datum CodeAsJsonb(Oid target) {
@@ -418,17 +442,28 @@ Datum CodeAsJsonb(Oid target) {
 
 std::string WhyNoConsent(Oid target, Oid user, Oid session_user, std::string_view offered_for) {
   const Oid owner = OwnerOf(target);
-  if (!OidIsValid(owner) || (Trusts(user, owner) && Trusts(session_user, owner))) {
+  if (!OidIsValid(owner)) {
     return "";
   }
-  const std::string& code = CodeOf(target);
+  const std::string code = CodeOf(target);
+  std::optional<std::string> stranger;
+  if (Trusts(user, owner) && Trusts(session_user, owner)) {
+    stranger = StrangerIn(target, user);
+    if (!stranger) {
+      stranger = StrangerIn(target, session_user);
+    }
+    if (!stranger) {
+      return "";
+    }
+  }
   const bool is_superuser = pg::Call([&] { return superuser_arg(user); });
   if (!is_superuser && (offered_for.empty() || offered_for == code)) {
     return "";
   }
   const Parts now = PartsOf(code);
   if (is_superuser && now.size() > 1) {
-    return "a superuser offered it, and the table belongs to " + pg::RoleName(owner) +
+    return "a superuser offered it, and the table " +
+           (stranger ? "runs code of " + *stranger : "belongs to " + pg::RoleName(owner)) +
            ", whose code is not run as a superuser: offer it anew, as a role with fewer rights";
   }
   if (offered_for.empty()) {

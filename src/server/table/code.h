@@ -1,6 +1,7 @@
 // The code that storing a row in a table runs, and who has consented to it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,11 @@ namespace mend::table {
 const std::string& CodeOf(Oid target);
 // The same as jsonb, good until the next call.
 Datum CodeAsJsonb(Oid target);
+
+// Whose code it is that storing a row or changing one runs, where `role` does not have the rights of
+// that role: a function, or a domain, that neither he nor a superuser has made. A trigger may be a
+// stranger's to the table's owner. nullopt: there is none.
+std::optional<std::string> StrangerIn(Oid target, Oid role);
 
 // Why a row that was offered by these roles, when the table's code was `offered_for`, may not be
 // stored by them now; empty when it may. `offered_for` empty: unknown, and not held against it.

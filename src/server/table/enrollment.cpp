@@ -124,6 +124,25 @@ constexpr char kBoundColumnsSql[] =
     "SELECT DISTINCT a.attname::pg_catalog.text FROM uses u, pg_catalog.pg_attribute a "
     "WHERE a.attrelid OPERATOR(pg_catalog.=) u.relid AND a.attnum OPERATOR(pg_catalog.=) u.attnum";
 
+// A policy may look at them, or somebody has been granted the rescue column by its name and not
+// these.
+constexpr char kClosedColumnsSql[] =
+    "WITH RECURSIVE heirs (relid) AS (SELECT $1 UNION SELECT i.inhrelid FROM pg_inherits i, heirs "
+    "h "
+    "WHERE i.inhparent = h.relid) "
+    "SELECT DISTINCT a.attname::text FROM heirs h JOIN pg_attribute a ON a.attrelid = h.relid AND "
+    "a.attnum > 0 AND NOT a.attisdropped WHERE EXISTS (SELECT FROM pg_depend d WHERE d.classid = "
+    "'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = h.relid AND "
+    "d.refobjsubid = a.attnum) "
+    // Of a whole row.
+    "OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = h.relid AND concat(p.polqual::text, "
+    "p.polwithcheck::text) LIKE '%:varattno 0 %') "
+    "OR EXISTS (SELECT FROM mend.enrollments e JOIN pg_attribute r ON r.attrelid = h.relid AND "
+    "r.attname = e.rescue CROSS JOIN LATERAL aclexplode(r.attacl) x WHERE e.target = $1 AND "
+    "x.privilege_type IN ('INSERT', 'UPDATE') AND NOT CASE x.grantee WHEN 0 THEN "
+    "has_column_privilege('public', h.relid, a.attnum, x.privilege_type) ELSE "
+    "has_column_privilege(x.grantee, h.relid, a.attnum, x.privilege_type) END)";
+
 constexpr char kFieldsSql[] =
     "SELECT field, column_name, held, reading FROM mend.fields WHERE target OPERATOR(pg_catalog.=) "
     "$1 "
@@ -195,6 +214,10 @@ std::optional<Enrollment> LoadEnrollment(Oid target) {
     const pg::Rows bound = ReadBooks(kBoundColumnsSql, target);
     for (size_t i = 0; i < bound.size(); ++i) {
       enrollment.bound_columns.insert(bound.text(i, 0));
+    }
+    const pg::Rows closed = ReadBooks(kClosedColumnsSql, target);
+    for (size_t i = 0; i < closed.size(); ++i) {
+      enrollment.closed_columns.insert(closed.text(i, 0));
     }
   }
   return enrollment;

@@ -32,6 +32,9 @@ struct Enrollment {
   std::string rescue;                   // the rescue column; empty: rows are not rescued
   std::vector<std::string> null_if;     // texts that stand for nothing in columns that are not text
   std::set<std::string> bound_columns;  // with `rescue`: whose values are never rescued
+  // With `rescue`: to which no rescued value moves, since who may write the one column may not
+  // write the other.
+  std::set<std::string> closed_columns;
   std::vector<plan::Hint> hints;        // for the types of new columns
   json::Pointer at;                     // where the record is in a payload
   bool online = false;                  // columns may be widened online, unasked
