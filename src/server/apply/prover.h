@@ -23,7 +23,7 @@ class Prover {
   const std::vector<drift::Misfit>& Add(const queue::QueuedRow& row);
   const json::Document& payload() const { return patched_evaluator_.payload(); }
   // Takes in the samples of rescued values, judged as they will be when they are moved: as the
-  // table's owner.
+  // table's owner, who runs his own code alone.
   void AddRescuedSamples();
   Proof Finish();
   int64_t healed() const { return proof_.healed; }
