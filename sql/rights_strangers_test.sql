@@ -114,7 +114,7 @@ SELECT target, refusal FROM mend.promotions WHERE target IN ('pay'::regclass, 'w
 -- What an administrator amends is his word: in his name, and where he may insert; with their rights, in the name of those who offered it.
 CREATE TABLE signed (id int CHECK (id > 0), who name DEFAULT current_user, session name DEFAULT session_user);
 GRANT INSERT ON signed TO regress_strangers_ann;
-SELECT mend.enroll('signed');
+SELECT mend.enroll('signed', 'paused');
 SET SESSION AUTHORIZATION regress_strangers_ann;
 SET search_path = pg_catalog, rights_strangers_test, public;
 SET DateStyle = german;
@@ -139,6 +139,7 @@ SELECT a.* FROM mend.dead_letters, mend.amend(ARRAY[id], '{"id": 3}') a WHERE pa
 SELECT mend.retry('rights_strangers_test.signed');
 RESET SESSION AUTHORIZATION;
 SELECT payload, submitted_by, session_submitted_by, context ->> 'search_path' AS path, context ->> 'DateStyle' AS style FROM mend.queue WHERE target = 'signed'::regclass ORDER BY id;
+SELECT mend.configure('signed', 'auto');
 CALL mend.wait_idle('signed');
 SELECT * FROM signed ORDER BY id;
 SELECT actor, detail -> 'taken_from' AS taken_from FROM mend.events WHERE kind = 'amended' AND target_name = 'rights_strangers_test.signed' ORDER BY id;
