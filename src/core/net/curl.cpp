@@ -235,7 +235,7 @@ std::string SignedPath(const std::string& sent) {
   return out;
 }
 
-// Has libcurl sign the request. Versions before 8.15 sign the path of the URL as it stands, later
+// Has libcurl sign the request. Versions before 8.14 sign the path of the URL as it stands, later
 // ones encode it themselves: the former are given the encoded path to sign, and the other one to
 // send.
 bool Sign(CURL* easy, const Signature& signature, CURLU* url) {
@@ -247,7 +247,7 @@ bool Sign(CURL* easy, const Signature& signature, CURLU* url) {
   }
   const std::string sent = Part(url, CURLUPART_PATH);
   const std::string signed_path = SignedPath(sent);
-  constexpr unsigned int kEncodesItself = 0x080f00;
+  constexpr unsigned int kEncodesItself = 0x080e00;
   if (signed_path == sent || curl_version_info(CURLVERSION_NOW)->version_num >= kEncodesItself) {
     return true;
   }
