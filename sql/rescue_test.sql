@@ -79,8 +79,8 @@ SELECT mend.configure('filled', mode => 'auto');
 CALL mend.wait_idle('filled');
 SELECT * FROM filled ORDER BY id;
 -- Ignored fields stay, and the caller is told how to drop them.
-SELECT * FROM healing_load('filled', '[{"id": 4, "noise": 1}, {"id": 5, "noise": "x"}]'::text);
 SELECT mend.configure('filled', mode => 'review');
+SELECT * FROM healing_load('filled', '[{"id": 4, "noise": 1}, {"id": 5, "noise": "x"}]'::text);
 SET client_min_messages = notice;
 \set VERBOSITY default
 SELECT mend.map_field('filled', 'noise', NULL);
