@@ -111,6 +111,19 @@ SELECT * FROM pay ORDER BY id;
 SELECT * FROM whole ORDER BY id;
 SELECT target, refusal FROM mend.promotions WHERE target IN ('pay'::regclass, 'whole'::regclass) ORDER BY target::text;
 
+-- What a trigger quotes of a row whose rescued values it does not let move, agents do not see.
+CREATE ROLE regress_strangers_agent IN ROLE mend_agent;
+CREATE TABLE cards (id int, r jsonb);
+CREATE FUNCTION quote_card() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'card % is not known', NEW.card; END$$;
+CREATE TRIGGER quote_card BEFORE UPDATE ON cards FOR EACH ROW EXECUTE FUNCTION quote_card();
+SELECT mend.enroll('cards', rescue => 'r');
+SELECT healing_insert('cards', '{"id": 1, "card": "4111-CANARY"}');
+CALL mend.wait_idle('cards');
+SELECT reason FROM mend.status WHERE target = 'cards'::regclass;
+SET ROLE regress_strangers_agent;
+SELECT reason FROM mend.status WHERE target = 'rights_strangers_test.cards'::regclass;
+RESET ROLE;
+
 -- What an administrator amends is his word: in his name, and where he may insert; with their rights, in the name of those who offered it.
 CREATE TABLE signed (id int CHECK (id > 0), who name DEFAULT current_user, session name DEFAULT session_user);
 GRANT INSERT ON signed TO regress_strangers_ann;
@@ -149,6 +162,7 @@ SELECT count(mend.discard(ARRAY[id], 'test')) > 0 AS discarded FROM mend.dead_le
 SELECT count(mend.unenroll(target)) FROM mend.enrollments WHERE target_name LIKE 'rights\_strangers\_test.%';
 DROP SCHEMA rights_strangers_test CASCADE;
 DROP ROLE regress_strangers_boss;
+DROP ROLE regress_strangers_agent;
 DROP ROLE regress_strangers_bob;
 DROP ROLE regress_strangers_ann;
 DROP ROLE regress_strangers_mallory;

@@ -71,6 +71,24 @@ is(query("SELECT queued FROM mend.status WHERE target = 'drip'::regclass"), '0',
 is(columns('drip'), 12, 'each in its column');
 is(query('SELECT * FROM worn'), '1|1|2', 'those of the worn table as well');
 
+# Who makes up names for rescued values is told of in few words once much is unread.
+query("CREATE TABLE rescuing (id int, r jsonb); SELECT mend.enroll('rescuing', 'paused', rescue => 'r')");
+query(q{
+	CREATE FUNCTION noise(n int) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(md5(n || '.' || i), '') FROM generate_series(1, 200) i $$;
+	DO $$
+	DECLARE
+		value text := noise(1);
+	BEGIN
+		FOR n IN 1 .. 120 LOOP
+			PERFORM healing_insert('rescuing', format('{"id": %s, %s}', n, (SELECT string_agg(format('"f_%s_%s": "%s"', n, k, value || k), ', ') FROM generate_series(1, 150) k)));
+			COMMIT;
+		END LOOP;
+	END $$});
+is(query("SELECT pg_total_relation_size('mend.rescues') BETWEEN 64 << 20 AND 80 << 20 FROM mend.rescues"), 't', 'names that are made up for rescued values are told of to a bound')
+  or diag(query("SELECT pg_total_relation_size('mend.rescues'), count(*) FROM mend.rescues"));
+query("SELECT mend.configure('rescuing', 'auto'); CALL mend.wait_idle('rescuing', '2 min')");
+is(query('SELECT count(*) FROM rescuing'), '120', 'and the rows are there');
+
 nothing_crashed($node);
 $node->stop;
 done_testing();

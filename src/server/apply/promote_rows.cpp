@@ -69,24 +69,20 @@ void Remember(LeftOvers* left_overs, const drift::Misfit& misfit,
   LeftOver& left = (*left_overs)[key];
   left.column = misfit.column;
   ++left.rows;
-  const auto count = static_cast<uint32_t>(JsonContainerSize(object.container()));
-  convert::JsonbParts keys(object.container()), values(object.container(), count);
-  for (uint32_t i = 0; i < count; ++i) {
-    const bool is_it = keys.Next().text() == misfit.field;
-    const convert::JsonbPart value = values.Next();
-    if (!is_it) {
-      continue;
-    }
-    const std::string_view text = convert::TextOf(value);
-    json::Document document;
-    if (!document.Parse(text)) {
-      left.profile.Add(document.root());
-    }
-    if (left.samples.size() < kMaxSamples && text.size() <= kMaxSampleBytes) {
-      std::string& sample = left.samples.emplace_back("{");
-      json::AppendQuoted(&sample, misfit.field);
-      sample.append(": ").append(text).append("}");
-    }
+  const std::optional<convert::JsonbPart> value =
+      convert::FindKey(object.container(), misfit.field);
+  if (!value) {
+    return;
+  }
+  const std::string_view text = convert::TextOf(*value);
+  json::Document document;
+  if (!document.Parse(text)) {
+    left.profile.Add(document.root());
+  }
+  if (left.samples.size() < kMaxSamples && text.size() <= kMaxSampleBytes) {
+    std::string& sample = left.samples.emplace_back("{");
+    json::AppendQuoted(&sample, misfit.field);
+    sample.append(": ").append(text).append("}");
   }
 }
 

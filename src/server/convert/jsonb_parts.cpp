@@ -98,4 +98,21 @@ bool IsDeeperThan(const JsonbPart& part, uint32_t levels) {
   return false;
 }
 
+std::optional<JsonbPart> FindKey(const JsonbContainer* object, std::string_view key) {
+  const auto count = static_cast<uint32_t>(JsonContainerSize(object));
+  const char* base = reinterpret_cast<const char*>(object->children + JsonbParts::CountOf(object));
+  for (uint32_t low = 0, high = count; low < high;) {
+    const uint32_t middle = low + (high - low) / 2;
+    const std::string_view at(base + getJsonbOffset(object, static_cast<int>(middle)),
+                              getJsonbLength(object, static_cast<int>(middle)));
+    if (at == key) {
+      return JsonbParts(object, count + middle).Next();
+    }
+    // Shorter keys come first.
+    const bool before = at.size() != key.size() ? at.size() < key.size() : at < key;
+    (before ? low : high) = before ? middle + 1 : middle;
+  }
+  return std::nullopt;
+}
+
 }  // namespace mend::convert

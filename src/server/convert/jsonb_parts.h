@@ -74,4 +74,7 @@ class JsonbParts {
   uint32_t offset_;
 };
 
+// The value of a key of an object, by as many looks as its keys have binary digits.
+std::optional<JsonbPart> FindKey(const JsonbContainer* object, std::string_view key);
+
 }  // namespace mend::convert

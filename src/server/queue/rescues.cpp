@@ -103,17 +103,20 @@ void WriteDirectly(OwnTable* book, Relation relation) {
 // field a table and transaction. What the rows have besides is found when values are moved.
 constexpr int64_t kMuchUnread = 64 * 1024 * 1024;
 
+int64_t BytesOf(Oid relid) {
+  Relation relation = OidIsValid(relid) ? try_relation_open(relid, AccessShareLock) : nullptr;
+  if (relation == nullptr) {
+    return 0;
+  }
+  const int64_t bytes = int64_t{BLCKSZ} * RelationGetNumberOfBlocks(relation);
+  const Oid toast = relation->rd_rel->reltoastrelid;
+  relation_close(relation, NoLock);
+  return bytes + (OidIsValid(toast) ? BytesOf(toast) : 0);
+}
+
 void TellLess() {
-  const int64_t size = pg::Call([]() -> int64_t {
-    const Oid book = get_relname_relid("rescues", get_namespace_oid("mend", true));
-    Relation relation = try_relation_open(book, AccessShareLock);
-    if (relation == nullptr) {
-      return 0;
-    }
-    const BlockNumber blocks = RelationGetNumberOfBlocks(relation);
-    relation_close(relation, NoLock);
-    return static_cast<int64_t>(blocks) * BLCKSZ;
-  });
+  const int64_t size = pg::Call(
+      [] { return BytesOf(get_relname_relid("rescues", get_namespace_oid("mend", true))); });
   std::set<Oid> told;
   for (Entry& entry : Entries()) {
     entry.later = entry.later || (size > kMuchUnread && !told.insert(entry.target).second);
