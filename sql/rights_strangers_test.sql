@@ -84,6 +84,28 @@ SELECT mend.configure('super_rescue');
 CALL mend.wait_idle('super_rescue');
 SELECT * FROM super_rescue;
 
+-- A revert that puts values back changes rows as the owner as well. A sender may have any name for a field.
+CREATE TABLE back (id int, r jsonb);
+GRANT TRIGGER, INSERT ON back TO regress_strangers_mallory;
+SELECT mend.enroll('back', rescue => 'r');
+SELECT healing_insert('back', '{"id": 1, "a$pg_mend$; CREATE ROLE regress_strangers_pwned; --": 1}');
+CALL mend.wait_idle('back');
+SELECT healing_insert('back', '{"id": 2, "a$pg_mend$; CREATE ROLE regress_strangers_pwned; --": 3000000000000000000000}');
+CALL mend.wait_idle('back');
+UPDATE mend.patches SET applied_at = applied_at - interval '1 day' WHERE target = 'back'::regclass;
+SELECT mend.reset_breaker('back');
+CALL mend.wait_idle('back');
+SET ROLE regress_strangers_mallory;
+CREATE TRIGGER spy BEFORE UPDATE ON back FOR EACH ROW EXECUTE FUNCTION spy();
+RESET ROLE;
+TRUNCATE loot;
+DO $$BEGIN PERFORM mend.revert(max(id)) FROM mend.patches WHERE target = 'back'::regclass AND state = 'applied';
+EXCEPTION WHEN OTHERS THEN RAISE WARNING '%', regexp_replace(SQLERRM, 'patch \d+', 'patch N'); END$$;
+SELECT how, who, session, super FROM loot ORDER BY id;
+DROP TRIGGER spy ON back;
+SELECT mend.revert(max(id)) IS NOT NULL AS reverted FROM mend.patches WHERE target = 'back'::regclass AND state = 'applied';
+SELECT * FROM back ORDER BY id;
+
 -- Who may write the rescue column may not fill by it what he may not write, nor what a policy looks at.
 CREATE TABLE pay (id int, salary int, tenant text, note text, r jsonb);
 ALTER TABLE pay OWNER TO regress_strangers_ann, ENABLE ROW LEVEL SECURITY;

@@ -4,8 +4,17 @@
 #include "server/guard/render.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/table/code.h"
 
 namespace mend::apply {
+namespace {
+
+std::string Literal(const std::string& text) {
+  const char* quoted = pg::Call([&] { return quote_literal_cstr(text.c_str()); });
+  return quoted;
+}
+
+}  // namespace
 
 std::string ThereAndBack(const std::string& value, const AppliedAction& action) {
   if (action.type == guard::RenderType({plan::type_oid::kJsonb, -1})) {
@@ -36,7 +45,8 @@ bool RescueUndo::PutBackUnfit(const AppliedAction& action) {
   const std::string table = pg::QualifiedName(target_.shape().relid),
                     column = pg::QuoteIdentifier(action.column);
   // Casts fail one by one.
-  Run("DO LANGUAGE plpgsql $pg_mend$ DECLARE one record; fits boolean; BEGIN FOR one IN SELECT "
+  const std::string body =
+      "DECLARE one record; fits boolean; BEGIN FOR one IN SELECT "
       "tableoid AS part, ctid AS place, " +
       column + " AS value FROM " + table + " WHERE " + column +
       " IS NOT NULL LOOP BEGIN fits := " + ThereAndBack("one.value", action) +
@@ -44,7 +54,9 @@ bool RescueUndo::PutBackUnfit(const AppliedAction& action) {
       "IF NOT fits THEN UPDATE " +
       table + " SET " + Rescued(*field, column) + ", " + column +
       " = NULL WHERE tableoid OPERATOR(pg_catalog.=) one.part AND ctid "
-      "OPERATOR(pg_catalog.=) one.place; END IF; END LOOP; END $pg_mend$");
+      "OPERATOR(pg_catalog.=) one.place; END IF; END LOOP; END";
+  // Names that senders have made up stand in it: no dollar quote holds them for certain.
+  Run("DO LANGUAGE plpgsql " + Literal(body));
   return true;
 }
 
@@ -64,13 +76,20 @@ std::optional<std::string> RescueUndo::FieldOf(const std::string& column) const 
 
 std::string RescueUndo::Rescued(const std::string& field, const std::string& column) const {
   const std::string rescue = pg::QuoteIdentifier(target_.enrollment().rescue);
-  char* literal = pg::Call([&] { return quote_literal_cstr(field.c_str()); });
   return rescue + " = coalesce(" + rescue + ", '{}'::pg_catalog.jsonb) OPERATOR(pg_catalog.||) " +
-         "pg_catalog.jsonb_build_object(" + literal + ", pg_catalog.to_jsonb(" + column + "))";
+         "pg_catalog.jsonb_build_object(" + Literal(field) + ", pg_catalog.to_jsonb(" + column +
+         "))";
 }
 
 void RescueUndo::Run(const std::string& sql) {
-  const base::Result<uint64_t> done = RunAsOwner(id_, target_.shape().relid, sql);
+  const Oid relid = target_.shape().relid, owner = pg::OwnerOf(relid);
+  if (const std::optional<std::string> stranger = table::StrangerIn(relid, owner)) {
+    RefuseRevert(id_,
+                 "values would go back to the rescue column as " + pg::RoleName(owner) +
+                     ", who owns the table, and it runs code of " + *stranger,
+                 "Give that code to the owner, or grant him that role.");
+  }
+  const base::Result<uint64_t> done = RunAsOwner(id_, relid, sql);
   if (!done) {
     RefuseRevert(id_, "values cannot go back to the rescue column: " + done.error().message,
                  "Mend the table's triggers and constraints first.");
