@@ -115,7 +115,8 @@ void Postpone(Oid target) {
       {pg::ObjectId(target), pg::Int8(kPauseMs)});
 }
 
-// What a look over the whole table has shown is what is rescued.
+// What a look over the whole table has shown is what is rescued. It is told after the promotion has
+// finished, else that would be asked for again.
 void BookLeftOvers(const table::Target& target, const LeftOvers& left_overs) {
   const Oid relid = target.shape().relid;
   const pg::Rows known = pg::RunPrepared(
@@ -142,8 +143,9 @@ void BookLeftOvers(const table::Target& target, const LeftOvers& left_overs) {
     const auto& [field, kind, cause] = key;
     pg::RunPrepared(
         "INSERT INTO mend.rescues (target, target_name, field, column_name, kind, row_count, "
-        "profile, samples, cause) SELECT $1, $2, $3, nullif($4, '')::name, $5, $6, $7::jsonb, $8, "
-        "$9 WHERE NOT EXISTS (SELECT FROM mend.rescues WHERE target = $1 AND field = $3 AND kind = "
+        "profile, samples, cause, seen_at) SELECT $1, $2, $3, nullif($4, '')::name, $5, $6, "
+        "$7::jsonb, $8, $9, clock_timestamp() WHERE NOT EXISTS (SELECT FROM mend.rescues WHERE "
+        "target = $1 AND field = $3 AND kind = "
         "$5 AND cause = $9)",
         {pg::ObjectId(relid), pg::Text(target.enrollment().target_name), pg::Text(field),
          pg::Text(left.column), pg::Text(drift::Name(kind)), pg::Int8(left.rows),
@@ -343,12 +345,12 @@ class Promoter {
       }
     }
     if (places.empty()) {
-      BookLeftOvers(target, left_overs);
       Finish(target, closed.empty()
                          ? ""
                          : plan::Named("column", closed) +
                                " takes no rescued values: a policy names it, or who may write the "
                                "rescue column may not write it");
+      BookLeftOvers(target, left_overs);
       pg::TestPoint("promoting_ends");
       transaction->Commit();
       return false;
