@@ -144,6 +144,16 @@ SELECT submitted_by, count(*) FROM mend.queue WHERE target = 'shared'::regclass 
 SELECT state, reason FROM mend.status WHERE target = 'shared'::regclass;
 ALTER DATABASE :"DBNAME" RESET mend.patches_per_hour;
 
+-- Names past the number of those that are recorded have the worker look once, and not again and again.
+CREATE TABLE many_names (id int, r jsonb);
+SELECT mend.enroll('many_names', rescue => 'r');
+INSERT INTO many_names VALUES (1, '{"r": 1, "ctid": "(0,1)", "tableoid": 5, "g": 1}'), (2, '{"": 1, "x": 2}');
+INSERT INTO many_names SELECT 3, jsonb_object_agg('k' || i, i) FROM generate_series(1, 2500) i;
+INSERT INTO many_names SELECT 4, jsonb_object_agg('q' || i, i % 50) FROM generate_series(1, 2500) i;
+SELECT healing_insert('many_names', '{"id": 5, "fresh": 1}');
+CALL mend.wait_idle('many_names');
+SELECT wanted, moved FROM mend.promotions WHERE target = 'many_names'::regclass;
+
 -- Small ones: a price that is no number, a call for a channel.
 INSERT INTO mend.model_prices VALUES ('cheap', 'NaN', 1, 1, 1, 1);
 SELECT mend.slack_text('{"severity": "warning", "text": "table\n@channel: <!channel> all is well", "what_to_do": "@here"}');
