@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "core/mcp/tool_service.h"
 #include "core/tools/registry.h"
 
 namespace mend::bridge {
@@ -81,9 +82,9 @@ void Database::CancelAll() {
   for (const auto& connection : connections_) connection->Cancel();
 }
 
-std::optional<base::Error> Database::Begin(Connection& connection, tools::Access access) {
+std::optional<base::Error> Database::Begin(Connection& connection, mcp::Access access) {
   const std::string begin =
-      std::string(access == tools::Access::ReadOnly ? "BEGIN READ ONLY" : "BEGIN") +
+      std::string(access == mcp::Access::ReadOnly ? "BEGIN READ ONLY" : "BEGIN") +
       "; SET LOCAL statement_timeout = " + bridge::Milliseconds(options_.statement_timeout) +
       "; SET LOCAL lock_timeout = " + bridge::Milliseconds(options_.lock_timeout) +
       "; SET LOCAL idle_in_transaction_session_timeout = " + bridge::Milliseconds(seconds(60)) +
@@ -102,7 +103,7 @@ std::optional<base::Error> Database::Begin(Connection& connection, tools::Access
   return base::Error{"08006", "the connection to the database was lost", ""};
 }
 
-base::Result<std::vector<Cells>> Database::InTransaction(tools::Access access, const Body& body) {
+base::Result<std::vector<Cells>> Database::InTransaction(mcp::Access access, const Body& body) {
   Connection* connection = Acquire();
   if (connection == nullptr) {
     return Explained({"53300", "all connections of mend-mcp to the database are busy", ""});
@@ -128,12 +129,12 @@ base::Result<std::vector<Cells>> Database::InTransaction(tools::Access access, c
 }
 
 base::Result<std::string> Database::FindTable(Connection& connection, const std::string& name) {
-  auto found = connection.Query(tools::kFindTableByName, {name}, StatementDeadline());
+  auto found = connection.Query(mcp::kFindTableByName, {name}, StatementDeadline());
   if (!found) return found.error();
   if (found->empty()) {
     if (auto set = connection.Query(kCallersPath, {}, StatementDeadline()); !set)
       return set.error();
-    found = connection.Query(tools::kFindTableOnPath, {name}, StatementDeadline());
+    found = connection.Query(mcp::kFindTableOnPath, {name}, StatementDeadline());
     if (!found) return found.error();
     if (auto set = connection.Query(kOwnPath, {}, StatementDeadline()); !set) return set.error();
   }
@@ -154,7 +155,7 @@ base::Result<std::string> Database::FindTable(Connection& connection, const std:
   return *row[0];
 }
 
-base::Result<std::vector<Cells>> Database::Serve(Connection& connection, const tools::Work& work) {
+base::Result<std::vector<Cells>> Database::Serve(Connection& connection, const mcp::Work& work) {
   Cells parameters = work.parameters;
   if (work.table) {
     auto oid = FindTable(connection, *work.table);
@@ -174,11 +175,11 @@ base::Result<std::vector<Cells>> Database::Serve(Connection& connection, const t
   return connection.Query(work.service->then_sql, {rows->front().front()}, StatementDeadline());
 }
 
-base::Result<std::vector<tools::Row>> Database::Run(const tools::Work& work) {
+base::Result<std::vector<mcp::Row>> Database::Run(const mcp::Work& work) {
   const auto found = InTransaction(work.service->access,
                                    [&](Connection& connection) { return Serve(connection, work); });
   if (!found) return found.error();
-  std::vector<tools::Row> rows;
+  std::vector<mcp::Row> rows;
   for (const Cells& cells : *found) {
     if (cells.size() != 3 || !cells[1])
       return base::Error{"XX000", "the database answered in another shape", ""};
@@ -190,11 +191,11 @@ base::Result<std::vector<tools::Row>> Database::Run(const tools::Work& work) {
 base::Result<std::vector<bool>> Database::Allowed() {
   std::string sql = "SELECT ";
   for (size_t i = 0; i < tools::kToolCount; ++i) {
-    const std::string_view condition = tools::ToolAt(i).allowed_if;
-    sql += (i == 0 ? "(" : ", (") + std::string(condition.empty() ? "false" : condition) +
-           ")::pg_catalog.text";
+    const mcp::ToolService* service = mcp::FindToolService(tools::ToolAt(i).name);
+    sql += (i == 0 ? "(" : ", (") +
+           std::string(service == nullptr ? "false" : service->allowed_if) + ")::pg_catalog.text";
   }
-  const auto rows = InTransaction(tools::Access::ReadOnly, [&](Connection& connection) {
+  const auto rows = InTransaction(mcp::Access::ReadOnly, [&](Connection& connection) {
     return connection.Query(sql, {}, StatementDeadline());
   });
   if (!rows) return rows.error();
@@ -212,13 +213,13 @@ void Database::Record(const mcp::CallRecord& record) {
     if (const auto known = table_names_.find(*table); known != table_names_.end())
       table = known->second;
   }
-  const auto kept = InTransaction(tools::Access::ReadWrite, [&](Connection& connection) {
+  const auto kept = InTransaction(mcp::Access::ReadWrite, [&](Connection& connection) {
     // The client waits for this: it may be lost in a crash of the server, but not otherwise.
     if (auto set = connection.Query("SET LOCAL synchronous_commit = off", {}, StatementDeadline());
         !set)
       return set;
     return connection.Query(
-        tools::kRecordToolCall,
+        mcp::kRecordToolCall,
         {std::string(record.tool),
          record.sqlstate.empty() ? std::nullopt : std::optional(record.sqlstate),
          std::to_string(record.milliseconds), table,

@@ -19,7 +19,7 @@ class Database : public mcp::Backend {
  public:
   Database(const Options& options, size_t connections);
 
-  base::Result<std::vector<tools::Row>> Run(const tools::Work& work) override;
+  base::Result<std::vector<mcp::Row>> Run(const mcp::Work& work) override;
   base::Result<std::vector<bool>> Allowed() override;
   void Record(const mcp::CallRecord& record) override;
   int64_t Milliseconds() override;
@@ -32,9 +32,9 @@ class Database : public mcp::Backend {
 
   // Runs `body` in a transaction and commits it. A connection that turns out to be gone before the
   // transaction begins is opened anew, once.
-  base::Result<std::vector<Cells>> InTransaction(tools::Access access, const Body& body);
-  std::optional<base::Error> Begin(Connection& connection, tools::Access access);
-  base::Result<std::vector<Cells>> Serve(Connection& connection, const tools::Work& work);
+  base::Result<std::vector<Cells>> InTransaction(mcp::Access access, const Body& body);
+  std::optional<base::Error> Begin(Connection& connection, mcp::Access access);
+  base::Result<std::vector<Cells>> Serve(Connection& connection, const mcp::Work& work);
   // The table's OID.
   base::Result<std::string> FindTable(Connection& connection, const std::string& name);
 

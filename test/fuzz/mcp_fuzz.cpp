@@ -14,12 +14,12 @@ static void Check(bool holds) {
 
 class FuzzBackend : public mcp::Backend {
  public:
-  base::Result<std::vector<tools::Row>> Run(const tools::Work& work) override {
+  base::Result<std::vector<mcp::Row>> Run(const mcp::Work& work) override {
     Check(work.service != nullptr);
     Check(!work.table || work.table_place < work.parameters.size());
-    Check(work.service->answer == tools::Answer::One || work.limit >= 1);
+    Check(work.service->form == mcp::ResultForm::One || work.limit >= 1);
     if (work.parameters.size() % 2 == 1) return base::Error{"42501", "no", ""};
-    return std::vector<tools::Row>{
+    return std::vector<mcp::Row>{
         {"1", R"({"schema":"s","table":"t","name":"s.t","value":"v"})", {}}};
   }
   base::Result<std::vector<bool>> Allowed() override {

@@ -14,7 +14,7 @@ namespace mend::test {
 
 class FakeBackend : public mcp::Backend {
  public:
-  base::Result<std::vector<tools::Row>> Run(const tools::Work& work) override {
+  base::Result<std::vector<mcp::Row>> Run(const mcp::Work& work) override {
     ran.push_back(work);
     if (failure) return *failure;
     return rows;
@@ -26,10 +26,10 @@ class FakeBackend : public mcp::Backend {
   void Record(const mcp::CallRecord& record) override { records.push_back(record); }
   int64_t Milliseconds() override { return clock += 5; }
 
-  std::vector<tools::Row> rows;
+  std::vector<mcp::Row> rows;
   std::optional<base::Error> failure;
   std::vector<bool> allowed = std::vector<bool>(tools::kToolCount, true);
-  std::vector<tools::Work> ran;
+  std::vector<mcp::Work> ran;
   std::vector<mcp::CallRecord> records;
   int64_t clock = 0;
 };

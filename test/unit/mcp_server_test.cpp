@@ -1,7 +1,8 @@
 #include "mcp_case.h"
 
 #include "core/mcp/address.h"
-#include "core/tools/schema.h"
+#include "core/mcp/schema.h"
+#include "core/mcp/tool_service.h"
 
 namespace mend::mcp {
 namespace {
@@ -121,7 +122,7 @@ TEST(McpServerTest, ACallIsServedAndRecorded) {
   EXPECT_FALSE(HasError(reply.result()));
   EXPECT_EQ(FirstText(reply.result()),
             json::ObjectMember(reply.result(), "structuredContent").Serialise());
-  const std::string cursor = tools::MakeCursor(tools::kListDriftService, "8");
+  const std::string cursor = mcp::MakeCursor(mcp::kListDriftService, "8");
   EXPECT_EQ(FirstText(reply.result()),
             "{\"drift\":[{\"drift_id\":9,\"table\":\"a \\n\\\" "
             "b\"},{\"drift_id\":8}],\"next_cursor\":\"" +
@@ -216,11 +217,11 @@ TEST(McpServerTest, ResultsAreBoundedAndAlwaysJson) {
   Reply reply(&backend, Request("tools/call", R"({"name":"list_patches"})"));
   const json::Value page = json::ObjectMember(reply.result(), "structuredContent");
   EXPECT_EQ(json::ArrayMember(page, "patches").token().size, 2u);
-  EXPECT_EQ(Text(page, "next_cursor"), tools::MakeCursor(tools::kListPatchesService, "8"));
+  EXPECT_EQ(Text(page, "next_cursor"), mcp::MakeCursor(mcp::kListPatchesService, "8"));
 
   for (const std::string& object :
        {std::string("{\"x\":\"\xFF\"}"), std::string("[1]"), std::string("{"),
-        "{\"x\":\"" + std::string(tools::kMaxObjectBytes, 'x') + "\"}"}) {
+        "{\"x\":\"" + std::string(mcp::kMaxObjectBytes, 'x') + "\"}"}) {
     backend.rows = {{"1", object, {}}};
     EXPECT_TRUE(
         HasError(Reply(&backend, Request("tools/call", R"({"name":"list_patches"})")).result()));
@@ -327,9 +328,10 @@ TEST(McpServerTest, ToolsAreDeclaredAsClientsWant) {
     const tools::Tool& tool = tools::ToolAt(i);
     if (!tools::ForClients(tool)) continue;
     EXPECT_LE(tool.client.description.size(), 2048u);
-    EXPECT_NE(tool.service, nullptr);
-    EXPECT_FALSE(tool.allowed_if.empty());
-    EXPECT_EQ(tool.hints.read_only, tool.service->access == tools::Access::ReadOnly) << tool.name;
+    const mcp::ToolService* served = mcp::FindToolService(tool.name);
+    ASSERT_NE(served, nullptr) << tool.name;
+    EXPECT_FALSE(served->allowed_if.empty());
+    EXPECT_EQ(tool.hints.read_only, served->service->access == mcp::Access::ReadOnly) << tool.name;
     json::Document input, output;
     ASSERT_FALSE(input.Parse(tool.client.input_schema)) << tool.name;
     ASSERT_FALSE(output.Parse(tool.output_schema)) << tool.name;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/tools/arguments.h"
-#include "core/tools/page.h"
+#include "core/mcp/arguments.h"
+#include "core/mcp/page.h"
 
 namespace mend::mcp {
 
@@ -27,7 +27,7 @@ class Backend {
 
   // One transaction, read-only where the service is. Bounded in time; a lost connection is an Error
   // of class 08 or 57.
-  virtual base::Result<std::vector<tools::Row>> Run(const tools::Work& work) = 0;
+  virtual base::Result<std::vector<Row>> Run(const Work& work) = 0;
 
   // Whether our role may use the tools, by index of the registry.
   virtual base::Result<std::vector<bool>> Allowed() = 0;

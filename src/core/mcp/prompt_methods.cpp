@@ -70,27 +70,27 @@ std::string ReviewText(int64_t patch_id) {
 
 // {"ref":..., "argument":{name,value}, "context":{"arguments":{...}}} as the query that finds
 // values.
-std::optional<tools::Work> CompletionFor(json::Value params, std::string_view argument,
-                                         std::string_view value) {
+std::optional<Work> CompletionFor(json::Value params, std::string_view argument,
+                                  std::string_view value) {
   const json::Value ref = json::ObjectMember(params, "ref");
   const bool prompt = json::StringMember(ref, "type") == std::string_view("ref/prompt");
   const std::string_view name = json::StringMember(ref, prompt ? "name" : "uri").value_or("");
   const std::string prefix(value);
   if (prompt && name == kTriage && argument == "table") {
-    return tools::PrepareQuery(tools::kCompleteNameService, {prefix});
+    return PrepareQuery(kCompleteNameService, {prefix});
   }
   if ((prompt && name == kReview && argument == "patch_id") ||
       (!prompt && name == kPatchTemplate && argument == "patch_id")) {
-    return tools::PrepareQuery(tools::kCompletePatchService, {prefix});
+    return PrepareQuery(kCompletePatchService, {prefix});
   }
   if (prompt || name != kTableTemplate) return std::nullopt;
-  if (argument == "schema") return tools::PrepareQuery(tools::kCompleteSchemaService, {prefix});
+  if (argument == "schema") return PrepareQuery(kCompleteSchemaService, {prefix});
   if (argument != "table") return std::nullopt;
   std::optional<std::string> schema;
   const json::Value context =
       json::ObjectMember(json::ObjectMember(params, "context"), "arguments");
   if (const auto given = json::StringMember(context, "schema")) schema = *given;
-  return tools::PrepareQuery(tools::kCompleteTableService, {prefix, schema});
+  return PrepareQuery(kCompleteTableService, {prefix, schema});
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ Fault Complete(const Asked& asked, json::Writer* out) {
   work->limit = kMaxCompletions;
   const auto rows = asked.backend->Run(*work);
   if (!rows) return DatabaseFault(rows.error());
-  const tools::Page page = tools::CutPage(*work, *rows);
+  const Page page = CutPage(*work, *rows);
   out->Key("completion").Object().Key("values").Array();
   for (size_t i = 0; i < page.shown; ++i) {
     json::Document document;

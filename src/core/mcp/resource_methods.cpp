@@ -20,7 +20,7 @@ void WriteTemplate(std::string_view uri, std::string_view name, std::string_view
   out->String("description", description).String("mimeType", "application/json").Close();
 }
 
-void WriteTable(const tools::Row& row, json::Writer* out) {
+void WriteTable(const Row& row, json::Writer* out) {
   json::Document document;
   if (document.Parse(row.object)) return;
   const json::Value root = document.root();
@@ -32,16 +32,16 @@ void WriteTable(const tools::Row& row, json::Writer* out) {
                 out);
 }
 
-tools::Work WorkFor(const Address& address) {
-  tools::Work work;
+Work WorkFor(const Address& address) {
+  Work work;
   switch (address.kind) {
-    case Address::Kind::Summary: return tools::PrepareQuery(tools::kDriftSummaryService, {});
+    case Address::Kind::Summary: return PrepareQuery(kDriftSummaryService, {});
     case Address::Kind::Patch:
-      work = tools::PrepareQuery(tools::kGetPatchService, {std::to_string(address.patch_id)});
+      work = PrepareQuery(kGetPatchService, {std::to_string(address.patch_id)});
       work.patch_id = address.patch_id;
       return work;
     case Address::Kind::Table:
-      work = tools::PrepareQuery(tools::kDescribeTableService, {std::nullopt, std::nullopt});
+      work = PrepareQuery(kDescribeTableService, {std::nullopt, std::nullopt});
       work.table = address.table;
       return work;
   }
@@ -66,14 +66,13 @@ Fault ListResources(const Asked& asked, json::Writer* out) {
   std::optional<std::string> after;
   if (json::Member(asked.params, "cursor")) {
     const auto cursor = json::StringMember(asked.params, "cursor");
-    if (cursor) after = tools::ReadCursor(tools::kLandingTablesService, *cursor);
+    if (cursor) after = ReadCursor(kLandingTablesService, *cursor);
     if (!after) return InvalidParams("Invalid cursor");
   }
-  const tools::Work work =
-      tools::PrepareQuery(tools::kLandingTablesService, {}, after, kTablesAPage);
+  const Work work = PrepareQuery(kLandingTablesService, {}, after, kTablesAPage);
   const auto rows = asked.backend->Run(work);
   if (!rows) return DatabaseFault(rows.error());
-  const tools::Page page = tools::CutPage(work, *rows);
+  const Page page = CutPage(work, *rows);
   out->Key("resources").Array();
   if (!after) {
     WriteResource(kSummaryAddress, "drift-summary", "Drift summary",
@@ -102,15 +101,14 @@ Fault ReadResource(const Asked& asked, json::Writer* out) {
   const auto address = ReadAddress(*uri);
   if (!address) return NotFound(uri->substr(0, 500), asked.modern);
 
-  const tools::Work work = WorkFor(*address);
+  const Work work = WorkFor(*address);
   CallRecord record;
   record.tool = work.service->name;
   record.patch_id = work.patch_id;
   record.table = work.table;
   const int64_t begun = asked.backend->Milliseconds();
   const auto rows = asked.backend->Run(work);
-  const auto result =
-      rows ? tools::MakeResult(work, *rows) : base::Result<std::string>(rows.error());
+  const auto result = rows ? MakeResult(work, *rows) : base::Result<std::string>(rows.error());
   if (!result) record.sqlstate = result.error().sqlstate;
   record.milliseconds = asked.backend->Milliseconds() - begun;
   asked.backend->Record(record);

@@ -35,13 +35,13 @@ void WriteError(const base::Error& error, json::Writer* out) {
 
 base::Result<std::string> Serve(const Asked& asked, const tools::Tool& tool, json::Value arguments,
                                 CallRecord* record) {
-  auto work = tools::PrepareCall(tool, arguments);
+  auto work = PrepareCall(tool, arguments);
   if (!work) return work.error();
   record->patch_id = work->patch_id;
   record->table = work->table;
   auto rows = asked.backend->Run(*work);
   if (!rows) return rows.error();
-  return tools::MakeResult(*work, *rows);
+  return MakeResult(*work, *rows);
 }
 
 }  // namespace

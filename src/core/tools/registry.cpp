@@ -87,9 +87,6 @@ namespace {
       R"("patch_id","table","state","ddl","rewrites_table","untrusted_field_map",)"                                       \
       R"("rows_healed","rows_failed")")
 
-#define MEND_SELECT(table) "pg_catalog.has_table_privilege('mend." table "', 'SELECT')"
-#define MEND_EXECUTE(function) "pg_catalog.has_function_privilege('mend." function "', 'EXECUTE')"
-
 constexpr Hints kReads = {true, false, true, false};
 
 constexpr Tool kTools[kToolCount] = {
@@ -120,10 +117,7 @@ constexpr Tool kTools[kToolCount] = {
                   R"(adds. null: ignore the field."}},"required":["field","column"],)"
                   R"("additionalProperties":false}},)" MEND_READINGS "," MEND_RATIONALE,
                   R"("table","ddl","rationale")")},
-     MEND_PATCH_RESULT,
-     &kProposePatchService,
-     nullptr,
-     MEND_EXECUTE("propose(regclass,text,jsonb,text,jsonb)") " AND " MEND_SELECT("patches")},
+     MEND_PATCH_RESULT},
     {kGiveUp,
      "Give up",
      {true, false, true, false},
@@ -133,9 +127,6 @@ constexpr Tool kTools[kToolCount] = {
                   R"(way, and what a person could do, in one or two plain sentences."})",
                   R"("reason")")},
      {},
-     "",
-     nullptr,
-     nullptr,
      ""},
     {"ingest_status",
      "Show what waits and why",
@@ -150,10 +141,7 @@ constexpr Tool kTools[kToolCount] = {
                      R"(,"untrusted_reason":)" MEND_TEXT_OR_NULL R"(,"queued":)" MEND_INTEGER
                      R"(,"oldest_queued":)" MEND_TEXT_OR_NULL R"(,"dead_letters":)" MEND_INTEGER
                      R"(,"open_patch":)" MEND_INTEGER_OR_NULL R"(,"last_heal":)" MEND_TEXT_OR_NULL,
-                     R"("table","mode","state","queued","dead_letters")")),
-     &kIngestStatusService,
-     nullptr,
-     MEND_SELECT("status") " AND " MEND_SELECT("enrollments")},
+                     R"("table","mode","state","queued","dead_letters")"))},
     {"list_drift",
      "List the drift",
      kReads,
@@ -176,10 +164,7 @@ constexpr Tool kTools[kToolCount] = {
                      R"(,"patch_id":)" MEND_INTEGER_OR_NULL R"(,"first_seen":)" MEND_TEXT
                      R"(,"last_seen":)" MEND_TEXT
                      R"(,"profile":)" MEND_OR_NULL(R"({"type":"object"})"),
-                     R"("drift_id","table","kind","untrusted_field","rows","state")")),
-     &kListDriftService,
-     nullptr,
-     MEND_SELECT("drifts") " AND " MEND_SELECT("enrollments")},
+                     R"("drift_id","table","kind","untrusted_field","rows","state")"))},
     {"describe_table",
      "Describe a landing table",
      kReads,
@@ -216,11 +201,7 @@ constexpr Tool kTools[kToolCount] = {
                                                                                                       R"(,"created_at":)" MEND_TEXT
                                                                                                       R"(,"applied_at":)" MEND_TEXT_OR_NULL,
                                                                                                       R"("patch_id","state")")),
-         R"("table","kind","columns","columns_total","enrolment","history","state","queued")"),
-     &kDescribeTableService,
-     nullptr,
-     MEND_SELECT("enrollments") " AND " MEND_SELECT("status") " AND " MEND_SELECT(
-         "fields") " AND " MEND_SELECT("drifts") " AND " MEND_SELECT("patches")},
+         R"("table","kind","columns","columns_total","enrolment","history","state","queued")")},
     {"list_patches",
      "List patches",
      kReads,
@@ -240,10 +221,7 @@ constexpr Tool kTools[kToolCount] = {
                      R"(,"untrusted_reason":)" MEND_TEXT_OR_NULL R"(,"rows_healed":)" MEND_INTEGER
                      R"(,"rows_failed":)" MEND_INTEGER R"(,"proposed_by":)" MEND_TEXT
                      R"(,"created_at":)" MEND_TEXT R"(,"applied_at":)" MEND_TEXT_OR_NULL,
-                     R"("patch_id","table","state","planner","ddl")")),
-     &kListPatchesService,
-     nullptr,
-     MEND_SELECT("patches") " AND " MEND_SELECT("enrollments")},
+                     R"("patch_id","table","state","planner","ddl")"))},
     {"get_patch",
      "Show a patch",
      kReads,
@@ -251,10 +229,7 @@ constexpr Tool kTools[kToolCount] = {
      {"One patch in full: its DDL and inverse, field mappings, rationale, evidence, and what "
       "became of it.",
       MEND_OBJECT(MEND_PATCH_ID, R"("patch_id")")},
-     MEND_PATCH_RESULT,
-     &kGetPatchService,
-     nullptr,
-     MEND_SELECT("patches")},
+     MEND_PATCH_RESULT},
     {"dry_run_patch",
      "Dry-run a patch",
      kReads,
@@ -266,10 +241,7 @@ constexpr Tool kTools[kToolCount] = {
      MEND_RESULT(R"("patch_id":)" MEND_INTEGER R"(,"ok":)" MEND_BOOLEAN
                  R"(,"rows_tried":)" MEND_INTEGER R"(,"rows_healed":)" MEND_INTEGER
                  R"(,"rewrites_table":)" MEND_BOOLEAN R"(,"untrusted_reason":)" MEND_TEXT_OR_NULL,
-                 R"("patch_id","ok","rows_tried","rows_healed","rewrites_table")"),
-     &kDryRunPatchService,
-     nullptr,
-     MEND_EXECUTE("dry_run_patch(bigint)")},
+                 R"("patch_id","ok","rows_tried","rows_healed","rewrites_table")")},
     {"list_dead_letters",
      "List dead letters",
      kReads,
@@ -294,11 +266,7 @@ constexpr Tool kTools[kToolCount] = {
                            R"(,"died_at":)" MEND_TEXT R"(,"submitted_by":)" MEND_TEXT
                            R"(,"untrusted_reason":)" MEND_TEXT R"(,"untrusted_error":)" MEND_TEXT
                            R"(,"untrusted_payload":)" MEND_TEXT R"(,"payload_cut":)" MEND_BOOLEAN,
-                           R"("id","table","kind","sqlstate","died_at")")),
-     &kListDeadLettersService,
-     &kListDeadLetterValuesService,
-     "pg_catalog.has_column_privilege('mend.dead_letters', 'sqlstate', 'SELECT') AND " MEND_SELECT(
-         "enrollments")},
+                           R"("id","table","kind","sqlstate","died_at")"))},
     {"retry_dead_letters",
      "Retry dead letters",
      {false, false, false, false},
@@ -310,10 +278,7 @@ constexpr Tool kTools[kToolCount] = {
                              R"({"type":"integer"},"description":"Dead letters, as )"
                              R"(list_dead_letters gives them."})",
                   R"("table")")},
-     MEND_RESULT(R"("requeued":)" MEND_INTEGER, R"("requeued")"),
-     &kRetryDeadLettersService,
-     nullptr,
-     MEND_EXECUTE("retry(regclass,bigint[],text,text)")},
+     MEND_RESULT(R"("requeued":)" MEND_INTEGER, R"("requeued")")},
 };
 
 }  // namespace

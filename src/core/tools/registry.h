@@ -1,11 +1,10 @@
-// The tools that an agent is given: one table of names, schemas, hints and services, for the
-// worker's conversation with Claude and for MCP clients alike. Approval is no tool.
+// The tools that an agent is given: one table of names, schemas and hints, for the worker's
+// conversation with Claude and for MCP clients alike. Approval is no tool. What serves clients:
+// core/mcp/tool_service.h.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
-
-#include "core/tools/service.h"
 
 namespace mend::tools {
 
@@ -31,12 +30,9 @@ struct Tool {
   // The worker's conversation about one table. JSON Schema 2020-12 in the subset that strict tool
   // use takes: additionalProperties false, every property required, no length or range limits.
   Offer planner;
-  // MCP clients, about any table. Input schemas in the subset of core/tools/schema.h.
+  // MCP clients, about any table. Input schemas in the subset of core/mcp/schema.h.
   Offer client;
   std::string_view output_schema;  // of client calls that are no error
-  const Service* service;          // nullptr: for the planner only
-  const Service* values_service;   // instead, when include_values is true; or nullptr
-  std::string_view allowed_if;     // SQL, true when the current role may use it; constants only
 };
 
 inline constexpr std::string_view kProposePatch = "propose_patch";

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/tools/arguments.h"
+#include "core/mcp/arguments.h"
 
-namespace mend::tools {
+namespace mend::mcp {
 
 // What one result may hold: agents are shown about four bytes a token, and cut at 25 000 tokens.
 inline constexpr size_t kMaxPageBytes = 40'000;
@@ -39,4 +39,4 @@ Page CutPage(const Work& work, const std::vector<Row>& rows);
 // valid UTF-8. An Error when there is no row, when the row is a refusal, or when it is too large.
 base::Result<std::string> MakeResult(const Work& work, const std::vector<Row>& rows);
 
-}  // namespace mend::tools
+}  // namespace mend::mcp

@@ -4,10 +4,10 @@
 
 #include <string_view>
 
-namespace mend::tools {
+namespace mend::mcp {
 
 enum class Access { ReadOnly, ReadWrite };
-enum class Answer {
+enum class ResultForm {
   One,   // exactly one row: (key, object)
   Page,  // rows (key, object), ordered by key; the last two parameters are cursor and row limit
 };
@@ -16,7 +16,7 @@ enum class Answer {
 struct Service {
   std::string_view name;
   Access access;
-  Answer answer;
+  ResultForm form;
   // $1, $2, ... are the arguments named in `parameters`, separated by blanks; absent ones are NULL.
   // "table" becomes the OID of a landing table; "field_map" a JSON object; arrays of integers an
   // array literal.
@@ -61,4 +61,4 @@ extern const std::string_view kFindTableOnPath;
 // Takes (tool, sqlstate or null, milliseconds, table as the client named it, patch id).
 extern const std::string_view kRecordToolCall;
 
-}  // namespace mend::tools
+}  // namespace mend::mcp

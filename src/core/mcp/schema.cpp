@@ -1,4 +1,4 @@
-#include "core/tools/schema.h"
+#include "core/mcp/schema.h"
 
 #include <set>
 
@@ -6,7 +6,7 @@
 #include "core/base/number.h"
 #include "core/base/utf8.h"
 
-namespace mend::tools {
+namespace mend::mcp {
 namespace {
 
 bool IsOfType(std::string_view type, json::Value value) {
@@ -131,4 +131,4 @@ std::string WhyNotValid(json::Value schema, json::Value value) {
   return Check().Value(schema, value, "the input");
 }
 
-}  // namespace mend::tools
+}  // namespace mend::mcp

@@ -8,9 +8,10 @@
 
 #include "core/base/json.h"
 #include "core/base/result.h"
+#include "core/mcp/service.h"
 #include "core/tools/registry.h"
 
-namespace mend::tools {
+namespace mend::mcp {
 
 inline constexpr int64_t kDefaultLimit = 20;
 inline constexpr int64_t kMaxLimit = 100;
@@ -26,11 +27,11 @@ struct Work {
 };
 
 // Checks the arguments by the tool's own schema. An Error (22023) says what to mend.
-base::Result<Work> PrepareCall(const Tool& tool, json::Value arguments);
+base::Result<Work> PrepareCall(const tools::Tool& tool, json::Value arguments);
 
 // For services that no tool shows: values in the order of its parameters, then the page.
 Work PrepareQuery(const Service& service, std::vector<std::optional<std::string>> values);
 Work PrepareQuery(const Service& service, std::vector<std::optional<std::string>> values,
                   std::optional<std::string> after, int64_t limit);
 
-}  // namespace mend::tools
+}  // namespace mend::mcp

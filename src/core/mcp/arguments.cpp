@@ -1,12 +1,13 @@
-#include "core/tools/arguments.h"
+#include "core/mcp/arguments.h"
 
 #include "core/base/json_member.h"
 #include "core/base/json_writer.h"
+#include "core/mcp/page.h"
+#include "core/mcp/schema.h"
+#include "core/mcp/tool_service.h"
 #include "core/tools/input.h"
-#include "core/tools/page.h"
-#include "core/tools/schema.h"
 
-namespace mend::tools {
+namespace mend::mcp {
 namespace {
 
 base::Error Invalid(std::string message, std::string hint) {
@@ -24,7 +25,7 @@ std::string ArrayLiteral(json::Value integers) {
   return out + '}';
 }
 
-std::string FieldMapObject(const PatchInput& patch) {
+std::string FieldMapObject(const tools::PatchInput& patch) {
   json::Writer out;
   out.Object();
   for (const auto& [field, column] : patch.field_map) {
@@ -34,10 +35,10 @@ std::string FieldMapObject(const PatchInput& patch) {
   return out.Close().Take();
 }
 
-std::string ReadingsArray(const PatchInput& patch) {
+std::string ReadingsArray(const tools::PatchInput& patch) {
   json::Writer out;
   out.Array();
-  for (const ReadingInput& one : patch.readings) {
+  for (const tools::ReadingInput& one : patch.readings) {
     out.Object().String("field", one.field).String("column", one.column);
     out.String("reading", one.reading).Close();
   }
@@ -46,15 +47,16 @@ std::string ReadingsArray(const PatchInput& patch) {
 
 class Preparation {
  public:
-  Preparation(const Tool& tool, json::Value arguments) : arguments_(arguments) {
+  Preparation(const tools::Tool& tool, json::Value arguments) : arguments_(arguments) {
+    const ToolService& services = *FindToolService(tool.name);
     const bool values =
-        tool.values_service != nullptr && IsTrue(json::Member(arguments, "include_values"));
-    work_.service = values ? tool.values_service : tool.service;
+        services.values_service != nullptr && IsTrue(json::Member(arguments, "include_values"));
+    work_.service = values ? services.values_service : services.service;
   }
 
   base::Result<Work> Run() {
     if (json::Member(arguments_, "ddl")) {
-      auto patch = ReadPatchInput(arguments_, PatchInputOf::Client);
+      auto patch = tools::ReadPatchInput(arguments_, tools::PatchInputOf::Client);
       if (!patch) return patch.error();
       patch_ = std::move(*patch);
     }
@@ -64,7 +66,7 @@ class Preparation {
       Take(names.substr(0, end));
       names.remove_prefix(end == std::string_view::npos ? names.size() : end + 1);
     }
-    if (work_.service->answer == Answer::Page) {
+    if (work_.service->form == ResultForm::Page) {
       if (std::string why = TakePage(); !why.empty()) {
         return Invalid(std::move(why), "Leave cursor out for the first page.");
       }
@@ -111,12 +113,12 @@ class Preparation {
 
   json::Value arguments_;
   Work work_;
-  std::optional<PatchInput> patch_;
+  std::optional<tools::PatchInput> patch_;
 };
 
 }  // namespace
 
-base::Result<Work> PrepareCall(const Tool& tool, json::Value arguments) {
+base::Result<Work> PrepareCall(const tools::Tool& tool, json::Value arguments) {
   json::Document schema;
   schema.Parse(tool.client.input_schema);
   if (std::string why = WhyNotValid(schema.root(), arguments); !why.empty()) {
@@ -141,4 +143,4 @@ Work PrepareQuery(const Service& service, std::vector<std::optional<std::string>
   return work;
 }
 
-}  // namespace mend::tools
+}  // namespace mend::mcp

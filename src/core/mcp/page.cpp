@@ -1,10 +1,10 @@
-#include "core/tools/page.h"
+#include "core/mcp/page.h"
 
 #include "core/base/base64.h"
 #include "core/base/json_writer.h"
 #include "core/base/number.h"
 
-namespace mend::tools {
+namespace mend::mcp {
 namespace {
 
 // Without the white space between tokens: it costs an agent's attention, and a line break would
@@ -72,7 +72,7 @@ Page CutPage(const Work& work, const std::vector<Row>& rows) {
 }
 
 base::Result<std::string> MakeResult(const Work& work, const std::vector<Row>& rows) {
-  if (work.service->answer == Answer::One) {
+  if (work.service->form == ResultForm::One) {
     if (rows.empty()) {
       return base::Error{"42704", "there is no such object", "The list tools show what there is."};
     }
@@ -95,4 +95,4 @@ base::Result<std::string> MakeResult(const Work& work, const std::vector<Row>& r
   return out.Close().Take();
 }
 
-}  // namespace mend::tools
+}  // namespace mend::mcp

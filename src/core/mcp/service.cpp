@@ -1,10 +1,10 @@
-#include "core/tools/service.h"
+#include "core/mcp/service.h"
 
 // Texts that others wrote are cut, and stand in members that begin with untrusted_. Names are
 // qualified or found in pg_catalog, the only schema searched.
-namespace mend::tools {
+namespace mend::mcp {
 
-const Service kListDriftService = {"list_drift", Access::ReadOnly, Answer::Page,
+const Service kListDriftService = {"list_drift", Access::ReadOnly, ResultForm::Page,
                                    R"sql(
 SELECT d.id::text, json_build_object(
     'drift_id', d.id, 'table', d.target_name, 'kind', d.kind, 'untrusted_field', left(d.field, 500),
@@ -20,7 +20,7 @@ WHERE ($1::oid IS NULL OR d.target = $1::oid)
 ORDER BY d.id DESC LIMIT $4::bigint)sql",       "table state",    "",
                                    false,        "drift",          false};
 
-const Service kListPatchesService = {"list_patches", Access::ReadOnly, Answer::Page,
+const Service kListPatchesService = {"list_patches", Access::ReadOnly, ResultForm::Page,
                                      R"sql(
 SELECT p.id::text, json_build_object(
     'patch_id', p.id, 'table', p.target_name, 'state', p.state, 'planner', p.planner,
@@ -52,12 +52,12 @@ SELECT p.id::text, json_build_object(
 FROM mend.patches p WHERE p.id = $1::bigint)sql";
 
 const Service kGetPatchService = {
-    "get_patch", Access::ReadOnly, Answer::One, kPatchObject, "patch_id", "", false, "", false};
+    "get_patch", Access::ReadOnly, ResultForm::One, kPatchObject, "patch_id", "", false, "", false};
 
 const Service kProposePatchService = {
     "propose_patch",
     Access::ReadWrite,
-    Answer::One,
+    ResultForm::One,
     "SELECT mend.propose($1::pg_catalog.oid::pg_catalog.regclass, $2::pg_catalog.text, "
     "coalesce($3::pg_catalog.jsonb, '{}'), $4::pg_catalog.text, coalesce($5::pg_catalog.jsonb, "
     "'[]'))::pg_catalog.text",
@@ -70,7 +70,7 @@ const Service kProposePatchService = {
 const Service kDryRunPatchService = {
     "dry_run_patch",
     Access::ReadOnly,
-    Answer::One,
+    ResultForm::One,
     "SELECT $1, pg_catalog.json_build_object('patch_id', $1::pg_catalog.int8, 'ok', r.ok, "
     "'rows_tried', r.rows_tried, 'rows_healed', r.rows_healed, 'rewrites_table', r.rewrites_table, "
     "'untrusted_reason', pg_catalog.left(r.reason, 2000)), NULL "
@@ -92,7 +92,7 @@ const Service kDryRunPatchService = {
 
 const Service kListDeadLettersService = {"list_dead_letters",
                                          Access::ReadOnly,
-                                         Answer::Page,
+                                         ResultForm::Page,
                                          MEND_DEAD_LETTERS(""),
                                          "table kind",
                                          "",
@@ -103,7 +103,7 @@ const Service kListDeadLettersService = {"list_dead_letters",
 const Service kListDeadLetterValuesService = {
     "list_dead_letters",
     Access::ReadOnly,
-    Answer::Page,
+    ResultForm::Page,
     MEND_DEAD_LETTERS(
         ", 'submitted_by', d.submitted_by, 'untrusted_reason', left(d.reason, 1000), "
         "'untrusted_error', left(d.error, 1000), 'untrusted_payload', left(d.payload, 2000), "
@@ -117,7 +117,7 @@ const Service kListDeadLetterValuesService = {
 const Service kRetryDeadLettersService = {
     "retry_dead_letters",
     Access::ReadWrite,
-    Answer::One,
+    ResultForm::One,
     "SELECT '', pg_catalog.json_build_object('requeued', mend.retry("
     "$1::pg_catalog.oid::pg_catalog.regclass, $2::pg_catalog.int8[])), NULL",
     "table ids",
@@ -126,7 +126,7 @@ const Service kRetryDeadLettersService = {
     "",
     false};
 
-const Service kIngestStatusService = {"ingest_status", Access::ReadOnly, Answer::Page,
+const Service kIngestStatusService = {"ingest_status", Access::ReadOnly, ResultForm::Page,
                                       R"sql(
 SELECT s.target::oid::text, json_build_object(
     'table', e.target_name, 'mode', s.mode, 'state', s.state, 'untrusted_reason', left(s.reason, 1000),
@@ -142,7 +142,7 @@ ORDER BY s.target::oid LIMIT $3::bigint)sql",          "table",          "",
 // Sizes are the catalog's estimates: asking for exact ones waits for locks.
 const Service kDescribeTableService = {"describe_table",
                                        Access::ReadOnly,
-                                       Answer::One,
+                                       ResultForm::One,
                                        R"sql(
 WITH t AS (
     SELECT e.*, c.relname, c.relnamespace, c.relkind, c.reltuples, c.relpages
@@ -207,7 +207,7 @@ FROM t JOIN mend.status s ON s.target = t.target)sql",
 
 const Service kDriftSummaryService = {"drift_summary",
                                       Access::ReadOnly,
-                                      Answer::One,
+                                      ResultForm::One,
                                       R"sql(
 SELECT '', json_build_object(
     'landing_tables', (SELECT count(*) FROM mend.enrollments),
@@ -234,7 +234,7 @@ SELECT '', json_build_object(
 // Names as an address needs them; the key is the OID.
 const Service kLandingTablesService = {"landing_tables",
                                        Access::ReadOnly,
-                                       Answer::Page,
+                                       ResultForm::Page,
                                        R"sql(
 SELECT c.oid::text, json_build_object('schema', n.nspname, 'table', c.relname, 'name', e.target_name), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -247,7 +247,7 @@ ORDER BY c.oid LIMIT $2::bigint)sql",
                                        false};
 
 // Completions: one row more than may be shown.
-const Service kCompleteNameService = {"complete_name", Access::ReadOnly, Answer::Page,
+const Service kCompleteNameService = {"complete_name", Access::ReadOnly, ResultForm::Page,
                                       R"sql(
 SELECT '', json_build_object('value', e.target_name), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target
@@ -257,7 +257,7 @@ ORDER BY e.target_name LIMIT 101)sql",          "prefix",         "",
 
 const Service kCompleteSchemaService = {"complete_schema",
                                         Access::ReadOnly,
-                                        Answer::Page,
+                                        ResultForm::Page,
                                         R"sql(
 SELECT DISTINCT n.nspname::text, jsonb_build_object('value', n.nspname), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -270,7 +270,7 @@ ORDER BY 1 LIMIT 101)sql",
                                         false};
 
 const Service kCompleteTableService = {
-    "complete_table", Access::ReadOnly, Answer::Page,
+    "complete_table", Access::ReadOnly, ResultForm::Page,
     R"sql(
 SELECT DISTINCT c.relname::text, jsonb_build_object('value', c.relname), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -279,7 +279,7 @@ ORDER BY 1 LIMIT 101)sql",           "prefix schema",  "",           false, "val
 
 const Service kCompletePatchService = {"complete_patch",
                                        Access::ReadOnly,
-                                       Answer::Page,
+                                       ResultForm::Page,
                                        R"sql(
 SELECT p.id::text, json_build_object('value', p.id::text), NULL
 FROM mend.patches p WHERE starts_with(p.id::text, $1::text)
@@ -306,4 +306,4 @@ const std::string_view kFindTableOnPath =
 const std::string_view kRecordToolCall =
     "SELECT mend.record_tool_call($1::text, $2::text, $3::bigint, $4::text, $5::bigint)";
 
-}  // namespace mend::tools
+}  // namespace mend::mcp

@@ -6,7 +6,7 @@
 
 #include "core/base/json.h"
 
-namespace mend::tools {
+namespace mend::mcp {
 
 // Why `value` does not satisfy `schema`, in one sentence that names the place and never quotes the
 // value; empty when it does. Keywords: type, enum, anyOf, properties, required,
@@ -14,4 +14,4 @@ namespace mend::tools {
 // A member that stands twice in an object is refused. Integers are canonical and within int64.
 std::string WhyNotValid(json::Value schema, json::Value value);
 
-}  // namespace mend::tools
+}  // namespace mend::mcp
