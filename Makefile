@@ -22,8 +22,9 @@ DATA_built = $(INSTALL_SQL) $(UPGRADE_SQL)
 INSTALL_PIECES = $(sort $(wildcard sql/install/*.sql))
 # What both run: functions, views, triggers and privileges. Pieces below 30 make types and tables, once.
 CODE_PIECES = $(filter-out sql/install/1% sql/install/2%,$(INSTALL_PIECES))
-# Of those that make tables, the ones that the last release has not: the upgrade runs them as well.
-NEW_TABLE_PIECES = sql/install/25_rescue_tables.sql sql/install/26_widening_table.sql
+# Of those that make types and tables, the ones that the last release has not: the upgrade runs them as well.
+NEW_PIECES = $(addprefix sql/install/,12_label_type.sql 25_inbox_table.sql 25_rescue_tables.sql 26_widening_table.sql 27_own_columns_table.sql \
+	28_prompts_table.sql 29_told_table.sql)
 
 REGRESS = $(basename $(notdir $(sort $(wildcard sql/*_test.sql))))
 # Tests of settings that a build without a network has not.
@@ -115,7 +116,7 @@ $(INSTALL_SQL): $(INSTALL_PIECES) src/server/pg/interface.h
 
 UPGRADE = sql/upgrade/$(LAST_RELEASE)--$(EXTVERSION)/
 UPGRADE_PIECES = $(sort $(wildcard $(UPGRADE)*.sql))
-$(UPGRADE_SQL): $(filter-out $(UPGRADE)9%,$(UPGRADE_PIECES)) $(NEW_TABLE_PIECES) $(CODE_PIECES) $(filter $(UPGRADE)9%,$(UPGRADE_PIECES)) src/server/pg/interface.h
+$(UPGRADE_SQL): $(filter-out $(UPGRADE)9%,$(UPGRADE_PIECES)) $(NEW_PIECES) $(CODE_PIECES) $(filter $(UPGRADE)9%,$(UPGRADE_PIECES)) src/server/pg/interface.h
 	$(JOIN) $(filter %.sql,$^) > $@
 
 $(filter src/bridge/%,$(BRIDGE_SOURCES:.cpp=.o)): CPPFLAGS += -isystem $(shell $(PG_CONFIG) --includedir) -DMEND_VERSION='"$(EXTVERSION)"'

@@ -11,25 +11,6 @@ ALTER TABLE mend.patches ADD COLUMN code_change jsonb;
 COMMENT ON COLUMN mend.patches.code_change IS 'What it has changed of the table''s code: {part: [digest before, digest after]}; null: nothing';
 DROP FUNCTION mend.retry(regclass, bigint[]);
 
--- An inbox of 0.1 depends on the extension, which nobody else can have a view do.
-CREATE TABLE mend.inboxes (
-    view   regclass PRIMARY KEY,
-    target regclass NOT NULL
-);
-COMMENT ON TABLE mend.inboxes IS 'The views that mend.create_inbox() has made: no other is dropped by mend.unenroll()';
-COMMENT ON COLUMN mend.inboxes.view IS 'The view';
-COMMENT ON COLUMN mend.inboxes.target IS 'The landing table';
-SELECT pg_catalog.pg_extension_config_dump('mend.inboxes',
-    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = view) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = target)');
-INSERT INTO mend.inboxes (view, target)
-SELECT DISTINCT ON (v.oid) v.oid, e.target
-FROM pg_depend x JOIN pg_class v ON x.classid = 'pg_class'::regclass AND v.oid = x.objid AND v.relkind = 'v'
-    JOIN pg_extension n ON x.refclassid = 'pg_extension'::regclass AND n.oid = x.refobjid AND n.extname = 'pg_mend'
-    JOIN pg_rewrite r ON r.ev_class = v.oid
-    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-    JOIN mend.enrollments e ON e.target = d.refobjid
-WHERE x.deptype = 'a';
-
 -- NaN is larger than every number, and made rounds fail.
 DELETE FROM mend.model_prices WHERE input >= 'Infinity';
 ALTER TABLE mend.model_prices DROP CONSTRAINT model_prices_input_check, ADD CONSTRAINT model_prices_input_check CHECK (input >= 0 AND input < 'Infinity');
