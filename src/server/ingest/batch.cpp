@@ -4,6 +4,7 @@
 
 #include "server/citus/managed_table.h"
 #include "server/pg/settings.h"
+#include "server/queue/dead_letter.h"
 #include "server/queue/order.h"
 #include "server/store/store.h"
 

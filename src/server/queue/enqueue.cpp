@@ -1,17 +1,20 @@
 #include "server/queue/enqueue.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "core/base/utf8.h"
 #include "server/pg/catalog.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
+#include "server/queue/dead_letter.h"
 #include "server/queue/own_table.h"
 #include "server/queue/room.h"
 #include "server/store/insert_plan.h"
@@ -20,7 +23,6 @@
 namespace mend::queue {
 namespace {
 
-using drift::Kind;
 using drift::Misfit;
 
 constexpr size_t kMaxErrorBytes = 1000;
@@ -28,63 +30,16 @@ constexpr size_t kMaxAboutBytes = 500;
 // PostgreSQL takes a gigabyte for a row, and the books have more to say than the payload.
 constexpr size_t kMaxPayloadBytes = 1000 * 1000 * 1000;
 
-bool IsFinal(const Misfit& misfit) {
-  // The referenced row may arrive late.
-  const bool waits = misfit.kind == Kind::Constraint && misfit.sqlstate == "23503";
-  return drift::IsFinal(misfit.kind) && !waits;
-}
-
-// The misfit by which the row is known: the first that made it a dead letter, else the first.
-const Misfit& Culprit(const std::vector<Misfit>& misfits) {
-  for (const Misfit& misfit : misfits) {
-    if (IsFinal(misfit)) {
-      return misfit;
-    }
-  }
-  return misfits.front();
-}
-
-std::string ConstraintReason(const Misfit& misfit) {
-  using drift::Cause;
-  switch (misfit.cause) {
-    case Cause::UniqueViolation:
-    case Cause::ExclusionViolation:
-    case Cause::CheckViolation:
-    case Cause::Policy: return drift::Phrase(misfit.cause, {}, misfit.about);
-    case Cause::DomainCheck:
-      return misfit.about.empty() ? "a domain refuses the value"
-                                  : "constraint " + misfit.about + " of a domain refuses the value";
-    default: return "a trigger, a domain or an expression of the table refuses the row";
-  }
-}
-
-std::string AmbiguousReason(const Misfit& misfit) {
-  const std::string column = "column \"" + misfit.column + "\"";
-  switch (misfit.cause) {
-    case drift::Cause::SameColumnTwice:
-      if (misfit.column.empty()) {
-        return "keys of the payload are spelled as one name: the other is " + misfit.about;
-      }
-      return "more than one key of the payload means " + column + ": the other is " + misfit.about;
-    case drift::Cause::SeveralColumns:
-      return "a key of the payload could mean " + column + " or column " + misfit.about;
-    default: return "a key of the payload is there twice";
-  }
-}
-
 }  // namespace
 
 std::string SessionSettings(const table::Enrollment& enrollment) {
-  std::string text = "{";
+  json::Writer settings;
+  settings.Object();
   const auto add = [&](const char* name) {
     const char* value = pg::Call([&] { return GetConfigOption(name, true, false); });
-    if (value == nullptr) {
-      return;
+    if (value != nullptr) {
+      settings.String(name, value);
     }
-    text += text.size() > 1 ? "," : "";
-    json::AppendQuoted(&text, name);
-    text += ':';
-    json::AppendQuoted(&text, value);
   };
   // What input functions ask for, and the path.
   for (const char* name : {"TimeZone", "timezone_abbreviations", "DateStyle", "IntervalStyle",
@@ -94,7 +49,7 @@ std::string SessionSettings(const table::Enrollment& enrollment) {
   for (const std::string& name : enrollment.carry) {
     add(name.c_str());
   }
-  return text + '}';
+  return settings.Close().Take();
 }
 
 namespace {
@@ -139,116 +94,10 @@ std::vector<std::string> FieldsOf(const std::vector<Misfit>& misfits) {
 // row.
 constexpr size_t kRowsAtOnce = 1000;
 
-// An array literal, for a column of arrays that travels inside one array of text.
-std::string ArrayLiteral(const std::vector<std::string>& elements) {
-  std::string text = "{";
-  for (const std::string& element : elements) {
-    text += text.size() > 1 ? ",\"" : "\"";
-    for (char c : element) {
-      if (c == '"' || c == '\\') {
-        text += '\\';
-      }
-      text += c;
-    }
-    text += '"';
-  }
-  return text + '}';
-}
-
-// Saved for the session. Planned and run as the extension's owner only, under its search_path.
-const store::SavedPlan& PlanFor(bool dead_letter) {
-  static const store::SavedPlan* plans[2] = {nullptr, nullptr};
-  const store::SavedPlan*& plan = plans[dead_letter ? 1 : 0];
-  if (plan == nullptr) {
-    const std::string table = dead_letter ? "mend.dead_letters" : "mend.queue";
-    const std::string reason = dead_letter ? ", reason, overtaken" : "";
-    plan = new store::SavedPlan(
-        "INSERT INTO " + table +
-            " (target, target_name, submitter, submitted_by, session_submitter, "
-            "session_submitted_by, context, code, payload, sqlstate, error, kind, field, fields, "
-            "cause, about, key_hash" +
-            reason +
-            ") SELECT $1::regclass, $2, $3, $4, nullif($5, $3), "
-            "CASE WHEN $5 <> $3 THEN $6 END, $7, $8, r.payload, r.sqlstate, r.error, r.kind, "
-            "NULLIF(r.field, ''), r.fields::text[], r.cause, NULLIF(r.about, ''), NULLIF(r.key, "
-            "'')::bigint" +
-            (dead_letter ? ", r.reason, r.overtaken::boolean" : "") +
-            " FROM ROWS FROM (unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), "
-            "unnest($14), unnest($15), unnest($16), unnest($17), unnest($18), unnest($19)) "
-            "AS r (payload, sqlstate, error, kind, field, fields, reason, cause, about, key, "
-            "overtaken)",
-        {OIDOID, TEXTOID, OIDOID, NAMEOID, OIDOID, NAMEOID, JSONBOID, JSONBOID, TEXTARRAYOID,
-         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-         TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID});
-  }
-  return *plan;
-}
-
-// What rows of one fate have in columns of their own.
-struct Columns {
-  std::vector<std::string_view> payloads;
-  std::vector<std::string> sqlstates, errors, kinds, fields, all_fields, reasons, causes, abouts,
-      keys, overtaken;
-
-  void Add(const Rejected& row, bool dead_letter) {
-    const Misfit& culprit = Culprit(row.misfits);
-    payloads.push_back(row.payload);
-    sqlstates.push_back(culprit.sqlstate);
-    errors.emplace_back(base::CutUtf8(culprit.message, kMaxErrorBytes));
-    kinds.emplace_back(drift::Name(culprit.kind));
-    fields.push_back(culprit.field);
-    all_fields.push_back(ArrayLiteral(FieldsOf(row.misfits)));
-    reasons.push_back(dead_letter ? DeadLetterReason(row.misfits) : "");
-    causes.emplace_back(drift::Code(culprit.cause));
-    abouts.emplace_back(base::CutUtf8(culprit.about, kMaxAboutBytes));
-    keys.push_back(row.key ? std::to_string(*row.key) : "");
-    overtaken.emplace_back(row.overtaken ? "t" : "f");
-  }
-};
-
 // What rows of one call have in common: who offers them, and to which code of the table.
 struct Offer {
   Oid submitter, session_submitter;
   Datum context, code;
-};
-
-class Keeper {
- public:
-  Keeper(const table::Target& target, const Offer& offer)
-      : common_{pg::ObjectId(target.shape().relid),
-                pg::Text(pg::QualifiedName(target.shape().relid)),
-                pg::ObjectId(offer.submitter),
-                pg::Name(pg::RoleName(offer.submitter)),
-                pg::ObjectId(offer.session_submitter),
-                pg::Name(pg::RoleName(offer.session_submitter)),
-                {JSONBOID, offer.context, false},
-                {JSONBOID, offer.code, false}} {}
-
-  void Keep(const Columns& rows, bool dead_letter) {
-    const pg::Param own[] = {
-        pg::TextArray(rows.payloads), pg::TextArray(rows.sqlstates), pg::TextArray(rows.errors),
-        pg::TextArray(rows.kinds),    pg::TextArray(rows.fields),    pg::TextArray(rows.all_fields),
-        pg::TextArray(rows.reasons),  pg::TextArray(rows.causes),    pg::TextArray(rows.abouts),
-        pg::TextArray(rows.keys),     pg::TextArray(rows.overtaken)};
-    Datum values[19];
-    int count = 0;
-    for (const pg::Param& param : common_) {
-      values[count++] = param.value;
-    }
-    for (const pg::Param& param : own) {
-      values[count++] = param.value;
-    }
-    const store::SavedPlan& plan = PlanFor(dead_letter);
-    const int result =
-        pg::Call([&] { return SPI_execute_plan(plan.get(), values, nullptr, false, 0); });
-    if (result < 0) {
-      throw pg::Error(ERRCODE_INTERNAL_ERROR,
-                      std::string("SPI: ") + SPI_result_code_string(result));
-    }
-  }
-
- private:
-  pg::Param common_[8];
 };
 
 Datum TextDatum(std::string_view text) {
@@ -257,140 +106,208 @@ Datum TextDatum(std::string_view text) {
   });
 }
 
-// The same rows by their columns' names, for a direct write.
-class RowCursor {
- public:
-  RowCursor(const OwnTable& book, const table::Target& target, const Offer& offer) : book_(book) {
-    common_ = {{"target", ObjectIdGetDatum(target.shape().relid)},
-               {"target_name", TextDatum(pg::QualifiedName(target.shape().relid))},
-               {"submitter", ObjectIdGetDatum(offer.submitter)},
-               {"submitted_by", pg::Name(pg::RoleName(offer.submitter)).value},
-               {"context", offer.context},
-               {"code", offer.code}};
-    if (offer.session_submitter != offer.submitter) {
-      common_.emplace_back("session_submitter", ObjectIdGetDatum(offer.session_submitter));
-      common_.emplace_back("session_submitted_by",
-                           pg::Name(pg::RoleName(offer.session_submitter)).value);
-    }
-  }
+// The columns that are written, of both tables; the last two of mend.dead_letters alone.
+enum ColumnIndex : size_t {
+  kTarget,
+  kTargetName,
+  kSubmitter,
+  kSubmittedBy,
+  kSessionSubmitter,
+  kSessionSubmittedBy,
+  kContext,
+  kCode,
+  kPayload,
+  kSqlstate,
+  kError,
+  kKind,
+  kField,
+  kFields,
+  kCause,
+  kAbout,
+  kKeyHash,
+  kReason,
+  kOvertaken,
+  kColumnCount,
+};
+struct Column {
+  const char* name;
+  Oid type;
+};
+constexpr Column kColumns[kColumnCount] = {
+    {"target", REGCLASSOID},
+    {"target_name", TEXTOID},
+    {"submitter", OIDOID},
+    {"submitted_by", NAMEOID},
+    {"session_submitter", OIDOID},
+    {"session_submitted_by", NAMEOID},
+    {"context", JSONBOID},
+    {"code", JSONBOID},
+    {"payload", TEXTOID},
+    {"sqlstate", TEXTOID},
+    {"error", TEXTOID},
+    {"kind", TEXTOID},
+    {"field", TEXTOID},
+    {"fields", TEXTARRAYOID},
+    {"cause", TEXTOID},
+    {"about", TEXTOID},
+    {"key_hash", INT8OID},
+    {"reason", TEXTOID},
+    {"overtaken", BOOLOID},
+};
+size_t ColumnsOf(bool dead_letter) { return dead_letter ? kColumnCount : kReason; }
 
-  void Add(const Rejected& rejected, bool dead_letter) {
-    const Misfit& culprit = Culprit(rejected.misfits);
-    std::vector<std::pair<int, Datum>> cells;
-    const auto put = [&](const char* name, Datum value) {
-      cells.emplace_back(book_.ColumnAt(name), value);
-    };
-    for (const auto& [name, value] : common_) {
-      put(name, value);
-    }
-    put("payload", TextDatum(rejected.payload));
-    put("sqlstate", TextDatum(culprit.sqlstate));
-    put("error", TextDatum(base::CutUtf8(culprit.message, kMaxErrorBytes)));
-    put("kind", TextDatum(drift::Name(culprit.kind)));
-    if (!culprit.field.empty()) {
-      put("field", TextDatum(culprit.field));
-    }
-    put("fields", pg::TextArray(FieldsOf(rejected.misfits)).value);
-    if (rejected.key) {
-      put("key_hash", Int64GetDatum(*rejected.key));
-    }
-    put("cause", TextDatum(drift::Code(culprit.cause)));
-    if (!culprit.about.empty()) {
-      put("about", TextDatum(base::CutUtf8(culprit.about, kMaxAboutBytes)));
-    }
-    if (dead_letter && rejected.overtaken) {
-      put("overtaken", BoolGetDatum(true));
-    }
-    if (dead_letter) {
-      put("reason", TextDatum(DeadLetterReason(rejected.misfits)));
-    }
-    std::sort(cells.begin(), cells.end());
-    table::Row& row = rows_.emplace_back();
-    for (const auto& [column, value] : cells) {
-      row.columns.push_back(column);
-      row.values.push_back(value);
-      row.nulls.push_back(0);
-    }
-  }
-
-  std::vector<table::Row>* rows() { return &rows_; }
-
- private:
-  const OwnTable& book_;
-  std::vector<std::pair<const char*, Datum>> common_;
-  std::vector<table::Row> rows_;
+// The values of one row, in the order of kColumns.
+struct Cells {
+  Datum values[kColumnCount] = {};
+  bool given[kColumnCount] = {};
 };
 
-// All rows of one fate, in chunks. False where the executor must write them.
-bool KeepDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter,
-                  const Offer& offer) {
-  OwnTable& book = OwnTable::Of(dead_letter ? OwnTable::kDeadLetters : OwnTable::kQueue);
-  return book.With([&](Relation relation) {
-    pg::Context per_chunk("pg_mend kept rows");
-    for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
-      pg::CheckInterrupts();
-      per_chunk.Reset();
-      pg::Switch here(per_chunk.get());
-      RowCursor book_rows(book, target, offer);
-      for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
-        if (IsDeadLetter(rows[i].misfits) == dead_letter) {
-          book_rows.Add(rows[i], dead_letter);
-        }
-      }
-      if (!book_rows.rows()->empty()) {
-        book.Write(relation, book_rows.rows());
-      }
+// Makes the rows of one call.
+class RowMaker {
+ public:
+  RowMaker(const table::Target& target, const Offer& offer) {
+    Put(kTarget, ObjectIdGetDatum(target.shape().relid));
+    Put(kTargetName, TextDatum(pg::QualifiedName(target.shape().relid)));
+    Put(kSubmitter, ObjectIdGetDatum(offer.submitter));
+    Put(kSubmittedBy, pg::Name(pg::RoleName(offer.submitter)).value);
+    if (offer.session_submitter != offer.submitter) {
+      Put(kSessionSubmitter, ObjectIdGetDatum(offer.session_submitter));
+      Put(kSessionSubmittedBy, pg::Name(pg::RoleName(offer.session_submitter)).value);
     }
-  });
-}
+    Put(kContext, offer.context);
+    Put(kCode, offer.code);
+  }
 
-// Through the executor, where somebody has hung something on the table.
-void KeepThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows,
-                         bool dead_letter, const Offer& offer) {
-  pg::AsExtensionOwner as_owner;
-  pg::Spi spi;
-  Keeper keeper(target, offer);
+  // Good until the next one.
+  const Cells& Make(const Rejected& row) {
+    const Misfit& culprit = Culprit(row.misfits);
+    std::fill(cells_.given + kPayload, std::end(cells_.given), false);
+    Put(kPayload, TextDatum(row.payload));
+    Put(kSqlstate, TextDatum(culprit.sqlstate));
+    Put(kError, TextDatum(base::CutUtf8(culprit.message, kMaxErrorBytes)));
+    Put(kKind, TextDatum(drift::Name(culprit.kind)));
+    if (!culprit.field.empty()) {
+      Put(kField, TextDatum(culprit.field));
+    }
+    Put(kFields, pg::TextArray(FieldsOf(row.misfits)).value);
+    Put(kCause, TextDatum(drift::Code(culprit.cause)));
+    if (!culprit.about.empty()) {
+      Put(kAbout, TextDatum(base::CutUtf8(culprit.about, kMaxAboutBytes)));
+    }
+    if (row.key) {
+      Put(kKeyHash, Int64GetDatum(*row.key));
+    }
+    if (IsDeadLetter(row.misfits)) {
+      Put(kReason, TextDatum(DeadLetterReason(row.misfits)));
+      Put(kOvertaken, BoolGetDatum(row.overtaken));
+    }
+    return cells_;
+  }
+
+ private:
+  void Put(ColumnIndex column, Datum value) {
+    cells_.values[column] = value;
+    cells_.given[column] = true;
+  }
+
+  Cells cells_;
+};
+
+// Makes the rows that are dead letters, or those that are not, a chunk at a time.
+void ForEachChunk(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter,
+                  const Offer& offer, const std::function<void(const Cells&)>& add,
+                  const std::function<void()>& end_chunk) {
   pg::Context per_chunk("pg_mend kept rows");
   for (size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
     pg::CheckInterrupts();
     per_chunk.Reset();
     pg::Switch here(per_chunk.get());
-    Columns columns;
+    RowMaker maker(target, offer);
     for (size_t i = first; i < std::min(rows.size(), first + kRowsAtOnce); ++i) {
       if (IsDeadLetter(rows[i].misfits) == dead_letter) {
-        columns.Add(rows[i], dead_letter);
+        add(maker.Make(rows[i]));
       }
     }
-    if (!columns.payloads.empty()) {
-      keeper.Keep(columns, dead_letter);
-    }
+    end_chunk();
   }
+}
+
+// False where the executor must write them.
+bool WriteDirectly(const table::Target& target, const std::vector<Rejected>& rows, bool dead_letter,
+                   const Offer& offer) {
+  OwnTable& own = OwnTable::Of(dead_letter ? OwnTable::kDeadLetters : OwnTable::kQueue);
+  return own.With([&](Relation relation) {
+    // In the order of the table's columns.
+    std::vector<std::pair<int, size_t>> places;
+    for (size_t i = 0; i < ColumnsOf(dead_letter); ++i) {
+      places.emplace_back(own.ColumnAt(kColumns[i].name), i);
+    }
+    std::sort(places.begin(), places.end());
+    std::vector<table::Row> chunk;
+    ForEachChunk(
+        target, rows, dead_letter, offer,
+        [&](const Cells& cells) {
+          table::Row& row = chunk.emplace_back();
+          for (const auto& [place, column] : places) {
+            if (cells.given[column]) {
+              row.columns.push_back(place);
+              row.values.push_back(cells.values[column]);
+              row.nulls.push_back(0);
+            }
+          }
+        },
+        [&] {
+          if (!chunk.empty()) {
+            own.Write(relation, &chunk);
+          }
+          chunk.clear();
+        });
+  });
+}
+
+// Saved for the session. Planned and run as the extension's owner only, under its search_path.
+const store::SavedPlan& PlanFor(bool dead_letter) {
+  static const store::SavedPlan* plans[2] = {nullptr, nullptr};
+  const store::SavedPlan*& plan = plans[dead_letter ? 1 : 0];
+  if (plan == nullptr) {
+    std::string names, places;
+    std::vector<Oid> types;
+    for (size_t i = 0; i < ColumnsOf(dead_letter); ++i) {
+      names += (i == 0 ? "" : ", ") + std::string(kColumns[i].name);
+      places += (i == 0 ? "$" : ", $") + std::to_string(i + 1);
+      types.push_back(kColumns[i].type);
+    }
+    plan = new store::SavedPlan(std::string("INSERT INTO ") +
+                                    (dead_letter ? "mend.dead_letters (" : "mend.queue (") + names +
+                                    ") VALUES (" + places + ")",
+                                std::move(types));
+  }
+  return *plan;
+}
+
+// Through the executor, where somebody has hung something on the table.
+void WriteThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows,
+                          bool dead_letter, const Offer& offer) {
+  pg::AsExtensionOwner as_owner;
+  pg::Spi spi;
+  const store::SavedPlan& plan = PlanFor(dead_letter);
+  const auto insert = [&](const Cells& cells) {
+    char nulls[kColumnCount];
+    for (size_t i = 0; i < kColumnCount; ++i) {
+      nulls[i] = cells.given[i] ? ' ' : 'n';
+    }
+    const int result = pg::Call([&] {
+      return SPI_execute_plan(plan.get(), const_cast<Datum*>(cells.values), nulls, false, 0);
+    });
+    if (result < 0) {
+      throw pg::Error(ERRCODE_INTERNAL_ERROR,
+                      std::string("SPI: ") + SPI_result_code_string(result));
+    }
+  };
+  ForEachChunk(target, rows, dead_letter, offer, insert, [] {});
 }
 
 }  // namespace
-
-bool IsDeadLetter(const std::vector<Misfit>& misfits) { return IsFinal(Culprit(misfits)); }
-
-std::string DeadLetterReason(const std::vector<Misfit>& misfits) {
-  const Misfit& misfit = Culprit(misfits);
-  const std::string column = "column \"" + misfit.column + "\"";
-  switch (misfit.kind) {
-    case Kind::Ambiguous:
-      return misfit.sqlstate == "42939" ? "a key of the payload is called as the rescue column is"
-                                        : AmbiguousReason(misfit);
-    case Kind::Generated: return column + " computes its own value, and the payload brings another";
-    case Kind::Malformed:
-      return misfit.cause == drift::Cause::NoRecord ? drift::Phrase(misfit.cause, {}, misfit.about)
-             : misfit.cause == drift::Cause::NotAnObject
-                 ? "the payload is not a JSON object; an array of them is for healing_load()"
-                 : "the payload is not one JSON object that PostgreSQL can store";
-    case Kind::Constraint: return ConstraintReason(misfit);
-    case Kind::NewField: return "the field has no column";
-    case Kind::NoPartition: return "no partition takes the row";
-    case Kind::MissingRequired: return column + " needs a value";
-    default: return "the value does not fit " + column;
-  }
-}
 
 EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& rows) {
   EnqueueCounts kept;
@@ -416,8 +333,8 @@ EnqueueCounts Enqueue(const table::Target& target, const std::vector<Rejected>& 
                        table::CodeAsJsonb(target.shape().relid)};
   for (bool dead_letter : {false, true}) {
     if ((dead_letter ? kept.dead_lettered : kept.queued) > 0 &&
-        !KeepDirectly(target, rows, dead_letter, offer)) {
-      KeepThroughExecutor(target, rows, dead_letter, offer);
+        !WriteDirectly(target, rows, dead_letter, offer)) {
+      WriteThroughExecutor(target, rows, dead_letter, offer);
     }
   }
   return kept;

@@ -21,12 +21,6 @@ struct EnqueueCounts {
   int64_t dead_lettered = 0;
 };
 
-// Whether a row with these misfits is a dead letter at once: some misfit no DDL can heal.
-bool IsDeadLetter(const std::vector<drift::Misfit>& misfits);
-
-// In plain words, why a row with these misfits was not kept in the queue.
-std::string DeadLetterReason(const std::vector<drift::Misfit>& misfits);
-
 // The settings of this session that INSERT depends on, as a JSON object.
 std::string SessionSettings(const table::Enrollment& enrollment);
 

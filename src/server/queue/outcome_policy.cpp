@@ -1,5 +1,5 @@
 #include "core/limits/breaker.h"
-#include "server/queue/enqueue.h"
+#include "server/queue/dead_letter.h"
 #include "server/queue/row_outcome.h"
 
 namespace mend::queue {
@@ -47,17 +47,17 @@ RowOutcome OutcomePolicy::For(const std::vector<drift::Misfit>& misfits, const Q
                             "no partition takes it: a person must add one", i, patch};
     } else if (drift::IsFinal(misfit.kind)) {
       return {RowOutcome::Kind::DeadLetter, DeadLetterReason(misfits), i, patch};
-    } else if (const RowOutcome* fate = Find(drift::ClassOf(misfit))) {
-      if (fate->kind == RowOutcome::Kind::BackOff &&
+    } else if (const RowOutcome* outcome = Find(drift::ClassOf(misfit))) {
+      if (outcome->kind == RowOutcome::Kind::BackOff &&
           row.attempts + 1 >= limits::kForeignKeyAttempts) {
         return {RowOutcome::Kind::DeadLetter,
-                fate->reason + " (tried " + std::to_string(row.attempts + 1) + " times)", i,
-                fate->patch};
+                outcome->reason + " (tried " + std::to_string(row.attempts + 1) + " times)", i,
+                outcome->patch};
       }
-      if (fate->kind == RowOutcome::Kind::DeadLetter) {
-        return {fate->kind, fate->reason, i, fate->patch};
+      if (outcome->kind == RowOutcome::Kind::DeadLetter) {
+        return {outcome->kind, outcome->reason, i, outcome->patch};
       }
-      wait = RowOutcome{fate->kind, fate->reason, i, fate->patch};
+      wait = RowOutcome{outcome->kind, outcome->reason, i, outcome->patch};
     }
   }
   if (wait) {
