@@ -21,11 +21,12 @@ bool Proof::Relieves() const {
 }
 
 Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evidence,
-            std::vector<int64_t>* healed_ids) {
+            std::vector<int64_t>* healed_ids, const queue::BeforeBatch& before_batch) {
   Prover prover(target, patch);
+  const Oid relid = target.shape().relid;
   queue::QueueReader reader = evidence == Evidence::Queue
-                                  ? queue::QueueReader(target.shape().relid, queue::Window())
-                                  : queue::QueueReader::OfDeadLetters(target.shape().relid);
+                                  ? queue::QueueReader(relid, queue::Window(), 0, before_batch)
+                                  : queue::QueueReader::OfDeadLetters(relid, before_batch);
   pg::Context scratch("pg_mend proof");
   for (queue::QueueBatch batch;;) {
     prover.LeaveIdentity();

@@ -58,9 +58,10 @@ enum class Evidence : uint8_t {
 
 // Converts every row of the evidence against the target as `patch` would make it. `healed_ids`,
 // when given, receives the ids of healed rows. Runs each row's conversion as its submitter, in a
-// security-restricted operation: domains bring user code.
+// security-restricted operation: domains bring user code. `before_batch`: as QueueReader has it.
 Proof Prove(const table::Target& target, const plan::Patch& patch, Evidence evidence,
-            std::vector<int64_t>* healed_ids = nullptr);
+            std::vector<int64_t>* healed_ids = nullptr,
+            const queue::BeforeBatch& before_batch = nullptr);
 
 // The patch without the actions and mappings that help no row, and, when `sampled`, also without
 // the actions that no row of the sample shows.

@@ -161,7 +161,7 @@ queue::ReplayCounts ReplayRowByRow(Oid target, const std::vector<int64_t>& ids,
   queue::ReplayCounts counts;
   int64_t stored_ms = 0, stored = 0;
   for (auto id = ids.begin(); id != ids.end(); ++id) {
-    if (pace->between_transactions != nullptr) {
+    if (pace->between_transactions) {
       pace->between_transactions();
     }
     const int before = pace->put_off;
@@ -256,7 +256,7 @@ queue::ReplayCounts Replay(Oid target, const queue::ReplayGroup& run,
     const size_t at_once = pace->at_once;
     const size_t end = first + std::min(at_once, ids.size() - first);
     const bool whole = end - first == ids.size();
-    if (first > 0 && pace->between_transactions != nullptr) {
+    if (first > 0 && pace->between_transactions) {
       pace->between_transactions();
     }
     const pg::Stopwatch took;

@@ -1,6 +1,7 @@
 // Putting waiting rows into their table: as their submitter, exactly once.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -15,8 +16,8 @@ struct Pace {
   // Rows that go into one transaction: so many as are stored within a time slice, once they were
   // found to be slow. The worker remembers it from round to round.
   size_t at_once = SIZE_MAX;
-  void (*between_transactions)() = nullptr;  // may throw: what is committed stays
-  int put_off = 0;                           // rows that took too long alone
+  std::function<void()> between_transactions;  // may throw: what is committed stays
+  int put_off = 0;                             // rows that took too long alone
   bool marked = false;  // whether the mark of the next run was committed with the last one
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "core/net/clock.h"
 #include "core/plan/claude/price.h"
 #include "server/claude/calls.h"
@@ -73,9 +74,6 @@ void Show(const std::string& what) {
   pg::Call([&] { pgstat_report_activity(STATE_RUNNING, what.c_str()); });
 }
 
-// Thrown through the conversation: there is nothing to ask about any more.
-struct Moot {};
-
 // One conversation about one table, and its books.
 class Conversation {
  public:
@@ -84,10 +82,9 @@ class Conversation {
 
   Answer Run() {
     Prepare();
-    try {
-      result_ =
-          plan::claude::Converse(SettingsFor(access_.endpoint), question_.AsCase(), MakeWorld());
-    } catch (const Moot&) {
+    result_ =
+        plan::claude::Converse(SettingsFor(access_.endpoint), question_.AsCase(), MakeWorld());
+    if (result_.end == End::Moot) {
       return Drop();
     }
     Show("pg_mend: healing " + question_.target_name);
@@ -162,9 +159,9 @@ class Conversation {
 
   Verdict Weigh(const std::string& model, const tools::PatchInput& proposal) {
     pg::WorkTransaction transaction;
-    Judgement judgement = Judge(question_, proposal);
+    Judgement judgement = Judge(question_, proposal, [this] { pulse_(); });
     if (judgement.moot) {
-      throw Moot();
+      return {false, true, {}};
     }
     if (judgement.accepted) {
       accepted_ = std::move(judgement.patch);
@@ -172,7 +169,7 @@ class Conversation {
       BookRefusal(model, proposal, judgement.reason);
     }
     transaction.Commit();
-    return {judgement.accepted, judgement.reason};
+    return {judgement.accepted, false, judgement.reason};
   }
 
   // In mend.patches, with what was spent since the last proposal.
@@ -194,11 +191,11 @@ class Conversation {
     const std::shared_ptr<const table::Target> target = table::FindTarget(question_.target);
     const int64_t id = apply::InsertPatch(*target, record);
     BookPatch(spent.calls, id);
-    std::string detail = "{\"planner\": \"claude\", \"model\": ";
-    json::AppendQuoted(&detail, model);
-    detail += ", \"reason\": ";
-    json::AppendQuoted(&detail, record.reason);
-    observe::Record("patch_refused", question_.target_name, id, detail + "}", observe::kWorker);
+    json::Writer detail;
+    detail.Object().String("planner", "claude").String("model", model);
+    detail.String("reason", record.reason);
+    observe::Record("patch_refused", question_.target_name, id, detail.Close().Take(),
+                    observe::kWorker);
   }
 
   void TakeSpent(Answer* answer) {
@@ -213,12 +210,12 @@ class Conversation {
 
   Answer Finish() {
     pg::WorkTransaction transaction;
-    Answer answer = Settle();
+    Answer answer = AnswerOfTalk();
     transaction.Commit();
     return answer;
   }
 
-  Answer Settle() {
+  Answer AnswerOfTalk() {
     if (plan::claude::RowsWait(result_.end)) {
       Release(question_.fingerprint);
       if (result_.end == End::Held && hold_) {
@@ -230,7 +227,7 @@ class Conversation {
     }
     EndHolds(question_.target, question_.target_name, true);
     if (result_.end == End::Accepted) {
-      return SettleAccepted();
+      return AnswerOfAccepted();
     }
     result_.reason = Storable(std::move(result_.reason));
     if (!calls_.empty()) {
@@ -240,7 +237,7 @@ class Conversation {
     return AnswerOf(Answer::Kind::DeadLetter, question_, result_.reason);
   }
 
-  Answer SettleAccepted() {
+  Answer AnswerOfAccepted() {
     Answer answer = AnswerOf(Answer::Kind::Patch, question_);
     answer.patch = result_.patch;
     answer.model = result_.model;

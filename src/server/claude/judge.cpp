@@ -142,7 +142,8 @@ base::Result<plan::Patch> ReadProposal(const table::Target& target,
   return apply::ReadPatch(target, proposal.ddl, apply::FieldMapToJson(field_map), readings);
 }
 
-Judgement Judge(const Question& question, const tools::PatchInput& proposal) {
+Judgement Judge(const Question& question, const tools::PatchInput& proposal,
+                const queue::BeforeBatch& before_batch) {
   Judgement judgement;
   const std::shared_ptr<const table::Target> target = table::FindTarget(question.target);
   if (plan::ShapeFingerprint(target->shape()) != plan::ShapeFingerprint(question.shape)) {
@@ -162,8 +163,8 @@ Judgement Judge(const Question& question, const tools::PatchInput& proposal) {
   if (!judgement.reason.empty()) {
     return judgement;
   }
-  const apply::Proof proof =
-      apply::Prove(*target, Merge(*patch, question.provable), apply::Evidence::Queue);
+  const apply::Proof proof = apply::Prove(*target, Merge(*patch, question.provable),
+                                          apply::Evidence::Queue, nullptr, before_batch);
   judgement.moot = proof.tried == 0;
   judgement.accepted = Helps(proof, *patch);
   if (judgement.accepted) {

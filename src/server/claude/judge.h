@@ -19,7 +19,8 @@ struct Judgement {
 
 // Needs a transaction. A proposal passes when it touches nothing but the drift it was asked about,
 // the guard lets it through, and together with what rules have some waiting row fits thanks to it.
-Judgement Judge(const Question& question, const tools::PatchInput& proposal);
+Judgement Judge(const Question& question, const tools::PatchInput& proposal,
+                const queue::BeforeBatch& before_batch = nullptr);
 
 // The answer with what rules have for the rest of the drift: one patch, one lock, one rewrite.
 // Where both speak of a column or a field, the answer counts.

@@ -12,7 +12,7 @@ namespace {
 // queue.
 void Requeue(RoundState* round, const table::Target& target, const apply::PatchRecord& record) {
   std::vector<int64_t> ids;
-  apply::Prove(target, record.patch, apply::Evidence::DeadLetters, &ids);
+  apply::Prove(target, record.patch, apply::Evidence::DeadLetters, &ids, round->before_batch);
   if (!ids.empty()) {
     pg::RunPrepared("SELECT mend.requeue($1)", {pg::Int8Array(ids)});
     round->low_id = std::min(round->low_id, *std::min_element(ids.begin(), ids.end()) - 1);
@@ -51,7 +51,7 @@ void ApplyApproved(RoundState* round) {
       Requeue(round, *target, record);
       round->shared->CommitUnlessYoung();  // the proof may be called off, and go on later
       round->shared->Join();
-      proof = apply::ProveInTurns(target, record.patch, [round] { CheckTurn(round); });
+      proof = apply::ProveInTurns(target, record.patch, [round] { CheckTableTurn(round); });
       round->shared->CommitUnlessYoung();
     }
     // Of several suggestions that a row needs, a person approves one after the other.

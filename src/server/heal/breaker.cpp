@@ -190,10 +190,11 @@ void ProfileUnrecorded(RoundState* round) {
   size_t waiting = 0;
   const apply::DriftStore book(round->target);
   for (const drift::Drift& drift : book.drifts()) {
-    const queue::RowOutcome* fate = round->outcome_policy.Find(drift::ClassOf(drift));
+    const queue::RowOutcome* outcome = round->outcome_policy.Find(drift::ClassOf(drift));
     waiting +=
-        IsNew(drift) && (fate == nullptr || fate->kind != queue::RowOutcome::Kind::DeadLetter) ? 1
-                                                                                               : 0;
+        IsNew(drift) && (outcome == nullptr || outcome->kind != queue::RowOutcome::Kind::DeadLetter)
+            ? 1
+            : 0;
   }
   if (waiting > limits::kMostNewFields / 2) {
     round->outcome_policy.SetUnrecorded(queue::RowOutcome::Kind::Wait,

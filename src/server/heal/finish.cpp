@@ -52,7 +52,7 @@ void SupersedePatches(RoundState* round) {
 }
 
 void SettleAll(const RoundState& round) {
-  for (const Settlement& settlement : round.settlements) {
+  for (const DriftEnd& settlement : round.drift_ends) {
     apply::SettleDrift(settlement.drift, settlement.state, settlement.reason, settlement.patch_id);
   }
   // Drift of which no row is left has been settled with its rows. By the index: other tables may

@@ -23,7 +23,7 @@ apply::Proof PlanStep::ProveOnQueue(const plan::Patch& patch) const {
   if (answered_) {
     return apply::Prove(*target_, patch, apply::Evidence::Queue);
   }
-  return apply::ProveInTurns(target_, patch, [this] { CheckTurn(&round_); });
+  return apply::ProveInTurns(target_, patch, [this] { CheckTableTurn(&round_); });
 }
 
 // Drift that is open and not decided in this round already. What only waits (for a foreign key's
@@ -41,11 +41,11 @@ drift::DriftSet PlanStep::ToPlan() {
       continue;
     }
     if (drift.kind == drift::Kind::NoPartition || drift::IsFinal(drift.kind)) {
-      round_.settlements.push_back({drift.id,
-                                    drift::ClassOf(drift),
-                                    "waiting",
-                                    "its rows are tried again by themselves",
-                                    {}});
+      round_.drift_ends.push_back({drift.id,
+                                   drift::ClassOf(drift),
+                                   "waiting",
+                                   "its rows are tried again by themselves",
+                                   {}});
       round_.EscalateState("waiting", drift.kind == drift::Kind::NoPartition
                                           ? "no partition takes some rows: a person must add one"
                                           : "rows wait for the row they refer to");

@@ -17,7 +17,7 @@ std::vector<plan::Rename> PlanStep::FindRenames(const drift::DriftSet& drifts) c
   }
   constexpr size_t kRowsLookedAt = 1000;
   std::vector<bool> shown(renames.size()), refuted(renames.size());
-  queue::QueueReader reader(round_.target, queue::Window());
+  queue::QueueReader reader(round_.target, queue::Window(), 0, round_.before_batch);
   size_t looked_at = 0;
   json::Document payload;
   for (queue::QueueBatch batch; looked_at < kRowsLookedAt && reader.Next(&batch);) {

@@ -66,7 +66,7 @@ void BuryQueue(RoundState* round, const std::optional<std::string>& reason) {
                     observe::kWorker);
     pg::TestPoint("buried");
     round->shared->Commit();
-    round->host->CheckMustYield(round->target);
+    CheckTurn(round);
     round->shared->Join();
   }
 }
@@ -333,9 +333,7 @@ void FoldWindow(RoundState* round, const std::string& upto, queue::QueueReader* 
       if (more) {
         round->host->ShowProgress("profiled " + std::to_string(round->folded) + " rows of " +
                                   round->target_name);
-        if (TurnIsOver(round)) {
-          throw MustYield();
-        }
+        CheckTurn(round);
       }
     }
   } catch (const MustYield&) {
@@ -351,12 +349,13 @@ void Fold(RoundState* round) {
   std::optional<apply::DriftStore> book;
   queue::Window rest = round->window;
   if (round->profiled) {
-    queue::QueueReader reader(round->target, {round->window.after, round->profiled->upto});
+    queue::QueueReader reader(round->target, {round->window.after, round->profiled->upto}, 0,
+                              round->before_batch);
     reader.GoOnBehind(round->profiled->xid, round->profiled->id);
     FoldWindow(round, round->profiled->upto, &reader, &book);
     rest.after = round->profiled->upto;
   }
-  queue::QueueReader reader(round->target, rest);
+  queue::QueueReader reader(round->target, rest, 0, round->before_batch);
   FoldWindow(round, *rest.upto, &reader, &book);
   round->shared->Join();
   const bool rescued = FoldRescued(round, &*book);

@@ -27,7 +27,7 @@ int Rank(const std::string& state) {
 }  // namespace
 
 bool RoundState::Decided(const drift::Drift& drift) const {
-  return std::any_of(settlements.begin(), settlements.end(), [&](const Settlement& settled) {
+  return std::any_of(drift_ends.begin(), drift_ends.end(), [&](const DriftEnd& settled) {
     return settled.values == drift::ClassOf(drift);
   });
 }
@@ -35,23 +35,23 @@ bool RoundState::Decided(const drift::Drift& drift) const {
 void RoundState::Decide(const drift::Drift& drift, queue::RowOutcome::Kind to,
                         const std::string& why, std::optional<int64_t> patch) {
   outcome_policy.Set(drift::ClassOf(drift), to, why, patch);
-  settlements.push_back({drift.id, drift::ClassOf(drift),
-                         to == queue::RowOutcome::Kind::DeadLetter ? "dead_lettered" : "waiting",
-                         why, patch});
+  drift_ends.push_back({drift.id, drift::ClassOf(drift),
+                        to == queue::RowOutcome::Kind::DeadLetter ? "dead_lettered" : "waiting",
+                        why, patch});
 }
 
 void RoundState::Reopen(const drift::Drift& drift) {
   const drift::Class values = drift::ClassOf(drift);
   outcome_policy.Forget(values);
-  settlements.erase(std::remove_if(settlements.begin(), settlements.end(),
-                                   [&](const Settlement& one) { return one.values == values; }),
-                    settlements.end());
+  drift_ends.erase(std::remove_if(drift_ends.begin(), drift_ends.end(),
+                                  [&](const DriftEnd& one) { return one.values == values; }),
+                   drift_ends.end());
 }
 
 void RoundState::Healed(const drift::Drift& drift, int64_t patch) {
   outcome_policy.Set(drift::ClassOf(drift), queue::RowOutcome::Kind::DeadLetter,
                      "it still does not fit after patch " + std::to_string(patch), patch);
-  settlements.push_back({drift.id, drift::ClassOf(drift), "healed", "", patch});
+  drift_ends.push_back({drift.id, drift::ClassOf(drift), "healed", "", patch});
 }
 
 void RoundState::PauseFor(int64_t ms) { pause_ms = std::min(pause_ms.value_or(ms), ms); }
@@ -79,24 +79,27 @@ size_t TimesAtOnce(size_t rows, int64_t took_ms) {
 
 }  // namespace
 
-bool TurnIsOver(RoundState* round) {
-  return round->slice.Past(std::min(limits::kTimeSliceMs, pg::batch_timeout_ms)) &&
-         round->host->OthersAreDue(round->target);
+void CheckTableTurn(RoundState* round) {
+  round->host->CheckMustYield(round->target);
+  if (round->slice.Past(std::min(limits::kTimeSliceMs, pg::batch_timeout_ms)) &&
+      round->host->OthersAreDue(round->target)) {
+    throw MustYield();
+  }
 }
 
 void CheckTurn(RoundState* round) {
-  round->host->CheckMustYield(round->target);
-  if (TurnIsOver(round)) {
+  if (round->host->TurnIsOver()) {
     throw MustYield();
   }
+  CheckTableTurn(round);
 }
 
 void ReplayWaiting(RoundState* round) {
   round->slice = pg::Stopwatch();
   round->shared->CommitUnflushed();  // with the next commit that is flushed
   queue::Window window = round->replay_all ? queue::Window() : round->window;
-  queue::ReplayGroupReader runs(
-      queue::QueueReader(round->target, window, round->replay_all ? round->low_id : 0));
+  queue::ReplayGroupReader runs(queue::QueueReader(
+      round->target, window, round->replay_all ? round->low_id : 0, round->before_batch));
   int64_t left = 0;
   while (const queue::ReplayGroup* run = runs.Next()) {
     CheckTurn(round);
@@ -132,10 +135,6 @@ void SweepIndex(const RoundState& round) {
     transaction.Commit();
   }
 }
-
-RoundHost* host_now = nullptr;
-Oid healing = InvalidOid;
-RoundState* round_now = nullptr;
 
 // A table that somebody has locked holds no worker for longer than mend.lock_timeout, whatever step
 // comes upon the lock.
@@ -200,15 +199,13 @@ void Abandon(Oid target) {
 
 void RunRound(RoundHost* host, Oid target) {
   RoundState round;
-  round.host = host_now = host;
+  round.host = host;
   round.target = target;
-  healing = target;
-  queue::QueueReader::before_batch = [] { host_now->CheckMustYield(healing); };
+  round.before_batch = [host, target] { host->CheckMustYield(target); };
   const LockPatience patience;
   const pg::Stopwatch took;
   round.pace = apply::PaceOf(target);
-  round_now = &round;
-  round.pace.between_transactions = [] { CheckTurn(round_now); };
+  round.pace.between_transactions = [&round] { CheckTurn(&round); };
   try {
     SharedTransaction shared;
     round.shared = &shared;

@@ -21,7 +21,7 @@ class SpeculativeProof;
 namespace mend::heal {
 
 // How a drift ends this round.
-struct Settlement {
+struct DriftEnd {
   int64_t drift;  // its id
   drift::Class values;
   const char* state;  // of mend.drifts
@@ -32,6 +32,7 @@ struct Settlement {
 struct RoundState {
   RoundHost* host = nullptr;
   SharedTransaction* shared = nullptr;
+  queue::BeforeBatch before_batch;  // of what is read of the queue: CheckMustYield()
   Oid target = InvalidOid;
   std::string target_name;
   int64_t requested = 0;
@@ -62,7 +63,7 @@ struct RoundState {
       speculative_proof;  // of what the first rows of a long queue call for; it has seen all that
                           // wait
   queue::OutcomePolicy outcome_policy;
-  std::vector<Settlement> settlements;
+  std::vector<DriftEnd> drift_ends;
   std::optional<int64_t> patch_id;  // the last patch that was applied in this round
   std::string state = "idle";       // of mend.progress, with its reason
   std::string reason;
@@ -74,7 +75,7 @@ struct RoundState {
 
   // Whether the drift was decided in this round already.
   bool Decided(const drift::Drift& drift) const;
-  // Decides a drift: its rows' fate, and its own state at the end of the round.
+  // Decides a drift: what becomes of its rows, and its own state at the end of the round.
   void Decide(const drift::Drift& drift, queue::RowOutcome::Kind to, const std::string& reason,
               std::optional<int64_t> patch = std::nullopt);
   // Takes the last decision on a drift back.
@@ -86,11 +87,13 @@ struct RoundState {
   void EscalateState(const char* new_state, const std::string& new_reason);
 };
 
-// Whether the table has had its time slice and another table waits for a worker.
-bool TurnIsOver(RoundState* round);
-// Where a step can be called off and gone on with in a later round: throws MustYield when the
-// worker must yield, or the turn is over.
+// Where a step can be called off, and gone on with in a later round: throws MustYield when the
+// worker must yield, when the database has had its turn and another one waits for a worker, or when
+// the table has had its time slice and another one is due. What of the step is not stored by then
+// is lost.
 void CheckTurn(RoundState* round);
+// The same for a step that this process goes on with: a turn of the database does not end it.
+void CheckTableTurn(RoundState* round);
 
 // Step 1. Reads the table's terms and folds new rows into its drift. False: the round ends here.
 bool BeginRound(RoundState* round);
@@ -107,14 +110,14 @@ drift::DriftSet Admitted(RoundState* round, const plan::Shape& shape, drift::Dri
 void ProfileUnrecorded(RoundState* round);
 // Step 4. Waiting rows are put into the table.
 void ReplayWaiting(RoundState* round);
-// Step 5. Drift and progress are settled.
+// Step 5. The state of drift and of the table is recorded.
 void EndRound(RoundState* round);
 // Step 7. A column that is widened online: goes on with it for a while.
 void WidenColumns(RoundState* round);
 // Step 5 in the open transaction.
 void WriteEnd(RoundState* round);
 
-// Applies one recorded patch and settles the undecided drift that it covers; true when it was
+// Applies one recorded patch and decides the undecided drift that it covers; true when it was
 // applied. Redoes it without the actions that the rows refute. When the `last` one is applied and
 // no row waits any more, the round ends with it, in the same transaction.
 bool ApplyRecord(RoundState* round, apply::PatchRecord record, const apply::Proof& proof,

@@ -150,7 +150,8 @@ void WidenColumns(RoundState* round) {
     return;
   }
   apply::WideningHost host;
-  host.between_batches = [round] { round->host->CheckMustYield(round->target); };
+  host.between_batches = [round] { CheckTurn(round); };
+  round->slice = pg::Stopwatch();
   host.show = [round](const std::string& what) {
     round->host->ShowProgress(what + " of " + round->target_name);
   };

@@ -88,10 +88,11 @@ class Visibility {
 
 }  // namespace
 
-void (*QueueReader::before_batch)() = nullptr;
-
-QueueReader::QueueReader(Oid target, Window window, int64_t low_id)
-    : target_(target), window_(std::move(window)), last_id_(low_id) {
+QueueReader::QueueReader(Oid target, Window window, int64_t low_id, BeforeBatch before_batch)
+    : target_(target),
+      window_(std::move(window)),
+      before_batch_(std::move(before_batch)),
+      last_id_(low_id) {
   if (window_.upto && window_.after) {
     // Nothing older than the earlier snapshot's xmin is new: the walk along the index begins there.
     last_xid_ = std::strtoull(window_.after->c_str(), nullptr, 10);
@@ -99,15 +100,15 @@ QueueReader::QueueReader(Oid target, Window window, int64_t low_id)
   }
 }
 
-QueueReader QueueReader::OfDeadLetters(Oid target) {
-  QueueReader reader(target, Window());
+QueueReader QueueReader::OfDeadLetters(Oid target, BeforeBatch before_batch) {
+  QueueReader reader(target, Window(), 0, std::move(before_batch));
   reader.dead_letters_ = true;
   return reader;
 }
 
 bool QueueReader::Next(QueueBatch* batch) {
-  if (before_batch != nullptr) {
-    before_batch();
+  if (before_batch_) {
+    before_batch_();
   }
   const size_t fitting = std::max<size_t>(kBatchBytes / std::max<size_t>(average_bytes_, 1), 1);
   const size_t limit = std::min<size_t>(fitting, times_ * static_cast<size_t>(pg::batch_size));

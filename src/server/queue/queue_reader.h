@@ -1,6 +1,7 @@
 // The queued rows of one table, read in batches of bounded size.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,6 +59,8 @@ struct Window {
   std::optional<std::string> upto;   // nullopt: all rows that are due now, in order of id
 };
 
+using BeforeBatch = std::function<void()>;
+
 // Reads a window front to back, in batches of at most mend.batch_size rows (or several times as
 // many) and about kBatchBytes, each in the caller's transaction: batches may be read in
 // transactions of their own.
@@ -65,13 +68,11 @@ class QueueReader {
  public:
   static constexpr size_t kBatchBytes = 16 * 1024 * 1024;
 
-  // Called before every batch, unless null: where a worker's long work can be called off, by
-  // throwing.
-  static void (*before_batch)();
-
-  QueueReader(Oid target, Window window, int64_t low_id = 0);
+  // `before_batch`: called before every batch, unless null: where a worker's long work can be
+  // called off, by throwing.
+  QueueReader(Oid target, Window window, int64_t low_id = 0, BeforeBatch before_batch = nullptr);
   // The dead letters of a table whose kind DDL can heal, in order of id.
-  static QueueReader OfDeadLetters(Oid target);
+  static QueueReader OfDeadLetters(Oid target, BeforeBatch before_batch = nullptr);
   // Replaces the batch by the next rows; false at the end.
   bool Next(QueueBatch* batch);
   // The next batch begins behind this row.
@@ -93,6 +94,7 @@ class QueueReader {
 
   Oid target_;
   Window window_;
+  BeforeBatch before_batch_;
   bool dead_letters_ = false;
   int64_t last_id_;
   uint64_t last_xid_ = 0;

@@ -76,7 +76,7 @@ void BookIgnored(int ms) {
   HoldAgainstCulprit(ms);
 }
 
-void SayFarewell(int, Datum) {
+void BeforeExit(int, Datum) {
   const int ignored_ms = pg::Deadline::Ignored();
   if (!OidIsValid(healing) || (ended_by_postmaster == 0 && ignored_ms == 0)) {
     return;
@@ -117,7 +117,7 @@ void InstallExitHandler() {
     if (sigaction(SIGTERM, &action, nullptr) != 0) {
       ereport(ERROR, (errmsg("could not take over SIGTERM: %m")));
     }
-    before_shmem_exit(SayFarewell, 0);
+    before_shmem_exit(BeforeExit, 0);
   });
 }
 

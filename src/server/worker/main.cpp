@@ -88,6 +88,7 @@ class Worker {
 
   // Returns when the worker has left its slot.
   void Serve() {
+    BeginTurn();
     for (bool stay = true; stay;) {
       MemoryContextSwitchTo(scratch_.get());
       scratch_.Reset();
@@ -152,7 +153,7 @@ class Worker {
     leases_seen_ = Leases(InvalidOid);
     pg::Transaction transaction;
     bool stay = pg::LockExtension();
-    if (!stay && TellOfOtherObjects()) {
+    if (!stay && WarnOfOtherVersion()) {
       outlook->stopped = true;
     } else if (stay) {
       *outlook = LookForWork();
@@ -167,7 +168,7 @@ class Worker {
 
   // Where the objects are of another release, healing waits for ALTER EXTENSION: the log says so
   // each time that a worker is started in vain. False where there are none.
-  static bool TellOfOtherObjects() {
+  static bool WarnOfOtherVersion() {
     std::optional<std::string> version = pg::ObjectsVersion();
     if (version) {
       pg::Call([&] {

@@ -9,7 +9,7 @@ namespace {
 constexpr int64_t kTurnLasts = 5 * 1000000LL;
 
 // The slot of a worker that leaves, as what its database is remembered by from now on.
-void Leave(State state, TimestampTz now) {
+void LeaveSlot(State state, TimestampTz now) {
   const Oid database = own_slot->database;
   Clear(own_slot);
   own_slot->state = state;
@@ -67,7 +67,7 @@ bool ReleaseSlot(int others) {
   if (own_slot->wanted || remaining < others) {
     return false;
   }
-  Leave(State::kLeft, now);
+  LeaveSlot(State::kLeft, now);
   return true;
 }
 
@@ -79,7 +79,7 @@ bool ReleaseSlotIdle(std::optional<int64_t> next_ms) {
   }
   Slot* slot = own_slot;
   const Oid database = own_slot->database;
-  Leave(State::kLeft, now);
+  LeaveSlot(State::kLeft, now);
   if (next_ms) {
     Await(slot, database, now, now + *next_ms * 1000);
   }
@@ -91,7 +91,7 @@ void ReleaseSlotBusy() {
   Locked locked;
   Slot* slot = own_slot;
   const Oid database = own_slot->database;
-  Leave(State::kLeft, now);
+  LeaveSlot(State::kLeft, now);
   Await(slot, database, now, now);
 }
 
@@ -101,7 +101,7 @@ bool ReleaseSlotStopped() {
   if (own_slot->wanted) {
     return false;
   }
-  Leave(State::kStopped, now);
+  LeaveSlot(State::kStopped, now);
   return true;
 }
 
@@ -115,6 +115,12 @@ bool TakeWanted() {
   bool wanted = own_slot->wanted;
   own_slot->wanted = false;
   return wanted;
+}
+
+void BeginTurn() {
+  TimestampTz now = GetCurrentTimestamp();
+  Locked locked;
+  own_slot->since = now;
 }
 
 bool OthersWait() {

@@ -20,6 +20,8 @@ bool ReleaseSlotStopped();
 bool ReleaseSlotIdle(std::optional<int64_t> next_ms);
 // The same with work left: this database waits for its next turn.
 void ReleaseSlotBusy();
+// The worker can work from now on: what it took to start is no part of its turn.
+void BeginTurn();
 // Whether another database waits for a worker; TurnIsOver: and this one has worked long enough.
 bool OthersWait();
 bool TurnIsOver();

@@ -10,7 +10,7 @@ namespace mend::worker {
 namespace {
 
 // What the current transaction asked for.
-enum Ask : unsigned { kTell = 1, kWake = 2, kRestart = 4 };
+enum Ask : unsigned { kNotify = 1, kWake = 2, kRestart = 4 };
 unsigned asked = 0;
 Oid asked_for = InvalidOid;  // the only table of kWake, if there is one
 
@@ -74,7 +74,7 @@ void AtTransactionEnd(XactEvent event, void*) {
   if (event == XACT_EVENT_ABORT) {
     return;
   }
-  if (what & kTell) {
+  if (what & kNotify) {
     WakeAllWorkers(MyDatabaseId);
   }
   if (what & kRestart) {
@@ -135,7 +135,7 @@ void WakeAtCommit(Oid target) {
 
 void RestartAtCommit() { AskAtCommit(kRestart); }
 
-void NotifyWorkersAtCommit() { AskAtCommit(kTell); }
+void NotifyWorkersAtCommit() { AskAtCommit(kNotify); }
 
 void WakeIfNobodyLooks() {
   static TimestampTz looked_at = 0;

@@ -91,9 +91,6 @@ void WorkerHost::CheckMustYield(Oid target, int between_looks_ms) {
     return;
   }
   looked_at = now;
-  if (TurnIsOver()) {
-    throw heal::MustYield();
-  }
   std::optional<pg::WorkTransaction> transaction;
   if (!IsTransactionState()) {
     transaction.emplace();
@@ -110,6 +107,8 @@ void WorkerHost::CheckMustYield(Oid target, int between_looks_ms) {
     transaction->Commit();
   }
 }
+
+bool WorkerHost::TurnIsOver() { return worker::TurnIsOver(); }
 
 bool WorkerHost::OthersAreDue(Oid target) {
   if (looked_for_others_ && !looked_for_others_->Past(kBetweenLooksForOthersMs)) {

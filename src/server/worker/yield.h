@@ -18,6 +18,7 @@ bool MayStay();
 class WorkerHost final : public heal::RoundHost {
  public:
   void CheckMustYield(Oid target, int between_looks_ms) override;
+  bool TurnIsOver() override;
   void ShowProgress(const std::string& what) override;
   void ShowTried(int64_t rows) override;
   bool OthersAreDue(Oid target) override;

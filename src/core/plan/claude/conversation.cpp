@@ -17,9 +17,9 @@ constexpr size_t kMaxUnreadableBytes = 2000;
 constexpr std::string_view kEnds[] = {
     "accepted",    "gave_up",      "refused",     "model_refusal", "nonsense",
     "key_refused", "rate_limited", "spend_limit", "overloaded",    "network",
-    "bad_request", "held",         "cancelled",
+    "bad_request", "held",         "cancelled",   "moot",
 };
-static_assert(std::size(kEnds) == static_cast<size_t>(End::Cancelled) + 1);
+static_assert(std::size(kEnds) == static_cast<size_t>(End::Moot) + 1);
 
 std::string Times(int count) { return count == 1 ? "once" : std::to_string(count) + " times"; }
 
@@ -116,6 +116,10 @@ class Talk {
     for (auto& [field, column] : patch.field_map) field = prompt_.FieldOf(field);
     for (tools::ReadingInput& one : patch.readings) one.field = prompt_.FieldOf(one.field);
     Verdict verdict = world_.judge(ask_.model, patch);
+    if (verdict.moot) {
+      Finish(End::Moot, {});
+      return {};
+    }
     if (verdict.accepted) {
       result_.patch = std::move(patch);
       Finish(End::Accepted, {});

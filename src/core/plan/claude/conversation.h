@@ -45,6 +45,7 @@ struct Call {
 
 struct Verdict {
   bool accepted = false;
+  bool moot = false;   // there is nothing to ask about any more
   std::string reason;  // why not; goes to the model, so it quotes no value
 };
 
@@ -86,6 +87,7 @@ enum class End : uint8_t {
   BadRequest,  // the request was refused: an unknown model, a gateway that knows another API
   Held,        // by the gate
   Cancelled,
+  Moot,  // there is nothing to ask about any more
 };
 
 std::string_view Name(End end);  // "accepted", "gave_up", ...
