@@ -1,6 +1,7 @@
 // A profile as JSON: what mend.drifts.profile holds.
 #include <limits>
 
+#include "core/base/json_writer.h"
 #include "core/base/number.h"
 #include "core/drift/profile.h"
 
@@ -9,20 +10,15 @@ namespace {
 
 class Writer {
  public:
-  void operator()(std::string_view name, int64_t value) { Put(name, std::to_string(value)); }
-  void operator()(std::string_view name, int value) { Put(name, std::to_string(value)); }
-  void operator()(std::string_view name, bool value) { Put(name, value ? "true" : "false"); }
-
-  void Put(std::string_view name, std::string_view text) {
-    if (!out_.empty()) out_ += ',';
-    json::AppendQuoted(&out_, name);
-    out_ += ':';
-    out_ += text;
-  }
-  std::string Finish() const { return "{" + out_ + "}"; }
+  Writer() { out_.Object(); }
+  void operator()(std::string_view name, int64_t value) { out_.Number(name, value); }
+  void operator()(std::string_view name, int value) { out_.Number(name, value); }
+  void operator()(std::string_view name, bool value) { out_.Bool(name, value); }
+  void Put(std::string_view name, std::string_view text) { out_.Raw(name, text); }
+  std::string Finish() { return out_.Close().Take(); }
 
  private:
-  std::string out_;
+  json::Writer out_;
 };
 
 // Takes members of an object by name. A missing one keeps its default, so that a profile written

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "server/api/arguments.h"
 #include "server/api/offered.h"
 #include "server/apply/submitter.h"
@@ -142,9 +143,9 @@ int64_t Bury(Oid target, const std::string& of_table, const std::string& reason,
              std::string_view name = {}) {
   const int64_t rows = queue::BuryRows(target, reason, name);
   if (rows > 0) {
-    std::string detail = "{\"rows\": " + std::to_string(rows) + ", \"reason\": ";
-    json::AppendQuoted(&detail, reason);
-    observe::Record("dead_lettered", of_table, std::nullopt, detail + "}");
+    observe::Record(
+        "dead_lettered", of_table, std::nullopt,
+        json::Writer().Object().Number("rows", rows).String("reason", reason).Close().Take());
   }
   return rows;
 }
@@ -332,9 +333,9 @@ Datum Move(FunctionCallInfo call) {
     if (to) {
       rows = OfferAnew(source, *to);
       if (rows > 0) {
-        std::string detail = "{\"rows\": " + std::to_string(rows) + ", \"to\": ";
-        json::AppendQuoted(&detail, pg::QualifiedName(*to));
-        observe::Record("moved", source.of_table, std::nullopt, detail + "}");
+        json::Writer detail;
+        detail.Object().Number("rows", rows).String("to", pg::QualifiedName(*to));
+        observe::Record("moved", source.of_table, std::nullopt, detail.Close().Take());
       }
     } else {
       rows = Bury(source.target, source.of_table, "moved out of the queue with mend.move()",

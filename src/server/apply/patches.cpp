@@ -4,6 +4,7 @@
 
 #include "core/base/json.h"
 #include "core/base/json_member.h"
+#include "core/base/json_writer.h"
 #include "core/plan/lattice.h"
 #include "server/apply/field_reading.h"
 #include "server/apply/widening.h"
@@ -17,20 +18,13 @@
 namespace mend::apply {
 
 std::string FieldMapToJson(const std::vector<plan::FieldMapping>& field_map) {
-  std::string text = "{";
+  json::Writer out;
+  out.Object();
   for (const plan::FieldMapping& mapping : field_map) {
-    if (text.size() > 1) {
-      text += ", ";
-    }
-    json::AppendQuoted(&text, mapping.field);
-    text += ": ";
-    if (mapping.column) {
-      json::AppendQuoted(&text, *mapping.column);
-    } else {
-      text += "null";
-    }
+    out.Key(mapping.field);
+    mapping.column ? out.String(*mapping.column) : out.Null();
   }
-  return text + "}";
+  return out.Close().Take();
 }
 
 std::optional<std::vector<plan::FieldMapping>> FieldMapFromJson(const std::string& text) {
@@ -57,53 +51,43 @@ std::string EvidenceJson(const plan::Patch& patch, const table::Target& target,
                          const drift::DriftSet& drift, const Proof& proof,
                          const Proof* dead_letters) {
   table::Target patched = table::Patched(target, patch);
-  std::string text = "{\"actions\": [";
+  json::Writer out;
+  out.Object().Key("actions").Array();
   for (const plan::Action& action : patch.actions) {
-    text += text.back() == '[' ? "{\"kind\": " : ", {\"kind\": ";
-    json::AppendQuoted(&text, plan::Name(action.kind));
-    text += ", \"column\": ";
-    json::AppendQuoted(&text, action.column);
+    out.Object().String("kind", plan::Name(action.kind)).String("column", action.column);
     if (action.type.oid != 0) {
-      text += ", \"type\": ";
-      json::AppendQuoted(&text, guard::RenderType(action.type));
+      out.String("type", guard::RenderType(action.type));
     }
     if (action.kind == plan::ActionKind::ReadAs) {
-      text += ", \"reading\": ";
-      json::AppendQuoted(&text, action.reading);
-      text += ", \"from\": ";
-      json::AppendQuoted(&text, ReadingOf(target, action.column));
+      out.String("reading", action.reading).String("from", ReadingOf(target, action.column));
     }
     if (plan::ChangesType(action.kind)) {
-      text += ", \"from\": ";
-      json::AppendQuoted(&text, guard::RenderType(target.shape().Find(action.column)->type));
+      out.String("from", guard::RenderType(target.shape().Find(action.column)->type));
     }
-    text += "}";
+    out.Close();
   }
-  text += "], \"drift\": [";
+  out.Close().Key("drift").Array();
   for (const drift::Drift& one : drift) {
     if (!Covers(patch, patched, one)) {
       continue;
     }
-    text += text.back() == '[' ? "{\"field\": " : ", {\"field\": ";
-    json::AppendQuoted(&text, one.field);
-    text += ", \"kind\": ";
-    json::AppendQuoted(&text, drift::Name(one.kind));
-    text += ", \"cause\": ";
-    json::AppendQuoted(&text, drift::Code(one.cause));
-    text += ", \"rows\": " + std::to_string(one.row_count) +
-            (one.rescued > 0 ? ", \"rescued\": " + std::to_string(one.rescued) : "") +
-            ", \"profile\": " + one.profile.ToJson() + "}";
+    out.Object().String("field", one.field).String("kind", drift::Name(one.kind));
+    out.String("cause", drift::Code(one.cause)).Number("rows", one.row_count);
+    if (one.rescued > 0) {
+      out.Number("rescued", one.rescued);
+    }
+    out.Raw("profile", one.profile.ToJson()).Close();
   }
-  text += "], \"proof\": {\"rows_tried\": " + std::to_string(proof.tried) +
-          ", \"rows_healed\": " + std::to_string(proof.healed);
+  out.Close().Key("proof").Object();
+  out.Number("rows_tried", proof.tried).Number("rows_healed", proof.healed);
   if (dead_letters != nullptr && dead_letters->tried > 0) {
-    text += ", \"dead_letters_tried\": " + std::to_string(dead_letters->tried) +
-            ", \"dead_letters_healed\": " + std::to_string(dead_letters->healed);
+    out.Number("dead_letters_tried", dead_letters->tried);
+    out.Number("dead_letters_healed", dead_letters->healed);
   }
   if (proof.submitter) {
-    text += ", \"submitter\": " + std::to_string(*proof.submitter);
+    out.Number("submitter", *proof.submitter);
   }
-  return text + "}}";
+  return out.Close().Close().Take();
 }
 
 bool RewritesTable(const plan::Shape& shape, const plan::Patch& patch) {

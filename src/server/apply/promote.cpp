@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/hash.h"
+#include "core/base/json_writer.h"
 #include "core/plan/fingerprint.h"
 #include "core/plan/wording.h"
 #include "server/apply/promote_rows.h"
@@ -173,7 +174,7 @@ void Finish(const table::Target& target, const std::string& refusal) {
     }
     observe::Record(
         "promoted", target.enrollment().target_name, patch,
-        "{\"rows\": " + std::to_string(moved) + ", \"refused\": " + std::to_string(refused) + "}",
+        json::Writer().Object().Number("rows", moved).Number("refused", refused).Close().Take(),
         observe::kWorker);
   }
 }

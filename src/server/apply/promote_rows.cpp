@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "core/base/json_writer.h"
 #include "server/convert/convert.h"
 #include "server/pg/catalog.h"
 #include "server/pg/memory.h"
@@ -18,16 +19,16 @@ constexpr size_t kMaxSamples = 6, kMaxLeftOvers = 2000;
 // The search_path of the role in this database, of the role, or of the database; else PostgreSQL's
 // own. A row that a policy hides would be passed over: such a statement fails instead.
 std::string SettingsOf(Oid role) {
-  std::string settings = "{\"row_security\": \"off\", \"search_path\": ";
-  json::AppendQuoted(
-      &settings,
+  const std::string path =
       pg::RunPrepared(
           "SELECT coalesce((SELECT substr(c, 13) FROM pg_db_role_setting s, unnest(s.setconfig) c "
           "WHERE c LIKE 'search\\_path=%' AND s.setdatabase IN (0, $1) AND s.setrole IN (0, $2) "
           "ORDER BY s.setrole = 0, s.setdatabase = 0 LIMIT 1), '\"$user\", public')",
           {pg::ObjectId(MyDatabaseId), pg::ObjectId(role)})
-          .text(0, 0));
-  return settings + "}";
+          .text(0, 0);
+  json::Writer settings;
+  settings.Object().String("row_security", "off").String("search_path", path);
+  return settings.Close().Take();
 }
 
 // An evaluator forgets the memory of the scope at its end.
@@ -80,9 +81,7 @@ void Remember(LeftOvers* left_overs, const drift::Misfit& misfit,
     left.profile.Add(document.root());
   }
   if (left.samples.size() < kMaxSamples && text.size() <= kMaxSampleBytes) {
-    std::string& sample = left.samples.emplace_back("{");
-    json::AppendQuoted(&sample, misfit.field);
-    sample.append(": ").append(text).append("}");
+    left.samples.push_back(json::Writer().Object().Raw(misfit.field, text).Close().Take());
   }
 }
 
@@ -338,7 +337,6 @@ void RescuedRows::Look(Oid relation, size_t limit, const std::set<RowPlace>& wit
                        std::vector<RowPlace>* places, LeftOvers* left_overs,
                        void (*between_batches)()) {
   pg::Spi spi;
-  const int exceptions = std::uncaught_exceptions();
   const LeftOvers before = *left_overs;
   for (bool again = true; again;) {
     again = false;
@@ -373,9 +371,7 @@ void RescuedRows::Look(Oid relation, size_t limit, const std::set<RowPlace>& wit
       scratch.Reset();
       pg::Call([&] { SPI_freetuptable(SPI_tuptable); });
     }
-    if (std::uncaught_exceptions() == exceptions) {
-      pg::Call([&] { SPI_cursor_close(cursor); });
-    }
+    pg::Call([&] { SPI_cursor_close(cursor); });
     if (again) {
       // Of this relation alone: others were read before.
       places->erase(

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "core/base/json_writer.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
@@ -291,9 +292,8 @@ void AddSample(RescuedDrift* drift, json::Value value) {
       value.token().end - value.token().begin > kMaxSampleBytes) {
     return;
   }
-  std::string& sample = drift->samples.emplace_back("{");
-  json::AppendQuoted(&sample, drift->field);
-  sample += ": " + value.Serialise() + "}";
+  drift->samples.push_back(
+      json::Writer().Object().Raw(drift->field, value.Serialise()).Close().Take());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/json.h"
+#include "core/base/json_writer.h"
 #include "server/pg/catalog.h"
 #include "server/pg/relation_changes.h"
 #include "server/pg/spi.h"
@@ -480,21 +481,18 @@ std::string ChangeOfCode(std::string_view before, std::string_view after) {
     return "";
   }
   const Parts was = PartsOf(before), now = PartsOf(after);
-  std::string change;
+  json::Writer change;
+  change.Object();
+  bool any = false;
   for (const auto& [name, digest] : now) {
     const auto old = was.find(name);
     if (name == kOwner || (old != was.end() && old->second == digest)) {
       continue;
     }
-    change += change.empty() ? "{" : ",";
-    json::AppendQuoted(&change, name);
-    change += ":[";
-    json::AppendQuoted(&change, old == was.end() ? "" : old->second);
-    change += ',';
-    json::AppendQuoted(&change, digest);
-    change += ']';
+    any = true;
+    change.Key(name).Array().String(old == was.end() ? "" : old->second).String(digest).Close();
   }
-  return change.empty() ? "" : change + "}";
+  return any ? change.Close().Take() : "";
 }
 
 }  // namespace mend::table
