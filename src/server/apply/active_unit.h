@@ -1,4 +1,4 @@
-// What this process is at: whoever ends with it is to blame, or what is done to him.
+// Tracks the row or patch being processed, so that a worker's death can be attributed.
 #pragma once
 
 #include <cstdint>

@@ -151,7 +151,7 @@ std::vector<Outcome> StoreRows(const table::Target& target, const queue::ReplayG
 }
 
 // Removes what was stored from the queue. Rows are locked, or else as they were read: then false
-// where one is not any more, or where a row whose fate is to be written is not to be had.
+// where one is not any more, or where a row whose outcome is to be written is not to be had.
 bool Dequeue(const std::vector<Outcome>& outcomes, const std::vector<int64_t>& stored,
              bool locked) {
   if (locked) {

@@ -175,7 +175,8 @@ class Widener {
              get_attnum(relid_, second.c_str()) == widening.new_attnum;
     });
     if (!there) {
-      throw Gone{"column \"" + widening.column + "\", or the second one, is gone"};
+      FindParts(widening);  // says which
+      throw Gone{"column \"" + widening.column + "\" is gone"};
     }
   }
 

@@ -117,7 +117,7 @@ int64_t Pause(int tries) {
 }
 
 // Books what became of a message; true when it arrived.
-bool Settle(const Message& message, const net::Outcome& outcome) {
+bool RecordOutcome(const Message& message, const net::Outcome& outcome) {
   const auto* response = std::get_if<net::Response>(&outcome);
   pg::WorkTransaction transaction;
   const bool sent = response != nullptr && response->status >= 200 && response->status < 300;
@@ -153,7 +153,7 @@ void SendAll(const Destination& destination, const std::function<bool()>& hurrie
   const int64_t until_ms = NowMs() + kBudgetMs;
   while (NowMs() < until_ms && !hurried()) {
     const std::optional<Message> message = Take(destination);
-    if (!message || !Settle(*message, Post(destination, *message, hurried))) {
+    if (!message || !RecordOutcome(*message, Post(destination, *message, hurried))) {
       return;
     }
   }

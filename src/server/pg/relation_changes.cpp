@@ -7,7 +7,7 @@ constexpr int kMostListeners = 8;
 void (*listeners[kMostListeners])(Oid);
 int listener_count = 0;
 
-void Tell(Datum, Oid relid) {
+void OnChange(Datum, Oid relid) {
   for (int i = 0; i < listener_count; ++i) {
     listeners[i](relid);
   }
@@ -20,7 +20,7 @@ void ListenToRelations(void (*listener)(Oid relid)) {
     throw Error(ERRCODE_INTERNAL_ERROR, "too many listen to relations");
   }
   if (listener_count == 0) {
-    Call([] { CacheRegisterRelcacheCallback(Tell, 0); });
+    Call([] { CacheRegisterRelcacheCallback(OnChange, 0); });
   }
   listeners[listener_count++] = listener;
 }

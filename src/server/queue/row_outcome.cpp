@@ -126,15 +126,15 @@ void MoveToDeadLetters(const QueuedRow& row, const drift::Misfit& misfit, const 
 void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits,
                    const OutcomePolicy& policy, std::optional<int64_t> patch_id,
                    ReplayCounts* counts) {
-  RowOutcome fate = policy.For(misfits, row, patch_id);
-  const drift::Misfit& culprit = misfits[fate.culprit];
-  switch (fate.kind) {
+  RowOutcome outcome = policy.For(misfits, row, patch_id);
+  const drift::Misfit& culprit = misfits[outcome.culprit];
+  switch (outcome.kind) {
     case RowOutcome::Kind::DeadLetter:
-      MoveToDeadLetters(row, culprit, fate.reason, fate.patch);
+      MoveToDeadLetters(row, culprit, outcome.reason, outcome.patch);
       ++counts->dead;
-      counts->failed += fate.patch ? 1 : 0;
+      counts->failed += outcome.patch ? 1 : 0;
       if (counts->refusal.empty()) {
-        counts->refusal = drift::IsFinal(culprit.kind) ? fate.reason : InWords(culprit);
+        counts->refusal = drift::IsFinal(culprit.kind) ? outcome.reason : InWords(culprit);
       }
       return;
     case RowOutcome::Kind::Wait:
@@ -147,7 +147,7 @@ void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfi
       BackOff(row, culprit);
       ++counts->backing_off;
       if (counts->refusal.empty()) {
-        counts->refusal = fate.reason;
+        counts->refusal = outcome.reason;
       }
       break;
     case RowOutcome::Kind::Refold:

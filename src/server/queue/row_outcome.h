@@ -33,7 +33,7 @@ struct RowOutcome {
   std::optional<int64_t> patch;  // the patch that should have made the row fit
 };
 
-// What a round has decided for each drift; from it, the fate of each row that fails.
+// What a round has decided for each drift; from it, what becomes of each row that fails.
 class OutcomePolicy {
  public:
   void Set(const drift::Class& values, RowOutcome::Kind to, std::string reason,
@@ -44,8 +44,8 @@ class OutcomePolicy {
     unrecorded_ = RowOutcome{to, std::move(reason), 0, std::nullopt};
   }
   const RowOutcome* Find(const drift::Class& values) const;
-  // The fate of a row with these misfits (at least one). `patch` is what was applied in this round,
-  // if anything.
+  // The outcome of a row with these misfits (at least one). `patch` is what was applied in this
+  // round, if anything.
   RowOutcome For(const std::vector<drift::Misfit>& misfits, const QueuedRow& row,
                  std::optional<int64_t> patch) const;
 
@@ -71,7 +71,7 @@ struct ReplayCounts {
 
 // In the current transaction, as the extension's owner, with the row locked:
 
-// Writes down the fate of a row that has these misfits (at least one), and counts it.
+// Writes down the outcome of a row that has these misfits (at least one), and counts it.
 void RecordOutcome(const QueuedRow& row, const std::vector<drift::Misfit>& misfits,
                    const OutcomePolicy& policy, std::optional<int64_t> patch_id,
                    ReplayCounts* counts);
