@@ -104,6 +104,17 @@ TEST_F(ConversationTest, TheCommonCaseIsOneRequest) {
   EXPECT_FALSE(RowsWait(result.end));
 }
 
+TEST_F(ConversationTest, NothingMoreIsAskedWhenTheQuestionIsMoot) {
+  world_.judge = [](const std::string&, const tools::PatchInput&) {
+    return Verdict{false, "", true};
+  };
+  const Result result = Play({});
+  EXPECT_EQ(result.end, End::Moot);
+  EXPECT_EQ(Name(result.end), "moot");
+  EXPECT_EQ(calls_.size(), 1u);
+  EXPECT_TRUE(result.refused.empty());
+}
+
 TEST_F(ConversationTest, ARenameIsAMapping) {
   orders_.drift.clear();
   orders_.AddRename();

@@ -161,7 +161,7 @@ class Conversation {
     pg::WorkTransaction transaction;
     Judgement judgement = Judge(question_, proposal, [this] { pulse_(); });
     if (judgement.moot) {
-      return {false, true, {}};
+      return {false, {}, true};
     }
     if (judgement.accepted) {
       accepted_ = std::move(judgement.patch);
@@ -169,7 +169,7 @@ class Conversation {
       BookRefusal(model, proposal, judgement.reason);
     }
     transaction.Commit();
-    return {judgement.accepted, false, judgement.reason};
+    return {judgement.accepted, judgement.reason};
   }
 
   // In mend.patches, with what was spent since the last proposal.

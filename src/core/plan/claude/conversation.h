@@ -45,8 +45,8 @@ struct Call {
 
 struct Verdict {
   bool accepted = false;
-  bool moot = false;   // there is nothing to ask about any more
   std::string reason;  // why not; goes to the model, so it quotes no value
+  bool moot = false;   // there is nothing to ask about any more
 };
 
 // What the conversation needs of its caller. All of it may throw; nothing is left behind.

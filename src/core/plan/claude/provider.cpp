@@ -132,13 +132,6 @@ std::string_view WithoutRevision(std::string_view model) {
 
 }  // namespace
 
-std::optional<Provider> ProviderNamed(std::string_view name) {
-  for (size_t i = 0; i < std::size(kProviders); ++i) {
-    if (kProviders[i].name == name) return static_cast<Provider>(i);
-  }
-  return std::nullopt;
-}
-
 std::string_view Name(Provider provider) { return kProviders[static_cast<size_t>(provider)].name; }
 
 std::string_view Title(Provider provider) {

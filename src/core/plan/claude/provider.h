@@ -14,7 +14,6 @@ namespace mend::plan::claude {
 
 enum class Provider : uint8_t { Anthropic, Bedrock, Vertex, Foundry };
 
-std::optional<Provider> ProviderNamed(std::string_view name);  // as in mend.provider
 std::string_view Name(Provider provider);
 // For a person: "the Anthropic API", "Amazon Bedrock", ...
 std::string_view Title(Provider provider);
