@@ -98,7 +98,7 @@ $node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_rep
 $node->restart;
 (undef, undef, $stderr) = $node->psql('db6', q{SELECT healing_insert('orders', '{"id": 5, "none": 1}')});
 is($stderr, '', 'the caller hears nothing of it');
-is($node->safe_psql('db6', 'SELECT state, reason FROM mend.status'),
+is($node->safe_psql('db6', q{SELECT state, reason FROM mend.status WHERE target = 'orders'::regclass}),
 	'waiting|no free background worker: raise max_worker_processes', 'the status does');
 like(slurp_file($node->logfile), qr/WARNING:  pg_mend: there is no free background worker/, 'and the log');
 $node->append_conf('postgresql.conf', 'max_worker_processes = 8');

@@ -34,12 +34,6 @@ std::optional<Widening> FindWidening(Oid target, bool due) {
   return widening;
 }
 
-std::string WideningInWords(Oid target) {
-  const pg::Rows rows =
-      pg::RunPrepared("SELECT mend.widening_in_words($1)", {pg::ObjectId(target)});
-  return rows.text(0, 0);
-}
-
 void BeginWidening(const Widening& widening) {
   // One that was cancelled may begin anew.
   pg::RunPrepared(

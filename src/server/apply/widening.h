@@ -44,9 +44,6 @@ struct Widening {
 // on with it now.
 std::optional<Widening> FindWidening(Oid target, bool due);
 
-// What mend.status says of it: step, share, rate, what is left.
-std::string WideningInWords(Oid target);
-
 void BeginWidening(const Widening& widening);
 // Goes on to a step.
 void Advance(const Widening& widening, const char* step);

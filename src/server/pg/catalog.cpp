@@ -62,8 +62,4 @@ Oid RoleByName(const std::string& name) {
   return Call([&] { return get_role_oid(name.c_str(), true); });
 }
 
-Oid ExtensionOid() {
-  return Call([] { return get_extension_oid("pg_mend", true); });
-}
-
 }  // namespace mend::pg

@@ -19,7 +19,4 @@ std::string RoleName(Oid role);
 Oid OwnerOf(Oid relid);
 Oid RoleByName(const std::string& name);
 
-// OID of the extension pg_mend, InvalidOid when it is not installed (any more).
-Oid ExtensionOid();
-
 }  // namespace mend::pg
