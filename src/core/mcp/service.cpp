@@ -269,13 +269,19 @@ ORDER BY 1 LIMIT 101)sql",
                                         "values",
                                         false};
 
-const Service kCompleteTableService = {
-    "complete_table", Access::ReadOnly, ResultForm::Page,
-    R"sql(
+const Service kCompleteTableService = {"complete_table",
+                                       Access::ReadOnly,
+                                       ResultForm::Page,
+                                       R"sql(
 SELECT DISTINCT c.relname::text, jsonb_build_object('value', c.relname), NULL
 FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE starts_with(c.relname, $1::text) AND ($2::text IS NULL OR n.nspname = $2::text)
-ORDER BY 1 LIMIT 101)sql",           "prefix schema",  "",           false, "values", false};
+ORDER BY 1 LIMIT 101)sql",
+                                       "prefix schema",
+                                       "",
+                                       false,
+                                       "values",
+                                       false};
 
 const Service kCompletePatchService = {"complete_patch",
                                        Access::ReadOnly,
