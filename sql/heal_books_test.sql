@@ -156,7 +156,7 @@ SELECT 'extension', extname FROM pg_extension e WHERE extname = 'pg_mend' AND ob
 SELECT oid::regprocedure FROM pg_proc
     WHERE (pronamespace = 'mend'::regnamespace OR proname LIKE 'healing\_%') AND prosecdef AND NOT coalesce(proconfig::text, '') LIKE '%search_path=pg_catalog, pg_temp%';
 SELECT p.oid::regprocedure FROM pg_proc p
-    WHERE pronamespace = 'mend'::regnamespace AND has_function_privilege('mend_healer', p.oid, 'EXECUTE') ORDER BY 1::text;
+    WHERE pronamespace = 'mend'::regnamespace AND has_function_privilege('mend_healer', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
 -- What a dump must carry, it carries, with its sequences.
 SELECT c.oid::regclass AS left_out FROM pg_class c
     WHERE c.relnamespace = 'mend'::regnamespace AND c.relkind IN ('r', 'S')
