@@ -33,7 +33,7 @@ my %at = (bedrock => $way[0], mantle => $way[1], vertex => $way[2], foundry => $
 my $gateway = stand_in('--keys', $keys);
 
 $ENV{AWS_REGION} = 'us-east-1';
-my $node = mend_node('providers', "mend.idle_exit = '1h'", "mend.escalation_model = ''");
+my $node = mend_node('providers', "mend.idle_exit = '1h'", "mend.escalation_model = ''", 'mend.calls_per_hour = 1000');
 my $number = 0;
 
 # The settings of one way, and a table whose drift only Claude can help.
@@ -124,10 +124,7 @@ chmod 0600, "$dir/data-1/key";
 
 # Credentials rotate in the midst of heals, and none fails.
 my @tables = map { "r$_" } 1 .. 100;
-for my $i (0 .. $#tables) {
-	orders_table($node, $tables[$i]);
-	sql($node, "ALTER TABLE $tables[$i] ADD COLUMN rotated_$i int");
-}
+sql($node, join ' ', map { "CREATE TABLE r$_ (id bigint, amount integer, rotated_$_ int); SELECT mend.enroll('r$_');" } 1 .. @tables);
 for my $i (0 .. $#tables) {
 	if ($i % 5 == 2) {
 		# The new one is good before it is mounted, the old one until after.
@@ -137,9 +134,9 @@ for my $i (0 .. $#tables) {
 		rename("$dir/..next", "$dir/..data") or die $!;
 		secret_file('keys', "key-$n\n");
 	}
-	heal($node, $tables[$i], qq({"id": 1, "customer_name": "A", "amount": "$i USD"}));
+	sql($node, qq(SELECT healing_insert('$tables[$i]', '{"id": 1, "amount": "$i USD"}');\nCALL mend.wait_idle('$tables[$i]')));
 }
-is(sql($node, join ' UNION ALL ', map { "SELECT count(*) FROM $_ WHERE amount LIKE '% USD'" } @tables) =~ s/\n//gr, '1' x @tables,
+is(sql($node, join ' UNION ALL ', map { "SELECT count(*) FROM $_ WHERE amount::text LIKE '% USD'" } @tables) =~ s/\n//gr, '1' x @tables,
 	'credentials that rotate in the midst of heals fail none');
 is(sql($node, 'SELECT count(*) FROM mend.calls WHERE status = 401'), '0', 'no request bore one that was gone');
 
@@ -162,8 +159,9 @@ sql($node, q{ALTER TABLE kept ADD COLUMN own int; SELECT mend.configure('kept', 
 sql($node, q{SELECT healing_insert('kept', '{"id": 1, "customer_name": "secret-canary", "amount": "canary-77 EUR"}')});
 sql($node, q{SELECT mend.configure('kept', mode => 'auto')});
 heal($node, 'kept');
-my $received = (requests($gateway))[-1]{body};
-is(sql($node, q{SELECT mend.prompt(max(call_id)) FROM mend.prompts}), $received, 'mend.prompt gives back what was sent, to the byte');
+# Others may be asked about again, with other settings.
+my $received = (grep { index($_->{body}, '\\"kept\\"') >= 0 } requests($gateway))[-1]{body};
+is(sql($node, q{SELECT mend.prompt(max(call_id)) FROM mend.prompts WHERE target_name = 'public.kept'}), $received, 'mend.prompt gives back what was sent, to the byte');
 unlike($received, qr/canary/, 'and no value is in it');
 is(sql($node, q{SELECT ok FROM mend.verify_events()}), 't', 'the ledger agrees with the events');
 my ($code, undef, $error) = $node->psql('postgres', 'SET ROLE mend_admin; UPDATE mend.prompts SET host = $$x$$');

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -70,6 +71,40 @@ TEST(ProviderTest, TheRegionOfAHostIsSigned) {
   EXPECT_EQ(region("https://vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com", ""), "eu-west-3");
   EXPECT_EQ(region("https://bedrock-mantle.us-east-1.api.aws/anthropic", ""), "us-east-1");
   EXPECT_EQ(region("https://bedrock-runtime.evil.example", "us-east-1"), "us-east-1");
+}
+
+TEST(ProviderTest, AnArnHasARegion) {
+  EXPECT_EQ(RegionOfModel("arn:aws:bedrock:eu-west-3:1:inference-profile/eu.anthropic.claude-x"),
+            "eu-west-3");
+  EXPECT_EQ(RegionOfModel("arn:aws-us-gov:bedrock:us-gov-west-1:1:x"), "us-gov-west-1");
+  EXPECT_EQ(RegionOfModel("anthropic.claude-haiku-4-5-20251001-v1:0"), "");
+  EXPECT_EQ(RegionOfModel("arn:aws:bedrock"), "");
+  EXPECT_EQ(RegionOfModel("arn:aws:bedrock::1:x"), "");
+}
+
+TEST(ProviderTest, HeadersOfAGatewayTakeThePlaceOfOurs) {
+  Endpoint endpoint = Found(Provider::Bedrock, {"https://gateway.example", "us-east-1", "", ""});
+  Credential credential = {Credential::Kind::Aws, "secret", "AKID"};
+  EXPECT_EQ(MakeRequest(endpoint, credential, "m", "{}").signature.access_key, "AKID");
+  endpoint.extra = {{"X-Team", "data"}};
+  EXPECT_EQ(MakeRequest(endpoint, credential, "m", "{}").signature.access_key, "AKID");
+  endpoint.extra = {{"Authorization", "Bearer theirs"}};
+  EXPECT_EQ(MakeRequest(endpoint, credential, "m", "{}").signature.access_key, "");
+  const auto values = [](const net::Request& request, const std::string& wanted) {
+    std::string found;
+    for (const auto& [name, value] : request.headers) {
+      if (name.size() == wanted.size() && strcasecmp(name.c_str(), wanted.c_str()) == 0) {
+        found += value + ";";
+      }
+    }
+    return found;
+  };
+  endpoint = Found(Provider::Anthropic, {"https://gateway.example", "", "", ""});
+  credential = {Credential::Kind::ApiKey, "ours"};
+  EXPECT_EQ(values(MakeRequest(endpoint, credential, "m", "{}"), "x-api-key"), "ours;");
+  endpoint.extra = {{"X-Api-Key", "theirs"}, {"User-Agent", "gateway"}};
+  EXPECT_EQ(values(MakeRequest(endpoint, credential, "m", "{}"), "x-api-key"), "theirs;");
+  EXPECT_EQ(values(MakeRequest(endpoint, credential, "m", "{}"), "user-agent"), "gateway;");
 }
 
 TEST(ProviderTest, PriceNamesDropWhatPlatformsAdd) {

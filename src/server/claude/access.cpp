@@ -125,6 +125,14 @@ Access LoadAccess() {
       plan::claude::FindEndpoint(provider, FindPlace(provider));
   if (endpoint) {
     access.endpoint = std::move(*endpoint);
+    if (access.endpoint.region.empty()) {
+      access.endpoint.region = plan::claude::RegionOfModel(pg::model);
+    }
+    if (configured.signs && access.endpoint.region.empty() && access.fault.empty()) {
+      access.fault =
+          "no region is known for the signature: neither the host of mend.api_url, nor AWS_REGION "
+          "in the server's environment, nor an ARN as mend.model says it";
+    }
   } else {
     access.endpoint.provider = provider;
     access.fault = access.fault.empty() ? endpoint.error().message : access.fault;

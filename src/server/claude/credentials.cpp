@@ -273,6 +273,8 @@ Configured LookAtCredential(Provider provider) {
   if (local && !local->ok()) {
     out.fault = local->error().message;
   }
+  out.signs =
+      local ? local->ok() && (*local)->kind == Credential::Kind::Aws : HasMetadata(provider);
   return out;
 }
 

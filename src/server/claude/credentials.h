@@ -12,9 +12,10 @@ namespace mend::claude {
 
 // What is configured, without asking anybody over the network.
 struct Configured {
-  bool any = false;   // somebody has configured a credential
-  std::string fault;  // it cannot be used, and why
-  std::string mark;   // changes when it does
+  bool any = false;    // somebody has configured a credential
+  std::string fault;   // it cannot be used, and why
+  std::string mark;    // changes when it does
+  bool signs = false;  // requests are signed for a region of AWS
 };
 Configured LookAtCredential(plan::claude::Provider provider);
 

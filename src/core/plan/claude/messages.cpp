@@ -1,5 +1,8 @@
 #include "core/plan/claude/messages.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "core/base/json.h"
 #include "core/base/json_writer.h"
 #include "core/tools/registry.h"
@@ -88,6 +91,29 @@ std::string RequestBody(const Wire& wire, const Ask& ask, const Turns& turns, in
   return out.Take();
 }
 
+namespace {
+
+bool IsSameName(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+// What a gateway is to be told takes the place of what we would say; with a credential of its own
+// the request is not signed.
+void PutInPlace(const net::Headers& extra, net::Request* request) {
+  for (const auto& [name, value] : extra) {
+    if (IsSameName(name, "authorization")) request->signature = {};
+    request->headers.erase(
+        std::remove_if(request->headers.begin(), request->headers.end(),
+                       [&name = name](const auto& ours) { return IsSameName(ours.first, name); }),
+        request->headers.end());
+  }
+  request->headers.insert(request->headers.end(), extra.begin(), extra.end());
+}
+
+}  // namespace
+
 net::Request MakeRequest(const Endpoint& endpoint, const Credential& credential,
                          std::string_view model, std::string body) {
   net::Request request;
@@ -118,7 +144,7 @@ net::Request MakeRequest(const Endpoint& endpoint, const Credential& credential,
   request.headers.emplace_back("content-type", "application/json");
   request.headers.emplace_back("accept", "application/json");
   request.headers.emplace_back("user-agent", "pg_mend");
-  request.headers.insert(request.headers.end(), endpoint.extra.begin(), endpoint.extra.end());
+  PutInPlace(endpoint.extra, &request);
   request.body = std::move(body);
   return request;
 }

@@ -158,6 +158,16 @@ std::string UrlOf(const Endpoint& endpoint, std::string_view model) {
   return endpoint.base + "/publishers/anthropic/models/" + Segment(model) + ":rawPredict";
 }
 
+std::string RegionOfModel(std::string_view model) {
+  if (!StartsWith(model, "arn:")) return {};
+  for (int colons = 0; colons < 3; ++colons) {
+    const size_t colon = model.find(':');
+    if (colon == std::string_view::npos) return {};
+    model.remove_prefix(colon + 1);
+  }
+  return std::string(model.substr(0, model.find(':')));
+}
+
 std::string_view SigningService(const Endpoint& endpoint) {
   return IsMantle(endpoint) ? "bedrock-mantle" : "bedrock";
 }

@@ -41,6 +41,8 @@ struct Endpoint {
 Wire WireOf(const Endpoint& endpoint);
 // The URL that a model is asked at.
 std::string UrlOf(const Endpoint& endpoint, std::string_view model);
+// The region in an ARN; empty where a model has another name.
+std::string RegionOfModel(std::string_view model);
 // The AWS service that signatures for the address are for.
 std::string_view SigningService(const Endpoint& endpoint);
 // The host of a URL, without user, password and port; empty where there is none.
