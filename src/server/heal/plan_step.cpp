@@ -20,7 +20,7 @@ constexpr int64_t kRowsOfLongProof = 256;
 
 // An answer of Claude's is paid for, and lost with the round: it is not called off any more.
 apply::Proof PlanStep::ProveOnQueue(const plan::Patch& patch) const {
-  if (answered_) {
+  if (has_answer_) {
     return apply::Prove(*target_, patch, apply::Evidence::Queue);
   }
   return apply::ProveInTurns(target_, patch, [this] { CheckTableTurn(&round_); });
@@ -164,6 +164,7 @@ void PlanStep::TakeAnswer(const claude::Answer& answer,
 std::optional<Planned> PlanStep::Run(const claude::Access& access,
                                      std::optional<claude::Answer> answer,
                                      std::optional<claude::Question>* question) {
+  has_answer_ = answer.has_value();
   // The breaker is asked once a round: what it holds back is decided then.
   drift::DriftSet drifts = answer ? ToPlan() : Admitted(&round_, shape_, ToPlan());
   if (drifts.empty()) {

@@ -116,6 +116,7 @@ class PlanStep {
   std::optional<std::vector<std::string>> publications_;  // of the table, once asked for
   bool awaits_claude_ = false;  // who cannot be asked now: what is asked of a person comes second
   std::string claude_says_;     // why he has nothing
+  bool has_answer_ = false;     // of Claude's
   std::optional<plan::Patch> answered_;   // what Claude proposes, as read here
   std::vector<OpenSuggestion> deferred_;  // until the type of their column is known
 };
