@@ -84,6 +84,49 @@ SELECT payload::json ->> 'id' AS id, field, cause FROM mend.dead_letters WHERE t
 DROP VIEW holds;
 DELETE FROM mend.queue;
 
+-- The same for one absurd number among others of a new field, and for text of booleans: three orders, three doors.
+CREATE TABLE orders_1 (id int);
+CREATE TABLE orders_2 (id int);
+CREATE TABLE orders_3 (id int);
+SELECT mend.enroll(t) FROM unnest('{orders_1,orders_2,orders_3}'::regclass[]) t;
+CREATE TABLE given (n int, payload text);
+INSERT INTO given VALUES (1, '{"id": 1, "n": 5, "b": "true", "c": "false", "d": 1.5}'), (2, format('{"id": 2, "n": %s}', repeat('9', 260))),
+    (3, '{"id": 3, "n": 7, "b": false, "c": "maybe"}'), (4, '{"id": 4, "b": "false", "c": true, "d": 1e300}'), (5, '{"id": 5, "d": 2e300}');
+SELECT (healing_load('orders_1', string_agg(payload, E'\n'))).queued FROM given;
+CALL mend.wait_idle('orders_1');
+DO $$
+DECLARE
+    p text;
+BEGIN
+    FOR p IN SELECT payload FROM given ORDER BY n LOOP
+        PERFORM healing_insert('orders_2', p);
+        COMMIT;
+        CALL mend.wait_idle('orders_2');
+    END LOOP;
+    FOR p IN SELECT payload FROM given ORDER BY n DESC LOOP
+        PERFORM healing_insert('orders_3', p::jsonb);
+        COMMIT;
+        CALL mend.wait_idle('orders_3');
+    END LOOP;
+END $$;
+SELECT attname, type FROM shape WHERE relname = 'orders_1';
+SELECT id, n, b, c, left(d::text, 5) AS d FROM orders_1 ORDER BY id;
+SELECT o.relname, count(*) FROM shape o JOIN shape one ON one.relname = 'orders_1' AND one.attname = o.attname AND one.type = o.type WHERE o.relname LIKE 'orders__' GROUP BY 1 ORDER BY 1;
+SELECT count(*) AS same FROM orders_1 JOIN orders_2 USING (id) JOIN orders_3 USING (id)
+WHERE to_jsonb(orders_1) = to_jsonb(orders_2) AND to_jsonb(orders_1) = to_jsonb(orders_3);
+SELECT target, rows, left(question, 150) AS question FROM mend.decisions WHERE target IN ('orders_1'::regclass, 'orders_2'::regclass, 'orders_3'::regclass) ORDER BY 1, 3;
+-- Alone it waits; with a person's word it is stored.
+CREATE TABLE lone (id int);
+SELECT mend.enroll('lone');
+SELECT healing_insert('lone', format('{"id": 1, "n": %s, "ok": 1}', repeat('9', 260))), healing_insert('lone', '{"id": 2, "ok": 2}');
+CALL mend.wait_idle('lone');
+SELECT attname, type FROM shape WHERE relname = 'lone';
+SELECT rows, question FROM mend.decisions WHERE target = 'lone'::regclass;
+SELECT mend.approve(patch_id) FROM mend.decisions WHERE target = 'lone'::regclass;
+CALL mend.wait_idle('lone');
+SELECT id, length(n::text) AS digits, ok FROM lone ORDER BY id;
+DELETE FROM mend.queue;
+
 -- A field like an existing column goes there, without a patch; a second batch uses the mapping.
 CREATE TABLE again (id int, "userName" text);
 SELECT mend.enroll('again');

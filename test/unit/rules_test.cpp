@@ -202,6 +202,52 @@ TEST_F(RulesTest, AnEmptyColumnTakesTheTypeOfItsFirstValues) {
   EXPECT_TRUE(Propose({text}).patch.empty());
 }
 
+TEST_F(RulesTest, OneAbsurdNumberDoesNotDecideTheTypeOfANewColumn) {
+  const std::string absurd(260, '9');
+  const auto far = [&](const std::vector<std::string>& values) {
+    Drift drift = MakeDrift(Kind::NewField, "n", "", values);
+    drift.cause = drift::Cause::ManyDigits;
+    return drift;
+  };
+  const Drift plain = MakeDrift(Kind::NewField, "n", "", {"5", "7"});
+  Plan plan = Propose({plain, far({absurd})});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kInt8, -1}));
+  EXPECT_TRUE(plan.unplanned.empty());
+  // By itself it waits for a person; beside others of its kind it speaks.
+  plan = Propose({far({absurd})});
+  EXPECT_TRUE(plan.patch.empty());
+  ASSERT_EQ(plan.suggestions.size(), 1u);
+  EXPECT_FALSE(plan.suggestions[0].ask.empty());
+  EXPECT_EQ(plan.suggestions[0].patch.actions[0].type, (Type{kNumeric, -1}));
+  EXPECT_EQ(plan.unplanned.size(), 1u);
+  plan = Propose({plain, far({absurd, absurd})});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kNumeric, -1}));
+  // A hint is somebody's word.
+  policy_.hints = {{"n", {kNumeric, -1}, "numeric"}};
+  plan = Propose({far({absurd})});
+  EXPECT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_TRUE(plan.suggestions.empty());
+}
+
+TEST_F(RulesTest, TextOfBooleansBecomesBooleanWithTheFirst) {
+  shape_.columns[3].type = {kText, -1};
+  Drift drift = MakeDrift(Kind::TypeConflict, "UserName", "UserName", {"true"});
+  drift.cause = drift::Cause::NotTextSoFar;
+  policy_.own["UserName"] = MakeDrift(Kind::NewField, "UserName", "", {"\"false\""}).profile;
+  EXPECT_TRUE(Propose({drift}).patch.empty());  // nobody has looked what is stored
+  policy_.texts["UserName"].booleans = true;
+  Plan plan = Propose({drift});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kBool, -1}));
+  EXPECT_TRUE(plan.patch.actions[0].only_if_empty);
+  policy_.texts["UserName"].booleans = false;  // other text has come since
+  plan = Propose({drift});
+  ASSERT_EQ(plan.patch.actions.size(), 1u);
+  EXPECT_EQ(plan.patch.actions[0].type, (Type{kJsonb, -1}));
+}
+
 TEST_F(RulesTest, AsksAboutAbsurdNumbersAndEnvelopes) {
   const std::string absurd(260, '9');
   Plan plan = Propose({MakeDrift(Kind::OutOfRange, "amount", "amount", {absurd})});

@@ -155,4 +155,9 @@ Decimal Analyse(std::string_view number) {
   return result;
 }
 
+bool HasManyDigits(std::string_view number) {
+  const Decimal decimal = Analyse(number);
+  return std::max(decimal.integer_digits, decimal.scale) > kManyDigits;
+}
+
 }  // namespace mend::base

@@ -37,4 +37,8 @@ struct Decimal {
 // `number` must be a JSON number. Time is linear in its length.
 Decimal Analyse(std::string_view number);
 
+// Whether it has more digits, left or right of the point, than what is measured, counted or paid.
+inline constexpr int kManyDigits = 40;
+bool HasManyDigits(std::string_view number);
+
 }  // namespace mend::base

@@ -20,6 +20,7 @@ constexpr Entry kEntries[] = {
     {Cause::Unspecified, "unspecified", "it does not fit type $t|it does not fit", true},
     {Cause::NewField, "new_field", "no column is for it", true},
     {Cause::SharesNoKey, "shares_no_key", "no key of the payload is a column", true},
+    {Cause::ManyDigits, "many_digits", "no column is for it, and it has more than 40 digits", true},
     {Cause::EmptyText, "empty_text", "it is empty text", false},
     {Cause::WordForNone, "word_for_none", "it is a word for nothing", false},
     {Cause::LeadingZero, "leading_zero", "it has a leading zero, which type $t would drop", false},

@@ -14,6 +14,7 @@ enum class Cause : uint8_t {
   Unspecified,  // of rows that an earlier release queued
   NewField,
   SharesNoKey,  // of payloads without a key that is a column
+  ManyDigits,   // a number without a column, of far more digits than numbers have
   // Text for a column of another type.
   EmptyText,     // "" or blanks alone
   WordForNone,   // N/A, null, none, nil, -

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/base/number.h"
 #include "core/plan/lattice.h"
 #include "core/plan/proposal.h"
 #include "core/plan/rules.h"
@@ -55,17 +56,22 @@ void Proposal::PlanProvable(const Column& column, const drift::Profile& merged,
   for (size_t i : provable) Leave(i, why, obstacle);
 }
 
+// A single row that would decide the type of a new column for all others.
+bool Proposal::IsAbsurd(const Drift& drift) {
+  return drift.cause == drift::Cause::ManyDigits && drift.row_count == 1;
+}
+
 // A single row that would have the whole table rewritten for a number which is hardly one.
 bool Proposal::IsAbsurd(const Column& column, const Drift& drift) const {
-  constexpr int kFarMoreDigits = 40;
   const auto own = policy_.own.find(column.name);
   const bool held_such =
       own != policy_.own.end() &&
-      std::max(own->second.max_integer_digits(), own->second.max_scale()) > kFarMoreDigits;
+      std::max(own->second.max_integer_digits(), own->second.max_scale()) > base::kManyDigits;
   return drift.row_count == 1 && column.type.oid != type_oid::kNumeric &&
          column.type.oid != type_oid::kText && column.type.oid != type_oid::kJsonb && !held_such &&
          drift.profile.objects() == 0 && drift.profile.arrays() == 0 &&
-         std::max(drift.profile.max_integer_digits(), drift.profile.max_scale()) > kFarMoreDigits;
+         std::max(drift.profile.max_integer_digits(), drift.profile.max_scale()) >
+             base::kManyDigits;
 }
 
 // Waits for a person, unless what is planned for other values holds it anyway.
@@ -115,24 +121,29 @@ bool Proposal::PlanOwn(const Group& group) {
   for (size_t i : telling.drift) all.Merge(drift_[i].profile);
   if (telling.drift.empty() ||
       (!ChangeTo(telling, Generalise(column.type, all, column.name), all, false) &&
-       !PlanDigits(telling, all))) {
+       !PlanTextOfOthers(telling, all))) {
     return false;
   }
   LeaveAbsurd(column, AbsurdOf(group));
   return true;
 }
 
-// Text of numbers that came before the first number: such a column is what it would have been.
-bool Proposal::PlanDigits(const Group& group, const drift::Profile& all) {
+// Text of numbers, or of true and false, that came before the first number or boolean: such a
+// column is what it would have been.
+bool Proposal::PlanTextOfOthers(const Group& group, const drift::Profile& all) {
   const Column& column = *group.column;
-  const auto stored = policy_.digits.find(column.name);
+  const auto stored = policy_.texts.find(column.name);
   const std::optional<Type> type = TypeForNew(all, column.name);
-  if (stored == policy_.digits.end() || !type) return false;
-  if (type->oid == type_oid::kInt8 && stored->second.integers) {
+  if (stored == policy_.texts.end() || !type) return false;
+  const bool boolean = type->oid == type_oid::kBool;
+  if ((type->oid == type_oid::kInt8 && stored->second.integers) ||
+      (boolean && stored->second.booleans)) {
     return ChangeTo(group, *type, all, true);
   }
-  if (type->oid != type_oid::kInt8 && type->oid != type_oid::kNumeric) return false;
-  if (stored->second.numbers) return ChangeTo(group, {type_oid::kNumeric, -1}, all, true);
+  if (!boolean && type->oid != type_oid::kInt8 && type->oid != type_oid::kNumeric) return false;
+  if (!boolean && stored->second.numbers) {
+    return ChangeTo(group, {type_oid::kNumeric, -1}, all, true);
+  }
   // Other text has come since, but for words for nothing alone.
   return all.strings() > all.words_for_none() &&
          ChangeTo(group, {type_oid::kJsonb, -1}, all, false);

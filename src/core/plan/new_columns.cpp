@@ -54,10 +54,10 @@ std::vector<std::vector<size_t>> Proposal::OneColumnEach(const std::vector<size_
 }
 
 void Proposal::PlanNewColumn(const std::vector<size_t>& fields) {
-  drift::Profile seen;
+  drift::Profile seen, absurd;
   size_t first = fields.front();  // it gives the name: best the field that bears it
   for (size_t i : fields) {
-    seen.Merge(drift_[i].profile);
+    (IsAbsurd(drift_[i]) ? absurd : seen).Merge(drift_[i].profile);
     if (drift_[i].field == Normalise(drift_[i].field)) first = i;
   }
   const Drift& drift = drift_[first];
@@ -65,6 +65,8 @@ void Proposal::PlanNewColumn(const std::vector<size_t>& fields) {
   const auto leave = [&](Why why, const std::string& reason) {
     for (size_t i : fields) Leave(i, why, reason);
   };
+  const bool all_absurd = seen.rows() == 0 && absurd.rows() > 0;
+  if (all_absurd) seen = absurd;
   std::optional<Type> type = TypeForNew(seen, drift.field);
   const std::string name =
       ColumnNameFor(drift.field, [&](const std::string& taken) { return IsTaken(taken, fields); });
@@ -100,19 +102,28 @@ void Proposal::PlanNewColumn(const std::vector<size_t>& fields) {
   };
   const bool lacks_map = !may_map && std::any_of(fields.begin(), fields.end(), needs_map);
   const bool asked = asks_for_all_ || !may_add || lacks_map;
+  const bool absurd_alone = all_absurd && !hinted && !asked;
   if (!may_add) {
     leave(Why::NotAllowed, field + " needs a column, and add_column is not allowed for this table");
   } else if (lacks_map) {
     leave(Why::NotAllowed, field + " needs a mapping to " + Named("column", name) +
                                ", and map_field is not allowed for this table");
   }
-  Patch* patch = asked ? &not_allowed_.patch : &plan_.patch;
+  Suggestion alone;
+  Patch* patch = absurd_alone ? &alone.patch : asked ? &not_allowed_.patch : &plan_.patch;
   Act(patch, {ActionKind::AddColumn, name, *type, std::nullopt, false},
       "add " + Named("column", name) + " " + (hinted ? hint->type_text : TypeText(*type)) +
           " for new " + field + " (" + Evidence(seen) + HintSays(hint, hinted) + ")");
   for (size_t i : fields) {
     if (asked) not_allowed_.drift.push_back(i);
     if (needs_map(i)) patch->field_map.push_back({drift_[i].field, name});
+  }
+  if (absurd_alone) {
+    leave(Why::NoRule,
+          field + " is brought by a single row, with far more digits than numbers have");
+    alone.drift = fields;
+    alone.ask = "a single row asks for it, with far more digits than numbers have";
+    plan_.suggestions.push_back(std::move(alone));
   }
   ++added_;
 }

@@ -36,11 +36,12 @@ struct Policy {
   std::map<std::string, drift::Profile> own;
   std::vector<Hint> hints;            // for the types of new columns
   std::set<std::string> unfit_hints;  // new columns some of whose values the hinted type refuses
-  // Of the text columns among these, whether every stored value is as bigint or numeric prints it.
-  struct Digits {
-    bool integers = false, numbers = false;
+  // Of the text columns among these, whether every stored value is as bigint, numeric or boolean
+  // has it in JSON.
+  struct Texts {
+    bool integers = false, numbers = false, booleans = false;
   };
-  std::map<std::string, Digits> digits;
+  std::map<std::string, Texts> texts;
   std::set<std::string> empty;  // columns that hold no value in any row, as far as it was looked
   std::vector<Rename> renames;  // RenameCandidates() whose rows bear them out
 };

@@ -49,11 +49,12 @@ class Proposal {
   void PlanColumn(const Group& group);
   void PlanProvable(const Column& column, const drift::Profile& merged,
                     const std::vector<size_t>& provable, std::vector<size_t> left);
+  static bool IsAbsurd(const drift::Drift& drift);
   bool IsAbsurd(const Column& column, const Drift& drift) const;
   void LeaveAbsurd(const Column& column, const std::vector<size_t>& absurd);
   Type PlannedType(const Column& column) const;
   bool PlanOwn(const Group& group);
-  bool PlanDigits(const Group& group, const drift::Profile& all);
+  bool PlanTextOfOthers(const Group& group, const drift::Profile& all);
   static bool IsOfNothing(const Drift& drift);
   bool PlanEmpty(const Group& group);
   std::vector<size_t> AbsurdOf(const Group& group) const;

@@ -51,13 +51,14 @@ void RecordFields(const table::Target& target, const PatchRecord& record) {
   }
 }
 
-// Whether a text column has only what its new type prints.
+// Whether a text column has only what JSON has for its new type.
 bool KeepsText(const plan::Shape& shape, const plan::Action& action) {
+  using namespace plan::type_oid;
   const plan::Column* column = shape.Find(action.column);
-  const bool numeric = action.type == plan::Type{plan::type_oid::kNumeric, -1};
-  return column != nullptr && column->type == plan::Type{plan::type_oid::kText, -1} &&
-         (numeric || action.type == plan::Type{plan::type_oid::kInt8, -1}) &&
-         HoldsOnlyDigits(shape, action.column, numeric);
+  const uint32_t to = action.type.oid;
+  return column != nullptr && column->type == plan::Type{kText, -1} && action.type.typmod < 0 &&
+         (to == kNumeric || to == kInt8 || to == kBool) &&
+         HoldsOnlyTextOf(to, shape, action.column);
 }
 
 // Has deferred constraints judge the rows now: at commit it would be too late to leave a row out.

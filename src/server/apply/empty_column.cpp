@@ -25,11 +25,12 @@ bool HoldsNoValue(const plan::Shape& shape, const std::string& column) {
 }
 
 // What is certainly printed back: no zero with a sign, no more digits than both types hold.
-bool HoldsOnlyDigits(const plan::Shape& shape, const std::string& column, bool fractions) {
-  const std::string pattern =
-      fractions ? "^(0|-?[1-9][0-9]{0,200})$|^(0|-?[1-9][0-9]{0,200})[.][0-9]{1,200}$|"
-                  "^-0[.][0-9]{0,100}[1-9][0-9]{0,100}$"
-                : "^(0|-?[1-9][0-9]{0,17})$";
+bool HoldsOnlyTextOf(uint32_t type, const plan::Shape& shape, const std::string& column) {
+  const std::string pattern = type == plan::type_oid::kBool ? "^(true|false)$"
+                              : type == plan::type_oid::kInt8
+                                  ? "^(0|-?[1-9][0-9]{0,17})$"
+                                  : "^(0|-?[1-9][0-9]{0,200})$|^(0|-?[1-9][0-9]{0,200})[.][0-9]"
+                                    "{1,200}$|^-0[.][0-9]{0,100}[1-9][0-9]{0,100}$";
   return CountAsOwner(shape.relid, "SELECT FROM " + pg::QualifiedName(shape.relid) + " WHERE " +
                                        pg::QuoteIdentifier(column) +
                                        " COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.!~) '" +

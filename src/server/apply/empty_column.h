@@ -13,8 +13,8 @@ bool HoldsNoValue(const plan::Shape& shape, const std::string& column);
 // The same of a table that has rows: its type was then refuted by them.
 bool HoldsOnlyNulls(const plan::Shape& shape, const std::string& column);
 
-// Whether every value of a text column is as bigint, or numeric, prints it. False also where it
-// cannot be known.
-bool HoldsOnlyDigits(const plan::Shape& shape, const std::string& column, bool fractions);
+// Whether every value of a text column is as JSON has a value of this type: bigint, numeric or
+// boolean. False also where it cannot be known.
+bool HoldsOnlyTextOf(uint32_t type, const plan::Shape& shape, const std::string& column);
 
 }  // namespace mend::apply

@@ -14,7 +14,8 @@ drift::Profile SeenOf(const table::Target& target, const std::string& column,
   drift::Profile seen;
   for (const drift::Drift& drift : covered) {
     const table::Resolution goes_to = target.Resolve(drift.field);
-    if (goes_to.kind == table::Resolution::Kind::Column &&
+    const bool spoke = drift.cause != drift::Cause::ManyDigits || drift.row_count > 1;
+    if (spoke && goes_to.kind == table::Resolution::Kind::Column &&
         target.shape().columns[static_cast<size_t>(goes_to.column)].name == column) {
       seen.Merge(drift.profile);
     }

@@ -185,7 +185,7 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   Terms terms = LoadTerms(*target_, shape_);
   terms.policy.renames = FindRenames(drifts);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
-  const bool looked = LookAtDigits(drifts, plan, &terms.policy);
+  const bool looked = LookAtTexts(drifts, plan, &terms.policy);
   if (FindEmptyColumns(drifts, plan, &terms.policy) || looked) {
     plan = AskRules(shape_, drifts, terms.policy);
   }
@@ -269,7 +269,7 @@ bool PlanStep::TakeAsGiven(const drift::DriftSet& drifts) {
   }
   plan::Policy policy = LoadTerms(*target_, shape_).policy;
   plan::Plan plan = AskRules(shape_, drifts, policy);
-  if (LookAtDigits(drifts, plan, &policy)) {
+  if (LookAtTexts(drifts, plan, &policy)) {
     plan = AskRules(shape_, drifts, policy);
   }
   std::vector<std::string> columns;

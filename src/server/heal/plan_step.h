@@ -90,7 +90,7 @@ class PlanStep {
   std::vector<plan::Rename> FindRenames(const drift::DriftSet& drifts) const;
   std::pair<bool, bool> BroughtBy(json::Value payload, const plan::Rename& rename) const;
   bool TakeAsGiven(const drift::DriftSet& drifts);
-  bool LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
+  bool LookAtTexts(const drift::DriftSet& drifts, const plan::Plan& plan,
                     plan::Policy* policy) const;
   bool FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
                         plan::Policy* policy) const;

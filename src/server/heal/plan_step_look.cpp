@@ -58,10 +58,10 @@ std::pair<bool, bool> PlanStep::BroughtBy(json::Value payload, const plan::Renam
   return {field, column};
 }
 
-// Looks what text is stored in own columns for whose numbers no type was found; whether there are
-// any.
-bool PlanStep::LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& plan,
-                            plan::Policy* policy) const {
+// Looks what text is stored in own columns for whose numbers or booleans no type was found; whether
+// there are any.
+bool PlanStep::LookAtTexts(const drift::DriftSet& drifts, const plan::Plan& plan,
+                           plan::Policy* policy) const {
   if (shape_.total_bytes > MaxRewrittenBytes()) {
     return false;
   }
@@ -69,14 +69,16 @@ bool PlanStep::LookAtDigits(const drift::DriftSet& drifts, const plan::Plan& pla
     const drift::Drift& drift = drifts[unplanned.drift];
     const plan::Column* column = shape_.Find(drift.column);
     if (unplanned.why != plan::Why::NoType || drift.cause != drift::Cause::NotTextSoFar ||
-        column == nullptr || policy->digits.count(column->name) > 0) {
+        column == nullptr || policy->texts.count(column->name) > 0) {
       continue;
     }
-    plan::Policy::Digits& digits = policy->digits[column->name];
-    digits.integers = apply::HoldsOnlyDigits(shape_, column->name, false);
-    digits.numbers = digits.integers || apply::HoldsOnlyDigits(shape_, column->name, true);
+    plan::Policy::Texts& texts = policy->texts[column->name];
+    texts.booleans = apply::HoldsOnlyTextOf(plan::type_oid::kBool, shape_, column->name);
+    texts.integers = apply::HoldsOnlyTextOf(plan::type_oid::kInt8, shape_, column->name);
+    texts.numbers =
+        texts.integers || apply::HoldsOnlyTextOf(plan::type_oid::kNumeric, shape_, column->name);
   }
-  return !policy->digits.empty();
+  return !policy->texts.empty();
 }
 
 // Looks whether columns for whose drift no type was found hold no value; whether there are any.

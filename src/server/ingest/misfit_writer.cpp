@@ -37,7 +37,8 @@ void MisfitWriter::AddComputed(std::string_view key, int column, uint32_t token)
 void MisfitWriter::MarkEnvelope() {
   for (size_t i = before_; i < misfits_->size(); ++i) {
     Misfit& misfit = (*misfits_)[i];
-    if (misfit.cause == Cause::NewField || misfit.cause == Cause::Absent) {
+    if (misfit.cause == Cause::NewField || misfit.cause == Cause::ManyDigits ||
+        misfit.cause == Cause::Absent) {
       misfit.cause = Cause::SharesNoKey;
     }
   }

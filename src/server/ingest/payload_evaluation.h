@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/invisible.h"
+#include "core/base/number.h"
 #include "core/plan/identifier.h"
 #include "server/convert/convert.h"
 #include "server/ingest/evaluate.h"
@@ -223,6 +224,12 @@ class Evaluator::Work {
   // Of what a misfit tells of the value's place in the text: the place in a jsonb has none.
   static uint32_t TokenOf(const json::Value& value) { return value.index(); }
   static uint32_t TokenOf(const convert::JsonbPart&) { return 0; }
+  static bool HasManyDigits(const json::Value& value) {
+    return value.kind() == json::Kind::Number && base::HasManyDigits(value.text());
+  }
+  static bool HasManyDigits(const convert::JsonbPart& part) {
+    return part.IsNumber() && base::HasManyDigits(convert::TextOf(part));
+  }
   void RunWhole(json::Value object, table::Row* row, std::vector<Misfit>* misfits) {
     Run(object, nullptr, row, misfits);
   }
@@ -362,7 +369,9 @@ class Evaluator::Work {
                      TokenOf(value));
       }
     } else {
-      const Cause cause = base::HasInvisible(key) ? Cause::InvisibleCharacters : Cause::NewField;
+      const Cause cause = base::HasInvisible(key) ? Cause::InvisibleCharacters
+                          : HasManyDigits(value)  ? Cause::ManyDigits
+                                                  : Cause::NewField;
       if (rescuing_) {
         return rescued_.Keep(key, value, -1, Kind::NewField, cause);
       }
