@@ -222,6 +222,28 @@ CALL mend.wait_idle('hopeless');
 SELECT field, reason FROM dead WHERE target = 'hopeless'::regclass;
 SELECT count(*) FROM asked WHERE target = 'hopeless'::regclass;
 
+-- Addresses have no text that is theirs, but JSON; and a time of our own is asked about as anybody's.
+CREATE TABLE hosts (id int, a inet, c cidr, m macaddr);
+CREATE TABLE guessed (id int);
+SELECT mend.enroll('hosts'), mend.enroll('guessed');
+SELECT healing_load('hosts', '[{"id": 1, "a": "10.0.0.1", "c": "10.0.0.0/8", "m": "08:00:2b:01:02:03"}, {"id": 2, "a": "2001:db8::1/64"}]');
+SELECT healing_insert('hosts', '{"id": 3, "a": "host.example"}'), healing_insert('hosts', '{"id": 4, "a": {"v4": "10.0.0.1"}}'),
+       healing_insert('hosts', '{"id": 5, "m": {"of": "none"}}');
+SELECT healing_insert('guessed', '{"id": 1, "created_at": "2024-03-01T08:00:00Z"}');
+CALL mend.wait_idle('guessed');
+SELECT healing_insert('guessed', '{"id": 2, "created_at": 1711953600}');
+CALL mend.wait_idle();
+SELECT * FROM asked WHERE target IN ('hosts'::regclass, 'guessed'::regclass);
+SELECT approve_all('hosts'), mend.approve(max(patch_id)) FROM mend.decisions WHERE target = 'guessed'::regclass;
+CALL mend.wait_idle();
+SELECT to_jsonb(hosts) FROM hosts ORDER BY id;
+SELECT to_jsonb(guessed) FROM guessed ORDER BY id;
+SELECT * FROM dead WHERE target IN ('hosts'::regclass, 'guessed'::regclass);
+-- Taken back, addresses are addresses.
+DELETE FROM hosts WHERE id IN (3, 4);
+SELECT mend.revert(max(id)) FROM mend.patches WHERE target = 'hosts'::regclass AND ddl LIKE '%COLUMN a %' AND state = 'applied';
+SELECT id, a, pg_typeof(a) FROM hosts ORDER BY id;
+
 SELECT mend.unenroll_all(force => true) > 0 AS unenrolled;
 DO $$
 DECLARE

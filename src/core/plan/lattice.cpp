@@ -128,7 +128,11 @@ bool HasJson(uint32_t oid) {
     case kVarchar:
     case kDate:
     case kTimestamp:
-    case kUuid: return true;
+    case kUuid:
+    case kInet:
+    case kCidr:
+    case kMacaddr:
+    case kMacaddr8: return true;
     default: return false;
   }
 }

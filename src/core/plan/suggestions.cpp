@@ -25,7 +25,9 @@ void Proposal::SuggestOtherType(const Column& column, const std::vector<size_t>&
   }
   drift::Profile seen;
   for (size_t i : open) seen.Merge(drift_[i].profile);
-  const bool nested = seen.objects() > 0 || seen.arrays() > 0;
+  const bool has_no_text = Judge(column.type, {type_oid::kText, -1}) == Widening::Refused &&
+                           Judge(column.type, {type_oid::kJsonb, -1}) == Widening::ToJsonb;
+  const bool nested = seen.objects() > 0 || seen.arrays() > 0 || has_no_text;
   const Type type{nested ? type_oid::kJsonb : type_oid::kText, -1};
   const Widening wanted = nested ? Widening::ToJsonb : Widening::ToText;
   const ActionKind kind =

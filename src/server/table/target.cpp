@@ -199,6 +199,8 @@ Target Patched(const Target& target, const plan::Patch& patch) {
       continue;
     } else if (plan::ChangesType(action.kind)) {
       column->type = action.type;
+      // Rules make no column text that has another type: it is a person's then.
+      column->own = column->own && action.type.oid != TEXTOID;
     } else if (action.kind == plan::ActionKind::DropNotNull) {
       column->not_null = false;
     } else if (action.kind == plan::ActionKind::SetDefault) {
