@@ -21,7 +21,7 @@ constexpr int64_t kRowsOfLongProof = 256;
 // An answer of Claude's is paid for, and lost with the round: it is not called off any more.
 apply::Proof PlanStep::ProveOnQueue(const plan::Patch& patch) const {
   if (has_answer_) {
-    return apply::Prove(*target_, patch, apply::Evidence::Queue);
+    return apply::Prove(*target_, patch, apply::Evidence::Queue, nullptr, round_.before_batch);
   }
   return apply::ProveInTurns(target_, patch, [this] { CheckTableTurn(&round_); });
 }
