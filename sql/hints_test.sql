@@ -56,7 +56,7 @@ SELECT mend.enroll('r', rescue => '_rescued', hints => '{"*_at": "timestamptz", 
 SELECT healing_load('r', '[{"id":1,"made_at":"2024-05-01T00:00:00Z","n":1},{"id":2,"made_at":"2024-05-02T00:00:00Z","n":"many"}]');
 CALL mend.wait_idle('r');
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'r'::regclass AND attnum > 2 ORDER BY attname;
-SELECT * FROM r ORDER BY id;
+SELECT id, _rescued, made_at, n FROM r ORDER BY id;
 
 -- What a model is told.
 CREATE TABLE asked (id int PRIMARY KEY, amount numeric NOT NULL);
