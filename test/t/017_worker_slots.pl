@@ -53,20 +53,24 @@ for my $database ('db6', 'db7') {
 		CREATE TABLE proved (id int, amount slow); SELECT mend.enroll('proved');
 		SELECT healing_load('proved', string_agg(format('{"id": %s, "amount": 1, "extra": 1}', i), E'\n')) FROM generate_series(1, 15) i});
 }
-my $waiting = $node->background_psql('db3');
-$waiting->query_until(qr/waiting/, q{\echo waiting
+$node->safe_psql($_, q{CREATE TABLE busy (id int); SELECT mend.enroll('busy')}) for 'db3', 'db4', 'db5';
+my @waiting = map { $node->background_psql($_) } 'db3', 'db4', 'db5';
+for my $session (@waiting) {
+	$session->query_until(qr/waiting/, q{\echo waiting
 	DO $wait$
 	BEGIN
-		WHILE to_regclass('enough_of_it') IS NULL LOOP
-			PERFORM healing_insert('orders', '{"id": "none"}');
+		WHILE to_regclass('enough') IS NULL LOOP
+			PERFORM healing_insert('busy', '{"id": "none"}');
 			COMMIT;
-			PERFORM pg_sleep(0.1);
+			PERFORM pg_sleep(0.05);
 		END LOOP;
 	END $wait$;
 });
+}
 ok($node->poll_query_until($_, 'SELECT count(*) = 15 FROM proved'), "a proof in $_ that is longer than a turn comes to its end while others wait") for 'db6', 'db7';
-$node->safe_psql('db3', 'CREATE TABLE enough_of_it ()');
-$waiting->quit;
+$node->safe_psql($_, 'CREATE TABLE enough ()') for 'db3', 'db4', 'db5';
+$_->quit for @waiting;
+$node->safe_psql($_, q{SELECT mend.stop(); DELETE FROM mend.queue WHERE target = 'busy'::regclass; SELECT mend.unenroll('busy'); DROP TABLE busy; SELECT mend.start()}) for 'db3', 'db4', 'db5';
 
 # On a standby nothing heals, and the status says so.
 $node->safe_psql('db4', q{SELECT mend.stop(); SELECT healing_insert('orders', '{"id": 3, "standby": 1}')});

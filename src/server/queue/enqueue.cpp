@@ -285,7 +285,7 @@ const store::SavedPlan& PlanFor(bool dead_letter) {
   return *plan;
 }
 
-// Through the executor, where somebody has hung something on the table.
+// Through the executor, where the table has a trigger or the like that is not ours.
 void WriteThroughExecutor(const table::Target& target, const std::vector<Rejected>& rows,
                           bool dead_letter, const Offer& offer) {
   pg::AsExtensionOwner as_owner;

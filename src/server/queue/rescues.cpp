@@ -50,7 +50,7 @@ std::vector<Entry>& Entries() {
   return entries;
 }
 
-// The rows go to the executor only where somebody has hung something on the table.
+// The rows go to the executor only where the table has a trigger or the like that is not ours.
 void Insert(const Entry& entry) {
   pg::RunPrepared(
       "INSERT INTO mend.rescues (target, target_name, field, column_name, kind, row_count, "
