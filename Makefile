@@ -23,7 +23,7 @@ INSTALL_PIECES = $(sort $(wildcard sql/install/*.sql))
 # What both run: functions, views, triggers and privileges. Pieces below 30 make types and tables, once.
 CODE_PIECES = $(filter-out sql/install/1% sql/install/2%,$(INSTALL_PIECES))
 # Of those that make types and tables, the ones that the last release has not: the upgrade runs them as well.
-NEW_PIECES = $(addprefix sql/install/,12_label_type.sql 25_inbox_table.sql 25_rescue_tables.sql 26_widening_table.sql 27_own_columns_table.sql \
+NEW_PIECES = $(addprefix sql/install/,12_label_type.sql 25_inbox_table.sql 25_rescue_tables.sql 26_widening_table.sql 27_enum_labels_table.sql 27_own_columns_table.sql \
 	28_prompts_table.sql 29_told_table.sql)
 
 REGRESS = $(basename $(notdir $(sort $(wildcard sql/*_test.sql))))

@@ -52,7 +52,6 @@ SELECT * FROM log OFFSET 1;
 SELECT count(*) AS requested FROM mend.requests WHERE target = 'shop.orders'::regclass;
 
 -- Terms that make no sense.
-SELECT mend.configure('shop.orders', allow => '{add_column,add_enum_value}');
 SELECT mend.configure('shop.orders', allow => '{add_column,add_column}');
 SELECT mend.configure('shop.orders', allow => '{add_column,NULL}');
 SELECT mend.configure('shop.orders', allow => '{drop_column}');
@@ -182,7 +181,7 @@ $$;
 SELECT statement, state_of('SELECT mend.' || statement) AS sqlstate
 FROM unnest(ARRAY['enroll(NULL)', 'enroll(4000000000::regclass)', 'enroll(''a_view'')', 'enroll(''temporary_one'')',
     'enroll(''of_type'')', 'enroll(''leaf_one'')', 'enroll(''mend.queue'')', 'enroll(''shop.orders'')',
-    'enroll(''theirs'', allow => ''{add_enum_value}'')', 'enroll(''theirs'', allow => ''{NULL}'')',
+    'enroll(''theirs'', allow => ''{NULL}'')',
     'enroll(''theirs'', on_conflict => ''x'')', 'enroll(''theirs'', on_conflict => ''update'')',
     'enroll(''theirs'', carry => ''{role}'')', 'enroll(''theirs'', naive_zone => ''x'')',
     'enroll(''theirs'', healer => ''regress_strong'')', 'configure(''theirs'')', 'unenroll(''theirs'')',

@@ -213,6 +213,57 @@ SELECT * FROM enveloped;
 SELECT kind, cause, count(*) FROM mend.dead_letters WHERE target = 'enveloped'::regclass GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT state, count(*) FROM mend.patches WHERE target = 'enveloped'::regclass GROUP BY 1 ORDER BY 1;
 
+-- A new label of an enum: exactly those that wait, with somebody's word, and for good.
+CREATE TYPE "Mood" AS ENUM ('glad', 'sad');
+CREATE TABLE moods (id int, mood "Mood", other "Mood" NOT NULL DEFAULT 'sad');
+SELECT mend.enroll('moods');
+SELECT (healing_load('moods', '[{"id": 1, "mood": "it''s fine"}, {"id": 2, "other": "a\\b"}, {"id": 3, "mood": "glad", "more": 1}, {"id": 4, "mood": ""}]')).queued;
+CALL mend.wait_idle('moods');
+SELECT rows, ddl, question FROM asked WHERE target = 'moods'::regclass;
+-- Another label comes: the question is asked for both.
+SELECT healing_insert('moods', '{"id": 5, "mood": "mad"}');
+CALL mend.wait_idle('moods');
+SELECT rows, ddl FROM asked WHERE target = 'moods'::regclass;
+SELECT t.ok, t.rows_healed, t.reason FROM mend.decisions d, mend.dry_run_patch(d.patch_id) t WHERE d.target = 'moods'::regclass ORDER BY d.patch_id;
+SELECT approve_all('moods');
+CALL mend.wait_idle('moods');
+SELECT enumlabel FROM pg_enum WHERE enumtypid = '"Mood"'::regtype ORDER BY enumsortorder;
+SELECT id, mood, other, more FROM moods ORDER BY id;
+SELECT payload, regexp_replace(reason, '(patch )\d+', '\1N') AS reason FROM mend.dead_letters WHERE target = 'moods'::regclass;
+SELECT typowner = current_user::regrole AS owned, typacl FROM pg_type WHERE oid = '"Mood"'::regtype;
+SELECT state, inverse_ddl FROM mend.patches WHERE target = 'moods'::regclass AND ddl LIKE 'ALTER TYPE%' ORDER BY id;
+DO $$ BEGIN PERFORM mend.revert(max(id)) FROM mend.patches WHERE ddl LIKE 'ALTER TYPE%' AND state = 'applied'; EXCEPTION WHEN OTHERS THEN RAISE WARNING '% %', SQLSTATE, regexp_replace(SQLERRM, '\d+', 'N'); END $$;
+-- Allowed, it is done; rejected, it is not asked again.
+SELECT mend.configure('moods', allow => '{add_column,widen_type,map_field,add_enum_value}');
+SELECT (healing_load('moods', '[{"id": 6, "mood": "calm", "extra": 1}, {"id": 7, "mood": "calm", "other": "calm"}]')).queued;
+CALL mend.wait_idle('moods');
+SELECT id, mood, other, extra FROM moods WHERE id > 5 ORDER BY id;
+SELECT mend.configure('moods', allow => '{add_column,widen_type,map_field}');
+SELECT healing_insert('moods', '{"id": 8, "mood": "bad"}');
+CALL mend.wait_idle('moods');
+-- First whether "" is nothing, then the label.
+SELECT mend.reject(patch_id, 'no such mood') FROM mend.decisions WHERE target = 'moods'::regclass;
+CALL mend.wait_idle('moods');
+SELECT rows, ddl FROM asked WHERE target = 'moods'::regclass;
+SELECT mend.reject(patch_id, 'no such mood') FROM mend.decisions WHERE target = 'moods'::regclass;
+CALL mend.wait_idle('moods');
+SELECT healing_insert('moods', '{"id": 9, "mood": "worse"}');
+CALL mend.wait_idle('moods');
+SELECT field, reason, rows FROM dead WHERE target = 'moods'::regclass;
+-- A person's own, and what the guard keeps out.
+SELECT mend.check_ddl('moods', 'ALTER TYPE "Mood" ADD VALUE ''x''');
+SELECT mend.configure('moods', allow => '{add_enum_value}');
+CREATE TYPE foreign_mood AS ENUM ('a');
+SELECT text, mend.check_ddl('moods', text) FROM unnest(ARRAY['ALTER TYPE "Mood" ADD VALUE ''x''; ALTER TYPE heal_suggest_test."Mood" ADD VALUE IF NOT EXISTS ''y''',
+    'ALTER TYPE "Mood" ADD VALUE ''x'' BEFORE ''glad''', 'ALTER TYPE "Mood" RENAME VALUE ''glad'' TO ''x''', 'ALTER TYPE foreign_mood ADD VALUE ''x''',
+    'ALTER TYPE "Mood" ADD VALUE ''x''; ALTER TABLE moods ADD COLUMN y int', 'ALTER TYPE "Mood" ADD VALUE ''x''; ALTER TYPE "Mood" ADD VALUE ''x''',
+    'ALTER TYPE "Mood" RENAME TO x', 'ALTER TYPE nothing ADD VALUE ''x''', format('ALTER TYPE "Mood" ADD VALUE %L', repeat('x', 64))]) text;
+CREATE ROLE regress_suggest_other;
+ALTER TYPE "Mood" OWNER TO regress_suggest_other;
+SELECT mend.check_ddl('moods', 'ALTER TYPE "Mood" ADD VALUE ''x''');
+ALTER TYPE "Mood" OWNER TO CURRENT_USER;
+DROP ROLE regress_suggest_other;
+
 -- Nobody can place these.
 CREATE TABLE hopeless (id int PRIMARY KEY, u int[]);
 CREATE VIEW watcher AS SELECT id FROM hopeless;

@@ -33,6 +33,7 @@ SELECT format('epoch: %s%s', u.kind, CASE WHEN quoted THEN ' as text' END), t.ty
        ARRAY[CASE WHEN quoted THEN to_jsonb((1700000000 * u.units)::text) ELSE to_jsonb(1700000000 * u.units) END], ARRAY['2023-11-14 22:13:20' || t.zone]
 FROM (VALUES ('epoch_s', 1::numeric), ('epoch_ms', 1000), ('epoch_us', 1000000), ('epoch_ns', 1000000000)) u (kind, units),
      (VALUES ('timestamptz', '+00'), ('timestamp', '')) t (type, zone), (VALUES (false), (true)) q (quoted);
+INSERT INTO streams (habit, type, reading, dirty, meant) VALUES ('epoch: days', 'date', 'epoch_days', '{19675,"\"19676\""}', '{2023-11-14,2023-11-15}');
 -- True and false in the words of a language or a system.
 INSERT INTO streams (habit, type, reading, dirty, meant)
 SELECT format('boolean: %s and %s', p[1], p[2]), 'boolean', format('boolean(%s | %s)', to_json(p[1]), to_json(p[2])), ARRAY[to_jsonb(p[1]), to_jsonb(p[2]), 'true'], '{true,false,true}'

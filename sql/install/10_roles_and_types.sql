@@ -59,7 +59,7 @@ COMMENT ON TYPE mend.mode IS 'auto: the worker heals; review: every patch waits 
 
 CREATE TYPE mend.action AS ENUM
     ('add_column', 'widen_type', 'drop_not_null', 'set_default', 'map_field', 'add_enum_value', 'change_type', 'read_as');
-COMMENT ON TYPE mend.action IS 'What a patch may do to a table; add_enum_value is reserved';
+COMMENT ON TYPE mend.action IS 'What a patch may do to a table';
 
 CREATE TYPE mend.share AS ENUM ('shape', 'values');
 COMMENT ON TYPE mend.share IS 'What a planner outside the database may see: shapes of values only, or a few truncated samples';

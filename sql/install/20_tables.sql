@@ -55,6 +55,7 @@ CREATE TABLE mend.fields (
     held        text,
     patch_id    bigint,
     reading     text,
+    column_number smallint,
     PRIMARY KEY (target, field)
 );
 COMMENT ON TABLE mend.fields IS 'Recorded mappings from payload fields to columns, and how values are read that do not fit as they are';
@@ -64,6 +65,7 @@ COMMENT ON COLUMN mend.fields.field IS 'The key in the payload, as it is written
 COMMENT ON COLUMN mend.fields.column_name IS 'The column that takes it; null: the field is ignored, unless held';
 COMMENT ON COLUMN mend.fields.held IS 'Why the field is never given a column again by itself; null: it is free';
 COMMENT ON COLUMN mend.fields.patch_id IS 'The patch that recorded the mapping; null: a person did';
+COMMENT ON COLUMN mend.fields.column_number IS 'The column''s number, by which a rename is followed';
 COMMENT ON COLUMN mend.fields.reading IS 'How values are read that do not fit as they are: of the field, and of all keys of the column where the field is called as the column is; null: not at all';
 
 CREATE TABLE mend.queue (

@@ -19,6 +19,27 @@ END;
 COMMENT ON FUNCTION mend.request_round(regclass, text) IS 'Internal: has the worker look at all waiting rows of a table';
 REVOKE ALL ON FUNCTION mend.request_round(regclass, text) FROM PUBLIC;
 
+-- The labels are for those who may read them.
+CREATE OR REPLACE FUNCTION mend.full_ddl(patch mend.patches) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    added text[];
+BEGIN
+    IF coalesce(patch.evidence #>> '{actions,0,kind}' = 'add_enum_value', false) AND has_table_privilege('mend.enum_labels', 'SELECT') THEN
+        SELECT l.labels INTO added FROM mend.enum_labels l WHERE l.patch = full_ddl.patch.id;
+    END IF;
+    IF added IS NULL THEN
+        RETURN patch.ddl;
+    END IF;
+    RETURN (SELECT string_agg(regexp_replace(patch.ddl, ' \(\d+ labels?\)$', '') || ' IF NOT EXISTS ' || quote_literal(a.label), '; ' ORDER BY a.n)
+            FROM unnest(added) WITH ORDINALITY a (label, n));
+END
+$$;
+COMMENT ON FUNCTION mend.full_ddl(mend.patches) IS
+    'The DDL of a patch with the labels that it adds to an enum, for whoever may read mend.enum_labels';
+REVOKE ALL ON FUNCTION mend.full_ddl(mend.patches) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.full_ddl(mend.patches) TO mend_admin, mend_agent;
+
 CREATE OR REPLACE FUNCTION mend.dry_run(
     target regclass, ddl text, live boolean DEFAULT false,
     OUT ok boolean, OUT rows_tried bigint, OUT rows_healed bigint, OUT rewrites_table boolean, OUT reason text)

@@ -98,7 +98,7 @@ CREATE OR REPLACE FUNCTION mend.ddl_for_server(patch mend.patches) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE
     WHEN coalesce((patch).ddl, '') = '' OR NOT EXISTS (SELECT FROM jsonb_array_elements((patch).evidence -> 'actions') a WHERE a ->> 'kind' = 'read_as')
-        THEN (patch).ddl
+        THEN mend.full_ddl(patch)
     WHEN NOT EXISTS (SELECT FROM jsonb_array_elements((patch).evidence -> 'actions') a WHERE a ->> 'kind' <> 'read_as') THEN ''
     ELSE regexp_replace(regexp_replace((patch).ddl, $r$, ALTER COLUMN ("([^"]|"")+"|[^ ]+) SET \(mend\.read_as =( E)? ?'([^'\\]|''|\\.)*'\)$r$, '', 'g'),
                         $r$ALTER COLUMN ("([^"]|"")+"|[^ ]+) SET \(mend\.read_as =( E)? ?'([^'\\]|''|\\.)*'\), $r$, '', 'g') END;

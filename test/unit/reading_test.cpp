@@ -56,6 +56,13 @@ class Readers {
     return result_;
   }
 
+  bool IsNull(const Reading& reading, std::string_view text) {
+    document_.Reset();
+    document_.Add(json::Kind::String, text);
+    const json::Value value = reader_.Read(reading, {}, Family::Number, true, document_.root());
+    return value && value.kind() == json::Kind::Null;
+  }
+
  private:
   Reader reader_{Berlin};
   json::Document document_;
@@ -659,6 +666,98 @@ TEST(ReadingInverse, BytesAreThoseThatWereEncoded) {
     }
   }
   EXPECT_GT(claimed, 1000);
+}
+
+// A value as an object or array of a few members, down to three levels.
+std::string Nested(std::mt19937_64* random, int depth) {
+  const auto scalar = [&]() -> std::string {
+    switch ((*random)() % 5) {
+      case 0: return std::to_string(static_cast<int64_t>((*random)()) >> ((*random)() % 64));
+      case 1: return std::to_string((*random)() % 1000) + "." + std::to_string((*random)() % 1000);
+      case 2: return (*random)() % 2 == 0 ? "true" : "null";
+      case 3: return R"("\"\\\u00e9\n")";
+      default: return "\"x" + std::to_string((*random)() % 100) + "\"";
+    }
+  };
+  const bool object = (*random)() % 2 == 0;
+  std::string out(1, object ? '{' : '[');
+  const uint64_t members = (*random)() % 4 + 1;
+  for (uint64_t i = 0; i < members; ++i) {
+    if (i > 0) out += ',';
+    if (object) out += "\"k" + std::to_string(i) + "\":";
+    out += depth > 0 && (*random)() % 3 == 0 ? Nested(random, depth - 1) : scalar();
+  }
+  return out + (object ? '}' : ']');
+}
+
+// What json_text keeps is the value, and parse_json takes out again what is in a text.
+TEST(ReadingInverse, JsonIsTheJsonThatCame) {
+  std::mt19937_64 random(5);
+  Reader reader(Berlin);
+  json::Document came, as_text, kept;
+  for (int i = 0; i < kValues / 10; ++i) {
+    const std::string text = Nested(&random, 2);
+    ASSERT_FALSE(came.Parse(text));
+    const json::Value read =
+        reader.Read({Kind::JsonText, {}, 0}, {}, Family::Text, true, came.root());
+    ASSERT_TRUE(read) << text;
+    const std::string stored(read.text());
+    ASSERT_FALSE(kept.Parse(stored)) << text;
+    ASSERT_EQ(kept.root().Serialise(), came.root().Serialise());
+    as_text.Reset();
+    as_text.Add(json::Kind::String, stored);
+    const json::Value parsed =
+        reader.Read({Kind::ParseJson, {}, 0}, {}, Family::Json, true, as_text.root());
+    ASSERT_TRUE(parsed) << text;
+    ASSERT_EQ(parsed.Serialise(), came.root().Serialise());
+  }
+}
+
+// What is in a wrapper of MongoDB's, and nothing else.
+TEST(ReadingInverse, WrappersHoldWhatIsTakenOutOfThem) {
+  std::mt19937_64 random(6);
+  Readers readers;
+  for (int i = 0; i < kValues / 10; ++i) {
+    const auto number = static_cast<int64_t>(random()) >> (random() % 64);
+    const std::string text = std::to_string(number);
+    ASSERT_EQ(readers.Read("extended_json", Family::Number, R"({"$numberLong":")" + text + R"("})"),
+              text);
+    ASSERT_EQ(
+        readers.Read("extended_json", Family::Number, R"({"$numberDecimal":")" + text + R"(.50"})"),
+        text + ".50");
+    const std::string milliseconds = std::to_string(number >> 20);
+    ASSERT_EQ(readers.Read("extended_json", Family::TimestampTz,
+                           R"({"$date":{"$numberLong":")" + milliseconds + R"("}})"),
+              readers.Read("epoch_ms", Family::TimestampTz, milliseconds));
+    std::string bytes;
+    for (uint64_t n = random() % 12 + 1; n > 0; --n) bytes += static_cast<char>(random());
+    const std::string read = readers.Read(
+        "extended_json", Family::Bytea,
+        R"({"$binary":{"base64":")" + Base64Of(bytes, false) + R"(","subType":"00"}})");
+    // Serialised: quotes around it, and its backslash escaped.
+    ASSERT_EQ(BytesOf(std::string_view(read).substr(2, read.size() - 3)), bytes) << read;
+  }
+}
+
+// Words are taken as they are spelled, and no others.
+TEST(ReadingInverse, WordsAreThoseThatWereNamed) {
+  std::mt19937_64 random(7);
+  Readers readers;
+  constexpr std::string_view kAlphabet = "YNyn /A-";
+  const Reading nothing{Kind::NullIf, {"", "N/A", "-", "n"}, 0},
+      boolean{Kind::Boolean, {"Y", "y", "N", "n"}, 2};
+  std::string text;
+  for (int i = 0; i < kValues / 2; ++i) {
+    text.clear();
+    for (uint64_t n = random() % 4; n > 0; --n) text += kAlphabet[random() % kAlphabet.size()];
+    const bool none = text.empty() || text == "N/A" || text == "-" || text == "n";
+    ASSERT_EQ(readers.IsNull(nothing, text), none) << text;
+    const std::string read = readers.Of(boolean, Family::Boolean, text);
+    const std::string meant = text == "Y" || text == "y"   ? "true"
+                              : text == "N" || text == "n" ? "false"
+                                                           : "";
+    ASSERT_EQ(read, meant) << text;
+  }
 }
 
 }  // namespace

@@ -23,6 +23,26 @@ TEST(RenameTest, NamesThatAreAlike) {
   EXPECT_TRUE(NamesAreAlike("total", "order_total"));
   EXPECT_TRUE(NamesAreAlike("email", "email_address", true));
 
+  EXPECT_TRUE(NamesAreAlike("organisation", "organization"));
+  EXPECT_TRUE(NamesAreAlike("adviser_name", "advisor_name"));
+  EXPECT_TRUE(NamesAreAlike("desc", "description"));
+  EXPECT_TRUE(NamesAreAlike("tag", "tags"));
+  EXPECT_TRUE(NamesAreAlike("ORDER-TOTAL", "orderTotal", true));
+
+  for (const bool plainly : {false, true}) {
+    const std::pair<const char*, const char*> kOthers[] = {
+        {"new", "newer"},       {"new", "newest"},          {"act", "action"},
+        {"sell", "seller"},     {"ship", "shipped"},        {"use", "user"},
+        {"height", "weight"},   {"latitude", "altitude"},   {"internal", "interval"},
+        {"price", "prize"},     {"state", "stale"},         {"month", "mouth"},
+        {"begin", "being"},     {"name", "first_name"},     {"price", "old_price"},
+        {"id", "parent_id"},    {"start_date", "end_date"}, {"is_new", "new"},
+        {"user_id", "used_id"}, {"max_rate", "rate"},       {"sender", "gender"}};
+    for (const auto& [one, other] : kOthers) {
+      EXPECT_FALSE(NamesAreAlike(one, other, plainly)) << one << " " << other;
+      EXPECT_FALSE(NamesAreAlike(other, one, plainly)) << one << " " << other;
+    }
+  }
   EXPECT_FALSE(NamesAreAlike("total", "order_total", true));
   EXPECT_FALSE(NamesAreAlike("first_name", "last_name"));
   EXPECT_FALSE(NamesAreAlike("created_at", "updated_at"));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/plan/identifier.h"
+#include "core/plan/lattice.h"
 #include "core/plan/typmod.h"
 
 namespace mend::plan {
@@ -507,6 +508,7 @@ TEST_F(RulesTest, NoDriftNoPatch) {
 
 TEST(ReadingRule, ExplainsAllValuesOfAClassOrNothing) {
   Column column;
+  Clocks clocks;
   column.type = {type_oid::kInt4, -1};
   drift::Drift drift;
   const auto add = [&](const char* json) {
@@ -515,8 +517,8 @@ TEST(ReadingRule, ExplainsAllValuesOfAClassOrNothing) {
     drift.profile.Add(document.root());
   };
   const auto suggested = [&] {
-    const std::optional<reading::Reading> reading = ReadingFor(column, drift);
-    return reading ? reading::Print(*reading) : std::string("-");
+    const reading::Readings readings = ReadingFor(column, drift, clocks);
+    return readings.empty() ? std::string("-") : reading::Print(readings);
   };
   EXPECT_EQ(suggested(), "-");
   add(R"("1.234,5")");
@@ -540,6 +542,75 @@ TEST(ReadingRule, ExplainsAllValuesOfAClassOrNothing) {
   column.not_null = false;
   add(R"([""])");
   EXPECT_EQ(suggested(), "-");
+}
+
+class ReadingRuleTest : public testing::Test {
+ protected:
+  std::string Suggested(uint32_t type, drift::Cause cause, const std::vector<const char*>& values) {
+    Column column;
+    column.type = {type, -1};
+    column.not_null = not_null_;
+    drift::Drift drift;
+    drift.cause = cause;
+    for (const char* value : values) {
+      json::Document document;
+      EXPECT_FALSE(document.Parse(value));
+      drift.profile.Add(document.root());
+    }
+    const reading::Readings readings = ReadingFor(column, drift, clocks_);
+    return readings.empty() ? "-" : reading::Print(readings);
+  }
+
+  Clocks clocks_;
+  bool not_null_ = false;
+};
+
+TEST_F(ReadingRuleTest, ElementsOfArraysAreReadWhereTheyDoNotFit) {
+  using namespace type_oid;
+  const drift::Cause kElement = drift::Cause::Element;
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"(["", 5])", R"(["7", "N/A"])"}),
+            R"(null_if("", "N/A"))");
+  not_null_ = true;  // of the array, not of its elements
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"([""])"}), R"(null_if(""))");
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"(["+5", "6", 7])"}), "number");
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"(["", "+5"])"}), "-");
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"(["x", 5])"}), "-");
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"([[""], [5]])"}), "-");
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"([""])", R"("")"}), "-");
+  EXPECT_EQ(Suggested(ArrayType(kInt4), kElement, {R"([5])"}), "-");
+  EXPECT_EQ(Suggested(ArrayType(kNumeric), kElement, {R"(["1.234,56", 5])"}), "number_comma");
+  EXPECT_EQ(Suggested(ArrayType(kTimestamptz), kElement, {"[1700000000]"}), "epoch_s");
+  EXPECT_EQ(
+      Suggested(ArrayType(kTimestamptz), kElement, {R"([1700000000, "2024-01-01T00:00:00Z"])"}),
+      "epoch_s");
+  EXPECT_EQ(Suggested(ArrayType(kTimestamptz), kElement, {R"(["", "2024-01-01T00:00:00Z"])"}),
+            R"(null_if(""))");
+  EXPECT_EQ(Suggested(ArrayType(kText), kElement, {R"([""])"}), "-");
+}
+
+TEST_F(ReadingRuleTest, ObjectsForTextAreKeptAsTheirJson) {
+  const drift::Cause kObject = drift::Cause::ObjectForScalar;
+  EXPECT_EQ(Suggested(type_oid::kText, kObject, {R"({"a": 1})"}), "json_text");
+  EXPECT_EQ(Suggested(type_oid::kText, drift::Cause::ArrayForScalar, {R"([1, "a"])"}), "json_text");
+  EXPECT_EQ(Suggested(type_oid::kText, kObject, {R"({"$oid": "507f1f77bcf86cd799439011"})"}),
+            "extended_json");
+  EXPECT_EQ(Suggested(type_oid::kInt4, kObject, {R"({"a": 1})"}), "-");
+}
+
+TEST_F(ReadingRuleTest, ClocksWithoutAnOffsetNeedAZoneThatIsKnown) {
+  const auto at_noon = [&] {
+    return Suggested(type_oid::kTimestamptz, drift::Cause::NoOffset, {R"("2024-07-01T12:00:00")"});
+  };
+  const auto in_german = [&] {
+    return Suggested(type_oid::kTimestamptz, drift::Cause::NotATime, {R"("31.12.2023 10:00")"});
+  };
+  EXPECT_EQ(at_noon(), "-");
+  EXPECT_EQ(in_german(), "-");
+  clocks_.zone = "Europe/Berlin";
+  EXPECT_EQ(at_noon(), R"(time_zone("Europe/Berlin"))");
+  EXPECT_EQ(in_german(), R"(date_dmy, time_zone("Europe/Berlin"))");
+  clocks_.naive = true;
+  EXPECT_EQ(in_german(), "date_dmy");
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ struct Misfit {
   uint32_t token = 0;    // index of the value on the payload's tape; 0: the value is absent
   Cause cause = Cause::Unspecified;
   std::string about{};  // what the cause is about: a constraint, the other key; may be the sender's
+  std::string read{};   // the JSON of what a reading makes of the value, if that does not fit
 };
 
 }  // namespace mend::drift

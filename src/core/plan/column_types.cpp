@@ -16,6 +16,10 @@ void Proposal::PlanColumn(const Group& group) {
   std::vector<size_t> provable, left, absurd;
   for (size_t i : group.drift) {
     const Drift& drift = drift_[i];
+    if (drift.cause == drift::Cause::NotALabel && policy_.labels.count(column.name) > 0) {
+      labelled_[column.type.oid].push_back(i);
+      continue;
+    }
     const std::optional<Type> type =
         drift::MayFitWiderType(drift.cause) ? WidenFor(column.type, drift.profile) : std::nullopt;
     if (!type) {

@@ -9,8 +9,9 @@ namespace mend::plan {
 namespace {
 
 // In the order of ActionKind.
-constexpr std::string_view kNames[] = {"add_column",  "widen_type", "change_type", "drop_not_null",
-                                       "set_default", "map_field",  "read_as"};
+constexpr std::string_view kNames[] = {"add_column",    "widen_type",  "change_type",
+                                       "drop_not_null", "set_default", "add_enum_value",
+                                       "map_field",     "read_as"};
 static_assert(std::size(kNames) == static_cast<size_t>(ActionKind::ReadAs) + 1);
 
 }  // namespace
@@ -20,8 +21,8 @@ std::string_view Name(ActionKind kind) { return kNames[static_cast<size_t>(kind)
 const std::set<ActionKind>& AllActions() {
   using Kind = ActionKind;
   static const auto& all =
-      *new std::set<Kind>{Kind::AddColumn,  Kind::WidenType, Kind::ChangeType, Kind::DropNotNull,
-                          Kind::SetDefault, Kind::MapField,  Kind::ReadAs};
+      *new std::set<Kind>{Kind::AddColumn,  Kind::WidenType,    Kind::ChangeType, Kind::DropNotNull,
+                          Kind::SetDefault, Kind::AddEnumValue, Kind::MapField,   Kind::ReadAs};
   return all;
 }
 

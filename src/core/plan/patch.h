@@ -17,6 +17,7 @@ enum class ActionKind : uint8_t {
   ChangeType,  // to text or jsonb, or to any type where the column holds no value
   DropNotNull,
   SetDefault,
+  AddEnumValue,  // labels for the enum of a column: stands in its patch alone
   MapField,
   ReadAs,
 };
@@ -33,12 +34,12 @@ inline bool ChangesType(ActionKind kind) {
   return kind == ActionKind::WidenType || kind == ActionKind::ChangeType;
 }
 
-// One subcommand of the ALTER TABLE, or a reading. MapField never appears here: mappings stand in
-// field_map.
+// One subcommand of the ALTER TABLE, a reading, or the labels for one enum. MapField never appears
+// here: mappings stand in field_map.
 struct Action {
   ActionKind kind = ActionKind::AddColumn;
   std::string column;
-  Type type;                                   // AddColumn, WidenType, ChangeType
+  Type type;  // AddColumn, WidenType, ChangeType; AddEnumValue: the enum
   std::optional<std::string> default_literal;  // AddColumn, SetDefault: the constant's text
   bool if_not_exists = false;                  // AddColumn
   bool only_if_empty = false;  // a change of type: no row holds a value, or it is not made
@@ -46,7 +47,12 @@ struct Action {
   // ReadAs: what the column is read by besides what it has, whatever key brings its values; as
   // reading::Print() writes it.
   std::string reading{};
+  std::vector<std::string> labels{};  // AddEnumValue
 };
+
+inline bool AddsLabels(const std::vector<Action>& actions) {
+  return !actions.empty() && actions.front().kind == ActionKind::AddEnumValue;
+}
 
 struct FieldMapping {
   std::string field;

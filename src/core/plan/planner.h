@@ -9,6 +9,7 @@
 #include "core/drift/drift.h"
 #include "core/plan/hint.h"
 #include "core/plan/patch.h"
+#include "core/plan/reading_rule.h"
 #include "core/plan/rename.h"
 #include "core/plan/shape.h"
 
@@ -43,6 +44,9 @@ struct Policy {
   };
   std::map<std::string, Texts> texts;
   std::set<std::string> empty;  // columns that hold no value in any row, as far as it was looked
+  // By column: labels that its enum lacks, of an enum that may be given some.
+  std::map<std::string, std::vector<std::string>> labels;
+  Clocks clocks;                // how times without an offset are understood
   std::vector<Rename> renames;  // RenameCandidates() whose rows bear them out
 };
 

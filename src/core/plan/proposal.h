@@ -1,6 +1,7 @@
 // One proposal of rules in the making: what its parts have in common.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,6 +69,7 @@ class Proposal {
   void SuggestOtherType(const Column& column, const std::vector<size_t>& left);
   std::optional<Action> ReadingOf(const Column& column, const std::vector<size_t>& classes,
                                   std::vector<size_t>* read) const;
+  void SuggestLabels(uint32_t type, const std::vector<size_t>& drift);
   void Suggest(Action action, std::vector<size_t> drift, std::string ask = {});
   std::string Says(const Action& action) const;
   std::string Because(const std::string& column, const std::vector<size_t>& drift) const;
@@ -81,7 +83,8 @@ class Proposal {
   const Policy& policy_;
   Plan plan_;
   std::vector<Group> groups_;
-  std::vector<size_t> fresh_;     // new fields that ask for columns
+  std::map<uint32_t, std::vector<size_t>> labelled_;  // drift that new labels are for, by enum
+  std::vector<size_t> fresh_;                         // new fields that ask for columns
   std::vector<size_t> envelope_;  // of payloads that share no key with the table
   Suggestion not_allowed_;        // new columns that the enrolment does not allow
   bool asks_for_all_ = false;     // new columns are planned as a suggestion

@@ -1,7 +1,7 @@
 // Which reading the values of one class of drift ask for.
 #pragma once
 
-#include <optional>
+#include <string>
 
 #include "core/drift/drift.h"
 #include "core/plan/shape.h"
@@ -9,8 +9,17 @@
 
 namespace mend::plan {
 
-// The one reading that explains all values of the drift for its column; nullopt where there is
-// none, or more than one with another meaning.
-std::optional<reading::Reading> ReadingFor(const Column& column, const drift::Drift& drift);
+// How clocks without an offset are understood: by the enrolment, or as the one zone that readings
+// of the table name. Neither: not at all.
+struct Clocks {
+  bool naive = false;
+  std::string zone;
+};
+
+// The one reading that explains all values of the drift for its column, with the zone behind it
+// where its times need one; none where there is no such reading, or more than one with another
+// meaning.
+reading::Readings ReadingFor(const Column& column, const drift::Drift& drift,
+                             const Clocks& clocks = {});
 
 }  // namespace mend::plan

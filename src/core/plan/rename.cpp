@@ -38,14 +38,24 @@ std::string DigitsOf(std::string_view name) {
   return digits;
 }
 
-// Insertions, deletions and replacements, and neighbours swapped, that make one of the other.
+// One letter for another is a spelling (organise, licence) or another word.
+size_t Replacement(char one, char other) {
+  constexpr std::string_view kVowels = "aeiouy", kHisses = "csz";
+  const auto both = [&](std::string_view letters) {
+    return letters.find(one) != std::string_view::npos &&
+           letters.find(other) != std::string_view::npos;
+  };
+  return one == other ? 0 : both(kVowels) || both(kHisses) ? 1 : 2;
+}
+
+// Insertions and deletions, replacements, and neighbours swapped, that make one of the other.
 size_t Distance(std::string_view one, std::string_view other) {
   std::vector<std::vector<size_t>> rows(one.size() + 1, std::vector<size_t>(other.size() + 1));
   for (size_t i = 0; i <= one.size(); ++i) rows[i][0] = i;
   for (size_t j = 0; j <= other.size(); ++j) rows[0][j] = j;
   for (size_t i = 1; i <= one.size(); ++i) {
     for (size_t j = 1; j <= other.size(); ++j) {
-      const size_t change = one[i - 1] == other[j - 1] ? 0 : 1;
+      const size_t change = Replacement(one[i - 1], other[j - 1]);
       rows[i][j] = std::min({rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + change});
       if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1]) {
         rows[i][j] = std::min(rows[i][j], rows[i - 2][j - 2] + 1);
@@ -55,18 +65,35 @@ size_t Distance(std::string_view one, std::string_view other) {
   return rows[one.size()][other.size()];
 }
 
-// A typing error or another spelling: one change in every five characters.
+// A typing error or another spelling: one change in every six characters, and not the first, which
+// tells height from weight.
 bool SpelledAlike(std::string_view one, std::string_view other) {
-  constexpr size_t kCharactersAChange = 5;
-  return Distance(one, other) <= std::min(one.size(), other.size()) / kCharactersAChange;
+  constexpr size_t kCharactersAChange = 6;
+  return one == other ||
+         (one.substr(0, 1) == other.substr(0, 1) &&
+          Distance(one, other) <= std::max(one.size(), other.size()) / kCharactersAChange);
 }
+
+// What makes another word of one, rather than ends one that was cut short: newer, action.
+bool IsEnding(std::string_view rest) {
+  constexpr std::string_view kEndings[] = {"able", "al",  "ed",  "er",   "ers",  "est",
+                                           "ful",  "ing", "ion", "ions", "less", "ly",
+                                           "ness", "or",  "ors", "y"};
+  return std::find(std::begin(kEndings), std::end(kEndings), rest) != std::end(kEndings);
+}
+bool IsPlural(std::string_view rest) { return rest == "s" || rest == "es"; }
 
 // Its first letter, and some of the others in their order: qty of quantity, cust of customer.
 bool Abbreviates(std::string_view brief, std::string_view word) {
   if (brief.size() < kMinAbbreviation || brief.size() >= word.size() || brief[0] != word[0]) {
     return false;
   }
-  if (word.substr(0, brief.size()) == brief) return brief.size() >= kMinPrefix;
+  if (word.substr(0, brief.size()) == brief) {
+    std::string_view rest = word.substr(brief.size());
+    if (rest[0] == brief.back() && IsEnding(rest.substr(1))) rest.remove_prefix(1);  // shipped
+    return brief.size() >= kMinPrefix &&
+           (IsPlural(rest) || (rest.size() >= kMinPrefix && !IsEnding(rest)));
+  }
   constexpr std::string_view kVowels = "aeiou";
   size_t at = 1;
   for (size_t i = 1; i < word.size() && at < brief.size(); ++i) {
@@ -88,6 +115,15 @@ bool IsNeutral(const std::string& word) {
   return std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords);
 }
 
+// Words that make another thing of what they stand beside: old_price, first_name, parent_id.
+bool TellsApart(const std::string& word) {
+  constexpr std::string_view kWords[] = {"avg",    "begin", "child",    "count", "end",  "first",
+                                         "from",   "has",   "in",       "is",    "last", "max",
+                                         "min",    "new",   "next",     "not",   "old",  "out",
+                                         "parent", "prev",  "previous", "start", "to",   "un"};
+  return std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords);
+}
+
 // Whether every word of `few` stands for one of `many`, in whatever order. `plainly`: what is left
 // of `many` is neutral.
 bool AreAmong(const std::vector<std::string>& few, std::vector<std::string> many, bool plainly) {
@@ -98,7 +134,8 @@ bool AreAmong(const std::vector<std::string>& few, std::vector<std::string> many
     if (found == many.end()) return false;
     many.erase(found);
   }
-  return !plainly || std::all_of(many.begin(), many.end(), IsNeutral);
+  return plainly ? std::all_of(many.begin(), many.end(), IsNeutral)
+                 : std::none_of(many.begin(), many.end(), TellsApart);
 }
 
 // Whether the column's type holds the values as what they are: text holds numbers, too, but a

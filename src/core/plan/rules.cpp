@@ -47,6 +47,7 @@ Plan Proposal::Make() {
   for (size_t i = 0; i < drift_.size(); ++i) Take(i);
   for (const std::vector<size_t>& fields : OneColumnEach(fresh_)) PlanNewColumn(fields);
   for (const Group& group : groups_) PlanColumn(group);
+  for (const auto& [type, drift] : labelled_) SuggestLabels(type, drift);
   SuggestNotAllowed();
   SuggestEnvelope();
   std::sort(plan_.unplanned.begin(), plan_.unplanned.end(),

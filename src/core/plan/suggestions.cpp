@@ -66,21 +66,44 @@ std::optional<Action> Proposal::ReadingOf(const Column& column, const std::vecto
   if (IsRejected(column.name, ActionKind::ReadAs) != nullptr) return std::nullopt;
   reading::Readings readings;
   for (size_t i : classes) {
-    const std::optional<reading::Reading> one = ReadingFor(column, drift_[i]);
+    const reading::Readings more = ReadingFor(column, drift_[i], policy_.clocks);
     // Two classes of one kind of words would need one list.
-    const bool is_other =
-        one && one->kind != reading::Kind::NullIf &&
-        std::any_of(readings.begin(), readings.end(), [&](const reading::Reading& held) {
-          return held.kind == one->kind && !(held == *one);
-        });
-    if (!one || is_other) continue;
-    readings = reading::Joined(std::move(readings), {*one});
+    const bool is_other = std::any_of(more.begin(), more.end(), [&](const reading::Reading& one) {
+      return one.kind != reading::Kind::NullIf &&
+             std::any_of(readings.begin(), readings.end(), [&](const reading::Reading& held) {
+               return held.kind == one.kind && !(held == one);
+             });
+    });
+    if (more.empty() || is_other) continue;
+    readings = reading::Joined(std::move(readings), more);
     read->push_back(i);
   }
   if (readings.empty()) return std::nullopt;
   Action action{ActionKind::ReadAs, column.name, {}, std::nullopt, false};
   action.reading = reading::Print(readings);
   return action;
+}
+
+// Exactly the labels that wait, of all columns of the enum. What rejects one of them rejects all.
+void Proposal::SuggestLabels(uint32_t type, const std::vector<size_t>& drift) {
+  Action action{ActionKind::AddEnumValue, "", {type, -1}, std::nullopt, false};
+  for (const Column& column : shape_.columns) {
+    if (column.type.oid != type) continue;
+    if (action.column.empty()) action.column = column.name;
+    const auto waiting = policy_.labels.find(column.name);
+    if (waiting == policy_.labels.end()) continue;
+    for (const std::string& label : waiting->second) {
+      auto& labels = action.labels;
+      if (std::find(labels.begin(), labels.end(), label) == labels.end()) labels.push_back(label);
+    }
+  }
+  const std::string* rejected = IsRejected(action.column, ActionKind::AddEnumValue);
+  for (size_t i : drift) {
+    Leave(i, rejected != nullptr ? Why::Held : Why::NoType,
+          rejected != nullptr ? Named("column", action.column) + " is left alone: " + *rejected
+                              : Describe(*shape_.Find(drift_[i].column), drift_[i]));
+  }
+  if (rejected == nullptr) Suggest(std::move(action), drift);
 }
 
 void Proposal::Suggest(Action action, std::vector<size_t> drift, std::string ask) {
@@ -98,6 +121,10 @@ std::string Proposal::Says(const Action& action) const {
     case ActionKind::AddColumn: return "add " + name + " " + TypeText(action.type);
     case ActionKind::DropNotNull: return "let " + name + " be null";
     case ActionKind::ReadAs: return "read " + name + " by " + action.reading;
+    case ActionKind::AddEnumValue:
+      return "add " + std::to_string(action.labels.size()) +
+             (action.labels.size() == 1 ? " label" : " labels") + " to enum " +
+             (column != nullptr ? column->type_text : "") + ", which cannot be taken back";
     default: break;
   }
   return "change " + name + " from " + (column != nullptr ? column->type_text : "") + " to " +

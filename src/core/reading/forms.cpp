@@ -232,7 +232,7 @@ class Forms {
 };
 
 // Whether a reading of values of the form gives what a column of the family takes.
-bool Serves(const Fixed& fixed, Family family) {
+bool Serves(const Fixed& fixed, Family family, bool zone_known) {
   if (!Suits(fixed.kind, family)) return false;
   const bool time = family == Family::Timestamp || family == Family::TimestampTz;
   switch (fixed.kind) {
@@ -243,7 +243,8 @@ bool Serves(const Fixed& fixed, Family family) {
     case Kind::DateYmd:
     case Kind::DateDmy:
     case Kind::DateMdy:
-      return family == Family::TimestampTz ? fixed.part == Part::OffsetTime
+      return family == Family::TimestampTz
+                 ? fixed.part == Part::OffsetTime || (zone_known && fixed.part == Part::Time)
              : family == Family::Timestamp ? fixed.part != Part::OffsetTime
                                            : fixed.part == Part::Whole;
     case Kind::ExtendedJson:
@@ -287,8 +288,9 @@ void AppendForms(json::Value value, std::vector<Form>* forms) {
 }
 
 std::optional<Reading> OnlyReading(Family family, int64_t rows,
-                                   const std::vector<FormCount>& counts) {
-  if (rows <= 0) return std::nullopt;
+                                   const std::vector<FormCount>& counts, int64_t fitting,
+                                   bool zone_known) {
+  if (rows <= 0 || fitting >= rows) return std::nullopt;
   std::vector<Reading> all;
   Reading nothing{Kind::NullIf, {}, 0};
   int64_t nothings = 0;
@@ -301,13 +303,15 @@ std::optional<Reading> OnlyReading(Family family, int64_t rows,
       if (one.count == rows && family == Family::Boolean) {
         all.push_back(OfPair(kPairs[one.form - kFixedCount - kNothingCount]));
       }
-    } else if (Serves(kFixed[one.form], family)) {
+    } else if (Serves(kFixed[one.form], family, zone_known)) {
       by_kind[static_cast<size_t>(kFixed[one.form].kind)] += one.count;
     }
   }
-  if (nothings == rows && Suits(Kind::NullIf, family)) all.push_back(std::move(nothing));
+  if (nothings == rows - fitting && Suits(Kind::NullIf, family)) all.push_back(std::move(nothing));
   for (size_t i = 0; i < kKinds; ++i) {
-    if (by_kind[i] == rows) all.push_back({static_cast<Kind>(i), {}, 0});
+    const auto kind = static_cast<Kind>(i);
+    const bool epoch = kind >= Kind::EpochS && kind <= Kind::EpochDays;  // no text of a time is one
+    if (by_kind[i] == (epoch ? rows - fitting : rows)) all.push_back({static_cast<Kind>(i), {}, 0});
   }
   for (const Reading& one : all) {
     if (std::all_of(all.begin(), all.end(), [&](const Reading& other) {

@@ -31,8 +31,11 @@ struct FormCount {
 };
 
 // The reading that takes all of `rows` values for a column of the family, where it is the only one
-// that does, or says of each the same as the others; nullopt otherwise.
+// that does, or says of each the same as the others; nullopt otherwise. `fitting` of them fit as
+// they are: they need not be what stands for nothing. `zone_known`: times without an offset are
+// points in time.
 std::optional<Reading> OnlyReading(Family family, int64_t rows,
-                                   const std::vector<FormCount>& counts);
+                                   const std::vector<FormCount>& counts, int64_t fitting = 0,
+                                   bool zone_known = false);
 
 }  // namespace mend::reading

@@ -44,14 +44,15 @@ Datum DryRun(FunctionCallInfo call) {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for a live dry run",
                     "Only members of mend_admin may take the lock; call it with live => false.");
   }
-  return ToRecord(call, apply::DryRun(relid, ddl, "{}", live));
+  return ToRecord(call, apply::DryRun(relid, ddl, "{}", live, false));
 }
 
 Datum WhyNotOnline(FunctionCallInfo fcinfo) {
   const int64_t id = PG_GETARG_INT64(0);
   const pg::Rows rows = pg::RunPrepared(
-      "SELECT target::oid, coalesce(ddl, ''), field_map::text, rewrites_table FROM mend.patches "
-      "WHERE id = $1",
+      "SELECT target::oid, coalesce(mend.full_ddl(p), ''), field_map::text, rewrites_table FROM "
+      "mend.patches "
+      "p WHERE id = $1",
       {pg::Int8(id)});
   if (rows.empty()) {
     throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(id),
@@ -73,14 +74,15 @@ Datum WhyNotOnline(FunctionCallInfo fcinfo) {
 Datum DryRunPatch(FunctionCallInfo fcinfo) {
   int64_t id = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
   pg::Rows rows = pg::RunPrepared(
-      "SELECT target::oid, coalesce(ddl, proposed_ddl), field_map::text FROM mend.patches WHERE id "
-      "= $1",
+      "SELECT target::oid, coalesce(mend.full_ddl(p), proposed_ddl), field_map::text, planner = "
+      "'rules' AND state = 'proposed' FROM mend.patches p WHERE id = $1",
       {pg::Int8(id)});
   if (rows.empty()) {
     throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(id),
                     "See mend.patches.");
   }
-  return ToRecord(fcinfo, apply::DryRun(rows.oid(0, 0), rows.text(0, 1), rows.text(0, 2), false));
+  return ToRecord(fcinfo, apply::DryRun(rows.oid(0, 0), rows.text(0, 1), rows.text(0, 2), false,
+                                        rows.boolean(0, 3)));
 }
 
 Datum Propose(FunctionCallInfo call) {

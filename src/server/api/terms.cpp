@@ -48,11 +48,6 @@ void CheckActions(const std::vector<std::string>& actions) {
   }
   std::set<std::string> seen;
   for (const std::string& action : actions) {
-    if (action == "add_enum_value") {
-      throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED,
-                      "action \"" + action + "\" is reserved and not available yet",
-                      "allow takes any of " + Listed(known) + ".");
-    }
     CheckLabel("allow", action, known);
     if (!seen.insert(action).second) {
       Invalid("action \"" + action + "\" is named twice in allow", "Name each action once.");

@@ -262,6 +262,14 @@ std::vector<Oid> DescendantsOf(Oid relid) {
   return descendants;
 }
 
+void WaitForLocks(int64_t within_ms) {
+  const std::string timeout = std::to_string(within_ms);
+  pg::Call([&] {
+    set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+                      true, 0, false);
+  });
+}
+
 void Lock(Oid relid) {
   pg::Call([&] { LockRelationOid(relid, AccessExclusiveLock); });
 }
@@ -274,11 +282,7 @@ void LockForAlter(Oid relid, int within_ms) {
   };
   const pg::Stopwatch waited;
   for (;;) {
-    const std::string timeout = std::to_string(std::max<int64_t>(1, within_ms - waited.Ms()));
-    pg::Call([&] {
-      set_config_option("lock_timeout", timeout.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
-                        true, 0, false);
-    });
+    WaitForLocks(std::max<int64_t>(1, within_ms - waited.Ms()));
     if (DescendantsOf(relid).empty()) {
       return Lock(relid);
     }
@@ -311,6 +315,16 @@ std::optional<std::string> AlterUnderLock(const table::Target& target, const std
                               ddl);
 }
 
+std::optional<std::string> AddLabels(const table::Target& target, const plan::Patch& patch) {
+  const plan::Action& action = patch.actions.front();
+  // Another table with a column of the enum may ask for labels at the same time.
+  WaitForLocks(pg::lock_timeout_ms);
+  pg::Call([&] { LockDatabaseObject(TypeRelationId, action.type.oid, 0, ExclusiveLock); });
+  return guard::AddLabelsAsHealer(
+      target.shape().relid, action.type.oid, pg::RoleByName(target.enrollment().healer),
+      guard::Render(target.shape(), patch.actions), static_cast<int>(action.labels.size()));
+}
+
 namespace {
 
 Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector<SampleRow>& sample,
@@ -321,7 +335,9 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   Application application;
   pg::WorkTransaction transaction;
   const bool alters = plan::AltersTable(record.patch);
-  if (alters) {
+  // A label is only used by transactions that begin after its own.
+  const bool adds_labels = plan::AddsLabels(record.patch.actions);
+  if (alters && !adds_labels) {
     const pg::Stopwatch waited;
     LockForAlter(target_oid, *patience_ms);
     *patience_ms = std::max<int>(1, *patience_ms - static_cast<int>(waited.Ms()));
@@ -345,8 +361,10 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   if (alters) {
     const std::string code = table::CodeOf(target_oid);
     const ActiveUnit altering(ActiveUnit::Kind::Patch, record.id);
-    if (std::optional<std::string> unfit = AlterUnderLock(
-            *target, guard::RenderForServer(target->shape(), record.patch.actions))) {
+    if (std::optional<std::string> unfit =
+            adds_labels ? AddLabels(*target, record.patch)
+                        : AlterUnderLock(*target, guard::RenderForServer(target->shape(),
+                                                                         record.patch.actions))) {
       application.result = Application::Result::Unfit;
       application.reason = *unfit;
       return application;
@@ -361,7 +379,7 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   pg::TestPoint("booked");
   // On the nodes rows are stored as their submitter, who may not touch there what the owner has
   // just altered.
-  const bool rows_follow = alters && *on_nodes;
+  const bool rows_follow = (alters && *on_nodes) || adds_labels;
   std::optional<pg::ForeignCode> as_submitter;
   if (!rows_follow) {
     application.refuted =
@@ -380,7 +398,7 @@ Application ApplyTo(Oid target_oid, const PatchRecord& record, const std::vector
   pg::TestPoint("applied");
   as_submitter.reset();
   hold.reset();
-  if (rows_follow) {
+  if (rows_follow && !adds_labels) {
     application.refuted = TryApplied(target_oid, record, sample, policy);
     if (IsAnyRefuted(application.refuted) && Withdraw(target_oid, record.id)) {
       application.result = Application::Result::Refuted;

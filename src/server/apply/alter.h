@@ -37,6 +37,9 @@ Application Apply(Oid target, const PatchRecord& record, const std::vector<Sampl
 // Returns why it is not, else nullopt. For Apply, dry runs and reverts.
 std::optional<std::string> AlterUnderLock(const table::Target& target, const std::string& ddl);
 
+// The same of labels for an enum, for which the table need not be locked.
+std::optional<std::string> AddLabels(const table::Target& target, const plan::Patch& patch);
+
 // Locks those of the sample's rows that are offered alike with the first, and may be stored. All
 // are of one submitter; of his sessions, one is tried under the lock.
 std::vector<queue::QueuedRow> LockSample(const std::vector<SampleRow>& sample, Oid target,

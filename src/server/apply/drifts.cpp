@@ -82,6 +82,8 @@ void DriftStore::Add(const drift::Misfit& misfit, const json::Document& payload,
   drift::Drift& drift = drifts_[static_cast<size_t>(at)];
   if (misfit.token == 0) {
     drift.profile.AddAbsent();
+  } else if (json::Document read; !misfit.read.empty() && !read.Parse(misfit.read)) {
+    drift.profile.Add(read.root());
   } else {
     drift.profile.Add(json::Value(&payload, misfit.token));
   }

@@ -8,6 +8,7 @@
 #include "server/apply/prove.h"
 #include "server/apply/store_waiting.h"
 #include "server/citus/managed_table.h"
+#include "server/guard/landing_table.h"
 #include "server/guard/render.h"
 #include "server/pg/settings.h"
 #include "server/pg/user.h"
@@ -17,9 +18,14 @@ namespace {
 
 // Why the table or its rows refuse the patch; "" when they do not. User code runs as the submitter
 // in a security-restricted operation: it must leave nothing in an administrator's session.
-std::string AlterAndStore(const table::Target& target, const std::string& ddl, const Proof& proof) {
+std::string AlterAndStore(const table::Target& target, const plan::Patch& patch,
+                          const Proof& proof) {
   const Oid relid = target.shape().relid;
   pg::AsExtensionOwner as_owner;
+  if (plan::AddsLabels(patch.actions)) {
+    return AddLabels(target, patch).value_or("");  // used once they are committed
+  }
+  const std::string ddl = guard::RenderForServer(target.shape(), patch.actions);
   LockForAlter(relid, pg::lock_timeout_ms);
   if (std::optional<std::string> unfit = AlterUnderLock(target, ddl)) {
     return *unfit;
@@ -49,9 +55,8 @@ DryRunResult TryPatch(const table::Target& target, const plan::Patch& patch, boo
     result.reason = result.tried == 0 ? "no waiting payload could show whether it helps"
                                       : "no waiting payload fits thanks to it";
   } else if (live && plan::AltersTable(patch)) {
-    const std::string ddl = guard::RenderForServer(target.shape(), patch.actions);
     const std::optional<pg::Error> error =
-        pg::AttemptAndRollBack([&] { result.reason = AlterAndStore(target, ddl, queue); });
+        pg::AttemptAndRollBack([&] { result.reason = AlterAndStore(target, patch, queue); });
     if (error) {
       result.reason = error->what();
     }
@@ -62,9 +67,14 @@ DryRunResult TryPatch(const table::Target& target, const plan::Patch& patch, boo
 
 }  // namespace
 
-DryRunResult DryRun(Oid relid, const std::string& ddl, const std::string& field_map, bool live) {
+DryRunResult DryRun(Oid relid, const std::string& ddl, const std::string& field_map, bool live,
+                    bool suggested) {
   const std::shared_ptr<const table::Target> target = table::FindTarget(relid);
-  const base::Result<plan::Patch> patch = ReadPatch(*target, ddl, field_map);
+  base::Result<plan::Patch> patch = ReadPatch(
+      *target, suggested ? plan::AllActions() : target->enrollment().allow, ddl, field_map, {});
+  if (patch && !suggested && !guard::IsAdmin() && HidesLabels(relid, *patch)) {
+    patch = base::Error{"42501", kOnlyShared, ""};
+  }
   if (patch) {
     return TryPatch(*target, *patch, live);
   }

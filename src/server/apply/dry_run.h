@@ -17,7 +17,9 @@ struct DryRunResult {
 
 // Reads the patch through the guard and proves it on what waits; what does not pass is not ok, with
 // the guard's reason. `live`: where the proof is good, also takes the lock, alters for real, stores
-// a sample as its submitter, and rolls all of that back.
-DryRunResult DryRun(Oid relid, const std::string& ddl, const std::string& field_map, bool live);
+// a sample as its submitter, and rolls all of that back. `suggested`: rules have proposed it, which
+// the enrolment need not allow.
+DryRunResult DryRun(Oid relid, const std::string& ddl, const std::string& field_map, bool live,
+                    bool suggested);
 
 }  // namespace mend::apply

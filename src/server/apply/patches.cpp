@@ -107,7 +107,8 @@ std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
       // Whether a row was tried before is asked of such a patch only: it may read the whole queue.
       "UPDATE mend.patches p SET state = 'approved', reason = NULL, evidence = $5::jsonb WHERE id "
       "= (SELECT max(id) "
-      "FROM mend.patches WHERE target = $1 AND state = 'failed' AND coalesce(ddl, '') = $2 AND "
+      "FROM mend.patches WHERE target = $1 AND state = 'failed' AND "
+      "coalesce(mend.full_ddl(patches), '') = $2 AND "
       "field_map = $3::jsonb "
       "AND fingerprint = $4 AND proposed_by = 'pg_mend') AND EXISTS (SELECT FROM mend.queue q "
       "WHERE q.target = p.target "
@@ -117,7 +118,17 @@ std::optional<int64_t> TryAgain(Oid target, const NewPatch& patch) {
   return again.empty() ? std::nullopt : std::optional<int64_t>(again.int8(0, 0));
 }
 
+bool SharesValues(Oid target) {
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT share = 'values' FROM mend.enrollments WHERE target = $1", {pg::ObjectId(target)});
+  return !rows.empty() && rows.boolean(0, 0);
+}
+
 }  // namespace
+
+bool HidesLabels(Oid target, const plan::Patch& patch) {
+  return plan::AddsLabels(patch.actions) && !SharesValues(target);
+}
 
 int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
   bool decided = patch.state == "approved";
@@ -125,6 +136,7 @@ int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
           decided ? TryAgain(target.shape().relid, patch) : std::nullopt) {
     return *again;
   }
+  const bool hides_labels = !patch.labels.empty() && !SharesValues(target.shape().relid);
   pg::Rows rows = pg::RunPrepared(
       "INSERT INTO mend.patches (target, target_name, planner, proposed_ddl, ddl, inverse_ddl, "
       "field_map, rationale, "
@@ -139,8 +151,8 @@ int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
       {pg::ObjectId(target.shape().relid),
        pg::Text(target.enrollment().target_name),
        pg::Text(patch.planner),
-       pg::Text(patch.proposed_ddl),
-       pg::Text(patch.ddl),
+       pg::Text(hides_labels ? patch.ddl_without_labels : patch.proposed_ddl),
+       pg::Text(hides_labels ? patch.ddl_without_labels : patch.ddl),
        pg::Text(patch.inverse_ddl),
        pg::Text(FieldMapToJson(patch.field_map)),
        pg::Text(patch.rationale),
@@ -156,7 +168,18 @@ int64_t InsertPatch(const table::Target& target, const NewPatch& patch) {
        pg::Int8(patch.output_tokens),
        pg::Text(patch.cost_usd),
        pg::Bool(patch.online)});
+  if (hides_labels) {
+    pg::RunPrepared("INSERT INTO mend.enum_labels VALUES ($1, $2)",
+                    {pg::Int8(rows.int8(0, 0)), pg::TextArray(patch.labels)});
+  }
   return rows.int8(0, 0);
+}
+
+void NoteLabels(const plan::Patch& patch, NewPatch* record) {
+  if (plan::AddsLabels(patch.actions)) {
+    record->labels = patch.actions.front().labels;
+    record->ddl_without_labels = guard::RenderWithoutLabels(patch.actions.front());
+  }
 }
 
 void SetPatchState(int64_t id, const char* state, const std::string& reason) {
@@ -270,7 +293,7 @@ std::optional<std::vector<plan::Action>> ReadingsFromJson(const std::string& tex
 
 std::vector<PatchRecord> LoadPatches(const table::Target& target, const char* state) {
   pg::Rows rows = pg::RunPrepared(
-      "SELECT id, planner, coalesce(ddl, ''), field_map::text, rewrites_table, "
+      "SELECT id, planner, coalesce(mend.full_ddl(patches), ''), field_map::text, rewrites_table, "
       "decided_by IS DISTINCT FROM 'pg_mend', "
       "CASE WHEN state = 'proposed' AND decided_at IS NOT NULL THEN coalesce(reason, '') END, "
       "online, "

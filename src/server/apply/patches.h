@@ -61,7 +61,18 @@ struct NewPatch {
   int64_t input_tokens = 0;  // cache reads and writes included
   int64_t output_tokens = 0;
   std::string cost_usd = "0";
+  // Of a patch that adds labels to an enum; without them both texts say how many there are.
+  std::vector<std::string> labels{};
+  std::string ddl_without_labels{};
 };
+// Tells the record which labels its patch adds. They are what payloads bring: those of a table that
+// does not share values are kept apart from the texts that agents may read.
+void NoteLabels(const plan::Patch& patch, NewPatch* record);
+// Whether the patch adds labels to an enum of a table that does not share values.
+bool HidesLabels(Oid target, const plan::Patch& patch);
+// Why an agent neither proposes nor tries such a patch: the answer would say what payloads bring.
+constexpr const char* kOnlyShared =
+    "labels of an enum are values of payloads, and the table does not share values";
 int64_t InsertPatch(const table::Target& target, const NewPatch& patch);
 
 // Moves a patch to another state; `reason` empty leaves it out.

@@ -5,6 +5,7 @@
 #include "server/apply/drifts.h"
 #include "server/apply/patches.h"
 #include "server/apply/prove.h"
+#include "server/guard/landing_table.h"
 #include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/pg/settings_limits.h"
@@ -18,6 +19,7 @@ void Complete(NewPatch* record, const table::Target& target, const plan::Patch& 
   record->reason = "waits for mend.approve()";
   record->ddl = guard::Render(target.shape(), patch.actions);
   record->inverse_ddl = guard::RenderInverse(target.shape(), patch.actions);
+  NoteLabels(patch, record);
   record->field_map = patch.field_map;
   record->rewrites = RewritesTable(target.shape(), patch);
   const DriftStore book(target.shape().relid);
@@ -70,9 +72,12 @@ int64_t Propose(Oid relid, const Proposal& proposal) {
   record.proposed_ddl = proposal.ddl;
   record.rationale = proposal.rationale;
   const std::optional<std::vector<plan::Action>> readings = ReadingsFromJson(proposal.readings);
-  const base::Result<plan::Patch> patch =
+  base::Result<plan::Patch> patch =
       readings ? ReadPatch(*target, proposal.ddl, proposal.field_map, *readings)
                : base::Error{"22023", "readings is not an array of {field, column, reading}", ""};
+  if (patch && !guard::IsAdmin() && HidesLabels(relid, *patch)) {
+    patch = base::Error{"42501", kOnlyShared, ""};
+  }
   if (patch) {
     Complete(&record, *target, *patch);
   } else {

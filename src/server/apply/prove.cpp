@@ -85,7 +85,7 @@ bool Covers(const plan::Patch& patch, const table::Target& patched, const drift:
   }
   const std::string goes_to = ColumnUnder(patch, patched, drift.field, drift.column);
   return std::any_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
-    return action.column == goes_to && plan::Answers(action.kind, drift.kind);
+    return plan::Answers(action.kind, drift.kind) && IsAbout(action, patched, goes_to, drift.cause);
   });
 }
 

@@ -21,12 +21,16 @@ constexpr size_t kMostLookups = 10000;
 std::vector<char> Touched(const table::Target& target, const plan::Patch& patch) {
   std::vector<char> touched;
   for (const plan::Column& column : target.shape().columns) {
-    touched.push_back(
-        std::any_of(patch.actions.begin(), patch.actions.end(),
-                    [&](const plan::Action& action) { return action.column == column.name; }) ||
-        std::any_of(
-            patch.field_map.begin(), patch.field_map.end(),
-            [&](const plan::FieldMapping& mapping) { return mapping.column == column.name; }));
+    touched.push_back(std::any_of(patch.actions.begin(), patch.actions.end(),
+                                  [&](const plan::Action& action) {
+                                    return action.column == column.name ||
+                                           (action.kind == plan::ActionKind::AddEnumValue &&
+                                            action.type.oid == column.type.oid);
+                                  }) ||
+                      std::any_of(patch.field_map.begin(), patch.field_map.end(),
+                                  [&](const plan::FieldMapping& mapping) {
+                                    return mapping.column == column.name;
+                                  }));
   }
   for (const plan::FieldMapping& mapping : patch.field_map) {
     const table::Resolution before = target.Resolve(mapping.field);
@@ -53,6 +57,16 @@ std::string ColumnUnder(const plan::Patch& patch, const table::Target& patched,
   return resolution.kind == table::Resolution::Kind::Column
              ? patched.shape().columns[static_cast<size_t>(resolution.column)].name
              : "";
+}
+
+bool IsAbout(const plan::Action& action, const table::Target& patched, const std::string& column,
+             drift::Cause cause) {
+  if (action.kind != plan::ActionKind::AddEnumValue) {
+    return action.column == column;
+  }
+  const plan::Column* of = patched.shape().Find(column);
+  return of != nullptr && of->type.oid == action.type.oid &&
+         (cause == drift::Cause::NotALabel || cause == drift::Cause::Unspecified);
 }
 
 Prover::Prover(const table::Target& target, const plan::Patch& patch)
@@ -182,7 +196,7 @@ void Prover::NoteUnfit(const drift::Misfit& misfit) {
 
 void Prover::Credit(const drift::Misfit& misfit, std::vector<bool>* needed) {
   if (!knows_credit_ || misfit.field != credited_.field || misfit.column != credited_.column ||
-      misfit.kind != credited_.kind) {
+      misfit.kind != credited_.kind || misfit.cause != credited_.cause) {
     FindCredit(misfit);
   }
   for (size_t action : credited_actions_) {
@@ -206,7 +220,8 @@ std::vector<size_t> Prover::ActionsFor(const drift::Misfit& misfit) const {
   std::vector<size_t> actions;
   const std::string column = ColumnUnder(patch_, patched_, misfit.field, misfit.column);
   for (size_t i = 0; i < patch_.actions.size(); ++i) {
-    if (patch_.actions[i].column == column && plan::Answers(patch_.actions[i].kind, misfit.kind)) {
+    if (plan::Answers(patch_.actions[i].kind, misfit.kind) &&
+        IsAbout(patch_.actions[i], patched_, column, misfit.cause)) {
       actions.push_back(i);
     }
   }

@@ -16,6 +16,10 @@ namespace mend::apply {
 std::string ColumnUnder(const plan::Patch& patch, const table::Target& patched,
                         const std::string& field, const std::string& column);
 
+// Whether the action is about the column; labels are about all columns of their enum.
+bool IsAbout(const plan::Action& action, const table::Target& patched, const std::string& column,
+             drift::Cause cause);
+
 class Prover {
  public:
   Prover(const table::Target& target, const plan::Patch& patch);

@@ -12,6 +12,7 @@
 #include "server/apply/undo.h"
 #include "server/citus/managed_table.h"
 #include "server/observe/events.h"
+#include "server/observe/freshness.h"
 #include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
@@ -43,6 +44,7 @@ void TakeReadingsBack(int64_t id, const table::Target& target,
     const pg::Rows healed =
         pg::RunPrepared("SELECT rows_healed FROM mend.patches WHERE id = $1", {pg::Int8(id)});
     const int64_t rows = healed.int8(0, 0);
+    const int64_t read = observe::LastSeenOf(target.shape().relid).read;
     pg::Call([&] {
       ereport(
           NOTICE,
@@ -50,6 +52,15 @@ void TakeReadingsBack(int64_t id, const table::Target& target,
                          "%lld rows that waited were stored through the patch, and keep what "
                          "they have",
                          static_cast<unsigned long>(rows), static_cast<long long>(rows))));
+      if (read > 0) {
+        ereport(NOTICE,
+                (errmsg_plural("%lld row was stored through the readings of the table as "
+                               "it came, since the server started, and keeps what it has",
+                               "%lld rows were stored through the readings of the table "
+                               "as they came, since the server started, and keep what "
+                               "they have",
+                               static_cast<unsigned long>(read), static_cast<long long>(read))));
+      }
     });
   }
 }
@@ -69,6 +80,12 @@ void Revert(int64_t patch_id) {
   if (patch.text(0, 1) != "applied") {
     RefuseRevert(patch_id, "it is " + patch.text(0, 1) + ", not applied",
                  "Only an applied patch can be reverted.");
+  }
+  const std::vector<AppliedAction> applied = ReadActions(patch.text(0, 3));
+  if (std::any_of(applied.begin(), applied.end(),
+                  [](const AppliedAction& action) { return action.kind == "add_enum_value"; })) {
+    RefuseRevert(patch_id, "PostgreSQL does not take a label away from an enum",
+                 "Make an enum without it, and give the column that type by hand.");
   }
   std::string inverse = patch.text(0, 2);
   Oid relid = patch.oid(0, 0);

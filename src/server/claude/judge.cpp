@@ -56,6 +56,9 @@ std::string WhyOutOfScope(const Question& question, const plan::Patch& patch) {
     }
   }
   for (const Action& action : patch.actions) {
+    if (action.kind == ActionKind::AddEnumValue) {
+      return "labels of an enum are for a person to add";
+    }
     if (HeldBecause(question.policy.held_columns, action.column) != nullptr ||
         question.policy.rejected.count({action.column, action.kind}) > 0) {
       return plan::Named("column", action.column) + " is to be left alone";

@@ -38,7 +38,12 @@ class Converter {
   void ReadBy(const reading::Readings* readings);
   // Whether values are wanted, as they are at first, or verdicts alone: then what it gives for one
   // is not to be used.
-  void Want(bool values) { values_ = values; }
+  void Want(bool values) {
+    values_ = values;
+    has_read_ = false;
+  }
+  // Whether a value since then is what a reading has made.
+  bool has_read() const { return has_read_; }
   const Fault& fault() const { return fault_; }
   // Before the memory is reset that it has converted into.
   void ForgetMemory() { arena_.Forget(); }
@@ -149,6 +154,7 @@ class Converter {
   bool reads_first_ = false;  // one of them comes before the plain form
   bool knows_zone_ = false;   // one of them is of a time zone: naive_zone has no say
   bool quiet_ = false;        // the fault need not be worded
+  bool has_read_ = false;     // a value since Want(), by a reading
   reading::Reader reader_;
   bool lossy_ = false;
   bool values_ = true;

@@ -68,6 +68,7 @@ bool Converter::FillArray(const TypeInfo& type, int32_t typmod, json::Value valu
     if (!ConvertAs(element_type, typmod, element, *values, *nulls)) {
       fault_.about = PhraseOf(fault_, element_type);
       fault_.cause = drift::Cause::Element;
+      fault_.read.clear();
       return false;
     }
     ++*values;
@@ -172,6 +173,7 @@ bool Converter::ToComposite(const TypeInfo& type, json::Value value, Datum* out)
                         &values[i], &nulls[i])) {
         fault_.about = PhraseOf(fault_, member_type);
         fault_.cause = drift::Cause::Member;
+        fault_.read.clear();
         return false;
       }
     } else if (!CheckDomain(types_.Find(field.atttypid), 0, true)) {

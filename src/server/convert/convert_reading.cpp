@@ -106,12 +106,17 @@ Converter::Claim Converter::ByReading(const TypeInfo& type, int32_t typmod, json
     if (read.kind() == json::Kind::Null) {
       *out = 0;
       *null = true;
+      has_read_ = true;
       return Claim::Taken;
     }
     if (Strictly(type, typmod, read, out, null)) {
+      has_read_ = true;
       return Claim::Taken;
     }
     claim = Claim::Refused;
+    if (!quiet_) {
+      fault_.read = read.Serialise();
+    }
   }
   return claim;
 }

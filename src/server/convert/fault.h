@@ -16,7 +16,8 @@ struct Fault {
   std::string sqlstate;
   std::string message;
   drift::Cause cause = drift::Cause::Unspecified;
-  std::string about{};  // as drift::Misfit
+  std::string about{};  // as drift::Misfit, and so is the next
+  std::string read{};
 };
 
 // An error that a type's own code raised for a value, as a fault.

@@ -70,8 +70,12 @@ Refusal WhyTooWide(const plan::Shape& shape, const std::vector<plan::Action>& ac
 }  // namespace
 
 Refusal ReadActions(const Terms& terms, std::string_view ddl, std::vector<plan::Action>* actions) {
-  const AlterTableStmt* statement = nullptr;
-  Refusal why = ParseAlterTable(ddl, &statement);
+  Parsed parsed;
+  Refusal why = ParsePatch(ddl, &parsed);
+  if (!why && !parsed.enums.empty()) {
+    return ReadLabels(terms, parsed.enums, actions);
+  }
+  const AlterTableStmt* statement = parsed.table;
   if (!why) why = WhyOtherTable(terms.shape, statement);
   if (why) {
     return why;

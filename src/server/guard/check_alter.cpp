@@ -34,17 +34,6 @@ const char* InWords(AlterTableType subtype) {
   }
 }
 
-Refusal NotAllowed(const Terms& terms, plan::ActionKind kind) {
-  std::string reason =
-      "the table's enrolment does not allow " + std::string(plan::Name(kind)) + " (it allows";
-  const char* separator = " ";
-  for (const plan::ActionKind allowed : terms.allow) {
-    reason += separator + std::string(plan::Name(allowed));
-    separator = ", ";
-  }
-  return reason + (terms.allow.empty() ? " nothing)" : ")");
-}
-
 Refusal FindColumn(const Terms& terms, const char* name, const plan::Column** column) {
   *column = terms.shape.Find(name != nullptr ? name : "");
   if (*column == nullptr) {
@@ -285,6 +274,17 @@ Refusal ReadReading(const Terms& terms, const AlterTableCmd* node, plan::Action*
 }
 
 }  // namespace
+
+Refusal NotAllowed(const Terms& terms, plan::ActionKind kind) {
+  std::string reason =
+      "the table's enrolment does not allow " + std::string(plan::Name(kind)) + " (it allows";
+  const char* separator = " ";
+  for (const plan::ActionKind allowed : terms.allow) {
+    reason += separator + std::string(plan::Name(allowed));
+    separator = ", ";
+  }
+  return reason + (terms.allow.empty() ? " nothing)" : ")");
+}
 
 Refusal ReadSubcommand(const Terms& terms, const AlterTableCmd* node, plan::Action* action) {
   if (node == nullptr || !IsA(node, AlterTableCmd)) {

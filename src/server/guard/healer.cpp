@@ -3,7 +3,9 @@
 #include "server/citus/alter.h"
 #include "server/citus/managed_table.h"
 #include "server/citus/shards.h"
+#include "server/guard/render.h"
 #include "server/guard/sandbox.h"
+#include "server/pg/catalog.h"
 #include "server/pg/lone_statement.h"
 #include "server/pg/memory.h"
 #include "server/pg/spi.h"
@@ -276,6 +278,24 @@ Permit PermitFor(const std::vector<std::string>& statements, Oid sequence) {
   return permit;
 }
 
+// Lending merges the healer's privileges on the type with the owner's, and they are not parted
+// again.
+bool HasPrivilegesOn(Oid healer, Oid type) {
+  return !pg::RunPrepared(
+              "SELECT FROM pg_catalog.pg_shdepend WHERE refclassid = "
+              "'pg_catalog.pg_authid'::pg_catalog.regclass AND refobjid = $1 AND deptype = 'a' AND "
+              "dbid = $3 AND classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND objid = $2",
+              {pg::ObjectId(healer), pg::ObjectId(type), pg::ObjectId(MyDatabaseId)})
+              .empty();
+}
+
+void ChangeOwnerOfType(Oid type, Oid owner) {
+  pg::Call([&] {
+    AlterTypeOwner_oid(type, owner, true);
+    CommandCounterIncrement();
+  });
+}
+
 }  // namespace
 
 std::optional<std::string> RunAsHealer(Oid relid, Oid healer,
@@ -322,6 +342,39 @@ void RunAloneAsOwner(Oid relid, const std::string& statement, int patience_ms) {
   }
   Sandbox sandbox(family, permit);
   pg::RunAlone(statement, owner, patience_ms);
+}
+
+std::optional<std::string> AddLabelsAsHealer(Oid relid, Oid enum_type, Oid healer,
+                                             const std::string& ddl, int labels) {
+  if (std::optional<std::string> why = WhyNoLabels(relid, enum_type)) {
+    return why;
+  }
+  if (std::optional<std::string> why = WhyUnfit(healer, relid)) {
+    return why;
+  }
+  const Oid schema = pg::RunPrepared("SELECT typnamespace FROM pg_catalog.pg_type WHERE oid = $1",
+                                     {pg::ObjectId(enum_type)})
+                         .oid(0, 0);
+  if (!MayUseSchema(healer, schema, ACL_USAGE)) {
+    const std::string role = QuotedRole(healer);
+    return "Role " + role + " lacks USAGE on schema " + QuotedSchema(schema) +
+           ": GRANT USAGE ON SCHEMA " + QuotedSchema(schema) + " TO " + role + ".";
+  }
+  if (HasPrivilegesOn(healer, enum_type)) {
+    return "It has privileges of its own on the enum.";
+  }
+  const Oid owner = pg::OwnerOfType(enum_type);
+  ChangeOwnerOfType(enum_type, healer);
+  {
+    const pg::PinnedSearchPath path;
+    const pg::ForeignCode as_healer({healer, healer, ""}, pg::ForeignCode::Until::Scope);
+    pg::Spi spi;
+    const Sandbox sandbox(enum_type, labels);
+    spi.Execute(ddl.c_str());
+  }
+  pg::Call([] { CommandCounterIncrement(); });
+  ChangeOwnerOfType(enum_type, owner);
+  return std::nullopt;
 }
 
 }  // namespace mend::guard

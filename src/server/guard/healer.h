@@ -38,5 +38,8 @@ std::optional<std::string> RunAsHealer(Oid relid, Oid healer,
 // Inside of a transaction, or outside of any (pg::RunAlone).
 void RunAsOwner(Oid relid, const std::string& statement);
 void RunAloneAsOwner(Oid relid, const std::string& statement, int patience_ms);
+// The same of statements that add so many labels to an enum, which is lent as the table is.
+std::optional<std::string> AddLabelsAsHealer(Oid relid, Oid enum_type, Oid healer,
+                                             const std::string& ddl, int labels);
 
 }  // namespace mend::guard

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "core/plan/patch.h"
 #include "core/plan/shape.h"
@@ -28,6 +29,13 @@ Refusal ReadConstant(const Node* node, const plan::Type& type, std::optional<std
 // One subcommand of the ALTER TABLE.
 Refusal ReadSubcommand(const Terms& terms, const AlterTableCmd* node, plan::Action* action);
 Refusal ReadAddColumn(const Terms& terms, const AlterTableCmd* node, plan::Action* action);
+
+// Why an action is not allowed, and what is.
+Refusal NotAllowed(const Terms& terms, plan::ActionKind kind);
+
+// Statements that add labels to the enum of a column.
+Refusal ReadLabels(const Terms& terms, const std::vector<const AlterEnumStmt*>& statements,
+                   std::vector<plan::Action>* actions);
 
 // The whole text; `actions` in the order in which it names them. Check() without the rendering.
 Refusal ReadActions(const Terms& terms, std::string_view ddl, std::vector<plan::Action>* actions);

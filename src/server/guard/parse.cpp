@@ -127,7 +127,24 @@ std::string Quote(std::string_view text) {
   return '"' + std::string(kept) + (kept.size() < text.size() ? "...\"" : "\"");
 }
 
-Refusal ParseAlterTable(std::string_view ddl, const AlterTableStmt** statement) {
+namespace {
+
+bool TakeEnums(const List* statements, std::vector<const AlterEnumStmt*>* enums) {
+  const ListCell* cell;
+  foreach (cell, statements) {
+    const auto* raw = static_cast<const RawStmt*>(lfirst(cell));
+    if (!IsA(raw, RawStmt) || raw->stmt == nullptr || !IsA(raw->stmt, AlterEnumStmt)) {
+      enums->clear();
+      return false;
+    }
+    enums->push_back(reinterpret_cast<const AlterEnumStmt*>(raw->stmt));
+  }
+  return !enums->empty();
+}
+
+}  // namespace
+
+Refusal ParsePatch(std::string_view ddl, Parsed* parsed) {
   if (Refusal why = WhyNotReadable(ddl)) {
     return why;
   }
@@ -135,6 +152,9 @@ Refusal ParseAlterTable(std::string_view ddl, const AlterTableStmt** statement) 
   List* statements = NIL;
   if (Refusal why = Parse(text.c_str(), &statements)) {
     return why;
+  }
+  if (TakeEnums(statements, &parsed->enums)) {
+    return std::nullopt;
   }
   if (list_length(statements) != 1) {
     return "exactly one ALTER TABLE statement is allowed, this is " +
@@ -149,7 +169,7 @@ Refusal ParseAlterTable(std::string_view ddl, const AlterTableStmt** statement) 
         std::string_view(tag) == "ALTER TABLE" ? "another form of ALTER TABLE" : tag;
     return "only ALTER TABLE with ADD COLUMN or ALTER COLUMN is allowed, this is " + other;
   }
-  *statement = reinterpret_cast<const AlterTableStmt*>(node);
+  parsed->table = reinterpret_cast<const AlterTableStmt*>(node);
   return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/pg/call.h"
 
@@ -15,8 +16,14 @@ using Refusal = std::optional<std::string>;
 // `text` in double quotes, cut so that no reason quotes much of what an attacker wrote.
 std::string Quote(std::string_view text);
 
-// The one ALTER TABLE that the text consists of, in the current memory context. Refuses what is too
-// long, does not parse, is another statement or several, or has a name that PostgreSQL would cut.
-Refusal ParseAlterTable(std::string_view ddl, const AlterTableStmt** statement);
+// What a patch may consist of, in the current memory context: one ALTER TABLE, or statements that
+// alter an enum.
+struct Parsed {
+  const AlterTableStmt* table = nullptr;
+  std::vector<const AlterEnumStmt*> enums;
+};
+// Refuses what is too long, does not parse, is another statement or several, or has a name that
+// PostgreSQL would cut.
+Refusal ParsePatch(std::string_view ddl, Parsed* parsed);
 
 }  // namespace mend::guard

@@ -89,6 +89,7 @@ std::string Clause(const plan::Shape& shape, const plan::Action& action) {
     }
     case plan::ActionKind::ReadAs:
       return alter + " SET (mend.read_as = " + Literal(action.reading) + ")";
+    case plan::ActionKind::AddEnumValue:
     case plan::ActionKind::MapField: break;
   }
   throw pg::Error(ERRCODE_INTERNAL_ERROR, "pg_mend: a field mapping is no ALTER TABLE");
@@ -98,6 +99,7 @@ bool Same(const plan::Action& one, const plan::Action& other) {
   return one.kind == other.kind && one.column == other.column &&
          one.default_literal == other.default_literal && one.if_not_exists == other.if_not_exists &&
          one.only_if_empty == other.only_if_empty && one.reading == other.reading &&
+         one.labels == other.labels &&
          (one.type == other.type || one.kind == plan::ActionKind::SetDefault);
 }
 
@@ -169,6 +171,7 @@ std::string InverseClause(const plan::Shape& shape, const plan::Action& action) 
       const std::optional<std::string> old_default = DefaultOf(shape, action.column);
       return alter + (old_default ? " SET DEFAULT " + *old_default : " DROP DEFAULT");
     }
+    case plan::ActionKind::AddEnumValue:
     case plan::ActionKind::MapField:
     case plan::ActionKind::ReadAs: break;
   }
@@ -209,7 +212,30 @@ std::string RenderBack(const std::string& column, const plan::Type& from, const 
 
 namespace {
 
+// A label that somebody else has added meanwhile is no error.
+std::string LabelsText(const plan::Action& action) {
+  std::string text;
+  for (const std::string& label : action.labels) {
+    text += (text.empty() ? "ALTER TYPE " : "; ALTER TYPE ") + RenderType(action.type) +
+            " ADD VALUE IF NOT EXISTS " + Literal(label);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string RenderWithoutLabels(const plan::Action& action) {
+  return "ALTER TYPE " + RenderType(action.type) + " ADD VALUE (" +
+         std::to_string(action.labels.size()) +
+         (action.labels.size() == 1 ? " label)" : " labels)");
+}
+
+namespace {
+
 std::string TextOf(const plan::Shape& shape, const std::vector<plan::Action>& actions) {
+  if (actions.size() == 1 && plan::AddsLabels(actions)) {
+    return LabelsText(actions.front());
+  }
   std::vector<std::string> clauses;
   for (const plan::Action& action : actions) {
     clauses.push_back(Clause(shape, action));

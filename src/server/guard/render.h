@@ -1,6 +1,7 @@
 // Wall 2: the only text that ever runs is the one rendered here from typed actions.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,15 @@ namespace mend::guard {
 // actions. A reading stands in it as ALTER COLUMN ... SET (mend.read_as = '...'), which is for
 // ourselves: see RenderForServer().
 std::string Render(const plan::Shape& shape, const std::vector<plan::Action>& actions);
+
+// The text of added labels without them: how many there are. No statement.
+std::string RenderWithoutLabels(const plan::Action& action);
+
+// Why the enum of a column of the table is given no label here.
+std::optional<std::string> WhyNoLabels(uint32_t relid, uint32_t type);
+
+// Whether a text can be a label that the enum lacks: neither blank nor a word for nothing.
+bool MayBeLabel(uint32_t type, const std::string& label);
 
 // Why the actions would not pass the first wall, though all their kinds were allowed; nullopt: they
 // pass.

@@ -21,6 +21,8 @@ int event_triggers = 0;               // functions of event triggers that are ru
 enum class ShardStep : uint8_t { None, Expected, Asked, Altered };
 ShardStep shard_step = ShardStep::None;
 citus::Shard open_shard;
+Oid open_enum = InvalidOid;  // that may be given labels, in place of the table
+int most_labels = 0;
 const AlterTableStmt* first_alter = nullptr;  // what runs on the table, while it runs
 
 object_access_hook_type next_object_access = nullptr;
@@ -155,6 +157,9 @@ bool IsOurs(Oid catalog, Oid object) {
                                });
       break;
     case TypeRelationId:
+      if (OidIsValid(open_enum) && object == open_enum) {
+        return true;
+      }
       // The row types of a rewrite's transient copy, whose own row is not there yet.
       ReadRow<Form_pg_type>(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, object,
                             [&](Form_pg_type row) {
@@ -235,6 +240,19 @@ bool IsOfIdentity(const Node* statement) {
   return alter->for_identity && IsOurSequence(RangeVarGetRelid(alter->sequence, NoLock, true));
 }
 
+// A label for the enum, behind the others.
+void CheckLabel(const Node* statement) {
+  if (!IsA(statement, AlterEnumStmt) || ++statements > most_labels) {
+    Refuse("any statement but those that add labels");
+  }
+  const auto* alter = reinterpret_cast<const AlterEnumStmt*>(statement);
+  const Oid altered = typenameTypeId(nullptr, makeTypeNameFromNameList(alter->typeName));
+  if (altered != open_enum || alter->oldVal != nullptr || alter->newVal == nullptr ||
+      alter->newValNeighbor != nullptr) {
+    Refuse("to alter another type, or otherwise than by a label");
+  }
+}
+
 // The one ALTER TABLE of a family member, what Citus does by it to the shard, and no other
 // statement after or under it.
 void CheckUtility(const PlannedStmt* planned) {
@@ -244,6 +262,9 @@ void CheckUtility(const PlannedStmt* planned) {
   }
   if (IsOfIdentity(statement)) {
     return;
+  }
+  if (OidIsValid(open_enum)) {
+    return CheckLabel(statement);
   }
   const bool of_shard = shard_step == ShardStep::Asked;
   if (!IsA(statement, AlterTableStmt) || ++statements > (of_shard ? 2 : 1)) {
@@ -349,6 +370,12 @@ void SetHooks() {
 
 }  // namespace
 
+namespace {
+
+const std::vector<Oid> kNoTables;
+
+}  // namespace
+
 Sandbox::Sandbox(const std::vector<Oid>& family) : Sandbox(family, citus::Shard()) {}
 
 Sandbox::Sandbox(const std::vector<Oid>& family, const citus::Shard& shard) {
@@ -361,6 +388,7 @@ Sandbox::Sandbox(const std::vector<Oid>& family, const citus::Shard& shard) {
   open_shard = shard;
   shard_step = OidIsValid(shard.relid) ? ShardStep::Expected : ShardStep::None;
   first_alter = nullptr;
+  open_enum = InvalidOid;
   open_family = &family;
 }
 
@@ -368,11 +396,17 @@ Sandbox::Sandbox(const std::vector<Oid>& family, const Permit& permit) : Sandbox
   open_permit = &permit;
 }
 
+Sandbox::Sandbox(Oid enum_type, int labels) : Sandbox(kNoTables) {
+  open_enum = enum_type;
+  most_labels = labels;
+}
+
 Sandbox::~Sandbox() { Abandon(); }
 
 void Sandbox::Abandon() {
   open_family = nullptr;
   open_permit = nullptr;
+  open_enum = InvalidOid;
 }
 
 }  // namespace mend::guard

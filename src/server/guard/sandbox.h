@@ -36,6 +36,8 @@ class Sandbox {
   // Instead of the ALTER TABLE, what `permit` says; triggers of the family count as its parts. Both
   // must outlive the sandbox.
   Sandbox(const std::vector<Oid>& family, const Permit& permit);
+  // Of an enum: so many ALTER TYPE ... ADD VALUE of it, and no ALTER TABLE.
+  Sandbox(Oid enum_type, int labels);
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;

@@ -184,6 +184,7 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   LeaveToReview(&drifts, proposed);
   Terms terms = LoadTerms(*target_, shape_);
   terms.policy.renames = FindRenames(drifts);
+  terms.policy.labels = FindLabels(drifts, proposed);
   plan::Plan plan = AskRules(shape_, drifts, terms.policy);
   const bool looked = LookAtTexts(drifts, plan, &terms.policy);
   if (FindEmptyColumns(drifts, plan, &terms.policy) || looked) {
@@ -250,6 +251,9 @@ std::optional<Planned> PlanStep::Run(const claude::Access& access,
   std::optional<Planned> planned;
   if (!plan.patch.empty() && !WaitsAlready(drifts, plan.patch)) {
     planned = Prepare(drifts, plan.patch, answer);
+  }
+  if (!planned) {
+    planned = TakeDeferredLabels(plan);
   }
   AskDeferred(drifts, plan, planned);
   return planned;
@@ -372,6 +376,7 @@ std::optional<Planned> PlanStep::Prepare(const drift::DriftSet& drifts, const pl
     claude::Credit(*answer, &planned.record);
   }
   planned.record.ddl = guard::Render(shape_, planned.patch.actions);
+  apply::NoteLabels(planned.patch, &planned.record);
   planned.record.inverse_ddl = guard::RenderInverse(shape_, planned.patch.actions);
   planned.record.field_map = planned.patch.field_map;
   planned.record.evidence =

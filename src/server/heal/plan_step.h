@@ -1,8 +1,10 @@
 // What one transaction of planning decides about the open drift of a table.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,6 +79,7 @@ class PlanStep {
   void SiftSuggestions(plan::Plan* plan);
   void TakeAllowed(const drift::DriftSet& drifts, plan::Plan* plan);
   void ProposeSuggestions(const drift::DriftSet& drifts, plan::Plan* plan);
+  std::optional<Planned> TakeDeferredLabels(const plan::Plan& plan);
   void AskDeferred(const drift::DriftSet& drifts, const plan::Plan& plan,
                    const std::optional<Planned>& planned);
   // Drift for which no suggestion helps is for nobody.
@@ -87,11 +90,16 @@ class PlanStep {
   drift::DriftSet OpenOf(const plan::Suggestion& suggestion, const drift::DriftSet& drifts) const;
   void AddTypeDrift(const plan::Patch& patch, const drift::DriftSet& drifts,
                     drift::DriftSet* to) const;
+  std::map<std::string, std::vector<std::string>> FindLabels(
+      const drift::DriftSet& drifts, const std::vector<apply::PatchRecord>& proposed) const;
+  void ReadLabels(const std::map<std::string, const plan::Column*>& columns,
+                  const queue::Window& window,
+                  std::map<std::string, std::vector<std::string>>* labels) const;
   std::vector<plan::Rename> FindRenames(const drift::DriftSet& drifts) const;
-  std::pair<bool, bool> BroughtBy(json::Value payload, const plan::Rename& rename) const;
+  std::pair<bool, bool> BroughtBy(json::Value record, const plan::Rename& rename) const;
   bool TakeAsGiven(const drift::DriftSet& drifts);
   bool LookAtTexts(const drift::DriftSet& drifts, const plan::Plan& plan,
-                    plan::Policy* policy) const;
+                   plan::Policy* policy) const;
   bool FindEmptyColumns(const drift::DriftSet& drifts, const plan::Plan& plan,
                         plan::Policy* policy) const;
   // Whether a hinted type refuses a value of its new column: which columns these are is then known.
@@ -117,8 +125,9 @@ class PlanStep {
   bool awaits_claude_ = false;  // who cannot be asked now: what is asked of a person comes second
   std::string claude_says_;     // why he has nothing
   bool has_answer_ = false;     // of Claude's
-  std::optional<plan::Patch> answered_;   // what Claude proposes, as read here
-  std::vector<OpenSuggestion> deferred_;  // until the type of their column is known
+  std::optional<plan::Patch> answered_;      // what Claude proposes, as read here
+  std::set<const plan::Suggestion*> taken_;  // into the patch, unasked
+  std::vector<OpenSuggestion> deferred_;     // until the type of their column is known
 };
 
 }  // namespace mend::heal

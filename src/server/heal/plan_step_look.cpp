@@ -3,10 +3,88 @@
 #include <set>
 
 #include "server/apply/empty_column.h"
+#include "server/guard/render.h"
 #include "server/heal/plan_step.h"
 #include "server/queue/queue_reader.h"
 
 namespace mend::heal {
+namespace {
+
+// Where the enrolment says that it is.
+json::Value RecordOf(const table::Target& target, const json::Document& payload) {
+  return target.enrollment().at.Find(payload.root()).value;
+}
+
+}  // namespace
+
+// The labels that waiting rows bring for enums which may be given some: those of a question that
+// waits already, and those of the rows that are new since. None for an enum that is given too many:
+// it is none.
+std::map<std::string, std::vector<std::string>> PlanStep::FindLabels(
+    const drift::DriftSet& drifts, const std::vector<apply::PatchRecord>& proposed) const {
+  std::map<std::string, std::vector<std::string>> labels;
+  std::map<std::string, const plan::Column*> columns;  // by field
+  for (const drift::Drift& drift : drifts) {
+    const plan::Column* column = shape_.Find(drift.column);
+    if (drift.cause == drift::Cause::NotALabel && column != nullptr &&
+        !guard::WhyNoLabels(shape_.relid, column->type.oid)) {
+      columns[drift.field] = column;
+    }
+  }
+  if (columns.empty()) {
+    return labels;
+  }
+  bool all_asked = true;
+  for (const auto& [field, column] : columns) {
+    bool asked = false;
+    for (const apply::PatchRecord& record : proposed) {
+      if (record.planner == "rules" && plan::AddsLabels(record.patch.actions) &&
+          record.patch.actions.front().type.oid == column->type.oid) {
+        labels[column->name] = record.patch.actions.front().labels;
+        asked = true;
+      }
+    }
+    all_asked = all_asked && asked;
+  }
+  if (!all_asked || round_.folded > 0) {
+    ReadLabels(columns, all_asked ? round_.window : queue::Window(), &labels);
+  }
+  constexpr size_t kMostLabels = 50;
+  for (auto one = labels.begin(); one != labels.end();) {
+    one = one->second.size() > kMostLabels ? labels.erase(one) : std::next(one);
+  }
+  return labels;
+}
+
+void PlanStep::ReadLabels(const std::map<std::string, const plan::Column*>& columns,
+                          const queue::Window& window,
+                          std::map<std::string, std::vector<std::string>>* labels) const {
+  constexpr size_t kEnough = 1000;
+  queue::QueueReader reader(round_.target, window);
+  json::Document payload;
+  for (queue::QueueBatch batch; reader.Next(&batch);) {
+    for (const queue::QueuedRow& row : batch.rows) {
+      const json::Value record =
+          payload.Parse(row.payload) ? json::Value() : RecordOf(*target_, payload);
+      if (!record || record.kind() != json::Kind::Object) {
+        continue;
+      }
+      for (json::Value key = record.First(); key; key = record.After(key)) {
+        const auto found = columns.find(std::string(key.text()));
+        const json::Value value = record.ValueOf(key);
+        if (found == columns.end() || value.kind() != json::Kind::String) {
+          continue;
+        }
+        std::vector<std::string>& of = (*labels)[found->second->name];
+        const std::string label(value.text());
+        if (of.size() < kEnough && guard::MayBeLabel(found->second->type.oid, label) &&
+            std::find(of.begin(), of.end(), label) == of.end()) {
+          of.push_back(label);
+        }
+      }
+    }
+  }
+}
 
 // Whose renames the rows bear out: those that bring the field lack the column, and where it is
 // required no other row does; where it is not, no row has it any more, and rows of the table have.
@@ -22,12 +100,15 @@ std::vector<plan::Rename> PlanStep::FindRenames(const drift::DriftSet& drifts) c
   json::Document payload;
   for (queue::QueueBatch batch; looked_at < kRowsLookedAt && reader.Next(&batch);) {
     for (const queue::QueuedRow& row : batch.rows) {
-      if (++looked_at > kRowsLookedAt || payload.Parse(row.payload) ||
-          payload.root().kind() != json::Kind::Object) {
+      if (++looked_at > kRowsLookedAt || payload.Parse(row.payload)) {
+        continue;
+      }
+      const json::Value record = RecordOf(*target_, payload);
+      if (!record || record.kind() != json::Kind::Object) {
         continue;
       }
       for (size_t i = 0; i < renames.size(); ++i) {
-        const auto [field, column] = BroughtBy(payload.root(), renames[i]);
+        const auto [field, column] = BroughtBy(record, renames[i]);
         shown[i] = shown[i] || (field && !column);
         refuted[i] = refuted[i] || (renames[i].required ? field == column : column);
       }
@@ -44,10 +125,10 @@ std::vector<plan::Rename> PlanStep::FindRenames(const drift::DriftSet& drifts) c
 }
 
 // Whether a payload brings a value for the field, and one for the column.
-std::pair<bool, bool> PlanStep::BroughtBy(json::Value payload, const plan::Rename& rename) const {
+std::pair<bool, bool> PlanStep::BroughtBy(json::Value record, const plan::Rename& rename) const {
   bool field = false, column = false;
-  for (json::Value key = payload.First(); key; key = payload.After(key)) {
-    if (payload.ValueOf(key).kind() == json::Kind::Null) {
+  for (json::Value key = record.First(); key; key = record.After(key)) {
+    if (record.ValueOf(key).kind() == json::Kind::Null) {
       continue;
     }
     const table::Resolution meant = target_->Resolve(key.text());

@@ -104,7 +104,8 @@ bool PlanStep::GoesOnline(const Planned& planned) const {
 
 int64_t PlanStep::Propose(const Planned& planned, const std::vector<int64_t>& beside) {
   pg::Rows same = pg::RunPrepared(
-      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND coalesce(ddl, '') "
+      "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND "
+      "coalesce(mend.full_ddl(patches), '') "
       "= $2 "
       "AND field_map = $3::jsonb",
       {pg::ObjectId(round_.target), pg::Text(planned.record.ddl),
@@ -168,7 +169,8 @@ bool PlanStep::WaitsAlready(const drift::DriftSet& drifts, const plan::Patch& pa
   pg::Rows same = pg::RunPrepared(
       "SELECT id FROM mend.patches WHERE target = $1 AND state = 'proposed' AND proposed_by = "
       "'pg_mend' "
-      "AND proposed_ddl = $2 AND field_map = $3::jsonb AND (evidence #>> "
+      "AND $2 IN (proposed_ddl, mend.full_ddl(patches)) AND field_map = $3::jsonb AND (evidence "
+      "#>> "
       "'{proof,rows_tried}')::bigint * 2 >= $4",
       {pg::ObjectId(round_.target), pg::Text(guard::Render(shape_, patch.actions)),
        pg::Text(apply::FieldMapToJson(patch.field_map)), pg::Int8(rows)});

@@ -77,11 +77,14 @@ void PlanStep::SiftSuggestions(plan::Plan* plan) {
   plan->suggestions = std::move(kept);
 }
 
-// What the enrolment allows is done without asking.
+// What the enrolment allows is done without asking. Labels stand in their patch alone.
 void PlanStep::TakeAllowed(const drift::DriftSet& drifts, plan::Plan* plan) {
   for (const plan::Suggestion& suggestion : plan->suggestions) {
-    if (suggestion.ask.empty() && WhyNotAllowed(suggestion.patch, true).empty() &&
+    const bool fits_in = plan->patch.empty() || (!plan::AddsLabels(plan->patch.actions) &&
+                                                 !plan::AddsLabels(suggestion.patch.actions));
+    if (fits_in && suggestion.ask.empty() && WhyNotAllowed(suggestion.patch, true).empty() &&
         !OpenOf(suggestion, drifts).empty()) {
+      taken_.insert(&suggestion);
       if (ChangesSameType(suggestion.patch, plan->patch)) {
         DropTypeChanges(suggestion.patch, &plan->patch);
       }
@@ -99,11 +102,12 @@ void PlanStep::ProposeSuggestions(const drift::DriftSet& drifts, plan::Plan* pla
   for (size_t i = 0; i < plan->suggestions.size(); ++i) {
     const plan::Suggestion& suggestion = plan->suggestions[i];
     OpenSuggestion one{&suggestion, OpenOf(suggestion, drifts), 0, 0};
-    if (one.drifts.empty() || (!awaits_claude_ && suggestion.ask.empty() &&
-                               WhyNotAllowed(suggestion.patch, true).empty())) {
+    if (one.drifts.empty() || taken_.count(&suggestion) > 0) {
       continue;
     }
-    if (ChangesSameType(suggestion.patch, plan->patch)) {
+    const bool allowed = suggestion.ask.empty() && WhyNotAllowed(suggestion.patch, true).empty();
+    if (ChangesSameType(suggestion.patch, plan->patch) ||
+        (allowed && !is_reviewed && !awaits_claude_)) {
       if (!is_reviewed) {
         for (const drift::Drift& drift : one.drifts) {
           round_.Decide(drift, queue::RowOutcome::Kind::Wait, "the next patch is for it");
@@ -129,6 +133,33 @@ void PlanStep::ProposeSuggestions(const drift::DriftSet& drifts, plan::Plan* pla
   BuryUnhelped(drifts, *plan);
 }
 
+// Labels that are allowed, and without which no row shows what else is planned: first, by
+// themselves.
+std::optional<Planned> PlanStep::TakeDeferredLabels(const plan::Plan& plan) {
+  for (auto one = deferred_.begin(); one != deferred_.end(); ++one) {
+    const plan::Suggestion& suggestion = *one->suggestion;
+    if (!plan::AddsLabels(suggestion.patch.actions) || !suggestion.ask.empty() ||
+        !WhyNotAllowed(suggestion.patch, true).empty()) {
+      continue;
+    }
+    plan::Patch both = plan.patch;
+    Append(&both, suggestion.patch);
+    const apply::Proof proof = apply::Prove(*target_, both, apply::Evidence::Queue);
+    if (!proof.action_helps.back() && !proof.action_helps_rescued.back()) {
+      continue;
+    }
+    for (const drift::Drift& drift : one->drifts) {
+      round_.Reopen(drift);
+    }
+    Planned planned = MakeRecord(suggestion, one->drifts, proof);
+    planned.proof.shape = proof.shape;
+    deferred_.erase(one);
+    round_.again_if_applied = true;
+    return planned;
+  }
+  return std::nullopt;
+}
+
 // What is suggested for a column whose type is changed now is asked against its new type; or at
 // once, where no row shows that change.
 void PlanStep::AskDeferred(const drift::DriftSet& drifts, const plan::Plan& plan,
@@ -136,7 +167,9 @@ void PlanStep::AskDeferred(const drift::DriftSet& drifts, const plan::Plan& plan
   plan::Patch all = planned ? planned->patch : plan::Patch();
   std::vector<OpenSuggestion> open;
   for (OpenSuggestion& one : deferred_) {
-    if (planned && ChangesSameType(one.suggestion->patch, planned->patch)) {
+    const plan::Suggestion& suggestion = *one.suggestion;
+    const bool allowed = suggestion.ask.empty() && WhyNotAllowed(suggestion.patch, true).empty();
+    if (planned && (allowed || ChangesSameType(suggestion.patch, planned->patch))) {
       round_.again_if_applied = true;
       continue;
     }
@@ -206,6 +239,7 @@ Planned PlanStep::MakeRecord(const plan::Suggestion& suggestion, const drift::Dr
   planned.record.rationale = suggestion.patch.rationale;
   planned.record.proposed_ddl = planned.record.ddl =
       guard::Render(shape_, suggestion.patch.actions);
+  apply::NoteLabels(suggestion.patch, &planned.record);
   planned.record.inverse_ddl = guard::RenderInverse(shape_, suggestion.patch.actions);
   planned.record.field_map = suggestion.patch.field_map;
   planned.record.evidence =
@@ -214,6 +248,9 @@ Planned PlanStep::MakeRecord(const plan::Suggestion& suggestion, const drift::Dr
   planned.record.proposed_by = observe::kWorker;
   planned.record.reason =
       suggestion.ask.empty() ? WhyNotAllowed(suggestion.patch, true) : suggestion.ask;
+  if (planned.record.reason.empty()) {
+    planned.record.reason = WhyReview(planned);
+  }
   if (!claude_says_.empty()) {
     planned.record.reason += (planned.record.reason.empty() ? "" : "; ") + claude_says_;
   }

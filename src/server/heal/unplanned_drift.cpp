@@ -1,6 +1,7 @@
 #include "server/heal/unplanned_drift.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/plan/rules.h"
 #include "server/apply/drifts.h"
@@ -46,7 +47,7 @@ void HoldColumns(const table::Target& target, const plan::Shape& shape, plan::Po
       "FROM mend.patches p, jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 "
       "AND p.state IN ('rejected', 'reverted', 'applied') AND NOT p.evidence ? 'unenrolled' "
       // Of these the action alone is held, below.
-      "AND a ->> 'kind' NOT IN ('drop_not_null', 'set_default', 'read_as') "
+      "AND a ->> 'kind' NOT IN ('drop_not_null', 'set_default', 'read_as', 'add_enum_value') "
       "AND NOT (p.state = 'rejected' AND a ->> 'kind' = 'change_type') "
       "ORDER BY a ->> 'column', coalesce(p.decided_at, p.created_at) DESC, p.id DESC) p",
       {pg::ObjectId(target.shape().relid)});
@@ -74,7 +75,8 @@ void RejectActions(const table::Target& target, plan::Policy* policy) {
       "(SELECT DISTINCT ON (a ->> 'column', a ->> 'kind') p.*, a FROM mend.patches p, "
       "jsonb_array_elements(p.evidence -> 'actions') a WHERE p.target = $1 AND (p.state IN "
       "('rejected', 'applied') OR p.state = 'reverted' AND a ->> 'kind' <> 'change_type') AND a "
-      "->> 'kind' IN ('change_type', 'drop_not_null', 'set_default', 'read_as') AND NOT p.evidence "
+      "->> 'kind' IN ('change_type', 'drop_not_null', 'set_default', 'read_as', 'add_enum_value') "
+      "AND NOT p.evidence "
       "? "
       "'unenrolled' ORDER BY a ->> 'column', a ->> 'kind', coalesce(p.decided_at, p.created_at) "
       "DESC, p.id DESC) p",
@@ -101,7 +103,8 @@ void CoolColumns(const table::Target& target, Terms* terms) {
       "AND (p.state = 'applied' OR p.state = 'failed' AND p.rewrites_table AND p.planner NOT IN "
       "('person', 'agent') AND p.created_at > coalesce((SELECT g.breaker_reset FROM mend.progress "
       "g "
-      "WHERE g.target = $1), '-infinity')) AND a ->> 'kind' NOT IN ('add_column', 'read_as') "
+      "WHERE g.target = $1), '-infinity')) AND a ->> 'kind' NOT IN ('add_column', 'read_as', "
+      "'add_enum_value') "
       "AND w.at > clock_timestamp() - $2 * interval '1 second' GROUP BY 1",
       {pg::ObjectId(target.shape().relid), pg::Int8(static_cast<int64_t>(pg::column_cooldown_s))});
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -123,6 +126,28 @@ void CoolColumns(const table::Target& target, Terms* terms) {
     terms->cooling[name] = {reason, std::max<int64_t>(rows.int8(i, 1), 1000)};
     terms->policy.held_columns.emplace_back(name, reason);
   }
+}
+
+// Where all readings of the table that name a zone name the same, it is that of its other clocks.
+plan::Clocks ClocksOf(const table::Target& target) {
+  plan::Clocks clocks;
+  clocks.naive = target.enrollment().naive_zone.has_value();
+  std::set<std::string> zones;
+  for (const table::FieldRecord& field : target.fields()) {
+    const base::Result<reading::Readings> readings = reading::Parse(field.reading);
+    if (field.reading.empty() || !readings) {
+      continue;
+    }
+    for (const reading::Reading& reading : *readings) {
+      if (reading.kind == reading::Kind::TimeZone) {
+        zones.insert(reading.words.front());
+      }
+    }
+  }
+  if (zones.size() == 1) {
+    clocks.zone = *zones.begin();
+  }
+  return clocks;
 }
 
 bool Held(const plan::Policy& policy, const drift::Drift& drift) {
@@ -157,8 +182,19 @@ drift::DriftSet BuriedDrift(Oid target) {
   return drifts;
 }
 
+// Whether a patch has all labels that wait for an enum.
+bool HasLabels(const plan::Action& action, const std::vector<std::string>& labels) {
+  return std::all_of(labels.begin(), labels.end(), [&](const std::string& label) {
+    return std::find(action.labels.begin(), action.labels.end(), label) != action.labels.end();
+  });
+}
+
 // Whether the type that a patch gives to the drift's column takes the values.
-bool MakesFit(const plan::Patch& patch, const drift::Drift& drift) {
+bool MakesFit(const plan::Patch& patch, const drift::Drift& drift, const plan::Policy& policy) {
+  const auto labels = policy.labels.find(drift.column);
+  if (plan::AddsLabels(patch.actions)) {
+    return labels != policy.labels.end() && HasLabels(patch.actions.front(), labels->second);
+  }
   return !drift::IsAboutType(drift.kind) ||
          std::none_of(patch.actions.begin(), patch.actions.end(), [&](const plan::Action& action) {
            return action.column == drift.column && plan::ChangesType(action.kind) &&
@@ -218,6 +254,7 @@ Terms LoadTerms(const table::Target& target, const plan::Shape& shape) {
   RejectActions(target, &terms.policy);
   CoolColumns(target, &terms);
   ReadOwnColumns(shape, &terms.policy);
+  terms.policy.clocks = ClocksOf(target);
   return terms;
 }
 
@@ -263,7 +300,7 @@ std::vector<UnplannedDrift> FindUnplannedDrift(const table::Target& target, cons
             return true;
           }
           return apply::Covers(record.patch, table::Patched(target, record.patch), drift) &&
-                 (record.planner != "rules" || MakesFit(record.patch, drift));
+                 (record.planner != "rules" || MakesFit(record.patch, drift, terms.policy));
         });
     if (waits != proposed.end()) {
       unplanned_drift.status = UnplannedDrift::Status::Proposed;

@@ -1,8 +1,10 @@
 #include "server/ingest/batch.h"
 
 #include <limits>
+#include <utility>
 
 #include "server/citus/managed_table.h"
+#include "server/observe/freshness.h"
 #include "server/pg/settings.h"
 #include "server/queue/dead_letter.h"
 #include "server/queue/order.h"
@@ -155,6 +157,7 @@ void Batch::Flush() {
     return;
   }
   Store();
+  observe::NoteRead(target_->shape().relid, std::exchange(read_rows_, 0));
   MarkOvertaken();
   EnqueueRejected();
   for (table::Row& row : rows_) {
@@ -171,6 +174,7 @@ void Batch::Note(Item* item, const table::Row& row, std::optional<drift::Misfit>
   if (!misfit) {
     ++counts_.inserted;
     counts_.rescued += row.rescued.empty() ? 0 : 1;
+    read_rows_ += row.read ? 1 : 0;
     rescued_.CountStored(row);
     return;
   }

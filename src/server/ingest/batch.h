@@ -71,6 +71,7 @@ class Batch {
 
   std::shared_ptr<const table::Target> target_;
   Counts counts_;
+  int64_t read_rows_ = 0;  // stored since the last Flush(), with a value that a reading has made
   pg::Context memory_;
   std::unique_ptr<EvaluationBuffers> buffers_;
   std::vector<Item> items_;

@@ -230,6 +230,10 @@ class Evaluator::Work {
   static bool HasManyDigits(const convert::JsonbPart& part) {
     return part.IsNumber() && base::HasManyDigits(convert::TextOf(part));
   }
+  static std::string_view LabelOf(const json::Value& value) {
+    return value.kind() == json::Kind::String ? value.text() : std::string_view();
+  }
+  static std::string_view LabelOf(const convert::JsonbPart&) { return {}; }
   void RunWhole(json::Value object, table::Row* row, std::vector<Misfit>* misfits) {
     Run(object, nullptr, row, misfits);
   }
@@ -410,11 +414,18 @@ class Evaluator::Work {
             TokenOf(value));  // what does not even convert is unlike what is computed
       }
       const convert::Fault& fault = converter_.fault();
+      if (fault.cause == Cause::NotALabel && target_.AwaitsLabel(index, LabelOf(value))) {
+        slot->null = true;  // no row is stored by a target that is to be
+        slot->stored = number_;
+        return;
+      }
       if (MayRescue(fault.kind, index)) {
         return Rescue(key, value, index, fault.kind, fault.cause, slot);
       }
-      return misfits_.Add(fault.kind, fault.cause, key, index, fault.sqlstate, fault.message,
-                          TokenOf(value), fault.about);
+      misfits_.Add(fault.kind, fault.cause, key, index, fault.sqlstate, fault.message,
+                   TokenOf(value), fault.about);
+      misfits_.all()->back().read = fault.read;
+      return;
     }
     if (column.generated == plan::Generated::Computed) {
       computed_.push_back({index, std::string(key), slot->value, slot->null, TokenOf(value)});
@@ -450,6 +461,7 @@ class Evaluator::Work {
     row->columns.reserve(slots_.size());
     row->values.reserve(slots_.size());
     row->nulls.reserve(slots_.size());
+    row->read = converter_.has_read();
     for (size_t i = 0; i < slots_.size(); ++i) {
       if (slots_[i].stored == number_) {
         row->columns.push_back(static_cast<int>(i));

@@ -16,12 +16,14 @@ struct Slot {
   pg_atomic_uint64 offered;
   pg_atomic_uint64 stored;
   pg_atomic_uint64 ignored;  // payloads that were older than the stored row
+  pg_atomic_uint64 read;     // rows with a value that a reading has made
 };
 
 struct Note {
   Oid target;
   bool stored;
   int64_t ignored;
+  int64_t read;
 };
 
 Slot* slots = nullptr;
@@ -65,6 +67,7 @@ Slot* Take(uint64_t key) {
   pg_atomic_write_u64(&oldest->offered, 0);
   pg_atomic_write_u64(&oldest->stored, 0);
   pg_atomic_write_u64(&oldest->ignored, 0);
+  pg_atomic_write_u64(&oldest->read, 0);
   return oldest;
 }
 
@@ -96,6 +99,9 @@ void AtTransactionEnd(XactEvent event, void*) {
     if (notes[i].ignored > 0) {
       pg_atomic_fetch_add_u64(&slot->ignored, notes[i].ignored);
     }
+    if (notes[i].read > 0) {
+      pg_atomic_fetch_add_u64(&slot->read, notes[i].read);
+    }
   }
 }
 
@@ -103,13 +109,14 @@ void MakeSlots() {
   bool found;
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
   auto* made =
-      static_cast<Slot*>(ShmemInitStruct("pg_mend freshness 0.2", sizeof(Slot) * kTables, &found));
+      static_cast<Slot*>(ShmemInitStruct("pg_mend tables 0.2", sizeof(Slot) * kTables, &found));
   if (!found) {
     for (uint32_t i = 0; i < kTables; ++i) {
       pg_atomic_init_u64(&made[i].key, 0);
       pg_atomic_init_u64(&made[i].offered, 0);
       pg_atomic_init_u64(&made[i].stored, 0);
       pg_atomic_init_u64(&made[i].ignored, 0);
+      pg_atomic_init_u64(&made[i].read, 0);
     }
   }
   LWLockRelease(AddinShmemInitLock);
@@ -143,29 +150,37 @@ bool Attached() {
   return slots != nullptr;
 }
 
+// Null where there is no room.
+Note* NoteOf(Oid target) {
+  for (int i = note_count - 1; i >= 0; --i) {
+    if (notes[i].target == target) {
+      return &notes[i];
+    }
+  }
+  if (note_count == kNotes || !Attached()) {
+    return nullptr;
+  }
+  notes[note_count] = {target, false, 0, 0};
+  return &notes[note_count++];
+}
+
 }  // namespace
 
 void NoteOffered(Oid target, bool stored) {
-  for (int i = note_count - 1; i >= 0; --i) {
-    if (notes[i].target == target) {
-      notes[i].stored = notes[i].stored || stored;
-      return;
-    }
-  }
-  if (note_count < kNotes && Attached()) {
-    notes[note_count++] = {target, stored, 0};
+  if (Note* note = NoteOf(target)) {
+    note->stored = note->stored || stored;
   }
 }
 
 void NoteIgnored(Oid target, int64_t count) {
-  if (count == 0) {
-    return;
+  if (Note* note = count > 0 ? NoteOf(target) : nullptr) {
+    note->ignored += count;
   }
-  NoteOffered(target, false);
-  for (int i = note_count - 1; i >= 0; --i) {
-    if (notes[i].target == target) {
-      notes[i].ignored += count;
-    }
+}
+
+void NoteRead(Oid target, int64_t count) {
+  if (Note* note = count > 0 ? NoteOf(target) : nullptr) {
+    note->read += count;
   }
 }
 
@@ -177,6 +192,7 @@ LastSeen LastSeenOf(Oid target) {
   if (Slot* slot = Find(Key(target))) {
     seen.offered = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->offered));
     seen.stored = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->stored));
+    seen.read = static_cast<int64_t>(pg_atomic_read_u64(&slot->read));
     seen.ignored = static_cast<int64_t>(pg_atomic_read_u64(&slot->ignored));
   }
   return seen;

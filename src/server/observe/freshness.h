@@ -15,10 +15,14 @@ void NoteOffered(Oid target, bool stored);
 // So many payloads of the current transaction were older than the rows that are stored.
 void NoteIgnored(Oid target, int64_t count);
 
+// So many rows of it are stored with a value that a reading has made.
+void NoteRead(Oid target, int64_t count);
+
 struct LastSeen {
   TimestampTz offered = 0;  // 0: not known
   TimestampTz stored = 0;
   int64_t ignored = 0;  // payloads that were older than the stored row
+  int64_t read = 0;     // rows with a value that a reading has made
 };
 LastSeen LastSeenOf(Oid target);
 

@@ -58,6 +58,18 @@ Oid OwnerOf(Oid relid) {
   });
 }
 
+Oid OwnerOfType(Oid type) {
+  return Call([&] {
+    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    if (!HeapTupleIsValid(tuple)) {
+      return InvalidOid;
+    }
+    const Oid owner = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple))->typowner;
+    ReleaseSysCache(tuple);
+    return owner;
+  });
+}
+
 Oid RoleByName(const std::string& name) {
   return Call([&] { return get_role_oid(name.c_str(), true); });
 }

@@ -17,6 +17,7 @@ std::string QuoteIdentifier(const std::string& name);
 std::string RoleName(Oid role);
 // InvalidOid when the relation is gone.
 Oid OwnerOf(Oid relid);
+Oid OwnerOfType(Oid type);
 Oid RoleByName(const std::string& name);
 
 }  // namespace mend::pg

@@ -50,6 +50,7 @@ extern "C" {
 #include "commands/sequence.h"
 #include "commands/tablecmds.h"
 #include "commands/trigger.h"
+#include "commands/typecmds.h"
 #include "common/hashfn.h"
 #include "common/jsonapi.h"
 #include "common/shortest_dec.h"

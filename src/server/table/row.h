@@ -15,6 +15,7 @@ struct Row {
   std::vector<char> nulls;  // not vector<bool>: bits are slow
   // It lacks what a new row must have, and has a whole key: a stored row is updated, or none.
   bool updates_only = false;
+  bool read = false;  // a value of it is what a reading has made of what was brought
   // The fields whose values are in the rescue column, as indexes into what whoever evaluated the
   // row has on record of rescued fields.
   std::vector<int> rescued;
@@ -26,6 +27,7 @@ struct Row {
     values.clear();
     nulls.clear();
     updates_only = false;
+    read = false;
     rescued.clear();
     fitting_keys.clear();
   }

@@ -181,6 +181,19 @@ Resolution Target::Resolve(std::string_view key) const {
   return resolution;
 }
 
+bool Target::AwaitsLabel(int column, std::string_view label) const {
+  if (awaited_labels_.empty()) {
+    return false;
+  }
+  const auto found = awaited_labels_.find(shape_.columns[static_cast<size_t>(column)].type.oid);
+  return found != awaited_labels_.end() &&
+         std::find(found->second.begin(), found->second.end(), label) != found->second.end();
+}
+
+void Target::AwaitLabels(uint32_t type, const std::vector<std::string>& labels) {
+  awaited_labels_[type] = labels;
+}
+
 Target Patched(const Target& target, const plan::Patch& patch) {
   plan::Shape shape = target.shape();
   for (const plan::Action& action : patch.actions) {
@@ -225,7 +238,13 @@ Target Patched(const Target& target, const plan::Patch& patch) {
       AddReading(action, &fields);
     }
   }
-  return Target(std::move(shape), target.enrollment(), std::move(fields));
+  Target patched(std::move(shape), target.enrollment(), std::move(fields));
+  for (const plan::Action& action : patch.actions) {
+    if (action.kind == plan::ActionKind::AddEnumValue) {
+      patched.AwaitLabels(action.type.oid, action.labels);
+    }
+  }
+  return patched;
 }
 
 }  // namespace mend::table

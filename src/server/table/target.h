@@ -3,6 +3,7 @@
 
 #include <array>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <unordered_map>
@@ -67,6 +68,10 @@ class Target {
   // Columns that a row must bring: NOT NULL, and nothing supplies a value.
   const std::vector<int>& required() const { return required_; }
 
+  // Whether the column's enum is to have this label, which it does not have yet: of Patched().
+  bool AwaitsLabel(int column, std::string_view label) const;
+  void AwaitLabels(uint32_t type, const std::vector<std::string>& labels);
+
   convert::TypeMap& types() const { return *types_; }
   // Made when first asked for. A slot has one type.
   template <class T>
@@ -89,6 +94,7 @@ class Target {
   Enrollment enrollment_;
   std::vector<FieldRecord> fields_;
   std::vector<bool> accepts_loss_;
+  std::map<uint32_t, std::vector<std::string>> awaited_labels_;  // by enum
   std::vector<int> required_;
   int rescue_column_ = -1;
   std::vector<char> may_rescue_;
