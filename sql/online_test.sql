@@ -175,7 +175,7 @@ ALTER TABLE same ALTER s TYPE bigint;
 ALTER TABLE same ALTER x TYPE numeric(20,2);
 SELECT 'online' AS way, * FROM (SELECT * FROM catalog_of('much') EXCEPT ALL SELECT * FROM catalog_of('same')) m UNION ALL SELECT 'plain', * FROM (SELECT * FROM catalog_of('same') EXCEPT ALL SELECT * FROM catalog_of('much')) l;
 SELECT count(*) FROM (SELECT id, v, n, s, status, x FROM same EXCEPT SELECT id, v, n, s, status, x FROM much) missing;
-SELECT attname, n_distinct <> 0 AS known FROM pg_stats WHERE tablename = 'much' AND schemaname = 'online_test' ORDER BY 1;
+SELECT attname, n_distinct <> 0 AS known FROM pg_stats WHERE tablename = 'much' AND schemaname = 'online_test' AND attname IN ('id', 'n', 's', 'x') ORDER BY 1;
 INSERT INTO much (v) VALUES ('next') RETURNING id > 5000 AS id, n, s > 5000 AS s;
 SELECT kind, count(*) FROM mend.events WHERE kind LIKE 'widening%' GROUP BY 1 ORDER BY 1;
 -- It can be taken back.
@@ -211,7 +211,8 @@ SELECT mend.approve(:n, online => true);
 CALL until(format('EXISTS (SELECT FROM mend.widenings WHERE patch = %s AND rows > 0)', :n));
 ALTER TABLE moved DROP COLUMN n;
 CALL mend.wait_idle('moved');
-SELECT w.step, replace(w.error, ', or the second one,', '') AS error, p.state FROM mend.widenings w JOIN mend.patches p ON p.id = w.patch WHERE w.patch = :n;
+-- Whichever step meets it.
+SELECT w.step, w.error ~ 'column "n"' AS named, p.state FROM mend.widenings w JOIN mend.patches p ON p.id = w.patch WHERE w.patch = :n;
 SELECT attname FROM pg_attribute WHERE attrelid = 'moved'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY 1;
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'moved'::regclass;
 SELECT mend.approve(:m, online => true);

@@ -23,6 +23,7 @@ CREATE TABLE mend.widenings (
     not_before   timestamptz,
     step_started timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished     timestamptz,
+    narrows      boolean NOT NULL DEFAULT false,
     PRIMARY KEY (patch, "column")
 );
 CREATE INDEX widenings_target ON mend.widenings (target);
@@ -48,3 +49,4 @@ COMMENT ON COLUMN mend.widenings.tries IS 'How often in a row the step has faile
 COMMENT ON COLUMN mend.widenings.not_before IS 'When it goes on, if it waits';
 COMMENT ON COLUMN mend.widenings.step_started IS 'When the step began';
 COMMENT ON COLUMN mend.widenings.finished IS 'When it was done, or cancelled';
+COMMENT ON COLUMN mend.widenings.narrows IS 'Whether the column gets its former, narrower type back: mend.revert(patch_id, online => true)';

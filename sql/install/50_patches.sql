@@ -156,6 +156,9 @@ BEGIN
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'mend.explain_patch() says what the plain way takes.';
         END IF;
         UPDATE mend.patches p SET online = true WHERE p.id = patch_id;
+    ELSIF patch.rewrites_table AND mend.why_online_only(patch_id) IS NOT NULL THEN
+        RAISE EXCEPTION 'patch %: %', patch_id, mend.why_online_only(patch_id)
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('Online it can: mend.approve(%s, online => true).', patch_id);
     ELSIF online THEN
         RAISE NOTICE 'patch % does not rewrite the table: it is applied plainly', patch_id;
     END IF;
@@ -200,9 +203,9 @@ COMMENT ON FUNCTION mend.reject(bigint, text) IS
 REVOKE ALL ON FUNCTION mend.reject(bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.reject(bigint, text) TO mend_admin;
 
-CREATE OR REPLACE FUNCTION mend.revert(patch_id bigint) RETURNS void
+CREATE OR REPLACE FUNCTION mend.revert(patch_id bigint, online boolean DEFAULT false) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'mend_revert';
-COMMENT ON FUNCTION mend.revert(bigint) IS
-    'Takes an applied patch back. Values of a dropped column are kept in mend.undo_<patch_id>; a type is narrowed only if no value changes, else 55000';
-REVOKE ALL ON FUNCTION mend.revert(bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mend.revert(bigint) TO mend_admin;
+COMMENT ON FUNCTION mend.revert(bigint, boolean) IS
+    'Takes an applied patch back. Values of a dropped column are kept in mend.undo_<patch_id>; a type is narrowed only if no value changes, else 55000. online: a column that was widened gets its former type back without a long lock, in steps (mend.widenings)';
+REVOKE ALL ON FUNCTION mend.revert(bigint, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.revert(bigint, boolean) TO mend_admin;

@@ -13,11 +13,18 @@ COMMENT ON FUNCTION mend.why_not_online(bigint) IS
 REVOKE ALL ON FUNCTION mend.why_not_online(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.why_not_online(bigint) TO mend_admin, mend_agent;
 
+CREATE OR REPLACE FUNCTION mend.why_online_only(patch_id bigint) RETURNS text
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'mend_why_online_only';
+COMMENT ON FUNCTION mend.why_online_only(bigint) IS
+    'What ALTER TABLE would have to change beside the table, so that the patch can be applied online alone; null: nothing';
+REVOKE ALL ON FUNCTION mend.why_online_only(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION mend.why_online_only(bigint) TO mend_admin, mend_agent;
+
 -- Where the worker stands: the step, what share of it is done, how fast, and how long it takes at that rate.
 CREATE OR REPLACE FUNCTION mend.widening_in_words(target regclass) RETURNS text
 LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT (SELECT format('patch %s widens column %I online', w.patch, w."column")
+SELECT (SELECT format(CASE WHEN w.narrows THEN 'patch %s is reverted online, column %I' ELSE 'patch %s widens column %I online' END, w.patch, w."column")
             || CASE WHEN w.step = 'cancelling' THEN ': it is being cancelled'
                     ELSE format(': step %s of 6, %s', array_position(ARRAY['column', 'backfill', 'verify', 'indexes', 'statistics', 'swap'], w.step), w.step) END
             || CASE WHEN w.step = 'backfill' AND w.blocks > 0 THEN
@@ -82,6 +89,6 @@ CREATE OR REPLACE FUNCTION mend.cancel_widening(patch_id bigint) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 RETURN mend.decide_widening(patch_id, 'cancelled');
 COMMENT ON FUNCTION mend.cancel_widening(bigint) IS
-    'Has the worker take everything away that a widening has added to its table: the table is as it was before, and the patch waits for a decision again';
+    'Has the worker take everything away that a widening has added to its table: the table is as it was before, and the patch waits for a decision again, or stays applied';
 REVOKE ALL ON FUNCTION mend.pause_widening(bigint), mend.resume_widening(bigint), mend.cancel_widening(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION mend.pause_widening(bigint), mend.resume_widening(bigint), mend.cancel_widening(bigint) TO mend_admin;

@@ -68,7 +68,7 @@ RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp A
     UNION
     SELECT t.attname, 'publication ' || quote_ident(p.pubname) || ' (names the column)'
     FROM touched t JOIN pg_publication_rel r ON r.prrelid = t.attrelid JOIN pg_publication p ON p.oid = r.prpubid
-    WHERE t.attnum = ANY (coalesce((to_jsonb(r) ->> 'prattrs'), '')::int2vector::int2[])
+    WHERE t.attnum = ANY (r.prattrs::int2[])
     UNION
     SELECT NULL, 'publication ' || quote_ident(p.pubname)
     FROM pg_publication p JOIN pg_publication_tables v ON v.pubname = p.pubname
@@ -131,6 +131,7 @@ CREATE OR REPLACE FUNCTION mend.explain_online(patch mend.patches) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     why text;
+    closed text;
 BEGIN
     IF NOT (patch).rewrites_table OR (patch).state NOT IN ('proposed', 'approved')
        OR NOT EXISTS (SELECT FROM mend.enrollments e JOIN pg_class c ON c.oid = e.target WHERE e.target = (patch).target) THEN
@@ -140,14 +141,16 @@ BEGIN
     IF why IS NOT NULL THEN
         RETURN format(E'    It cannot be done online: %s.\n', mend.one_line(why));
     END IF;
-    RETURN format(E'    Online (mend.approve(%s, online => true)) nobody waits for long: a second column, kept in step by a trigger and filled in\n'
+    closed := mend.why_online_only((patch).id);
+    RETURN CASE WHEN closed IS NULL THEN '' ELSE format(E'    That way is closed: %s.\n', mend.one_line(closed)) END || format(
+                  E'    Online (mend.approve(%s, online => true)) nobody waits for long: a second column, kept in step by a trigger and filled in\n'
                   '    batches (mend.online_pace), takes the place of the first. ACCESS EXCLUSIVE for some milliseconds, twice and once more\n'
                   '    where checks are carried, each waited for as above; SHARE UPDATE EXCLUSIVE, which keeps nobody from reading or writing,\n'
                   '    while its rows are looked at and its indexes are built.\n'
                   '    It writes every row once more: about %s more on disk, until vacuum makes room, and the indexes of the column\n'
                   '    a second time.\n'
                   '    Carried over: its indexes, primary key and unique constraints, CHECKs, NOT NULL, default, identity or sequence,\n'
-                  '    privileges, comments, statistics target, replica identity.\n'
+                  '    privileges, comments, statistics target and objects, foreign keys, replica identity, lists of columns of publications.\n'
                   '    Afterwards the column stands last in the table. Meanwhile SELECT * shows both, and COPY without a list of columns\n'
                   '    asks for both.\n',
                   (patch).id, coalesce(pg_size_pretty(pg_table_size((patch).target)), 'its size'));

@@ -4,3 +4,4 @@ COMMENT ON COLUMN mend.enrollments.online IS 'Whether the worker may widen colum
 ALTER TABLE mend.patches ADD COLUMN online boolean;
 COMMENT ON COLUMN mend.patches.online IS 'Whether what rewrites the table is done without a long lock, in steps: mend.widenings';
 DROP FUNCTION mend.approve(bigint);
+DROP FUNCTION mend.revert(bigint);

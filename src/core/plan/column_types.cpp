@@ -2,6 +2,7 @@
 
 #include "core/base/number.h"
 #include "core/plan/lattice.h"
+#include "core/plan/online.h"
 #include "core/plan/proposal.h"
 #include "core/plan/rules.h"
 #include "core/plan/wording.h"
@@ -46,10 +47,14 @@ void Proposal::PlanProvable(const Column& column, const drift::Profile& merged,
   if (provable.empty() || !type) return;
 
   std::string obstacle;
-  const Why why = WhyNotWiden(column, &obstacle);
+  const Why why = WhyNotWiden(column, *type, &obstacle);
   Action action{ActionKind::WidenType, column.name, *type, std::nullopt, false};
-  if (obstacle.empty() && !column.MayBecome(*type)) {
-    obstacle = Named("column", column.name) + " is an identity column: it takes integers only";
+  if (const std::string other = column.WhyNotBecome(*type); obstacle.empty() && !other.empty()) {
+    obstacle = Named("column", column.name) + " " + other;
+  } else if (const std::string only = WhyOnlineOnly(column, *type);
+             obstacle.empty() && !only.empty() && !policy_.online) {
+    obstacle = only;
+    Suggest(action, provable, only + ": it can be applied online");
   } else if (obstacle.empty()) {
     return Act(&plan_.patch, std::move(action),
                "widen " + Named("column", column.name) + " from " + column.type_text + " to " +
@@ -92,10 +97,10 @@ void Proposal::LeaveAbsurd(const Column& column, const std::vector<size_t>& absu
   const std::optional<Type> type = WidenFor(column.type, merged);
   if (!type) return SuggestOtherType(column, left);
   std::string obstacle;
-  const Why why = WhyNotWiden(column, &obstacle);
+  const Why why = WhyNotWiden(column, *type, &obstacle);
   const Action action{ActionKind::WidenType, column.name, *type, std::nullopt, false};
-  if (obstacle.empty() && !column.MayBecome(*type)) {
-    obstacle = Named("column", column.name) + " is an identity column: it takes integers only";
+  if (const std::string other = column.WhyNotBecome(*type); obstacle.empty() && !other.empty()) {
+    obstacle = Named("column", column.name) + " " + other;
   } else if (obstacle.empty()) {
     obstacle = Describe(column, merged) + ": far more digits than the column ever held";
     Suggest(action, left,
@@ -197,8 +202,8 @@ bool Proposal::ChangeTo(const Group& group, const Type& type, const drift::Profi
                         bool if_empty) {
   const Column& column = *group.column;
   std::string obstacle;
-  WhyNotWiden(column, &obstacle);
-  if (type == column.type || !obstacle.empty() || !column.MayBecome(type)) return false;
+  WhyNotWiden(column, type, &obstacle);
+  if (type == column.type || !obstacle.empty() || !column.WhyNotBecome(type).empty()) return false;
   if (ChangesFamily(column.type, type) && !column.family_locked_by.empty()) return false;
   const ActionKind kind =
       ChangesFamily(column.type, type) ? ActionKind::ChangeType : ActionKind::WidenType;
@@ -216,7 +221,7 @@ bool Proposal::ChangeTo(const Group& group, const Type& type, const drift::Profi
 }
 
 // `obstacle` stays empty where nothing is in the way.
-Why Proposal::WhyNotWiden(const Column& column, std::string* obstacle) const {
+Why Proposal::WhyNotWiden(const Column& column, const Type& type, std::string* obstacle) const {
   const std::string name = Named("column", column.name);
   if (const std::string* reason = ReasonFor(policy_.held_columns, column.name)) {
     *obstacle = name + " is left alone: " + *reason;
@@ -226,8 +231,8 @@ Why Proposal::WhyNotWiden(const Column& column, std::string* obstacle) const {
     *obstacle = name + " needs a wider type, and widen_type is not allowed for this table";
     return Why::NotAllowed;
   }
-  if (!column.type_locked_by.empty()) {
-    *obstacle = "the type of " + name + " cannot be changed: " + column.type_locked_by;
+  if (const std::string lock = LockOf(column, type); !lock.empty()) {
+    *obstacle = "the type of " + name + " cannot be changed: " + lock;
   } else if (column.generated == Generated::Computed) {
     *obstacle = name + " is computed by the database";
   }

@@ -18,6 +18,7 @@ namespace mend::plan {
 // What the enrolment and the table's history permit.
 struct Policy {
   std::set<ActionKind> allow;
+  bool online = false;  // the enrolment lets the worker widen columns online
   int max_columns = 400;
   // Fields whose column a person dropped, or whose patch a person reverted or rejected, with that
   // reason: never touched again by themselves.

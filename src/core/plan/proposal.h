@@ -61,7 +61,7 @@ class Proposal {
   std::vector<size_t> AbsurdOf(const Group& group) const;
   Group WithoutAbsurd(const Group& group) const;
   bool ChangeTo(const Group& group, const Type& type, const drift::Profile& seen, bool if_empty);
-  Why WhyNotWiden(const Column& column, std::string* obstacle) const;
+  Why WhyNotWiden(const Column& column, const Type& type, std::string* obstacle) const;
   static std::string Describe(const Column& column, const drift::Profile& profile);
   static std::string Describe(const Column& column, const Drift& drift);
 

@@ -45,10 +45,19 @@ struct Column {
   std::string type_locked_by;
   // The same for a type of another family: what PostgreSQL carries over within the family.
   std::string family_locked_by;
-  // An identity column takes integers only.
-  bool MayBecome(const Type& other) const {
-    return (generated != Generated::IdentityAlways && generated != Generated::IdentityByDefault) ||
-           other.oid == type_oid::kInt8 || other.oid == type_oid::kInt4;
+  // What ALTER TABLE would have to change beside the table, and a widening online makes anew (a
+  // foreign key of the table, extended statistics, the list of columns of a publication).
+  std::string online_only_by;
+  bool refers = false;  // it stands in a foreign key of the table
+
+  bool IsIdentity() const {
+    return generated == Generated::IdentityAlways || generated == Generated::IdentityByDefault;
+  }
+  // Why the column takes integers only, where the other type is none.
+  std::string WhyNotBecome(const Type& other) const {
+    if (other.oid == type_oid::kInt8 || other.oid == type_oid::kInt4) return "";
+    if (IsIdentity()) return "is an identity column: it takes integers only";
+    return refers ? "refers to integers: it takes no others" : "";
   }
 };
 

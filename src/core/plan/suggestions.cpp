@@ -2,6 +2,7 @@
 
 #include "core/base/invisible.h"
 #include "core/plan/lattice.h"
+#include "core/plan/online.h"
 #include "core/plan/proposal.h"
 #include "core/plan/reading_rule.h"
 #include "core/plan/wording.h"
@@ -36,7 +37,8 @@ void Proposal::SuggestOtherType(const Column& column, const std::vector<size_t>&
   std::string obstacle =
       rejected != nullptr ? Named("column", column.name) + " is left alone: " + *rejected : "";
   Why why = rejected != nullptr ? Why::Held : Why::NoType;
-  if (rejected == nullptr && WhyNotWiden(column, &obstacle) == Why::Held && !obstacle.empty()) {
+  if (rejected == nullptr && WhyNotWiden(column, type, &obstacle) == Why::Held &&
+      !obstacle.empty()) {
     why = Why::Held;
   }
   for (size_t i : left) {
@@ -44,7 +46,7 @@ void Proposal::SuggestOtherType(const Column& column, const std::vector<size_t>&
           why == Why::Held ? obstacle
                            : Describe(column, drift_[i]) + ": no lossless type holds both");
   }
-  const bool holds_all = seen.rows() > 0 && why != Why::Held && column.type_locked_by.empty() &&
+  const bool holds_all = seen.rows() > 0 && why != Why::Held && LockOf(column, type).empty() &&
                          column.generated == Generated::No && Judge(column.type, type) == wanted &&
                          (kind != ActionKind::ChangeType || column.family_locked_by.empty());
   if (holds_all) {

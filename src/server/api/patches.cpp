@@ -47,7 +47,9 @@ Datum DryRun(FunctionCallInfo call) {
   return ToRecord(call, apply::DryRun(relid, ddl, "{}", live, false));
 }
 
-Datum WhyNotOnline(FunctionCallInfo fcinfo) {
+// A reason about a patch that rewrites its table, or null.
+Datum WhyNot(FunctionCallInfo fcinfo, std::string (*ask)(const table::Target& target,
+                                                         const base::Result<plan::Patch>& patch)) {
   const int64_t id = PG_GETARG_INT64(0);
   const pg::Rows rows = pg::RunPrepared(
       "SELECT target::oid, coalesce(mend.full_ddl(p), ''), field_map::text, rewrites_table FROM "
@@ -63,12 +65,25 @@ Datum WhyNotOnline(FunctionCallInfo fcinfo) {
     const std::shared_ptr<const table::Target> target = table::FindTarget(rows.oid(0, 0));
     const base::Result<plan::Patch> patch =
         apply::ReadPatch(*target, rows.text(0, 1), rows.text(0, 2));
-    why = patch ? apply::WhyNotOnline(*target, *patch) : patch.error().message;
+    why = ask(*target, patch);
   }
   if (why.empty()) {
     PG_RETURN_NULL();
   }
   return pg::Call([&] { return CStringGetTextDatum(why.c_str()); });
+}
+
+Datum WhyNotOnline(FunctionCallInfo fcinfo) {
+  return WhyNot(fcinfo, [](const table::Target& target, const base::Result<plan::Patch>& patch) {
+    return patch ? apply::WhyNotOnline(target, *patch) : patch.error().message;
+  });
+}
+
+// What the guard refuses is for it to say.
+Datum WhyOnlineOnly(FunctionCallInfo fcinfo) {
+  return WhyNot(fcinfo, [](const table::Target& target, const base::Result<plan::Patch>& patch) {
+    return patch ? apply::WhyOnlineOnly(target, *patch) : "";
+  });
 }
 
 Datum DryRunPatch(FunctionCallInfo fcinfo) {
@@ -100,7 +115,12 @@ Datum Revert(FunctionCallInfo fcinfo) {
   if (PG_ARGISNULL(0)) {
     throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "the patch must not be null");
   }
-  apply::Revert(PG_GETARG_INT64(0));
+  const int64_t id = PG_GETARG_INT64(0);
+  if (!PG_ARGISNULL(1) && PG_GETARG_BOOL(1)) {
+    apply::RevertOnline(id);
+  } else {
+    apply::Revert(id);
+  }
   return Datum(0);
 }
 
@@ -120,6 +140,7 @@ Datum Wake(FunctionCallInfo) {
 MEND_EXPORT_DECISION(mend_dry_run, mend::api::DryRun)
 MEND_EXPORT_DECISION(mend_dry_run_patch, mend::api::DryRunPatch)
 MEND_EXPORT(mend_why_not_online, mend::api::WhyNotOnline)
+MEND_EXPORT(mend_why_online_only, mend::api::WhyOnlineOnly)
 MEND_EXPORT_DECISION(mend_propose, mend::api::Propose)
 MEND_EXPORT_DECISION(mend_revert, mend::api::Revert)
 MEND_EXPORT(mend_check_decider, mend::api::CheckDecider)

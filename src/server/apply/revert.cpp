@@ -10,7 +10,9 @@
 #include "server/apply/owner_query.h"
 #include "server/apply/promote.h"
 #include "server/apply/undo.h"
+#include "server/apply/widen.h"
 #include "server/citus/managed_table.h"
+#include "server/guard/render.h"
 #include "server/observe/events.h"
 #include "server/observe/freshness.h"
 #include "server/pg/catalog.h"
@@ -65,56 +67,68 @@ void TakeReadingsBack(int64_t id, const table::Target& target,
   }
 }
 
-}  // namespace
+struct AppliedPatch {
+  Oid target = InvalidOid;
+  std::string inverse;
+  std::vector<AppliedAction> actions;
+  std::vector<std::string> fields;
+};
 
-void Revert(int64_t patch_id) {
-  pg::Rows patch = pg::RunPrepared(
+// Locked; refused where it is not applied.
+AppliedPatch FindApplied(int64_t id) {
+  const pg::Rows rows = pg::RunPrepared(
       "SELECT target::oid, state, coalesce(inverse_ddl, ''), coalesce(evidence -> 'actions', "
       "'[]')::text, coalesce(evidence -> 'drift', '[]')::text "
       "FROM mend.patches WHERE id = $1 FOR UPDATE",
-      {pg::Int8(patch_id)});
-  if (patch.empty()) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(patch_id),
+      {pg::Int8(id)});
+  if (rows.empty()) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "there is no patch " + std::to_string(id),
                     "See mend.patches.");
   }
-  if (patch.text(0, 1) != "applied") {
-    RefuseRevert(patch_id, "it is " + patch.text(0, 1) + ", not applied",
+  if (rows.text(0, 1) != "applied") {
+    RefuseRevert(id, "it is " + rows.text(0, 1) + ", not applied",
                  "Only an applied patch can be reverted.");
   }
-  const std::vector<AppliedAction> applied = ReadActions(patch.text(0, 3));
-  if (std::any_of(applied.begin(), applied.end(),
+  AppliedPatch patch = {rows.oid(0, 0), rows.text(0, 2), ReadActions(rows.text(0, 3)),
+                        ReadFields(rows.text(0, 4))};
+  if (std::any_of(patch.actions.begin(), patch.actions.end(),
                   [](const AppliedAction& action) { return action.kind == "add_enum_value"; })) {
-    RefuseRevert(patch_id, "PostgreSQL does not take a label away from an enum",
+    RefuseRevert(id, "PostgreSQL does not take a label away from an enum",
                  "Make an enum without it, and give the column that type by hand.");
   }
-  std::string inverse = patch.text(0, 2);
-  Oid relid = patch.oid(0, 0);
-  {
-    pg::AsExtensionOwner as_owner;
-    if (!inverse.empty()) {
-      LockForAlter(relid, pg::lock_timeout_ms);
+  return patch;
+}
+
+// Before what it would have to change beside the table is refused in words that do not help.
+void RefuseIfOnlineOnly(int64_t id, const table::Target& target,
+                        const std::vector<AppliedAction>& actions) {
+  for (const AppliedAction& action : actions) {
+    if (action.kind != "widen_type") {
+      continue;
     }
-    std::shared_ptr<const table::Target> target = table::FindTarget(relid);
-    std::vector<AppliedAction> actions = ReadActions(patch.text(0, 3));
-    SaveForUndo(patch_id, *target, actions, ReadFields(patch.text(0, 4)));
-    pg::TestPoint("reverting");
-    TakeReadingsBack(patch_id, *target, actions);
-    if (!inverse.empty()) {
-      const std::string code = table::CodeOf(relid);
-      if (std::optional<std::string> unfit = AlterUnderLock(*target, inverse)) {
-        RefuseRevert(patch_id, *unfit, "Mend the healer role first.");
-      }
-      NoteChangeOfCode(relid, patch_id, code);
+    if (const std::string why = WhyNarrowedOnlineOnly(target, action.column); !why.empty()) {
+      RefuseRevert(id,
+                   "ALTER TABLE cannot change the type of column \"" + action.column + "\": " + why,
+                   "Online it can: mend.revert(" + std::to_string(id) + ", online => true).");
     }
   }
+}
+
+void NoteDecider(int64_t id) {
   pg::RunPrepared(
-      "UPDATE mend.patches SET state = 'reverted', decided_by = session_user, decided_at = "
-      "clock_timestamp() "
-      "WHERE id = $1",
-      {pg::Int8(patch_id)});
+      "UPDATE mend.patches SET decided_by = session_user, decided_at = clock_timestamp() WHERE id "
+      "= "
+      "$1",
+      {pg::Int8(id)});
+}
+
+}  // namespace
+
+void RecordReverted(Oid relid, int64_t patch_id) {
+  pg::RunPrepared("UPDATE mend.patches SET state = 'reverted' WHERE id = $1", {pg::Int8(patch_id)});
   NoteOrigins(relid, patch_id);
   pg::RunPrepared(
-      "SELECT mend.hold_fields(p, format('patch %s was reverted by %s', p.id, session_user)) FROM "
+      "SELECT mend.hold_fields(p, format('patch %s was reverted by %s', p.id, p.decided_by)) FROM "
       "mend.patches p "
       "WHERE p.id = $1",
       {pg::Int8(patch_id)});
@@ -128,7 +142,65 @@ void Revert(int64_t patch_id) {
   // What waited for the reverted column is judged again.
   pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(relid)});
   observe::Record("patch_reverted", pg::QualifiedName(relid), patch_id);
+}
+
+void Revert(int64_t patch_id) {
+  const AppliedPatch patch = FindApplied(patch_id);
+  {
+    pg::AsExtensionOwner as_owner;
+    if (!patch.inverse.empty()) {
+      LockForAlter(patch.target, pg::lock_timeout_ms);
+    }
+    std::shared_ptr<const table::Target> target = table::FindTarget(patch.target);
+    RefuseIfOnlineOnly(patch_id, *target, patch.actions);
+    SaveForUndo(patch_id, *target, patch.actions, patch.fields);
+    pg::TestPoint("reverting");
+    TakeReadingsBack(patch_id, *target, patch.actions);
+    if (!patch.inverse.empty()) {
+      const std::string code = table::CodeOf(patch.target);
+      if (std::optional<std::string> unfit = AlterUnderLock(*target, patch.inverse)) {
+        RefuseRevert(patch_id, *unfit, "Mend the healer role first.");
+      }
+      NoteChangeOfCode(patch.target, patch_id, code);
+    }
+  }
+  NoteDecider(patch_id);
+  RecordReverted(patch.target, patch_id);
   pg::TestPoint("reverted");
+}
+
+void RevertOnline(int64_t patch_id) {
+  const AppliedPatch patch = FindApplied(patch_id);
+  const std::string plainly = "Plainly: mend.revert(" + std::to_string(patch_id) + ").";
+  if (patch.actions.size() != 1 || patch.actions.front().kind != "widen_type") {
+    RefuseRevert(patch_id, "it does more than to widen one column, and is not taken back online",
+                 plainly);
+  }
+  const AppliedAction& action = patch.actions.front();
+  const std::shared_ptr<const table::Target> target = table::FindTarget(patch.target);
+  CheckUnchanged(patch_id, *target, action);
+  if (const std::optional<Widening> other = FindWidening(patch.target, false)) {
+    RefuseRevert(patch_id,
+                 "patch " + std::to_string(other->patch) +
+                     (other->narrows ? " is reverted online" : " is applied online"),
+                 "Wait for it, or cancel it: mend.cancel_widening().");
+  }
+  const std::string why = WhyNotNarrowed(*target, action.column, guard::ParseType(action.from));
+  if (!why.empty()) {
+    RefuseRevert(patch_id, "it cannot be taken back online: " + why, plainly);
+  }
+  Widening widening;
+  widening.patch = patch_id;
+  widening.column = action.column;
+  widening.target = patch.target;
+  widening.target_name = target->enrollment().target_name;
+  widening.attnum = target->shape().Find(action.column)->attnum;
+  widening.type = action.from;
+  widening.narrows = true;
+  BeginWidening(widening);
+  NoteDecider(patch_id);
+  observe::Record("widening_started", widening.target_name, patch_id, "{\"narrows\": true}");
+  pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(patch.target)});
 }
 
 bool Withdraw(Oid relid, int64_t patch_id) {

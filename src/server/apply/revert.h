@@ -13,6 +13,13 @@ namespace mend::apply {
 // would lose something, 55P03 when the lock is not to be had.
 void Revert(int64_t patch_id);
 
+// Begins to take an applied patch back that has widened a number, without a long lock: its column
+// gets the former type back in steps (widen.h), unless a value does not fit. Throws as Revert().
+void RevertOnline(int64_t patch_id);
+
+// The books of a patch whose inverse went well, in its transaction.
+void RecordReverted(Oid target, int64_t patch_id);
+
 // Takes back, in a transaction of its own, what was just applied and helps no row: the patch is
 // approved again. False, with nothing done, where somebody has made use of it already or it cannot
 // be taken back now.

@@ -2,9 +2,11 @@
 
 #include "server/apply/alter.h"
 #include "server/apply/origin.h"
+#include "server/apply/revert.h"
 #include "server/apply/widen.h"
 #include "server/apply/widening_step.h"
 #include "server/guard/move_column.h"
+#include "server/guard/render.h"
 #include "server/pg/deadline.h"
 #include "server/pg/settings.h"
 #include "server/pg/spi.h"
@@ -22,12 +24,15 @@ void PutComment(Oid object, Oid catalog, int32 part, const std::optional<std::st
   }
 }
 
-void RenameIndexes(const Widening& widening, const Parts& parts) {
+void RenameClones(const Widening& widening, const Parts& parts) {
   const Oid schema = pg::Call([&] { return get_rel_namespace(widening.target); });
   for (const IndexPart& index : parts.indexes) {
     if (index.constraint == '\0') {
       guard::RenameIndex(schema, index.clone, index.name);
     }
+  }
+  for (const StatisticsPart& part : parts.extended) {
+    guard::RenameStatistics(part.schema, part.clone, part.name);
   }
 }
 
@@ -46,16 +51,26 @@ void CarryComments(const Widening& widening, const Parts& parts) {
       PutComment(constraint, ConstraintRelationId, 0, index.constraint_comment);
     }
   }
-  for (const CheckPart& check : parts.checks) {
-    const Oid constraint =
-        pg::Call([&] { return get_relation_constraint_oid(relid, check.name.c_str(), false); });
-    PutComment(constraint, ConstraintRelationId, 0, check.comment);
+  for (const auto* constraints : {&parts.checks, &parts.foreign_keys}) {
+    for (const ConstraintPart& part : *constraints) {
+      const Oid constraint =
+          pg::Call([&] { return get_relation_constraint_oid(relid, part.name.c_str(), false); });
+      PutComment(constraint, ConstraintRelationId, 0, part.comment);
+    }
+  }
+  for (const StatisticsPart& part : parts.extended) {
+    const Oid statistics = pg::Call([&] {
+      return GetSysCacheOid2(STATEXTNAMENSP, Anum_pg_statistic_ext_oid,
+                             CStringGetDatum(part.name.c_str()), ObjectIdGetDatum(part.schema));
+    });
+    PutComment(statistics, StatisticExtRelationId, 0, part.comment);
   }
 }
 
 // Which step is to be done once more, since somebody has changed the table; nullptr: none.
 const char* StepMissed(const Widening& widening, const Parts& parts) {
-  if (!AddChecks(widening, parts).empty() || !Validate(widening, parts).empty()) {
+  if (!AddChecks(widening, parts).empty() || !AddForeignKeys(parts).empty() ||
+      !Validate(widening, parts).empty()) {
     return "verify";
   }
   for (const IndexPart& index : parts.indexes) {
@@ -63,26 +78,18 @@ const char* StepMissed(const Widening& widening, const Parts& parts) {
       return "indexes";
     }
   }
-  return nullptr;
+  return AddStatistics(parts).empty() ? nullptr : "statistics";
 }
 
-// The patch is applied: the books, in the transaction of the swap.
-void BookSwap(const PatchRecord& record, const Widening& widening) {
-  const std::shared_ptr<const table::Target> target = table::FindTarget(widening.target);
-  RecordApplied(*target, record);
-  NoteOrigins(widening.target, record.id);
-  pg::RunPrepared(
-      "UPDATE mend.own_columns SET attnum = $3 WHERE target = $1 AND column_name = $2",
-      {pg::ObjectId(widening.target), pg::Name(widening.column), pg::Int4(widening.new_attnum)});
-}
-
-}  // namespace
-
-bool SwapWidened(const PatchRecord& record, const Widening& widening,
-                 const std::function<void()>& before_commit) {
+// `why_not` looks once more, under the lock; `record` writes the patch's books, in the transaction
+// of the swap.
+bool Swap(const Widening& widening,
+          const std::function<std::string(const table::Target& target)>& why_not,
+          const std::function<void()>& record) {
   StepFailure failure;
   try {
     pg::WorkTransaction transaction;
+    LockReferenced(widening);
     LockForAlter(widening.target, pg::lock_timeout_ms);
     pg::TestPoint("widening_locked");
     const pg::Deadline hold(pg::max_lock_hold_ms);
@@ -96,7 +103,7 @@ bool SwapWidened(const PatchRecord& record, const Widening& widening,
       return false;
     }
     const std::shared_ptr<const table::Target> target = table::FindTarget(widening.target);
-    const std::string why = WhyNotOnline(*target, record.patch);
+    const std::string why = why_not(*target);
     if (!why.empty()) {
       PauseWidening(widening.patch, why);
       transaction.Commit();
@@ -111,14 +118,16 @@ bool SwapWidened(const PatchRecord& record, const Widening& widening,
     const std::string code = table::CodeOf(widening.target);
     guard::MoveColumn(widening.target, widening.attnum, widening.new_attnum);
     RunStatements(widening, SwapStatements(widening, parts), parts.sequence);
-    RenameIndexes(widening, parts);
+    RenameClones(widening, parts);
     CarryComments(widening, parts);
     Advance(widening, "done");
     pg::Call([&] { CacheInvalidateRelcacheByRelid(widening.target); });
     pg::Call([] { CommandCounterIncrement(); });
-    NoteChangeOfCode(widening.target, record.id, code);
-    BookSwap(record, widening);
-    before_commit();
+    NoteChangeOfCode(widening.target, widening.patch, code);
+    pg::RunPrepared(
+        "UPDATE mend.own_columns SET attnum = $3 WHERE target = $1 AND column_name = $2",
+        {pg::ObjectId(widening.target), pg::Name(widening.column), pg::Int4(widening.new_attnum)});
+    record();
     pg::TestPoint("widening_swap");
     transaction.Commit();
     pg::TestPoint("widening_swapped");
@@ -132,6 +141,28 @@ bool SwapWidened(const PatchRecord& record, const Widening& widening,
   PutOffWidening(widening, failure.why, failure.most_tries);
   transaction.Commit();
   return false;
+}
+
+}  // namespace
+
+bool SwapWidened(const PatchRecord& record, const Widening& widening,
+                 const std::function<void()>& before_commit) {
+  return Swap(
+      widening, [&](const table::Target& target) { return WhyNotOnline(target, record.patch); },
+      [&] {
+        RecordApplied(*table::FindTarget(widening.target), record);
+        NoteOrigins(widening.target, record.id);
+        before_commit();
+      });
+}
+
+bool SwapNarrowed(const Widening& widening) {
+  return Swap(
+      widening,
+      [&](const table::Target& target) {
+        return WhyNotNarrowed(target, widening.column, guard::ParseType(widening.type));
+      },
+      [&] { RecordReverted(widening.target, widening.patch); });
 }
 
 }  // namespace mend::apply

@@ -13,4 +13,7 @@ namespace mend::apply {
 bool SwapWidened(const PatchRecord& record, const Widening& widening,
                  const std::function<void()>& before_commit);
 
+// The same of a column that got its former type back: the patch is reverted.
+bool SwapNarrowed(const Widening& widening);
+
 }  // namespace mend::apply

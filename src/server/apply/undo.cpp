@@ -50,9 +50,6 @@ std::vector<std::string> ReadFields(const std::string& text) {
   return fields;
 }
 
-namespace {
-
-// What a patch made may have been changed by hand, or by a later patch.
 void CheckUnchanged(int64_t id, const table::Target& target, const AppliedAction& action) {
   const plan::Column* column = target.shape().Find(action.column);
   if (column == nullptr) {
@@ -66,6 +63,8 @@ void CheckUnchanged(int64_t id, const table::Target& target, const AppliedAction
                  "Revert the later patch first, or change the column by hand.");
   }
 }
+
+namespace {
 
 // A name that no column of the undo table has yet.
 std::string FreeName(std::string name, const std::vector<std::string>& taken) {

@@ -17,6 +17,9 @@ std::vector<AppliedAction> ReadActions(const std::string& text);
 // The fields of the drift that the patch answered.
 std::vector<std::string> ReadFields(const std::string& text);
 
+// Refuses where what a patch made was changed by hand, or by a later patch.
+void CheckUnchanged(int64_t id, const table::Target& target, const AppliedAction& action);
+
 // Keeps what would be lost, or refuses. Under the lock. `fields`: of the drift
 // that the patch answered.
 void SaveForUndo(int64_t id, const table::Target& target, const std::vector<AppliedAction>& actions,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/plan/wording.h"
 #include "server/apply/alter.h"
 #include "server/apply/promote_rows.h"
 #include "server/apply/widening_parts.h"
@@ -88,7 +89,7 @@ class Widener {
     } else if (widening.step == "indexes") {
       return BuildIndex(widening);
     } else if (widening.step == "statistics") {
-      Analyze(widening);
+      GatherStatistics(widening);
     } else if (widening.step == "cancelling") {
       Remove(widening);
     }
@@ -107,6 +108,7 @@ class Widener {
 
   void AddColumn(Widening widening) {
     pg::WorkTransaction transaction;
+    LockReferenced(widening);
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
     Parts parts = FindParts(widening);
@@ -196,6 +198,10 @@ class Widener {
       const OwnerIdentity owner(relid_);
       rows = CopyBlocks(relid_, {widening->attnum, widening->new_attnum}, widening->position, end);
     }
+    if (rows.unfit > 0) {
+      throw Gone{plan::Named("column", widening->column) +
+                 " has a value that its former type does not hold"};
+    }
     widening->position = end;
     widening->passed_over += rows.passed_over;
     const bool passed = end >= widening->blocks;
@@ -238,12 +244,13 @@ class Widener {
   // PostgreSQL looks at every row: both columns are equal, and what is checked of the one holds for
   // the other. From then on the checks see to it.
   void Verify(const Widening& widening) {
-    AddMissingChecks(widening);
+    AddMissing(widening);
     try {
       pg::WorkTransaction transaction;
-      const std::string validate = Validate(widening, FindParts(widening));
+      const Parts parts = FindParts(widening);
+      const std::string validate = Validate(widening, parts);
       if (!validate.empty()) {
-        guard::RunAsOwner(relid_, validate);
+        guard::RunAsOwner(relid_, validate, !parts.foreign_keys.empty());
       }
       Advance(widening, "indexes");
       pg::TestPoint("widening_verify");
@@ -258,15 +265,23 @@ class Widener {
     }
   }
 
-  void AddMissingChecks(const Widening& widening) {
+  void AddMissing(const Widening& widening) {
     pg::WorkTransaction transaction;
-    if (AddChecks(widening, FindParts(widening)).empty()) {
+    const Parts before = FindParts(widening);
+    if (AddChecks(widening, before).empty() && AddForeignKeys(before).empty()) {
       transaction.Commit();
       return;
     }
+    LockReferenced(widening);
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
-    RunStatements(widening, {AddChecks(widening, FindParts(widening))});
+    const Parts parts = FindParts(widening);
+    if (const std::string checks = AddChecks(widening, parts); !checks.empty()) {
+      RunStatements(widening, {checks});
+    }
+    if (const std::string keys = AddForeignKeys(parts); !keys.empty()) {
+      guard::RunAsOwner(relid_, keys);
+    }
     transaction.Commit();
   }
 
@@ -333,11 +348,14 @@ class Widener {
   }
 
   // So that plans are no worse after the swap than before.
-  void Analyze(const Widening& widening) {
+  void GatherStatistics(const Widening& widening) {
     pg::WorkTransaction transaction;
     const Parts parts = FindParts(widening);
-    guard::RunAsOwner(
-        relid_, "ANALYZE " + parts.table + " (" + pg::QuoteIdentifier(widening.NewColumn()) + ")");
+    for (const std::string& statement : AddStatistics(parts)) {
+      guard::RunAsOwner(relid_, statement);
+      pg::Call([] { CommandCounterIncrement(); });
+    }
+    guard::RunAsOwner(relid_, Analyze(widening, parts));
     Advance(widening, "swap");
     pg::RunPrepared("SELECT mend.request_round($1)", {pg::ObjectId(relid_)});
     transaction.Commit();
@@ -345,6 +363,7 @@ class Widener {
 
   void Remove(const Widening& widening) {
     pg::WorkTransaction transaction;
+    LockReferenced(widening);
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
     if (const std::optional<Parts> parts = LoadParts(widening)) {

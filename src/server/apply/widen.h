@@ -16,6 +16,15 @@ namespace mend::apply {
 // actions those are looked at that rewrite the table: one at most.
 std::string WhyNotOnline(const table::Target& target, const plan::Patch& patch);
 
+// The same of a column that gets a former, narrower type back; and what ALTER TABLE would have to
+// change beside the table.
+std::string WhyNotNarrowed(const table::Target& target, const std::string& column,
+                           const plan::Type& to);
+std::string WhyNarrowedOnlineOnly(const table::Target& target, const std::string& column);
+
+// Why ALTER TABLE is no way to apply a patch, and online is one; empty: it is a way.
+std::string WhyOnlineOnly(const table::Target& target, const plan::Patch& patch);
+
 // The action that is done so; nullptr: none needs it.
 const plan::Action* RewritingAction(const plan::Shape& shape, const plan::Patch& patch);
 

@@ -2,13 +2,13 @@
 #include <algorithm>
 
 #include "core/plan/lattice.h"
+#include "core/plan/online.h"
 #include "core/plan/wording.h"
 #include "server/apply/widen.h"
 #include "server/citus/managed_table.h"
 #include "server/guard/dependencies.h"
 #include "server/guard/render.h"
 #include "server/pg/spi.h"
-#include "server/table/widening.h"
 
 namespace mend::apply {
 namespace {
@@ -63,22 +63,42 @@ constexpr const char* kObstacles =
     "'pg_class'::regclass AND b.objoid = c.oid AND b.objsubid = a.attnum) l "
     "WHERE c.oid = $1";
 
-std::string WhyNot(const table::Target& target, const plan::Column& column,
-                   const plan::Action& action) {
-  if (!table::CanCopy(column.type, action.type)) {
-    return "values of type " + column.type_text + " are not copied to " +
-           plan::TypeText(action.type) + " row by row: only a number can be, to a wider type";
+std::string WhyNot(const table::Target& target, const plan::Column& column, const plan::Type& to,
+                   bool narrows) {
+  if (narrows ? !plan::CanCopy(to, column.type) : !plan::CanCopy(column.type, to)) {
+    return "values of type " + column.type_text + " are not copied to " + plan::TypeText(to) +
+           " row by row: only a number can be, to a wider type and back";
   }
-  if (!column.type_locked_by.empty()) {
-    return column.type_locked_by;
+  if (const std::string lock = narrows ? column.type_locked_by : plan::LockOf(column, to);
+      !lock.empty()) {
+    return lock;
+  }
+  if (const std::string other = column.WhyNotBecome(to); !other.empty()) {
+    return "it " + other;
   }
   Widening last;
   last.attnum = column.attnum;
-  const bool integer = action.type.oid != plan::type_oid::kNumeric;
+  const bool integer = to.oid != plan::type_oid::kNumeric;
   const pg::Rows rows =
       pg::RunPrepared(kObstacles, {pg::ObjectId(target.shape().relid), pg::Int4(column.attnum),
                                    pg::Text(last.Trigger()), pg::Bool(integer)});
   return rows.empty() ? "the column is gone" : rows.text(0, 0);
+}
+
+// What is in the way of any column of the table.
+std::string WhyNotTable(const table::Target& target) {
+  const Oid relid = target.shape().relid;
+  if (citus::Manages(relid)) {
+    return "Citus manages the table";
+  }
+  if (!target.enrollment().allow_published) {
+    const std::vector<std::string> publications = guard::PublicationsOf(relid);
+    if (!publications.empty()) {
+      return "publication " + publications.front() +
+             " has the table: its subscribers would stop at the second column (allow_published)";
+    }
+  }
+  return "";
 }
 
 bool Rewrites(const plan::Shape& shape, const plan::Action& action) {
@@ -96,17 +116,15 @@ const plan::Action* RewritingAction(const plan::Shape& shape, const plan::Patch&
   return found == patch.actions.end() ? nullptr : &*found;
 }
 
+std::string WhyOnlineOnly(const table::Target& target, const plan::Patch& patch) {
+  plan::Shape shape = target.shape();
+  guard::ExplainTypeLocks(&shape);
+  return plan::WhyOnlineOnly(shape, patch);
+}
+
 std::string WhyNotOnline(const table::Target& target, const plan::Patch& patch) {
-  const Oid relid = target.shape().relid;
-  if (citus::Manages(relid)) {
-    return "Citus manages the table";
-  }
-  if (!target.enrollment().allow_published) {
-    const std::vector<std::string> publications = guard::PublicationsOf(relid);
-    if (!publications.empty()) {
-      return "publication " + publications.front() +
-             " has the table: its subscribers would stop at the second column (allow_published)";
-    }
+  if (std::string why = WhyNotTable(target); !why.empty()) {
+    return why;
   }
   plan::Shape shape = target.shape();
   guard::ExplainTypeLocks(&shape);
@@ -115,11 +133,31 @@ std::string WhyNotOnline(const table::Target& target, const plan::Patch& patch) 
       continue;
     }
     const plan::Column& column = *shape.Find(action.column);
-    if (const std::string why = WhyNot(target, column, action); !why.empty()) {
+    if (const std::string why = WhyNot(target, column, action.type, false); !why.empty()) {
       return plan::Named("column", column.name) + ": " + why;
     }
   }
   return "";
+}
+
+std::string WhyNotNarrowed(const table::Target& target, const std::string& name,
+                           const plan::Type& to) {
+  if (std::string why = WhyNotTable(target); !why.empty()) {
+    return why;
+  }
+  plan::Shape shape = target.shape();
+  guard::ExplainTypeLocks(&shape);
+  const plan::Column* column = shape.Find(name);
+  const std::string why =
+      column == nullptr ? "the column is gone" : WhyNot(target, *column, to, true);
+  return why.empty() ? "" : plan::Named("column", name) + ": " + why;
+}
+
+std::string WhyNarrowedOnlineOnly(const table::Target& target, const std::string& name) {
+  plan::Shape shape = target.shape();
+  guard::ExplainTypeLocks(&shape);
+  const plan::Column* column = shape.Find(name);
+  return column == nullptr ? "" : column->online_only_by;
 }
 
 }  // namespace mend::apply

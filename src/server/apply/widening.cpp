@@ -10,7 +10,8 @@ namespace mend::apply {
 std::optional<Widening> FindWidening(Oid target, bool due) {
   const pg::Rows rows = pg::RunPrepared(
       "SELECT patch, \"column\", step, position, blocks, passed_over, passes, tries, target_name, "
-      "attnum, coalesce(new_attnum, 0), type FROM mend.widenings WHERE target = $1 AND finished IS "
+      "attnum, coalesce(new_attnum, 0), type, narrows FROM mend.widenings WHERE target = $1 AND "
+      "finished IS "
       "NULL AND (NOT $2 OR (step = 'cancelling' OR NOT paused) AND coalesce(not_before <= "
       "clock_timestamp(), true)) ORDER BY patch LIMIT 1",
       {pg::ObjectId(target), pg::Bool(due)});
@@ -31,20 +32,24 @@ std::optional<Widening> FindWidening(Oid target, bool due) {
   widening.attnum = static_cast<int16_t>(rows.int8(0, 9));
   widening.new_attnum = static_cast<int16_t>(rows.int8(0, 10));
   widening.type = rows.text(0, 11);
+  widening.narrows = rows.boolean(0, 12);
   return widening;
 }
 
 void BeginWidening(const Widening& widening) {
-  // One that was cancelled may begin anew.
+  // One that was cancelled may begin anew, and one that is done go back.
   pg::RunPrepared(
-      "INSERT INTO mend.widenings AS w (patch, \"column\", target, target_name, attnum, type) "
-      "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (patch, \"column\") DO UPDATE SET step = "
+      "INSERT INTO mend.widenings AS w (patch, \"column\", target, target_name, attnum, type, "
+      "narrows) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (patch, \"column\") DO UPDATE SET "
+      "step = "
       "'column', position = 0, rows = 0, started = clock_timestamp(), paused = false, error = "
-      "NULL, attnum = excluded.attnum, new_attnum = NULL, type = excluded.type, blocks = 0, "
+      "NULL, attnum = excluded.attnum, new_attnum = NULL, type = excluded.type, narrows = "
+      "excluded.narrows, blocks = 0, "
       "passed_over = 0, passes = 0, tries = 0, not_before = NULL, step_started = "
       "clock_timestamp(), finished = NULL",
       {pg::Int8(widening.patch), pg::Name(widening.column), pg::ObjectId(widening.target),
-       pg::Text(widening.target_name), pg::Int4(widening.attnum), pg::Text(widening.type)});
+       pg::Text(widening.target_name), pg::Int4(widening.attnum), pg::Text(widening.type),
+       pg::Bool(widening.narrows)});
 }
 
 void Advance(const Widening& widening, const char* step) {

@@ -23,7 +23,8 @@ struct Widening {
   std::string target_name;
   int16_t attnum = 0;
   int16_t new_attnum = 0;
-  std::string type;  // as rendered
+  std::string type;      // as rendered
+  bool narrows = false;  // back to the former type: a patch that was applied is reverted
 
   // Names of what it adds to the table. They are of one widening alone, also after a restore, and
   // begin as no other name should; the trigger's comes behind those of all others, so that it fires
@@ -31,7 +32,9 @@ struct Widening {
   std::string NewColumn() const { return Name("new"); }
   std::string EqualCheck() const { return Name("equal"); }
   std::string NotNullCheck() const { return Name("not_null"); }
-  std::string CloneOf(Oid part) const { return Name("of_" + std::to_string(part)); }
+  // Without a part, what the names of all begin with.
+  std::string CloneOf() const { return Name("of_"); }
+  std::string CloneOf(Oid part) const { return CloneOf() + std::to_string(part); }
   std::string Trigger() const { return "~" + Name("new"); }
 
  private:

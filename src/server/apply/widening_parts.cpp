@@ -1,5 +1,8 @@
 #include "server/apply/widening_parts.h"
 
+#include <set>
+#include <utility>
+
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
 #include "server/pg/user.h"
@@ -104,10 +107,10 @@ std::optional<Parts> LoadColumn(const Widening& widening) {
       "= 'S' WHERE d.classid = 'pg_class'::regclass AND d.refclassid = d.classid AND d.refobjid = "
       "c.oid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i') ORDER BY d.objid LIMIT 1), "
       "0::oid), "
-      "coalesce((SELECT k.convalidated FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname "
-      "= $5::name), false), "
       "(SELECT k.convalidated FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = "
-      "$6::name) "
+      "$5::name), "
+      "(SELECT k.convalidated FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = "
+      "$6::name), format_type(a.atttypid, a.atttypmod) "
       "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON "
       "a.attrelid = c.oid AND a.attnum = $2 AND NOT a.attisdropped WHERE c.oid = $1",
       {pg::ObjectId(widening.target), pg::Int4(widening.attnum), pg::Text(widening.NewColumn()),
@@ -133,9 +136,11 @@ std::optional<Parts> LoadColumn(const Widening& widening) {
   if (OidIsValid(parts.sequence)) {
     parts.sequence_name = pg::QualifiedName(parts.sequence);
   }
+  parts.equal_exists = !rows.IsNull(0, 13);
   parts.equal_is_valid = rows.boolean(0, 13);
   parts.not_null_check_exists = !rows.IsNull(0, 14);
   parts.not_null_is_valid = rows.boolean(0, 14);
+  parts.type = rows.text(0, 15);
   return parts;
 }
 
@@ -247,8 +252,7 @@ void LoadClones(const Widening& widening, Parts* parts) {
   const pg::Rows rows = pg::RunPrepared(
       "SELECT c.relname, x.indisvalid AND x.indisready FROM pg_index x JOIN pg_class c ON c.oid = "
       "x.indexrelid WHERE x.indrelid = $1 AND starts_with(c.relname, $2)",
-      {pg::ObjectId(widening.target),
-       pg::Text("mend_widening_" + std::to_string(widening.patch) + "_of_")});
+      {pg::ObjectId(widening.target), pg::Text(widening.CloneOf())});
   for (size_t i = 0; i < rows.size(); ++i) {
     bool found = false;
     for (IndexPart& part : parts->indexes) {
@@ -271,7 +275,7 @@ void LoadChecks(const Widening& widening, Renderer* renderer, Parts* parts) {
       {pg::ObjectId(widening.target), pg::Int4(widening.attnum),
        pg::Text("mend_widening_" + std::to_string(widening.patch) + "_")});
   for (size_t i = 0; i < rows.size(); ++i) {
-    CheckPart part;
+    ConstraintPart part;
     part.oid = rows.oid(i, 0);
     part.name = rows.text(i, 1);
     part.clone = widening.CloneOf(part.oid);
@@ -289,6 +293,100 @@ void LoadChecks(const Widening& widening, Renderer* renderer, Parts* parts) {
   }
 }
 
+void LoadForeignKeys(const Widening& widening, Parts* parts) {
+  // What PostgreSQL prints, with other columns.
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT k.oid, k.conname, 'FOREIGN KEY (' || string_agg(quote_ident(CASE WHEN a.attnum = $2 "
+      "THEN $3::name ELSE a.attname END), ', ' ORDER BY c.n) || ') ' || "
+      "substr(pg_get_constraintdef(k.oid), length('FOREIGN KEY (' || "
+      "string_agg(quote_ident(a.attname), ', ' ORDER BY c.n) || ') ') + 1), k.convalidated, "
+      "obj_description(k.oid, 'pg_constraint'), n.oid IS NOT NULL, coalesce(n.convalidated, false) "
+      "FROM pg_constraint k CROSS JOIN unnest(k.conkey) WITH ORDINALITY c (attnum, n) JOIN "
+      "pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum LEFT JOIN pg_constraint n "
+      "ON n.conrelid = k.conrelid AND n.conname = ($4 || k.oid)::name "
+      "WHERE k.conrelid = $1 AND k.contype = 'f' AND $2 = ANY (k.conkey) GROUP BY k.oid, "
+      "k.conname, k.convalidated, n.oid, n.convalidated ORDER BY k.oid",
+      {pg::ObjectId(widening.target), pg::Int4(widening.attnum), pg::Text(widening.NewColumn()),
+       pg::Text(widening.CloneOf())});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ConstraintPart part;
+    part.oid = rows.oid(i, 0);
+    part.name = rows.text(i, 1);
+    part.clone = widening.CloneOf(part.oid);
+    part.validated = rows.boolean(i, 3);
+    // That of one which was never validated says so itself.
+    part.add = "ADD CONSTRAINT " + Quoted(part.clone) + " " + rows.text(i, 2) +
+               (part.validated ? " NOT VALID" : "");
+    part.comment = rows.maybe(i, 4);
+    part.clone_exists = rows.boolean(i, 5);
+    part.clone_is_valid = rows.boolean(i, 6);
+    parts->foreign_keys.push_back(std::move(part));
+  }
+}
+
+// What is gathered, but for expressions, which say so themselves.
+std::string KindsOf(const std::string& letters) {
+  std::string kinds;
+  for (const auto& [letter, kind] :
+       {std::pair('d', "ndistinct"), std::pair('f', "dependencies"), std::pair('m', "mcv")}) {
+    if (letters.find(letter) != std::string::npos) {
+      kinds += (kinds.empty() ? "" : ", ") + std::string(kind);
+    }
+  }
+  return kinds.empty() ? "" : " (" + kinds + ")";
+}
+
+std::vector<std::string> ColumnsOf(const Widening& widening, Oid statistics) {
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT quote_ident(CASE WHEN a.attnum = $2 THEN $3::name ELSE a.attname END) FROM "
+      "pg_statistic_ext s JOIN pg_attribute a ON a.attrelid = s.stxrelid AND a.attnum = ANY "
+      "(s.stxkeys::int2[]) WHERE s.oid = $1 ORDER BY a.attnum",
+      {pg::ObjectId(statistics), pg::Int4(widening.attnum), pg::Text(widening.NewColumn())});
+  std::vector<std::string> columns;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    columns.push_back(rows.text(i, 0));
+  }
+  return columns;
+}
+
+void LoadStatistics(const Widening& widening, Renderer* renderer, Parts* parts) {
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT s.oid, s.stxname, s.stxnamespace, quote_ident(n.nspname), array_to_string(s.stxkind, "
+      "''), s.stxexprs::text, CASE WHEN s.stxstattarget >= 0 THEN s.stxstattarget::text END, "
+      "obj_description(s.oid, 'pg_statistic_ext'), c.oid IS NOT NULL "
+      "FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace LEFT JOIN "
+      "pg_statistic_ext c ON c.stxnamespace = s.stxnamespace AND c.stxname = ($3 || s.oid)::name "
+      "WHERE s.stxrelid = $1 AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = "
+      "'pg_statistic_ext'::regclass AND d.objid = s.oid AND d.refclassid = 'pg_class'::regclass "
+      "AND "
+      "d.refobjid = $1 AND d.refobjsubid = $2) ORDER BY s.oid",
+      {pg::ObjectId(widening.target), pg::Int4(widening.attnum), pg::Text(widening.CloneOf())});
+  for (size_t i = 0; i < rows.size(); ++i) {
+    StatisticsPart part;
+    part.oid = rows.oid(i, 0);
+    part.name = rows.text(i, 1);
+    part.schema = rows.oid(i, 2);
+    part.in_schema = rows.text(i, 3);
+    part.clone = widening.CloneOf(part.oid);
+    part.target = rows.maybe(i, 6);
+    part.comment = rows.maybe(i, 7);
+    part.clone_exists = rows.boolean(i, 8);
+    part.columns = ColumnsOf(widening, part.oid);
+    std::string items;
+    for (const std::string& column : part.columns) {
+      items += (items.empty() ? "" : ", ") + column;
+    }
+    if (!rows.IsNull(i, 5)) {
+      for (const std::string& expression : renderer->All(rows.text(i, 5))) {
+        items += (items.empty() ? "(" : ", (") + expression + ")";
+      }
+    }
+    part.create = "CREATE STATISTICS " + part.in_schema + "." + Quoted(part.clone) +
+                  KindsOf(rows.text(i, 4)) + " ON " + items + " FROM " + parts->table;
+    parts->extended.push_back(std::move(part));
+  }
+}
+
 // One ALTER TABLE; empty for no clauses.
 std::string Alter(const Parts& parts, const std::vector<std::string>& clauses) {
   std::string text;
@@ -296,6 +394,14 @@ std::string Alter(const Parts& parts, const std::vector<std::string>& clauses) {
     text += (text.empty() ? "ALTER TABLE " + parts.table + " " : ", ") + clause;
   }
   return text;
+}
+
+// Compared in the wider type, to which no cast fails.
+std::string EqualClause(const Widening& widening, const Parts& parts) {
+  const std::string first = Quoted(parts.column), second = Quoted(widening.NewColumn());
+  return "ADD CONSTRAINT " + Quoted(widening.EqualCheck()) + " CHECK (" + second +
+         (widening.narrows ? "::" + parts.type : "") + " IS NOT DISTINCT FROM " + first +
+         (widening.narrows ? "" : "::" + widening.type) + ") NOT VALID";
 }
 
 std::string NotNullClause(const Widening& widening) {
@@ -318,17 +424,33 @@ std::optional<Parts> LoadParts(const Widening& widening) {
   LoadIndexes(widening, &renderer, &*parts);
   LoadClones(widening, &*parts);
   LoadChecks(widening, &renderer, &*parts);
+  LoadForeignKeys(widening, &*parts);
+  LoadStatistics(widening, &renderer, &*parts);
   return parts;
 }
 
+std::vector<Oid> ReferencedTables(const Widening& widening) {
+  const pg::Rows rows = pg::RunPrepared(
+      "SELECT DISTINCT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f' "
+      "AND k.conkey && ARRAY[$2::int2, $3::int2] AND k.confrelid <> $1 ORDER BY 1",
+      {pg::ObjectId(widening.target), pg::Int4(widening.attnum), pg::Int4(widening.new_attnum)});
+  std::vector<Oid> tables;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    tables.push_back(rows.oid(i, 0));
+  }
+  return tables;
+}
+
 std::vector<std::string> AddStatements(const Widening& widening, const Parts& parts) {
-  const std::string second = Quoted(widening.NewColumn());
-  std::vector<std::string> clauses = {
-      "ADD COLUMN " + second + " " + widening.type,
-      "ADD CONSTRAINT " + Quoted(widening.EqualCheck()) + " CHECK (" + second +
-          " IS NOT DISTINCT FROM " + Quoted(parts.column) + "::" + widening.type + ") NOT VALID"};
-  if (parts.not_null) {
-    clauses.push_back(NotNullClause(widening));
+  std::vector<std::string> clauses = {"ADD COLUMN " + Quoted(widening.NewColumn()) + " " +
+                                      widening.type};
+  // A value that the narrower type does not hold may still come: it ends the narrowing, and is
+  // refused to nobody.
+  if (!widening.narrows) {
+    clauses.push_back(EqualClause(widening, parts));
+    if (parts.not_null) {
+      clauses.push_back(NotNullClause(widening));
+    }
   }
   const std::string trigger = Quoted(widening.Trigger());
   return {Alter(parts, clauses),
@@ -341,15 +463,55 @@ std::vector<std::string> AddStatements(const Widening& widening, const Parts& pa
 
 std::string AddChecks(const Widening& widening, const Parts& parts) {
   std::vector<std::string> clauses;
+  if (!parts.equal_exists) {
+    clauses.push_back(EqualClause(widening, parts));
+  }
   if (parts.not_null && !parts.not_null_check_exists) {
     clauses.push_back(NotNullClause(widening));
   }
-  for (const CheckPart& check : parts.checks) {
+  for (const ConstraintPart& check : parts.checks) {
     if (!check.clone_exists) {
       clauses.push_back(check.add);
     }
   }
   return Alter(parts, clauses);
+}
+
+std::string AddForeignKeys(const Parts& parts) {
+  std::vector<std::string> clauses;
+  for (const ConstraintPart& key : parts.foreign_keys) {
+    if (!key.clone_exists) {
+      clauses.push_back(key.add);
+    }
+  }
+  return Alter(parts, clauses);
+}
+
+std::vector<std::string> AddStatistics(const Parts& parts) {
+  std::vector<std::string> statements;
+  for (const StatisticsPart& part : parts.extended) {
+    if (part.clone_exists) {
+      continue;
+    }
+    statements.push_back(part.create);
+    if (part.target) {
+      statements.push_back("ALTER STATISTICS " + part.in_schema + "." + Quoted(part.clone) +
+                           " SET STATISTICS " + *part.target);
+    }
+  }
+  return statements;
+}
+
+std::string Analyze(const Widening& widening, const Parts& parts) {
+  std::set<std::string> columns = {Quoted(widening.NewColumn())};
+  for (const StatisticsPart& part : parts.extended) {
+    columns.insert(part.columns.begin(), part.columns.end());
+  }
+  std::string list;
+  for (const std::string& column : columns) {
+    list += (list.empty() ? "" : ", ") + column;
+  }
+  return "ANALYZE " + parts.table + " (" + list + ")";
 }
 
 std::string Validate(const Widening& widening, const Parts& parts) {
@@ -363,9 +525,11 @@ std::string Validate(const Widening& widening, const Parts& parts) {
   if (parts.not_null && !parts.not_null_is_valid) {
     validate(widening.NotNullCheck());
   }
-  for (const CheckPart& check : parts.checks) {
-    if (check.validated && !check.clone_is_valid) {
-      validate(check.clone);
+  for (const auto* constraints : {&parts.checks, &parts.foreign_keys}) {
+    for (const ConstraintPart& constraint : *constraints) {
+      if (constraint.validated && !constraint.clone_is_valid) {
+        validate(constraint.clone);
+      }
     }
   }
   return Alter(parts, clauses);
@@ -423,9 +587,11 @@ std::vector<std::string> SwapStatements(const Widening& widening, const Parts& p
       clauses.push_back("REPLICA IDENTITY USING INDEX " + by_now);
     }
   }
-  for (const CheckPart& check : parts.checks) {
-    statements.push_back("ALTER TABLE " + parts.table + " RENAME CONSTRAINT " +
-                         Quoted(check.clone) + " TO " + Quoted(check.name));
+  for (const auto* constraints : {&parts.checks, &parts.foreign_keys}) {
+    for (const ConstraintPart& constraint : *constraints) {
+      statements.push_back("ALTER TABLE " + parts.table + " RENAME CONSTRAINT " +
+                           Quoted(constraint.clone) + " TO " + Quoted(constraint.name));
+    }
   }
   if (parts.not_null_check_exists) {
     clauses.push_back("DROP CONSTRAINT " + Quoted(widening.NotNullCheck()));
@@ -441,7 +607,7 @@ std::vector<std::string> RemoveStatements(const Widening& widening, const Parts&
   if (parts.trigger_exists) {
     statements.push_back("DROP TRIGGER " + Quoted(widening.Trigger()) + " ON " + parts.table);
   }
-  // Its checks and indexes go with it.
+  // Its constraints, indexes and statistics go with it.
   if (parts.second_exists) {
     statements.push_back(Alter(parts, {"DROP COLUMN " + Quoted(widening.NewColumn())}));
   }

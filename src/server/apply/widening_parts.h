@@ -22,7 +22,8 @@ struct IndexPart {
   std::optional<std::string> comment, constraint_comment;
 };
 
-struct CheckPart {
+// A CHECK, or a foreign key.
+struct ConstraintPart {
   Oid oid = InvalidOid;
   std::string name, clone;
   std::string add;  // ADD CONSTRAINT ... NOT VALID, under the clone's name
@@ -31,9 +32,21 @@ struct CheckPart {
   std::optional<std::string> comment;
 };
 
+// Extended statistics.
+struct StatisticsPart {
+  Oid oid = InvalidOid, schema = InvalidOid;
+  std::string name, clone, in_schema;  // the schema quoted
+  std::string create;                  // CREATE STATISTICS, under the clone's name
+  std::optional<std::string> target;
+  std::vector<std::string> columns;  // quoted: what ANALYZE has to read
+  bool clone_exists = false;
+  std::optional<std::string> comment;
+};
+
 struct Parts {
   std::string table, schema;  // quoted
   std::string column;         // its name now
+  std::string type;           // as PostgreSQL prints it
   int16_t last_attnum = 0;    // of the table
   bool second_exists = false, trigger_exists = false;
   bool not_null = false;
@@ -41,23 +54,35 @@ struct Parts {
   std::optional<std::string> default_text, statistics, options, comment;
   Oid sequence = InvalidOid;  // that belongs to the column
   std::string sequence_name;
-  bool equal_is_valid = false, not_null_check_exists = false, not_null_is_valid = false;
+  bool equal_exists = false, equal_is_valid = false;
+  bool not_null_check_exists = false, not_null_is_valid = false;
   std::vector<IndexPart> indexes;
-  std::vector<CheckPart> checks;
+  std::vector<ConstraintPart> checks, foreign_keys;
+  std::vector<StatisticsPart> extended;
   std::vector<std::string> lost_clones;  // indexes for which none is left that they were made from
 };
 
 // nullopt: the table has no such column any more.
 std::optional<Parts> LoadParts(const Widening& widening);
 
+// The tables that the column refers to: their triggers come and go with its foreign keys.
+std::vector<Oid> ReferencedTables(const Widening& widening);
+
 // Step "column": the second column, its checks, and the trigger.
 std::vector<std::string> AddStatements(const Widening& widening, const Parts& parts);
 // The checks that are still missing; empty: none is.
 std::string AddChecks(const Widening& widening, const Parts& parts);
+// The foreign keys that are still missing, by the owner, who may refer; empty: none is.
+std::string AddForeignKeys(const Parts& parts);
 // Has PostgreSQL look at every row; empty: all is looked at.
 std::string Validate(const Widening& widening, const Parts& parts);
+// The extended statistics that are still missing, by the owner, and what ANALYZE reads for them and
+// for the second column.
+std::vector<std::string> AddStatistics(const Parts& parts);
+std::string Analyze(const Widening& widening, const Parts& parts);
 // The second column takes the place of the first, and all that stands on it with it; indexes that
-// are no constraint's still have to be given their names (guard::RenameIndex).
+// are no constraint's, and extended statistics, still have to be given their names
+// (guard::RenameIndex, guard::RenameStatistics).
 std::vector<std::string> SwapStatements(const Widening& widening, const Parts& parts);
 // Takes away what was added; nothing of it need be there.
 std::vector<std::string> RemoveStatements(const Widening& widening, const Parts& parts);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/plan/online.h"
 #include "server/pg/call.h"
 #include "server/store/direct_rights.h"
 
@@ -16,7 +17,8 @@ class Copier {
     TupleDesc row = RelationGetDescr(relation);
     from_ = TupleDescAttr(row, copy.from - 1);
     to_ = TupleDescAttr(row, copy.to - 1);
-    if (!table::CanCopy({from_->atttypid, from_->atttypmod}, {to_->atttypid, to_->atttypmod})) {
+    const plan::Type one{from_->atttypid, from_->atttypmod}, other{to_->atttypid, to_->atttypmod};
+    if (!plan::CanCopy(one, other) && !plan::CanCopy(other, one)) {
       elog(ERROR, "pg_mend: column %d cannot be copied to column %d", copy.from, copy.to);
     }
     state_ = CreateExecutorState();
@@ -69,12 +71,15 @@ class Copier {
         new_->tts_isnull[i] = true;
       }
     }
-    new_->tts_values[copy_.to - 1] =
-        table::CopyValue(from_->atttypid, value, to_->atttypid, to_->atttypmod);
     new_->tts_isnull[copy_.to - 1] = false;
-    ExecStoreVirtualTuple(new_);
-    new_->tts_tableOid = RelationGetRelid(relation_);
-    Update(rows);
+    if (table::CopyValue(from_->atttypid, value, to_->atttypid, to_->atttypmod,
+                         &new_->tts_values[copy_.to - 1])) {
+      ExecStoreVirtualTuple(new_);
+      new_->tts_tableOid = RelationGetRelid(relation_);
+      Update(rows);
+    } else {
+      ++rows->unfit;
+    }
     MemoryContextSwitchTo(before);
     ResetPerTupleExprContext(state_);
   }

@@ -8,6 +8,7 @@ namespace mend::apply {
 struct CopiedRows {
   int64_t copied = 0;
   int64_t passed_over = 0;  // somebody has them locked, or is changing them
+  int64_t unfit = 0;        // the narrower type does not hold their value
 };
 
 // Writes the second column of rows in some blocks of a heap table, where it has no value and the

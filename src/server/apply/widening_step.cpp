@@ -3,9 +3,11 @@
 #include <climits>
 
 #include "server/apply/active_unit.h"
+#include "server/apply/alter.h"
 #include "server/guard/healer.h"
 #include "server/pg/catalog.h"
 #include "server/pg/deadline.h"
+#include "server/pg/settings.h"
 #include "server/pg/spi.h"
 #include "server/table/target.h"
 
@@ -34,6 +36,12 @@ Parts FindParts(const Widening& widening) {
                " of the widening was dropped"};
   }
   return *parts;
+}
+
+void LockReferenced(const Widening& widening) {
+  for (const Oid table : ReferencedTables(widening)) {
+    LockForAlter(table, pg::lock_timeout_ms);
+  }
 }
 
 void RunStatements(const Widening& widening, const std::vector<std::string>& statements,

@@ -1,5 +1,6 @@
 // ALTER COLUMN, and the choice between the subcommands.
 #include "core/plan/lattice.h"
+#include "core/plan/online.h"
 #include "core/reading/reading.h"
 #include "server/guard/check_reading.h"
 #include "server/guard/dependencies.h"
@@ -118,8 +119,8 @@ Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan
   if (column.generated == plan::Generated::Computed) {
     return "column " + Quote(column.name) + " is a generated column: its type is not changed";
   }
-  if (!column.MayBecome(to)) {
-    return "column " + Quote(column.name) + " is an identity column: it takes integers only";
+  if (const std::string why = column.WhyNotBecome(to); !why.empty()) {
+    return "column " + Quote(column.name) + " " + why;
   }
   if (column.type == to) {
     return "column " + Quote(column.name) + " is of that type already: it changes nothing";
@@ -129,8 +130,8 @@ Refusal WhyNoWidening(const Terms& terms, const plan::Column& column, const plan
     return "changing column " + Quote(column.name) + " from " + column.type_text +
            " to that type could change or lose values; only a wider type is allowed";
   }
-  if (!column.type_locked_by.empty()) {
-    return "the type of column " + Quote(column.name) + " cannot change: " + column.type_locked_by;
+  if (const std::string lock = plan::LockOf(column, to); !lock.empty()) {
+    return "the type of column " + Quote(column.name) + " cannot change: " + lock;
   }
   if (plan::ChangesFamily(column.type, to) && !column.family_locked_by.empty()) {
     return "the type of column " + Quote(column.name) +

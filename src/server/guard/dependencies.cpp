@@ -59,9 +59,10 @@ constexpr const char* kDependents =
     "c.oid = d.objid)"
     "  ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) || ' names it' END AS "
     "why, "
-    // A CHECK, or an index of numbers, with built-in functions and operators alone: no others are
-    // recorded.
-    "  (d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"
+    // What holds it at its type, and what only a change of the family, or ALTER TABLE, finds in its
+    // way. A CHECK, or an index of numbers, is carried over with built-in functions and operators
+    // alone: no others are recorded.
+    "CASE WHEN (d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"
     "   AND EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid AND c.contype = "
     "'c')"
     "   OR d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
@@ -69,7 +70,29 @@ constexpr const char* kDependents =
     "   AND EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = d.objid))"
     "  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = d.classid"
     "                  AND x.objid = d.objid"
-    "                  AND x.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass) AS carried "
+    "                  AND x.refclassid <> 'pg_catalog.pg_class'::pg_catalog.regclass) THEN "
+    "'family'"
+    " WHEN d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass"
+    "  AND d.atttypid IN (20, 21, 23)"
+    "  AND EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = d.objid AND c.contype = "
+    "'f'"
+    "              AND c.conrelid = $1 AND d.attrelid = $1 AND c.conparentid = 0"
+    "              AND d.attnum = ANY (c.conkey) AND c.confdelsetcols IS NULL"
+    "              AND NOT (c.confrelid = $1 AND d.attnum = ANY (c.confkey))) THEN 'refers'"
+    " WHEN d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass"
+    "  AND EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_class t ON t.oid = "
+    "s.stxrelid"
+    "              WHERE s.oid = d.objid AND t.oid = $1 AND t.relowner = s.stxowner"
+    "              AND pg_catalog.has_schema_privilege(s.stxowner, s.stxnamespace, 'CREATE'))"
+    "  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend x WHERE x.classid = d.classid"
+    "                  AND x.objid = d.objid AND x.refclassid NOT IN"
+    "                  ('pg_catalog.pg_class'::pg_catalog.regclass, "
+    "'pg_catalog.pg_namespace'::pg_catalog.regclass)) THEN 'online'"
+    " WHEN d.classid = 'pg_catalog.pg_publication_rel'::pg_catalog.regclass AND d.times = 1"
+    "  AND EXISTS (SELECT FROM pg_catalog.pg_publication_rel r WHERE r.oid = d.objid AND r.prrelid "
+    "= $1"
+    "              AND d.attnum = ANY (r.prattrs::pg_catalog.int2[])) THEN 'online'"
+    " ELSE 'type' END AS hold "
     "FROM dependents d ORDER BY 1, 2";
 
 // Facts of the columns themselves.
@@ -97,7 +120,7 @@ constexpr const char* kOwnReasons =
     "lost'"
     "  WHEN x.index IS NOT NULL THEN 'what is set for ' || x.index || ' alone, the index of a "
     "partition, would be lost'"
-    "  WHEN c.used_by IS NOT NULL THEN c.used_by END AS why, false "
+    "  WHEN c.used_by IS NOT NULL THEN c.used_by END AS why, 'type' AS hold "
     "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid,"
     " LATERAL (SELECT pg_catalog.min(u.attrelid::pg_catalog.regclass || '.' || "
     "pg_catalog.quote_ident(u.attname)"
@@ -126,7 +149,7 @@ constexpr const char* kOwnReasons =
     "             OR n.reloptions IS DISTINCT FROM w.reloptions) x "
     "WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped "
     "UNION ALL "
-    "SELECT a.attname, 'it is an identity column', true FROM pg_catalog.pg_attribute a "
+    "SELECT a.attname, 'it is an identity column', 'family' FROM pg_catalog.pg_attribute a "
     "WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity <> ''";
 
 void Note(plan::Shape* shape, const pg::Rows& rows) {
@@ -134,11 +157,17 @@ void Note(plan::Shape* shape, const pg::Rows& rows) {
     if (rows.IsNull(row, 1)) {
       continue;
     }
+    const std::string hold = rows.text(row, 2);
     for (plan::Column& column : shape->columns) {
-      std::string& locked_by =
-          rows.boolean(row, 2) ? column.family_locked_by : column.type_locked_by;
-      if (column.name == rows.text(row, 0) && locked_by.empty()) {
-        locked_by = rows.text(row, 1);
+      if (column.name != rows.text(row, 0)) {
+        continue;
+      }
+      column.refers = column.refers || hold == "refers";
+      std::string& held_by = hold == "family" ? column.family_locked_by
+                             : hold == "type" ? column.type_locked_by
+                                              : column.online_only_by;
+      if (held_by.empty()) {
+        held_by = rows.text(row, 1);
       }
     }
   }
@@ -161,6 +190,8 @@ void ExplainTypeLocks(plan::Shape* shape) {
   for (plan::Column& column : shape->columns) {
     column.type_locked_by.clear();
     column.family_locked_by.clear();
+    column.online_only_by.clear();
+    column.refers = false;
   }
   const int16_t distributed_by = citus::FindManagedTable(shape->relid).distribution_column;
   for (plan::Column& column : shape->columns) {

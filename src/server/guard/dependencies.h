@@ -9,11 +9,11 @@
 
 namespace mend::guard {
 
-// Fills type_locked_by of every column: views, rules, generated columns, expression and partial
-// indexes, policies and triggers that name the column, foreign keys on either side, partition key,
-// domains, inherited columns, children that store it otherwise, unique or exclusion keys whose
-// equality would change, statistics objects, publications with column lists or row filters. ""
-// where nothing does.
+// Fills type_locked_by, family_locked_by and online_only_by of every column: views, rules,
+// generated columns, expression and partial indexes, policies and triggers that name the column,
+// foreign keys on either side, partition key, domains, inherited columns, children that store it
+// otherwise, unique or exclusion keys whose equality would change, statistics objects, publications
+// with column lists or row filters. "" where nothing does.
 void ExplainTypeLocks(plan::Shape* shape);
 
 // The unique or exclusion key that the column is part of, e.g. "the primary key orders_pkey"; or

@@ -315,9 +315,10 @@ std::optional<std::string> RunAsHealer(Oid relid, Oid healer,
   return std::nullopt;
 }
 
-void RunAsOwner(Oid relid, const std::string& statement) {
+void RunAsOwner(Oid relid, const std::string& statement, bool reads) {
   const std::vector<Oid> family = {relid};
-  const Permit permit = PermitFor({statement}, InvalidOid);
+  Permit permit = PermitFor({statement}, InvalidOid);
+  permit.reads = reads;
   const Oid owner = OwnerOf(relid);
   const pg::PinnedSearchPath path;
   const pg::ForeignCode as_owner({owner, owner, ""}, pg::ForeignCode::Until::Scope);

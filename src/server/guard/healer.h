@@ -35,8 +35,9 @@ std::optional<std::string> RunAsHealer(Oid relid, Oid healer,
                                        const std::vector<std::string>& statements, Oid sequence);
 // One statement that reads the whole table, or that commits in between, as the table's owner: a
 // table that is lent is locked. No code runs but built-in functions in expressions of the table.
-// Inside of a transaction, or outside of any (pg::RunAlone).
-void RunAsOwner(Oid relid, const std::string& statement);
+// Inside of a transaction, or outside of any (pg::RunAlone). `reads`: the statement has PostgreSQL
+// look at a foreign key, by queries.
+void RunAsOwner(Oid relid, const std::string& statement, bool reads = false);
 void RunAloneAsOwner(Oid relid, const std::string& statement, int patience_ms);
 // The same of statements that add so many labels to an enum, which is lent as the table is.
 std::optional<std::string> AddLabelsAsHealer(Oid relid, Oid enum_type, Oid healer,

@@ -1,5 +1,7 @@
 #include "server/guard/move_column.h"
 
+#include <algorithm>
+
 namespace mend::guard {
 namespace {
 
@@ -73,6 +75,67 @@ void MoveSequence(Oid relid, int16_t from, int16_t to) {
   recordDependencyOn(&of_sequence, &of_column, DEPENDENCY_INTERNAL);
 }
 
+// A dependency on the one column becomes one on the other.
+void MoveDependency(Oid catalog, Oid object, Oid relid, int16_t from, int16_t to) {
+  Relation depend = table_open(DependRelationId, RowExclusiveLock);
+  ScanKeyData keys[2];
+  ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(catalog));
+  ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(object));
+  SysScanDesc scan = systable_beginscan(depend, DependDependerIndexId, true, nullptr, 2, keys);
+  HeapTuple tuple = nullptr;
+  while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+    auto* row = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
+    if (row->refclassid == RelationRelationId && row->refobjid == relid &&
+        row->refobjsubid == from) {
+      HeapTuple changed = heap_copytuple(tuple);
+      reinterpret_cast<Form_pg_depend>(GETSTRUCT(changed))->refobjsubid = to;
+      CatalogTupleUpdate(depend, &changed->t_self, changed);
+    }
+  }
+  systable_endscan(scan);
+  table_close(depend, RowExclusiveLock);
+}
+
+// Lists of columns in publications.
+void MovePublished(Oid relid, int16_t from, int16_t to) {
+  Relation published = table_open(PublicationRelRelationId, RowExclusiveLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_publication_rel_prrelid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(relid));
+  SysScanDesc scan = systable_beginscan(published, InvalidOid, false, nullptr, 1, &key);
+  HeapTuple tuple = nullptr;
+  while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+    bool null = false;
+    const Datum list =
+        heap_getattr(tuple, Anum_pg_publication_rel_prattrs, RelationGetDescr(published), &null);
+    if (null) {
+      continue;
+    }
+    auto* numbers = reinterpret_cast<int2vector*>(PG_DETOAST_DATUM_COPY(list));
+    int16* const last = numbers->values + numbers->dim1;
+    int16* const found = std::find(numbers->values, last, from);
+    if (found == last) {
+      continue;
+    }
+    *found = to;
+    std::sort(numbers->values, last);
+    Datum values[Natts_pg_publication_rel] = {};
+    bool nulls[Natts_pg_publication_rel] = {}, replace[Natts_pg_publication_rel] = {};
+    values[Anum_pg_publication_rel_prattrs - 1] = PointerGetDatum(numbers);
+    replace[Anum_pg_publication_rel_prattrs - 1] = true;
+    HeapTuple changed =
+        heap_modify_tuple(tuple, RelationGetDescr(published), values, nulls, replace);
+    CatalogTupleUpdate(published, &changed->t_self, changed);
+    MoveDependency(PublicationRelRelationId,
+                   reinterpret_cast<Form_pg_publication_rel>(GETSTRUCT(tuple))->oid, relid, from,
+                   to);
+  }
+  systable_endscan(scan);
+  table_close(published, RowExclusiveLock);
+}
+
 }  // namespace
 
 void MoveColumn(Oid relid, int16_t from, int16_t to) {
@@ -83,6 +146,7 @@ void MoveColumn(Oid relid, int16_t from, int16_t to) {
     }
     Write(relid, from, '\0', first, nullptr);
     Write(relid, to, first.identity, second, first.privileges);
+    MovePublished(relid, from, to);
     CommandCounterIncrement();
   });
 }
@@ -94,6 +158,18 @@ void RenameIndex(Oid schema, const std::string& from, const std::string& to) {
       elog(ERROR, "pg_mend: there is no index \"%s\"", from.c_str());
     }
     RenameRelationInternal(index, to.c_str(), true, true);
+    CommandCounterIncrement();
+  });
+}
+
+void RenameStatistics(Oid schema, const std::string& from, const std::string& to) {
+  pg::Call([&] {
+    RenameStmt* rename = makeNode(RenameStmt);
+    rename->renameType = OBJECT_STATISTIC_EXT;
+    rename->object = reinterpret_cast<Node*>(
+        list_make2(makeString(get_namespace_name(schema)), makeString(pstrdup(from.c_str()))));
+    rename->newname = pstrdup(to.c_str());
+    ExecRenameStmt(rename);
     CommandCounterIncrement();
   });
 }

@@ -8,6 +8,7 @@
 #include "server/guard/types.h"
 #include "server/pg/catalog.h"
 #include "server/pg/spi.h"
+#include "server/pg/user.h"
 
 namespace mend::guard {
 namespace {
@@ -278,6 +279,20 @@ std::string RenderInverse(const plan::Shape& shape, const std::vector<plan::Acti
     }
   }
   return Join(shape, clauses);
+}
+
+plan::Type ParseType(const std::string& text) {
+  const pg::PinnedSearchPath path;
+  return pg::Call([&] {
+    Oid oid = InvalidOid;
+    int32 typmod = -1;
+#if PG_VERSION_NUM >= 160000
+    parseTypeString(text.c_str(), &oid, &typmod, nullptr);
+#else
+    parseTypeString(text.c_str(), &oid, &typmod, false);
+#endif
+    return plan::Type{oid, typmod};
+  });
 }
 
 }  // namespace mend::guard

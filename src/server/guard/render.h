@@ -43,6 +43,8 @@ std::string RenderBack(const std::string& column, const plan::Type& from, const 
 // A type as it is rendered: pg_catalog."varchar"(40). Types that are not listed too, for the
 // inverse.
 std::string RenderType(const plan::Type& type);
+// The type that such a text names, looked up under pg_catalog alone; throws 42704 where it is gone.
+plan::Type ParseType(const std::string& text);
 
 // Whether the type, or the element type of the array, is a listed built-in.
 bool IsListed(const plan::Type& type);

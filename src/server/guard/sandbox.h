@@ -13,6 +13,7 @@ namespace mend::guard {
 struct Permit {
   std::vector<const Node*> statements;  // as parsed; they outlive the sandbox
   Oid sequence = InvalidOid;            // may be altered as well
+  bool reads = false;  // may run queries that only read: a foreign key is looked at
 };
 
 // From its beginning to its end, in this process: utility statements other than the one ALTER

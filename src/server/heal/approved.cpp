@@ -2,6 +2,7 @@
 
 #include "server/apply/proof_in_turns.h"
 #include "server/apply/prove.h"
+#include "server/apply/widen.h"
 #include "server/heal/apply_step.h"
 #include "server/pg/spi.h"
 
@@ -43,6 +44,12 @@ void ApplyApproved(RoundState* round) {
       if (record.online) {
         ApplyOnline(round, record, covered);
         continue;
+      }
+      if (record.rewrites) {
+        if (const std::string why = apply::WhyOnlineOnly(*target, record.patch); !why.empty()) {
+          PutBack(round, record, covered, why + ": it can be applied online");
+          continue;
+        }
       }
       // A proof reads the whole queue: not for every row that arrives in the meantime.
       if (WaitsForLock(round, record, covered)) {

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/plan/lattice.h"
+#include "core/plan/online.h"
 #include "core/plan/wording.h"
 #include "server/apply/empty_column.h"
 #include "server/apply/widen.h"
@@ -81,8 +82,14 @@ std::string PlanStep::WhyReview(const Planned& planned) {
              ": a new shape may stop its subscribers";
     }
   }
+  if (GoesOnline(planned)) {
+    return "";
+  }
+  if (const std::string why = plan::WhyOnlineOnly(shape_, planned.patch); !why.empty()) {
+    return why + ": it can be applied online";
+  }
   const int64_t bytes = RewrittenBytes(planned);
-  if (bytes > MaxRewrittenBytes() && !GoesOnline(planned)) {
+  if (bytes > MaxRewrittenBytes()) {
     return "it rewrites the table, which has " + std::to_string(bytes / 1024 / 1024) +
            " MB: more than mend.max_rewrite_size";
   }
@@ -98,7 +105,9 @@ int64_t PlanStep::RewrittenBytes(const Planned& planned) const {
 }
 
 bool PlanStep::GoesOnline(const Planned& planned) const {
-  return target_->enrollment().online && RewrittenBytes(planned) > MaxRewrittenBytes() &&
+  return target_->enrollment().online &&
+         (RewrittenBytes(planned) > MaxRewrittenBytes() ||
+          !plan::WhyOnlineOnly(shape_, planned.patch).empty()) &&
          apply::WhyNotOnline(*target_, planned.patch).empty();
 }
 

@@ -248,6 +248,7 @@ void ReadOwnColumns(const plan::Shape& shape, plan::Policy* policy) {
 Terms LoadTerms(const table::Target& target, const plan::Shape& shape) {
   Terms terms;
   terms.policy.allow = target.enrollment().allow;
+  terms.policy.online = target.enrollment().online;
   terms.policy.hints = target.enrollment().hints;
   terms.policy.max_columns = pg::max_columns;
   HoldColumns(target, shape, &terms.policy);

@@ -110,6 +110,20 @@ bool Swap(RoundState* round, const apply::PatchRecord& record, const apply::Wide
   return swapped;
 }
 
+// A column whose patch is reverted is swapped by no patch that waits.
+void SwapBack(Oid target) {
+  std::optional<apply::Widening> widening;
+  {
+    pg::WorkTransaction transaction;
+    widening = apply::FindWidening(target, true);
+    transaction.Commit();
+  }
+  if (widening && widening->narrows && widening->step == "swap") {
+    apply::SwapNarrowed(*widening);
+    apply::DiscardSession();
+  }
+}
+
 }  // namespace
 
 void ApplyOnline(RoundState* round, const apply::PatchRecord& record,
@@ -141,8 +155,8 @@ void WidenColumns(RoundState* round) {
       "UPDATE mend.widenings w SET step = 'cancelling', error = 'its patch is not approved any "
       "more' "
       "WHERE w.target = $1 AND w.finished IS NULL AND w.step <> 'cancelling' AND NOT EXISTS "
-      "(SELECT "
-      "FROM mend.patches p WHERE p.id = w.patch AND p.state = 'approved')",
+      "(SELECT FROM mend.patches p WHERE p.id = w.patch AND p.state = CASE WHEN w.narrows THEN "
+      "'applied' ELSE 'approved' END)",
       {pg::ObjectId(round->target)});
   const bool due = apply::FindWidening(round->target, true).has_value();
   transaction.Commit();
@@ -156,6 +170,7 @@ void WidenColumns(RoundState* round) {
     round->host->ShowProgress(what + " of " + round->target_name);
   };
   apply::Widen(round->target, host, kWidenForMs);
+  SwapBack(round->target);
 }
 
 }  // namespace mend::heal

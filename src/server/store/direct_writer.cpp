@@ -159,8 +159,9 @@ class Writer {
     if (!slot->tts_isnull[to]) {
       MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(state_));
       const FormData_pg_attribute* column = TupleDescAttr(slot->tts_tupleDescriptor, to);
-      slot->tts_values[to] = table::CopyValue(plan_.TypeOf(copy.from), slot->tts_values[from],
-                                              column->atttypid, column->atttypmod);
+      slot->tts_isnull[to] =
+          !table::CopyValue(plan_.TypeOf(copy.from), slot->tts_values[from], column->atttypid,
+                            column->atttypmod, &slot->tts_values[to]);
       MemoryContextSwitchTo(old);
     }
   }

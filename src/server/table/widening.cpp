@@ -1,9 +1,10 @@
 #include "server/table/widening.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
-#include "core/plan/typmod.h"
+#include "core/plan/online.h"
 #include "server/pg/call.h"
 #include "server/table/enrollment.h"
 
@@ -11,16 +12,6 @@ namespace mend::table {
 namespace {
 
 using namespace plan::type_oid;
-
-// Decimal digits of the largest value; 0 for other types.
-int DigitsOf(Oid type) {
-  switch (type) {
-    case kInt2: return 5;
-    case kInt4: return 10;
-    case kInt8: return 19;
-    default: return 0;
-  }
-}
 
 int64 IntegerOf(Oid type, Datum value) {
   switch (type) {
@@ -33,6 +24,20 @@ int64 IntegerOf(Oid type, Datum value) {
 Datum ToNumeric(int64 value, int32_t typmod) {
   const Datum numeral = NumericGetDatum(int64_to_numeric(value));
   return typmod < 0 ? numeral : DirectFunctionCall2(numeric, numeral, Int32GetDatum(typmod));
+}
+
+// Whether a numeric is a bigint.
+bool IsInteger(Datum value, int64* number) {
+  const Datum least = NumericGetDatum(int64_to_numeric(PG_INT64_MIN));
+  const Datum most = NumericGetDatum(int64_to_numeric(PG_INT64_MAX));
+  // NaN is greater than any number.
+  if (!DatumGetBool(DirectFunctionCall2(numeric_ge, value, least)) ||
+      !DatumGetBool(DirectFunctionCall2(numeric_le, value, most))) {
+    return false;
+  }
+  *number = DatumGetInt64(DirectFunctionCall1(numeric_int8, value));
+  return DatumGetBool(
+      DirectFunctionCall2(numeric_eq, value, NumericGetDatum(int64_to_numeric(*number))));
 }
 
 int16_t NumberOf(const char* text) { return static_cast<int16_t>(atoi(text)); }
@@ -88,7 +93,8 @@ Datum CopyColumn(FunctionCallInfo fcinfo) {
     bool null = false, was_null = false;
     const Datum value = heap_getattr(row, copy.from, columns, &null);
     const Datum was = heap_getattr(row, copy.to, columns, &was_null);
-    Datum copied = null ? 0 : CopyValue(from->atttypid, value, to->atttypid, to->atttypmod);
+    Datum copied = 0;
+    null = null || !CopyValue(from->atttypid, value, to->atttypid, to->atttypmod, &copied);
     if (null == was_null && (null || datumIsEqual(copied, was, to->attbyval, to->attlen))) {
       return PointerGetDatum(row);
     }
@@ -101,34 +107,30 @@ Datum CopyColumn(FunctionCallInfo fcinfo) {
 
 void (*on_traffic)() = nullptr;
 
-bool CanCopy(const plan::Type& from, const plan::Type& to) {
-  const int digits = DigitsOf(from.oid);
-  if (from.oid == kFloat4) {
-    return to.oid == kFloat8;
+bool CopyValue(Oid from, Datum value, Oid to, int32_t typmod, Datum* copied) {
+  if (from == kFloat4) {
+    *copied = Float8GetDatum(static_cast<double>(DatumGetFloat4(value)));
+    return true;
   }
-  if (digits == 0) {
+  if (from == kFloat8) {
+    const double wide = DatumGetFloat8(value);
+    const auto narrow = static_cast<float>(wide);
+    *copied = Float4GetDatum(narrow);
+    return static_cast<double>(narrow) == wide || std::isnan(wide);
+  }
+  int64 number = 0;
+  if (from != kNumeric) {
+    number = IntegerOf(from, value);
+  } else if (!IsInteger(value, &number)) {
     return false;
   }
-  if (to.oid == kNumeric) {
-    if (to.typmod < 0) {
-      return true;
-    }
-    const plan::NumericLimits limits = plan::DecodeNumeric(to.typmod);
-    return limits.scale >= 0 && limits.IntegerDigits() >= digits;
-  }
-  return DigitsOf(to.oid) > digits;
-}
-
-Datum CopyValue(Oid from, Datum value, Oid to, int32_t typmod) {
-  if (from == kFloat4) {
-    return Float8GetDatum(static_cast<double>(DatumGetFloat4(value)));
-  }
-  const int64 number = IntegerOf(from, value);
   switch (to) {
-    case kInt4: return Int32GetDatum(static_cast<int32>(number));
-    case kInt8: return Int64GetDatum(number);
-    default: return ToNumeric(number, typmod);
+    case kInt2: *copied = Int16GetDatum(static_cast<int16>(number)); break;
+    case kInt4: *copied = Int32GetDatum(static_cast<int32>(number)); break;
+    case kInt8: *copied = Int64GetDatum(number); break;
+    default: *copied = ToNumeric(number, typmod); return true;
   }
+  return IntegerOf(to, *copied) == number;
 }
 
 bool IsCopier(Oid function) {
@@ -161,7 +163,8 @@ bool ReadCopy(const Trigger* trigger, TupleDesc row, ColumnCopy* copy) {
   }
   const FormData_pg_attribute* from = TupleDescAttr(row, copy->from - 1);
   const FormData_pg_attribute* to = TupleDescAttr(row, copy->to - 1);
-  return CanCopy({from->atttypid, from->atttypmod}, {to->atttypid, to->atttypmod});
+  const plan::Type one{from->atttypid, from->atttypmod}, other{to->atttypid, to->atttypmod};
+  return plan::CanCopy(one, other) || plan::CanCopy(other, one);
 }
 
 void HideSecondColumns(plan::Shape* shape) {

@@ -17,12 +17,9 @@ struct ColumnCopy {
   int16_t to = 0;
 };
 
-// Whether values of the one type are those of the other, all of them, so that copying cannot fail:
-// an integer in a wider integer type or in a numeric with room for its digits, a real in a double.
-bool CanCopy(const plan::Type& from, const plan::Type& to);
-
-// The same value in the other type, as a cast gives it. Only where CanCopy().
-Datum CopyValue(Oid from, Datum value, Oid to, int32_t typmod);
+// The same value in the other type, as a cast gives it. Only where plan::CanCopy(), one way or the
+// other; false where the narrower type does not hold it. Inside PostgreSQL's code.
+bool CopyValue(Oid from, Datum value, Oid to, int32_t typmod, Datum* copied);
 
 // What the trigger calls now and then, for after a crash nobody else may look whether there is work
 // for a worker: set by a layer above.
