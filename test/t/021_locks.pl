@@ -280,6 +280,22 @@ for my $part (qw(part_1 part_2_1))
 }
 
 $_->quit for $holder, $early;
+# What is looked up about a column of one table asks for no lock on another that has a column of its name: two workers that
+# alter such tables at once would wait for each other.
+query(q{
+	CREATE TABLE looked_up (id int, code text NOT NULL DEFAULT 'a');
+	CREATE TABLE namesake (id int, code text NOT NULL DEFAULT 'b');
+	SELECT mend.enroll('looked_up', allow => '{set_default,drop_not_null}')});
+my $other = $node->background_psql('postgres');
+$other->query_safe('BEGIN; LOCK TABLE namesake');
+for my $change (q{SET DEFAULT 'x'}, 'DROP NOT NULL', 'TYPE varchar(9)')
+{
+	my ($code, undef, $error) = $node->psql('postgres',
+		qq{SET lock_timeout = '2s'; SELECT * FROM mend.check_ddl('looked_up', \$\$ALTER TABLE looked_up ALTER code $change\$\$)});
+	is("$code|$error", '0|', "$change is judged without a lock on another table");
+}
+$other->quit;
+
 nothing_crashed($node);
 $node->stop;
 done_testing();

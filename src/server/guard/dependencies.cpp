@@ -230,6 +230,7 @@ std::string NotNullHolder(uint32_t relid, int16_t attnum) {
 }
 
 std::string UnlikeChild(uint32_t relid, int16_t attnum, plan::ActionKind change) {
+  // pg_get_expr() locks the table whose expression it prints: of no other table than the family's.
   const pg::Rows rows = pg::RunPrepared(
       "WITH RECURSIVE family AS ("
       "  SELECT $1 AS relid"
@@ -237,7 +238,8 @@ std::string UnlikeChild(uint32_t relid, int16_t attnum, plan::ActionKind change)
       "f.relid) "
       "SELECT k.attrelid::pg_catalog.regclass FROM pg_catalog.pg_attribute a"
       " JOIN family f ON f.relid <> a.attrelid"
-      " JOIN pg_catalog.pg_attribute k ON k.attrelid = f.relid AND k.attname = a.attname"
+      " CROSS JOIN LATERAL (SELECT k.* FROM pg_catalog.pg_attribute k"
+      "   WHERE k.attrelid = f.relid AND k.attname = a.attname OFFSET 0) k"
       " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
       " LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = k.attrelid AND e.adnum = k.attnum "
       "WHERE a.attrelid = $1 AND a.attnum = $2 AND CASE WHEN $3 THEN k.attnotnull <> a.attnotnull"
