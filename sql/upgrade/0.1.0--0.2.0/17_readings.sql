@@ -4,8 +4,6 @@ ALTER TABLE mend.enrollments ADD COLUMN null_if text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN mend.enrollments.null_if IS 'Texts that stand for nothing in columns that are not text';
 ALTER TABLE mend.fields ADD COLUMN reading text;
 ALTER TABLE mend.fields ADD COLUMN column_number smallint;
-UPDATE mend.fields f SET column_number = (SELECT a.attnum FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid OPERATOR(pg_catalog.=) f.target AND a.attname OPERATOR(pg_catalog.=) f.column_name);
 COMMENT ON COLUMN mend.fields.column_number IS 'The column''s number, by which a rename is followed';
 COMMENT ON TABLE mend.fields IS 'Recorded mappings from payload fields to columns, and how values are read that do not fit as they are';
 COMMENT ON COLUMN mend.fields.reading IS 'How values are read that do not fit as they are: of the field, and of all keys of the column where the field is called as the column is; null: not at all';
