@@ -154,7 +154,9 @@ CALL mend.wait_idle();
 SELECT target, field, kind, cause, row_count, rescued FROM mend.drifts WHERE target IN ('by_cause'::regclass, 'waiting'::regclass) ORDER BY 1, 2, 3, 4;
 SELECT replace(ddl, 'by_cause', 'waiting') AS ddl, array_agg(target ORDER BY target::text) AS asked FROM mend.decisions
   WHERE target IN ('by_cause'::regclass, 'waiting'::regclass) GROUP BY 1 ORDER BY 1;
-SELECT replace(mend.preview_prompt('by_cause'), 'by_cause', 'waiting') = mend.preview_prompt('waiting') AS same_prompt,
+-- The order of drift of one age is free.
+CREATE FUNCTION in_order(prompt text) RETURNS text[] LANGUAGE sql RETURN ARRAY(SELECT part FROM regexp_split_to_table(prompt, '[{}]+') part ORDER BY part);
+SELECT in_order(replace(mend.preview_prompt('by_cause'), 'by_cause', 'waiting')) = in_order(mend.preview_prompt('waiting')) AS same_prompt,
        mend.preview_prompt('by_cause') LIKE '%leading_zero%masks%999%' AS has_masks;
 -- A column that was a guess guesses again; meanwhile its rows are stored.
 CREATE TABLE guessed (id int PRIMARY KEY, _r jsonb);

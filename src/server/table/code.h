@@ -15,9 +15,9 @@ const std::string& CodeOf(Oid target);
 // The same as jsonb, good until the next call.
 Datum CodeAsJsonb(Oid target);
 
-// Whose code it is that storing a row or changing one runs, where `role` does not have the rights of
-// that role: a function, or a domain, that neither he nor a superuser has made. A trigger may be a
-// stranger's to the table's owner. nullopt: there is none.
+// Whose code it is that storing a row or changing one runs, where `role` does not have the rights
+// of that role: a function, or a domain, that neither he nor a superuser has made. A trigger may be
+// a stranger's to the table's owner. nullopt: there is none.
 std::optional<std::string> StrangerIn(Oid target, Oid role);
 
 // Why a row that was offered by these roles, when the table's code was `offered_for`, may not be

@@ -35,10 +35,10 @@ struct Enrollment {
   // With `rescue`: to which no rescued value moves, since who may write the one column may not
   // write the other.
   std::set<std::string> closed_columns;
-  std::vector<plan::Hint> hints;        // for the types of new columns
-  json::Pointer at;                     // where the record is in a payload
-  bool online = false;                  // columns may be widened online, unasked
-  bool at_home = false;                 // system identifier and database OID are this database's
+  std::vector<plan::Hint> hints;  // for the types of new columns
+  json::Pointer at;               // where the record is in a payload
+  bool online = false;            // columns may be widened online, unasked
+  bool at_home = false;           // system identifier and database OID are this database's
 };
 
 // One row of mend.fields.
