@@ -89,7 +89,7 @@ bool Swap(const Widening& widening,
   StepFailure failure;
   try {
     pg::WorkTransaction transaction;
-    LockReferenced(widening);
+    LockReferenced(widening.target, widening.attnum);
     LockForAlter(widening.target, pg::lock_timeout_ms);
     pg::TestPoint("widening_locked");
     const pg::Deadline hold(pg::max_lock_hold_ms);

@@ -108,7 +108,6 @@ class Widener {
 
   void AddColumn(Widening widening) {
     pg::WorkTransaction transaction;
-    LockReferenced(widening);
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
     Parts parts = FindParts(widening);
@@ -272,7 +271,7 @@ class Widener {
       transaction.Commit();
       return;
     }
-    LockReferenced(widening);
+    LockReferenced(relid_, widening.attnum);
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
     const Parts parts = FindParts(widening);
@@ -363,7 +362,7 @@ class Widener {
 
   void Remove(const Widening& widening) {
     pg::WorkTransaction transaction;
-    LockReferenced(widening);
+    LockReferenced(relid_, widening.new_attnum);
     LockForAlter(relid_, pg::lock_timeout_ms);
     const pg::Deadline hold(pg::max_lock_hold_ms);
     if (const std::optional<Parts> parts = LoadParts(widening)) {

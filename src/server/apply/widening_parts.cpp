@@ -429,11 +429,11 @@ std::optional<Parts> LoadParts(const Widening& widening) {
   return parts;
 }
 
-std::vector<Oid> ReferencedTables(const Widening& widening) {
+std::vector<Oid> ReferencedTables(Oid target, int16_t attnum) {
   const pg::Rows rows = pg::RunPrepared(
       "SELECT DISTINCT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f' "
-      "AND k.conkey && ARRAY[$2::int2, $3::int2] AND k.confrelid <> $1 ORDER BY 1",
-      {pg::ObjectId(widening.target), pg::Int4(widening.attnum), pg::Int4(widening.new_attnum)});
+      "AND $2 = ANY (k.conkey) AND k.confrelid <> $1 ORDER BY 1",
+      {pg::ObjectId(target), pg::Int4(attnum)});
   std::vector<Oid> tables;
   for (size_t i = 0; i < rows.size(); ++i) {
     tables.push_back(rows.oid(i, 0));

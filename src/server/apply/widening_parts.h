@@ -65,8 +65,9 @@ struct Parts {
 // nullopt: the table has no such column any more.
 std::optional<Parts> LoadParts(const Widening& widening);
 
-// The tables that the column refers to: their triggers come and go with its foreign keys.
-std::vector<Oid> ReferencedTables(const Widening& widening);
+// The other tables that a column of the table refers to: their triggers come and go with its
+// foreign keys.
+std::vector<Oid> ReferencedTables(Oid target, int16_t attnum);
 
 // Step "column": the second column, its checks, and the trigger.
 std::vector<std::string> AddStatements(const Widening& widening, const Parts& parts);

@@ -38,8 +38,8 @@ Parts FindParts(const Widening& widening) {
   return *parts;
 }
 
-void LockReferenced(const Widening& widening) {
-  for (const Oid table : ReferencedTables(widening)) {
+void LockReferenced(Oid target, int16_t attnum) {
+  for (const Oid table : ReferencedTables(target, attnum)) {
     LockForAlter(table, pg::lock_timeout_ms);
   }
 }

@@ -16,9 +16,9 @@ struct Gone {
 // What stands on the column now; throws Gone.
 Parts FindParts(const Widening& widening);
 
-// Tables that the column refers to lose and get triggers with its foreign keys. They are locked
+// Tables that a column refers to lose and get triggers with its foreign keys. They are locked
 // first: whoever uses them is not waited for under the lock on the table.
-void LockReferenced(const Widening& widening);
+void LockReferenced(Oid target, int16_t attnum);
 
 // As the healer, under the lock on the table.
 void RunStatements(const Widening& widening, const std::vector<std::string>& statements,
