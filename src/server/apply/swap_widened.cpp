@@ -4,6 +4,7 @@
 #include "server/apply/origin.h"
 #include "server/apply/revert.h"
 #include "server/apply/widen.h"
+#include "server/apply/widening_statements.h"
 #include "server/apply/widening_step.h"
 #include "server/guard/move_column.h"
 #include "server/guard/render.h"
