@@ -66,16 +66,8 @@ sub settle
 	return 0;
 }
 
-sub server_is_up { return poll(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }) }
 my $pid;
-my %faults = (
-	kill_9 => sub { $killed += kill 'KILL', $pid; server_is_up() },
-	terminate => sub { query("SELECT pg_terminate_backend($pid, 20000)") },
-	cancel => sub { query("SELECT pg_cancel_backend($pid)") },
-	immediate_restart => sub { $node->stop('immediate'); $node->start },
-	fast_restart => sub { $node->restart },
-	stop_and_start => sub { my ($t, $p) = @_; query('SELECT mend.stop()'); release_point($node, $p); query('SELECT mend.start()') },
-	map { my $error = $_; ("error_$_" => "error $error") } qw(53100 55P03 40001 40P01 57014 XX000));
+my %faults = server_faults($node, \$killed);
 my @faults = sort keys %faults;
 my $seed = $ENV{MEND_SEED} // 1;
 note("MEND_SEED=$seed");
@@ -107,14 +99,14 @@ for my $i (0 .. $#points)
 		if (ref $what)
 		{
 			$pid = at_point($node, $point) or die "$case: the point was not reached";
-			$what->($table, $point);
+			$what->($pid, $point);
 			release_point($node, $point);
 		}
 		else
 		{
 			poll(sub { !-e point_file($node, $point) }) or die "$case: the point was not reached";
 		}
-		server_is_up();
+		server_is_up($node);
 		my $settled = settle($table);
 		# A patch that fails by a fault of the server's own is not tried again by itself: values may stay where they are.
 		my $left = rescued($table);
@@ -145,14 +137,14 @@ for my $point (qw(reverting reverted))
 		{
 			poll(sub { query("SELECT count(*) FROM pg_locks WHERE relation = '$table'::regclass AND mode = 'AccessExclusiveLock' AND granted") });
 			poll(sub { $pid = query("SELECT pid FROM pg_stat_activity WHERE query = 'pg_mend: at test point $point'") }) or die "$case: the point was not reached";
-			$what->($table, $point);
+			$what->($pid, $point);
 		}
 		else
 		{
 			poll(sub { !-e point_file($node, $point) }) or die "$case: the point was not reached";
 		}
 		clear_points($node);
-		server_is_up();
+		server_is_up($node);
 		poll(sub { query("SELECT count(*) = 0 FROM pg_stat_activity WHERE query LIKE '%mend.revert(id)%' AND state = 'active' AND pid <> pg_backend_pid()") eq 't' });
 		$session->{run}->kill_kill;
 		settle($table);

@@ -68,19 +68,11 @@ sub settle
 	return 'never';
 }
 
-sub server_is_up { return poll(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }) }
 my $pid;
-my %faults = (
-	kill_9 => sub { $killed += kill 'KILL', $pid; server_is_up() },
-	terminate => sub { query("SELECT pg_terminate_backend($pid, 20000)") },
-	cancel => sub { query("SELECT pg_cancel_backend($pid)") },
-	immediate_restart => sub { $node->stop('immediate'); $node->start },
-	fast_restart => sub { $node->restart },
-	stop_and_start => sub { my ($t, $p) = @_; query('SELECT mend.stop()'); release_point($node, $p); query('SELECT mend.start()') },
+my %faults = (server_faults($node, \$killed),
 	cancel_widening => sub { my (undef, undef, $patch) = @_; $node->psql('postgres', "SET lock_timeout = '1s'; SELECT mend.cancel_widening($patch)") },
 	pause => sub { my (undef, $p, $patch) = @_; $node->psql('postgres', "SET lock_timeout = '1s'; SELECT mend.pause_widening($patch)"); release_point($node, $p);
-			$node->psql('postgres', "SELECT mend.resume_widening($patch)") },
-	map { my $error = $_; ("error_$_" => "error $error") } qw(53100 55P03 40001 40P01 57014 XX000));
+			$node->psql('postgres', "SELECT mend.resume_widening($patch)") });
 my @faults = sort keys %faults;
 my $seed = $ENV{MEND_SEED} // 1;
 note("MEND_SEED=$seed");
@@ -95,14 +87,14 @@ sub try_fault
 	if (ref $what)
 	{
 		$pid = at_point($node, $point) or die "$case: the point was not reached";
-		$what->($table, $point, $patch);
+		$what->($pid, $point, $patch);
 		release_point($node, $point);
 	}
 	else
 	{
 		poll(sub { !-e point_file($node, $point) }) or die "$case: the point was not reached";
 	}
-	server_is_up();
+	server_is_up($node);
 	my $end = settle($table, $patch);
 	my $catalog = catalog_of($table);
 	my $right = $end eq 'done' ? $catalog eq $after : $end eq 'cancelled' ? $catalog eq $before : 0;
@@ -124,7 +116,6 @@ for my $i (0 .. $#points)
 	{
 		my ($point, $fault) = ($points[$i], $faults[$k]);
 		next unless $ENV{MEND_ALL} || ($i + $k + $seed) % 2;
-		# Under the lock on the table nobody is told otherwise any more.
 		my $table = lc "${point}_$fault";
 		make_table($table);
 		query("SELECT mend.enroll('$table')");

@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(@initdb init_node mend_node landing_table enqueue due_tables worker_pids wait_no_worker nothing_crashed poll
-  has_test_points set_point clear_points release_point at_point point_file);
+  has_test_points set_point clear_points release_point at_point point_file server_is_up server_faults);
 
 # The same encoding whatever the environment says.
 our @initdb = (extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
@@ -148,5 +148,23 @@ sub release_point
 }
 
 sub clear_points { my ($node) = @_; unlink glob $node->data_dir . '/mend_test_points/*'; return }
+
+sub server_is_up { my ($node) = @_; return poll(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }) }
+
+# What may happen to a process that waits at a test point, by its name: a sub that is given its pid and the point, or the order that
+# the point obeys. `killed` is told of each kill -9.
+sub server_faults
+{
+	my ($node, $killed) = @_;
+	return (
+		kill_9 => sub { my ($pid) = @_; $$killed += kill 'KILL', $pid; server_is_up($node) },
+		terminate => sub { my ($pid) = @_; $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid, 20000)") },
+		cancel => sub { my ($pid) = @_; $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)") },
+		immediate_restart => sub { $node->stop('immediate'); $node->start },
+		fast_restart => sub { $node->restart },
+		stop_and_start => sub { my (undef, $point) = @_; $node->safe_psql('postgres', 'SELECT mend.stop()'); release_point($node, $point);
+			$node->safe_psql('postgres', 'SELECT mend.start()') },
+		map { my $error = $_; ("error_$_" => "error $error") } qw(53100 55P03 40001 40P01 57014 XX000));
+}
 
 1;
