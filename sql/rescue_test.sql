@@ -73,8 +73,10 @@ CREATE TABLE filled (id int PRIMARY KEY, _r jsonb);
 SELECT mend.enroll('filled', 'review', rescue => '_r');
 SELECT * FROM healing_load('filled', '[{"id": 1, "v": 1}, {"id": 2, "v": 2}, {"id": 3, "v": 3}]'::text);
 CALL mend.wait_idle('filled');
+BEGIN;
 ALTER TABLE filled ADD COLUMN v int DEFAULT 0;
 UPDATE filled SET v = 20 WHERE id = 2;
+COMMIT;
 SELECT mend.configure('filled', mode => 'auto');
 CALL mend.wait_idle('filled');
 SELECT * FROM filled ORDER BY id;
@@ -142,6 +144,14 @@ SELECT mend.configure('enveloped', at => '/after');
 CALL mend.wait_idle('enveloped');
 SELECT * FROM enveloped ORDER BY id;
 SELECT count(*) FROM mend.queue WHERE target = 'enveloped'::regclass;
+-- A person adds the column himself: the values move at once.
+CREATE TABLE by_hand (id int PRIMARY KEY, _r jsonb);
+SELECT mend.enroll('by_hand', 'review', rescue => '_r');
+SELECT * FROM healing_load('by_hand', '[{"id": 1, "extra": "a"}, {"id": 2, "extra": "b", "other": 1}]'::text);
+CALL mend.wait_idle('by_hand');
+ALTER TABLE by_hand ADD COLUMN extra text;
+CALL mend.wait_idle('by_hand');
+SELECT * FROM by_hand ORDER BY id;
 -- Rescued values are planned by their causes, as queued ones are, and Claude would be shown their forms.
 CREATE TABLE by_cause (id int PRIMARY KEY, n int, at timestamptz, _r jsonb);
 CREATE TABLE waiting (id int PRIMARY KEY, n int, at timestamptz, _r jsonb);

@@ -9,19 +9,21 @@ CREATE EVENT TRIGGER mend_guard_drop ON ddl_command_start WHEN TAG IN ('DROP EXT
     EXECUTE FUNCTION mend.guard_drop();
 COMMENT ON EVENT TRIGGER mend_guard_drop IS 'DROP EXTENSION does not lose payloads that are queued';
 
--- A person's own change may make waiting rows fit. What the worker alters itself needs no second look.
+-- A person's own change may make waiting rows, and rescued values, fit. What the worker alters itself needs no second look.
 CREATE OR REPLACE FUNCTION mend.note_ddl() RETURNS event_trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     concerned regclass[];
 BEGIN
-    IF NOT EXISTS (SELECT FROM mend.queue) OR EXISTS (SELECT FROM mend.workers() w WHERE w.pid = pg_backend_pid()) THEN
+    IF NOT EXISTS (SELECT FROM mend.queue) AND NOT EXISTS (SELECT FROM mend.promotions)
+       OR EXISTS (SELECT FROM mend.workers() w WHERE w.pid = pg_backend_pid()) THEN
         RETURN;
     END IF;
     SELECT array_agg(e.target ORDER BY e.target) INTO concerned
     FROM mend.enrollments e
     WHERE e.mode <> 'paused'
-      AND (SELECT true FROM mend.queue q WHERE q.target >= e.target AND q.target <= e.target ORDER BY q.target, q.id LIMIT 1)
+      AND ((SELECT true FROM mend.queue q WHERE q.target >= e.target AND q.target <= e.target ORDER BY q.target, q.id LIMIT 1)
+           OR e.rescue IS NOT NULL AND EXISTS (SELECT FROM mend.promotions m WHERE m.target = e.target))
       AND (tg_tag IN ('ALTER TYPE', 'ALTER DOMAIN')
            OR EXISTS (SELECT FROM pg_event_trigger_ddl_commands() c
                       WHERE c.classid = 'pg_class'::regclass
@@ -32,7 +34,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION mend.note_ddl() IS 'Internal: rows that wait for a table are tried again after a change of the table, of its partitions, or of a type';
+COMMENT ON FUNCTION mend.note_ddl() IS 'Internal: rows that wait for a table, and rescued values, are tried again after a change of the table, of its partitions, or of a type';
 REVOKE ALL ON FUNCTION mend.note_ddl() FROM PUBLIC;
 
 -- What is recorded of a column is recorded by its name, which a person may change.
