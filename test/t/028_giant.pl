@@ -31,12 +31,12 @@ $node->safe_psql('postgres', q{
 	END $$});
 
 # What became of an expression, and what the session has worked meanwhile. What a first call looks up, where a cancel is heard
-# as well, is behind it.
+# as well, is behind it, and so is its lock on the table, for which it would be cancelled.
 sub evaluate
 {
 	my ($expression) = @_;
 	my (undef, $out, $err) = $node->psql('postgres',
-		"\\set VERBOSITY sqlstate\nSELECT FROM healing_load('giant', ''), pg_advisory_lock(1);\nSELECT worked();\nSELECT $expression;\nSELECT worked()");
+		"\\set VERBOSITY sqlstate\nSELECT FROM healing_load('giant', '');\nSELECT FROM pg_advisory_lock(1);\nSELECT worked();\nSELECT $expression;\nSELECT worked()");
 	my ($before, @rest) = grep { $_ ne '' } split /\n/, $out;
 	return ($err =~ /ERROR:\s+(\w{5})/ ? $1 : $rest[0], $rest[-1] - $before);
 }
